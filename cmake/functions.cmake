@@ -1,0 +1,60 @@
+# locara_module(NAME SOURCES a.cpp ... [LIBS system libraries seen in public headers] [PRIVATE_LIBS ...])
+#   One static library per module; its arrows come from the table in modules.cmake.
+# locara_test(NAME SOURCES ... [LIBS ...])   tests beside the module, one program: locara_<NAME>_test
+# locara_fuzz(NAME SUBJECT)                  fuzz/fuzz_<SUBJECT>.cpp with its corpus fuzz/corpus/<SUBJECT>/
+include(GoogleTest)
+
+function(locara_module name)
+    cmake_parse_arguments(M "" "" "SOURCES;LIBS;PRIVATE_LIBS" ${ARGN})
+    add_library(locara_${name} STATIC ${M_SOURCES})
+    add_library(locara::${name} ALIAS locara_${name})
+    target_include_directories(locara_${name}
+        PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include
+        PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    set(found FALSE)
+    foreach(row IN LISTS LOCARA_MODULES)
+        string(REGEX MATCH "^([a-z]+) *->(.*)$" _ "${row}")
+        if(CMAKE_MATCH_1 STREQUAL name)
+            set(found TRUE)
+            string(REGEX MATCHALL "[a-z]+" below "${CMAKE_MATCH_2}")
+            foreach(module IN LISTS below)
+                target_link_libraries(locara_${name} PUBLIC locara_${module})
+            endforeach()
+        endif()
+    endforeach()
+    if(NOT found)
+        message(FATAL_ERROR "module '${name}' has no row in cmake/modules.cmake")
+    endif()
+    target_link_libraries(locara_${name} PUBLIC ${M_LIBS} PRIVATE locara::options ${M_PRIVATE_LIBS})
+endfunction()
+
+function(locara_test name)
+    cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
+    add_executable(locara_${name}_test ${T_SOURCES})
+    target_include_directories(locara_${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_compile_definitions(locara_${name}_test PRIVATE
+        LOCARA_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data"
+        LOCARA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+        LOCARA_BINARY_DIR="${PROJECT_BINARY_DIR}")
+    target_link_libraries(locara_${name}_test PRIVATE
+        locara_${name} locara::options ${T_LIBS} GTest::gmock GTest::gtest_main)
+    # One ctest entry per module: starting the program once is what keeps the suite quick.
+    add_test(NAME unit/${name} COMMAND locara_${name}_test --gtest_brief=1)
+    set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 300)
+endfunction()
+
+function(locara_fuzz name subject)
+    set(target fuzz_${subject})
+    set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${subject})
+    add_executable(${target} fuzz/fuzz_${subject}.cpp)
+    target_link_libraries(${target} PRIVATE locara_${name} locara::options)
+    if(LOCARA_LIBFUZZER)
+        target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
+        target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    else()
+        # An ordinary build replays the corpus as a test, so that fuzzers never rot.
+        target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/fuzz_main.cpp)
+        add_test(NAME fuzz/${subject} COMMAND ${target} ${corpus})
+        set_tests_properties(fuzz/${subject} PROPERTIES LABELS unit TIMEOUT 120)
+    endif()
+endfunction()

@@ -1,0 +1,113 @@
+#include <locara/base/json.hpp>
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace locara {
+
+namespace {
+
+/// Walks a document once without building it, and finds what nlohmann's parser lets pass:
+/// duplicate keys and excessive depth. It also yields syntax errors, with their offset.
+class Checker : public nlohmann::json_sax<Json> {
+  public:
+    explicit Checker(std::size_t depth_limit) : depth_limit_(depth_limit) {}
+
+    bool null() override { return true; }
+
+    bool boolean(bool) override { return true; }
+
+    bool number_integer(number_integer_t) override { return true; }
+
+    bool number_unsigned(number_unsigned_t) override { return true; }
+
+    bool number_float(number_float_t, const string_t&) override { return true; }
+
+    bool string(string_t&) override { return true; }
+
+    bool binary(binary_t&) override { return true; }
+
+    bool start_object(std::size_t) override {
+        keys_.emplace_back();
+        return enter();
+    }
+
+    bool end_object() override {
+        keys_.pop_back();
+        --depth_;
+        return true;
+    }
+
+    bool start_array(std::size_t) override { return enter(); }
+
+    bool end_array() override {
+        --depth_;
+        return true;
+    }
+
+    bool key(string_t& name) override {
+        if (!keys_.back().insert(name).second) {
+            error_ = Error(ErrorCode::InvalidArgument,
+                           "JSON key \"" + name.substr(0, 80) + "\" stands twice in one object");
+            return false;
+        }
+        return true;
+    }
+
+    bool parse_error(std::size_t offset,
+                     const std::string&,
+                     const nlohmann::detail::exception& why) override {
+        std::string text = why.what();
+        // "[json.exception.parse_error.101] parse error at line 1, column 5: syntax error ..."
+        if (const auto colon = text.find("column"); colon != std::string::npos) {
+            text = text.substr(text.find(':', colon) + 2);
+        }
+        error_ = Error(ErrorCode::InvalidArgument,
+                       "JSON is malformed at byte " + std::to_string(offset) + ": " + text);
+        return false;
+    }
+
+    Error error() const { return error_; }
+
+  private:
+    bool enter() {
+        if (++depth_ > depth_limit_) {
+            error_ =
+                Error(ErrorCode::TooLarge,
+                      "JSON is nested deeper than " + std::to_string(depth_limit_) + " levels");
+            return false;
+        }
+        return true;
+    }
+
+    std::size_t depth_limit_;
+    std::size_t depth_ = 0;
+    std::vector<std::set<std::string>> keys_;
+    Error error_{ErrorCode::InvalidArgument, "JSON is malformed"};
+};
+
+} // namespace
+
+Result<Json> parse_json(std::string_view text, JsonLimits limits) {
+    if (text.size() > limits.bytes) {
+        return Error(ErrorCode::TooLarge,
+                     "JSON of " + std::to_string(text.size()) + " bytes; at most " +
+                         std::to_string(limits.bytes) + " are read");
+    }
+    // RFC 8259, section 8.1: no byte order mark. nlohmann skips one in silence.
+    if (text.starts_with("\xEF\xBB\xBF")) {
+        return Error(ErrorCode::InvalidArgument, "JSON starts with a byte order mark");
+    }
+    Checker checker(limits.depth);
+    if (!Json::sax_parse(text, &checker)) {
+        return checker.error();
+    }
+    return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+std::string render_json(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace locara
