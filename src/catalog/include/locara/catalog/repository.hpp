@@ -1,0 +1,124 @@
+// Repository: writes a catalog, a TUF repository, into a folder that a hub serves.
+//
+// Follows TUF 1.0.34 and docs/formats/catalog.md: roles root, targets, takedown, apps, models,
+// snapshot, timestamp; consistent snapshots; Ed25519. Private keys are files in a folder of their
+// own. Readers never see half a publication: whatever a crash leaves, the old catalog is whole.
+//
+// Threads: a Repository belongs to one thread at a time. Processes that publish into one folder
+// take turns by a lock in it (Busy), and one that worked from an outdated state is told so
+// (Conflict).
+#pragma once
+
+#include <locara/base/bytes.hpp>
+#include <locara/base/clock.hpp>
+#include <locara/base/result.hpp>
+#include <locara/catalog/client.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::catalog {
+
+/// How many keys a role gets and how long its signatures last. Threshold: 1 to keys.
+struct RolePolicy {
+    unsigned keys = 1;
+    unsigned threshold = 1;
+    std::chrono::hours lifetime{24};
+};
+
+/// The policies of docs/formats/catalog.md, "Roles".
+struct RepositoryOptions {
+    RolePolicy root{3, 2, std::chrono::hours{24 * 365}};
+    RolePolicy targets{3, 2, std::chrono::hours{24 * 90}};
+    RolePolicy takedown{1, 1, std::chrono::hours{24 * 14}};
+    RolePolicy apps{1, 1, std::chrono::hours{24 * 90}};
+    RolePolicy models{1, 1, std::chrono::hours{24 * 90}};
+    RolePolicy snapshot{1, 1, std::chrono::hours{24 * 7}};
+    RolePolicy timestamp{1, 1, std::chrono::hours{24}};
+};
+
+/// A role as last published, for warnings ("lapses in 6 days") and operators.
+struct RoleState {
+    std::string name;
+    std::uint64_t version = 0;
+    TimePoint expires;
+    unsigned threshold = 0;
+    unsigned keys = 0;      ///< Public keys of the role,
+    unsigned keys_here = 0; ///< and how many of their private keys are in the keys folder.
+};
+
+class Repository {
+  public:
+    /// Makes the keys (files `<role>-<n>.pem`, mode 0600, in `keys_dir`, mode 0700), publishes an
+    /// empty catalog with an empty takedown list into `tree`, and opens it. Conflict if `tree`
+    /// holds a catalog already or a key file exists. InvalidArgument for impossible options.
+    static Result<Repository> create(const std::filesystem::path& tree,
+                                     const std::filesystem::path& keys_dir,
+                                     const Clock& clock,
+                                     const RepositoryOptions& options = {});
+
+    /// Opens what create made, with whichever private keys `keys_dir` holds. The metadata is
+    /// verified (expiry aside). NotFound if there is no catalog, Corrupt if it does not verify.
+    static Result<Repository> load(const std::filesystem::path& tree,
+                                   const std::filesystem::path& keys_dir,
+                                   const RepositoryOptions& options = {});
+
+    Repository(Repository&&) noexcept;
+    Repository& operator=(Repository&&) noexcept;
+    ~Repository();
+
+    /// The bytes of `1.root.json` (what clients pin) and its fingerprint in hex.
+    const std::string& first_root() const;
+    std::string fingerprint() const;
+
+    /// Adds or replaces a target in the role that its path belongs to ("apps/...", "models/...").
+    /// The bytes are in the tree, durable, when this returns; clients see them after publish().
+    /// `custom` is "" or a JSON object. Errors: InvalidArgument (no role owns the path; the path
+    /// has empty, `.` or `..` parts or other bytes than A-Z a-z 0-9 . _ + - and `/`; custom is no
+    /// JSON object without fractions).
+    Status put_target(std::string_view name, ByteView bytes, std::string_view custom = "");
+    Status put_target_file(std::string_view name,
+                           const std::filesystem::path& source,
+                           std::string_view custom = "");
+
+    /// Takes a target off the catalog (its bytes stay in the tree). NotFound if it is not listed.
+    Status remove_target(std::string_view name);
+
+    /// All targets, with what is not published yet, sorted by name.
+    std::vector<Target> targets() const;
+
+    /// The takedown list as it stands, and additions to it. Entries are never removed; a later
+    /// entry supersedes. InvalidArgument if the entry is not well-formed.
+    const TakedownList& takedown() const;
+    Status add_takedown(TakedownEntry entry);
+
+    /// Signs what changed, and all that is due and whose keys are here, and writes it: targets,
+    /// delegated roles, `targets`, snapshot, at last timestamp. Nothing to do is success, and
+    /// writes nothing. Refused if a role that must be signed lacks private keys here (the message
+    /// names it); nothing is written then. Durable on return.
+    Status publish(const Clock& clock);
+
+    /// What a hub calls every few minutes: signs snapshot and timestamp anew if less than half of
+    /// their life is left, and returns whether it did. Needs only their keys (Refused without).
+    Result<bool> resign_online(const Clock& clock);
+
+    /// Replaces all keys of a role by new ones (their files are added, old files stay until the
+    /// operator removes them) and publishes. For root, the new root is signed by old and new keys.
+    /// InvalidArgument for an unknown role.
+    Status rotate_keys(std::string_view role, const Clock& clock);
+
+    /// Every role as last published, root first.
+    std::vector<RoleState> roles() const;
+
+  private:
+    struct State;
+    explicit Repository(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+} // namespace locara::catalog

@@ -1,0 +1,62 @@
+// The takedown list: what curators called back, and how strictly. docs/formats/catalog.md,
+// "Takedown list".
+//
+// Threads: plain values.
+#pragma once
+
+#include <locara/base/result.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::catalog {
+
+/// How strict: each includes those before it. BlockInstall: no install, update or rollback to it.
+/// BlockRun: a running app is stopped too. Nothing is ever deleted.
+enum class TakedownAction { Warn, BlockInstall, BlockRun };
+
+/// "warn", "block-install", "block-run".
+std::string_view render(TakedownAction action);
+
+struct TakedownEntry {
+    std::string kind; ///< "app", "bundle", "model", "file"; others are kept and match nothing.
+    std::string id;   ///< "publisher/name", "sha256:<hex>" or "org/repo@<commit>".
+    std::optional<std::vector<std::string>> versions; ///< Absent: all versions.
+    TakedownAction action = TakedownAction::BlockRun;
+    std::string reason; ///< One line for people.
+    std::string date;   ///< "2026-11-22" or "2026-11-22T19:06:28Z".
+
+    bool operator==(const TakedownEntry&) const = default;
+};
+
+class TakedownList {
+  public:
+    /// Reads a list. InvalidArgument names the JSON path, what was found and what is wanted. At
+    /// most 5,000,000 bytes and 100,000 entries (TooLarge).
+    static Result<TakedownList> parse(std::string_view text);
+
+    /// The inverse of parse.
+    std::string render() const;
+
+    /// The entry in force for a thing, or nothing: of all that match, the one with the latest date,
+    /// among equals the last. `version` is compared only with entries that list versions; pass ""
+    /// for things without one.
+    std::optional<TakedownEntry>
+    find(std::string_view kind, std::string_view id, std::string_view version = "") const;
+
+    /// Takes up what `newer` says. Entries that `newer` lacks stay.
+    void add(const TakedownList& newer);
+
+    const std::vector<TakedownEntry>& entries() const { return entries_; }
+
+    void append(TakedownEntry entry) { entries_.push_back(std::move(entry)); }
+
+    bool operator==(const TakedownList&) const = default;
+
+  private:
+    std::vector<TakedownEntry> entries_;
+};
+
+} // namespace locara::catalog
