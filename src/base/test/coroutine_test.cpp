@@ -42,8 +42,8 @@ struct Task {
     std::coroutine_handle<promise_type> handle;
 };
 
-/// An awaiter that is ready at once. It has a constructor because GCC 12 destroys an awaiter made by
-/// aggregate initialisation inside a co_await expression twice.
+/// An awaiter that is ready at once. It has a constructor because GCC 12 destroys an awaiter made
+/// by aggregate initialisation inside a co_await expression twice.
 struct Ready {
     explicit Ready(Result<int> ready) : value(std::move(ready)) {}
 
