@@ -1,0 +1,248 @@
+"""Bad input gets one clear line, the documented exit code, and nothing half-installed."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+from harness import APP, BIN, NOTE, SEED, Hub, wait_for
+
+
+def is_weights(path):
+    return "/resolve/" in path and path.endswith(".gguf")
+
+
+class BadInput(harness.TestCase):
+    def test_wrong_bytes_from_the_server_are_fetched_once_more_then_refused(self):
+        def rule(path, status, headers, body):
+            if is_weights(path) and len(body) > 1000:
+                body = body[:500] + bytes([body[500] ^ 1]) + body[501:]
+            return status, headers, body
+        proxy = self.proxy(rule)
+        self.client.add_hub(self.hub, proxy.url)
+        self.client.run("install", APP, "--yes", expect=6)
+        self.assert_one_clear_line(".gguf", "expected", "found")
+        self.assertEqual(self.client.store_files(), [], "wrong bytes never reach the store")
+        self.assert_nothing_half_installed()
+
+    def test_a_truncated_download_resumes_and_ends_right(self):
+        cuts = []
+
+        def rule(path, status, headers, body):
+            if is_weights(path) and len(body) > 1000 and len(cuts) < 3:
+                cuts.append(path)
+                return None
+            return status, headers, body
+        proxy = self.proxy(rule)
+        self.client.add_hub(self.hub, proxy.url)
+        self.client.run("install", APP, "--yes")
+        self.assertEqual(len(cuts), 3)
+        self.client.run("verify")
+
+    def test_a_download_that_is_always_cut_fails_and_a_later_one_succeeds(self):
+        broken = [True]
+
+        def rule(path, status, headers, body):
+            return None if broken[0] and is_weights(path) else (status, headers, body)
+        proxy = self.proxy(rule)
+        self.client.add_hub(self.hub, proxy.url)
+        self.client.run("install", APP, "--yes", expect=5)
+        self.assert_nothing_half_installed()
+        broken[0] = False
+        self.client.run("install", APP, "--yes")
+
+    def test_an_unreachable_hub_is_named(self):
+        self.client.add_hub(self.hub)
+        self.hub.stop()
+        try:
+            self.client.run("install", APP, "--yes", expect=5)
+            self.assert_one_clear_line(str(self.hub.port))
+        finally:
+            self.hub.start()
+
+    def test_a_changed_bundle_is_refused(self):
+        def rule(path, status, headers, body):
+            return (status, headers, body[:-1] + b"x") if path.endswith(".locapp") else (status, headers, body)
+        proxy = self.proxy(rule)
+        self.client.add_hub(self.hub, proxy.url)
+        self.client.run("install", APP, "--yes", expect=6)
+        self.assert_nothing_half_installed()
+
+    def test_an_expired_timestamp_is_refused_and_installed_apps_still_start(self):
+        saved = {}
+
+        def record(path, status, headers, body):
+            saved[path] = (status, headers, body)
+            return status, headers, body
+
+        def replay(path, status, headers, body):
+            return saved.get(path, (404, headers, b"{}")) if "/catalog/" in path else (status, headers, body)
+        proxy = self.proxy(record)
+        self.client.add_hub(self.hub, proxy.url)
+        self.client.run("install", APP, "--yes")
+        proxy.rule = replay
+        prompt_app = next(a["id"] for a in self.client.json("search")["apps"] if a["kind"] == "prompt")
+        self.client.run("install", prompt_app, "--yes", expect=6, faketime="+3d")
+        self.assert_one_clear_line("timestamp", "expired")
+        self.client.stop()
+        self.assertEqual(json.loads(self.client.run("run", APP, "--once", NOTE, faketime="+3d")), harness.ANSWER)
+
+    def test_an_older_snapshot_replayed_is_refused(self):
+        old = {}
+
+        def record(path, status, headers, body):
+            old[path] = (status, headers, body)
+            return status, headers, body
+        hub = Hub(self.folder / "rollback-hub")
+        self.addCleanup(hub.stop)
+        proxy = harness.LyingProxy(hub, record)
+        self.addCleanup(proxy.stop)
+        fresh = harness.Client(tempfile.mkdtemp(dir=self.folder))
+        fresh.add_hub(hub, proxy.url)          # records version 1 of everything
+        self.client.add_hub(hub, proxy.url)
+
+        seed = self.folder / "newer-seed"      # the hub publishes something new
+        shutil.copytree(SEED, seed, symlinks=True)
+        manifest = seed / "apps/quick-add/locara.json"
+        manifest.write_text(manifest.read_text().replace('"description": "', '"description": "New: ', 1))
+        hub.stop()
+        hub.seed = seed
+        hub.start()
+        proxy.rule = lambda *answer: answer[1:]
+        self.client.run("search", "--refresh")
+
+        proxy.rule = lambda path, status, headers, body: old.get(path, (status, headers, body)) \
+            if "/catalog/" in path else (status, headers, body)
+        self.client.run("install", APP, "--yes", expect=6)
+        self.assert_one_clear_line("version")
+        self.assert_nothing_half_installed()
+
+    def test_no_disk_space_is_said_before_and_leaves_nothing(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root to mount a small tmpfs")
+        small = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", small], check=True)
+        client = self.client
+        client.add_hub(self.hub)
+        client.environment["LOCARA_STORE"] = str(small / "store")
+        client.run("install", APP, "--yes", expect=7)
+        self.assert_one_clear_line("disk")
+        self.assertEqual([p for p in small.rglob("*") if p.suffix == ".gguf" or "files" in p.parts and p.is_file()], [])
+
+    def test_a_port_in_use_names_the_port_and_the_way_out(self):
+        with harness.socket.socket() as holder:
+            holder.bind(("127.0.0.1", self.client.port))
+            holder.listen()
+            self.client.run("serve", expect=9)
+            self.assert_one_clear_line(str(self.client.port), "--port")
+            with self.assertRaises(AssertionError) as failed:
+                Hub(self.folder / "second-hub", port=self.hub.port)
+            self.assertIn(str(self.hub.port), str(failed.exception))
+
+    def test_an_unknown_capability_is_named_with_its_path(self):
+        seed = self.folder / "bad-seed"
+        shutil.copytree(SEED, seed, symlinks=True)
+        manifest = seed / "apps/quick-add/locara.json"
+        document = json.loads(manifest.read_text())
+        document["capabilities"]["network"] = ["example.org"]
+        manifest.write_text(json.dumps(document))
+        with self.assertRaises(AssertionError) as failed:
+            Hub(self.folder / "bad-seed-hub", seed=seed)
+        self.assertRegex(str(failed.exception), r"capabilities.*network")
+
+    def test_a_manifest_whose_hash_is_wrong_is_refused_by_the_hub(self):
+        seed = self.folder / "wrong-hash-seed"
+        shutil.copytree(SEED, seed, symlinks=True)
+        manifest = seed / "models/quick-add/manifest.json"
+        document = json.loads(manifest.read_text())
+        document["variants"][0]["files"][0]["sha256"] = "0" * 64
+        manifest.write_text(json.dumps(document))
+        with self.assertRaises(AssertionError) as failed:
+            Hub(self.folder / "wrong-hash-hub", seed=seed)
+        self.assertIn("0" * 64, str(failed.exception))
+
+    def test_a_pickle_under_another_name_is_refused_by_scan_and_by_the_hub(self):
+        pickle = b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."
+        bad = self.folder / "model.safetensors"
+        bad.write_bytes(pickle)
+        good = SEED / "models/quick-add/repo/model.safetensors"
+        report = json.loads(self.client.run("scan", bad, good, "--json", expect=8))
+        self.assertEqual(report["schema"], "locara.scan/1")
+        self.assertEqual([f["verdict"] for f in report["files"]], ["refuse", "allow"])
+        self.assertIn("pickle", report["files"][0]["label"] + report["files"][0]["rule"])
+        self.assertTrue(all(set(f) == {"path", "verdict", "label", "rule", "reason"} for f in report["files"]))
+        self.client.run("scan", good, expect=0)
+
+        seed = self.folder / "pickle-seed"
+        shutil.copytree(SEED, seed, symlinks=True)
+        (seed / "models/quick-add/repo/model.safetensors").write_bytes(pickle)
+        with self.assertRaises(AssertionError) as failed:
+            Hub(self.folder / "pickle-hub", seed=seed)
+        self.assertIn("pickle", str(failed.exception))
+
+    def test_a_pull_killed_at_any_moment_loses_nothing(self):
+        self.client.add_hub(self.hub)
+        for delay in (0.02, 0.05, 0.08, 0.12, 0.2):
+            process = self.client.start("install", APP, "--yes")
+            time.sleep(delay)
+            process.kill()
+            process.communicate()
+            self.client.run("verify")
+        self.client.run("install", APP, "--yes")
+        self.client.run("verify")
+
+    def test_ctrl_c_stops_with_130_and_says_how_to_go_on(self):
+        def slow(path, status, headers, body):
+            if is_weights(path):
+                time.sleep(2)
+            return status, headers, body
+        proxy = self.proxy(slow)
+        self.client.add_hub(self.hub, proxy.url)
+        process = self.client.start("install", APP, "--yes")
+        wait_for(lambda: any(is_weights(r[1]) for r in proxy.requests), "the download to start")
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 130, stderr)
+        self.assertIn("again", stderr)
+        self.assert_nothing_half_installed()
+
+    def test_an_engine_that_dies_while_answering_is_reported_and_comes_back(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", APP, "--yes")
+        client.run("run", APP, "--once", NOTE)  # the engine is up now
+
+        def engine_pids():
+            found = []
+            for entry in pathlib.Path("/proc").glob("[0-9]*"):
+                try:
+                    if (entry / "comm").read_text().strip() == "llama-server" and \
+                            str(client.home).encode() in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes() + \
+                            (entry / "mountinfo").read_bytes():
+                        found.append(int(entry.name))
+                except OSError:
+                    pass
+            return found
+        victims = wait_for(engine_pids, "the engine process")
+        for pid in victims:
+            os.kill(pid, signal.SIGSTOP)       # it answers nothing from here on
+        process = client.start("run", APP, "--once", NOTE)
+        time.sleep(0.7)
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertNotEqual(process.returncode, 0, stdout)
+        self.assertIn("engine", stderr)
+        self.assertEqual(stdout, "")
+        self.assertEqual(json.loads(client.run("run", APP, "--once", NOTE)), harness.ANSWER)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,91 @@
+"""The whole line: catalog, pull, verify, sandboxed engine, answer. And what the commands say on the way."""
+import json
+import re
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import harness
+from harness import ANSWER, APP, NOTE
+
+
+class FirstApp(harness.TestCase):
+    def test_from_a_fresh_client_to_the_right_answer(self):
+        client = self.client
+        client.add_hub(self.hub)
+        found = client.json("search", "task")
+        self.assertIn(APP, [app["id"] for app in found["apps"]])
+
+        client.run("install", APP, "--yes")
+        plan = client.stderr
+        for word in ("Apache-2.0", "network", "memory", "Download"):
+            self.assertIn(word.lower(), plan.lower())
+        listed = client.json("list")
+        self.assertEqual([app["id"] for app in listed["apps"]], [APP])
+
+        answer = client.run("run", APP, "--once", NOTE)
+        self.assertEqual(json.loads(answer), ANSWER)
+        self.assertEqual(len(answer.strip().splitlines()), 1, "only the answer is printed")
+
+        lock = json.loads(next(client.home.rglob("lock.json")).read_text())
+        self.assertRegex(json.dumps(lock), r'"revision": ?"[0-9a-f]{40}"')
+        client.run("verify")
+        self.assertGreater(client.json("df")["store"]["files_bytes"], 1_000_000)
+
+        again = time.monotonic()
+        client.run("install", APP, "--yes")
+        self.assertLess(time.monotonic() - again, 2, "an installed app is not fetched again")
+
+    def test_a_prompt_app_runs_without_any_code_of_its_own(self):
+        client = self.client
+        client.add_hub(self.hub)
+        apps = client.json("search")["apps"]
+        prompt_app = next(app["id"] for app in apps if app["kind"] == "prompt")
+        client.run("install", prompt_app, "--yes")
+        answer = json.loads(client.run("run", prompt_app, "--once", "water the plants"))
+        self.assertEqual(set(answer), set(ANSWER))
+        self.assertIn("plants", answer["title"].lower())
+
+    def test_an_installed_app_needs_no_network(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", APP, "--yes")
+        self.hub.stop()
+        try:
+            self.assertEqual(json.loads(client.run("run", APP, "--once", NOTE)), ANSWER)
+            client.run("show", APP)
+            client.run("search", "task")
+        finally:
+            self.hub.start()
+
+    def test_removal_gives_back_what_it_says(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", APP, "--yes")
+        before = sum(p.stat().st_size for p in client.store_files())
+        freed = client.json("rm", APP, "--yes")["freed_bytes"]
+        after = sum(p.stat().st_size for p in client.store_files())
+        self.assertGreaterEqual(freed, before - after)
+        self.assertEqual(after, 0)
+        self.assertEqual(client.json("list")["apps"], [])
+
+    def test_the_first_trust_is_asked_for_and_never_assumed(self):
+        client = self.client
+        client.run("hub", "add", self.hub.url, expect=2)  # no terminal, no --root: say which flag to pass
+        self.assertIn("--fingerprint", client.stderr)
+        client.run("hub", "add", self.hub.url, "--fingerprint", "0" * 64, expect=6)
+        client.run("search", expect=3)
+
+    def test_help_and_version_need_nothing(self):
+        for verb in ("hub", "search", "show", "install", "run", "list", "rm", "pull", "verify", "df", "doctor",
+                     "serve", "scan"):
+            self.assertIn("locara " + verb, self.client.run(verb, "--help"))
+        self.assertRegex(self.client.run("--version"), r"^locara \d+\.\d+\.\d+")
+        self.assertIn("This machine", self.client.run())
+        self.client.run("doctor")
+        self.client.run("no-such-verb", expect=2)
+
+
+if __name__ == "__main__":
+    harness.main()
