@@ -1,0 +1,146 @@
+// ModelManifest: which files a model is made of, what it needs and under which terms
+// (locara.dev/model/v1).
+//
+// Format: docs/formats/model-manifest.md and schemas/model-v1.schema.json. An app pins a manifest
+// by the SHA-256 of its bytes; only a VerifiedModelManifest is known to be that one. Threads: plain
+// values.
+#pragma once
+
+#include <locara/base/result.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/manifest/ids.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::manifest {
+
+enum class FileFormat { Gguf, Safetensors, Json, Text };
+
+std::string_view render(FileFormat format);
+
+struct ModelFile {
+    std::string path; ///< Passed validate_path.
+    std::uint64_t size = 0;
+    crypto::Sha256Digest sha256;
+    std::string xet_hash; ///< 64 hex digits, or empty.
+    FileFormat format = FileFormat::Gguf;
+};
+
+struct Quality {
+    std::string metric;
+    double value = 0;
+    std::optional<double> base;
+    std::string how;
+};
+
+struct Speed {
+    double tokens_per_second = 0;
+    std::string machine;
+};
+
+struct Variant {
+    std::string name;
+    std::string quantization;
+    std::vector<ModelFile> files;
+    std::string engine_name;
+    std::string engine_minimum_version;
+    std::uint64_t weights_bytes = 0;
+    std::uint64_t kv_bytes_per_token = 0;
+    std::optional<Quality> quality;
+    std::optional<Speed> speed;
+
+    /// Sum of the file sizes.
+    std::uint64_t download_bytes() const;
+};
+
+struct Source {
+    std::string repo;     ///< `org/name`.
+    std::string revision; ///< 40 lower-case hex digits: a commit, never a branch.
+};
+
+struct Ancestor {
+    std::string repo;
+    std::string revision;
+    std::string relation; ///< "finetune", "quantized", "merge" or "adapter".
+};
+
+struct LicenseTerms {
+    bool commercial = false;
+    bool redistribution = false;
+    bool attribution = false;
+    std::vector<std::string> use_restrictions;
+    bool gated = false;
+
+    /// Whether a person must accept them by name before an install.
+    bool needs_consent() const { return !commercial || !use_restrictions.empty() || gated; }
+};
+
+struct ModelLicense {
+    std::string id;
+    std::string url;
+    LicenseTerms terms;
+};
+
+struct Recommended {
+    std::optional<double> temperature;
+    std::optional<double> top_p;
+    std::optional<std::int64_t> top_k;
+    std::optional<double> min_p;
+    std::optional<double> repeat_penalty;
+    std::optional<std::int64_t> max_tokens;
+    std::optional<std::int64_t> seed;
+    std::vector<std::string> stop;
+};
+
+struct ChatMessage {
+    std::string role;
+    std::string content;
+};
+
+struct Probe {
+    std::vector<ChatMessage> messages;
+    std::string expected;
+};
+
+struct Validation {
+    std::string date;
+    std::string engine_version;
+    std::vector<Probe> probes;
+    std::uint64_t passed = 0;
+    std::uint64_t failed = 0;
+};
+
+struct ModelManifest {
+    ModelId id;
+    Version version;
+    std::string name;
+    std::string description;
+    std::string task;
+    std::vector<std::string> input;
+    std::vector<std::string> output;
+    std::uint64_t context_length = 0;
+    Source source;
+    std::vector<Variant> variants;
+    std::string default_variant;
+    std::vector<Ancestor> lineage;
+    ModelLicense license;
+    std::optional<crypto::Sha256Digest> chat_template;
+    std::optional<crypto::Sha256Digest> tokenizer;
+    Recommended recommended;
+    std::optional<Validation> validation;
+
+    /// The variant of that name, or nullptr.
+    const Variant* find_variant(std::string_view name) const;
+
+    /// The default variant; parse made sure that there is one.
+    const Variant& get_default() const;
+
+    /// Parses and checks. Errors as AppManifest::parse.
+    static Result<ModelManifest> parse(std::string_view json);
+};
+
+} // namespace locara::manifest
