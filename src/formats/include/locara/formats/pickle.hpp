@@ -1,0 +1,69 @@
+// Pickle: finds pickles of Python, whatever the file is called, and says what they would import.
+//
+// Every pickle is refused by the gate; this walk tells a hostile one from one that is merely the
+// wrong format. It runs the opcodes of all protocols (0 to 5) on an abstract stack and memo and
+// executes nothing. Where Python would go on, the walk goes on; where an operand is not a constant
+// it counts as unknown. Source: CPython Lib/pickle.py and Lib/pickletools.py (3.11).
+// Threads: plain functions and values.
+#pragma once
+
+#include <locara/formats/byte_source.hpp>
+#include <locara/formats/verdict.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace locara::formats {
+
+/// What a pickle may take from Python. Module and name are "?" where they are not constants.
+struct PickleImport {
+    std::string module;
+    std::string name;
+    std::string opcode; ///< "GLOBAL", "INST", "STACK_GLOBAL", "EXT1", ...
+    std::uint64_t offset = 0;
+    bool listed = false; ///< On the short list of what harmless weights need.
+
+    bool operator==(const PickleImport&) const = default;
+};
+
+/// How the walk ended.
+enum class PickleEnd {
+    Stop,      ///< At least one whole pickle, and the last walk reached the end of the source.
+    Trailing,  ///< At least one whole pickle, followed by bytes that are none.
+    Malformed, ///< The first pickle ends in an error.
+    Budget,    ///< Too many opcodes to look at.
+};
+
+struct PickleWalk {
+    PickleEnd end = PickleEnd::Malformed;
+    std::string problem;          ///< Why the last walk stopped, if it was not at the end.
+    std::uint64_t end_offset = 0; ///< Where it stopped.
+    unsigned pickles = 0;         ///< Whole pickles, one after the other.
+    std::uint64_t opcodes = 0;    ///< Executed in all of them.
+    bool binary = false;          ///< Starts with a PROTO opcode (protocol 2 and up).
+    bool calls = false;           ///< Called an import with arguments on the stack (REDUCE ...).
+    bool unknown_call = false;    ///< Called something that is not an import.
+    std::vector<PickleImport> imports; ///< The first 256 distinct ones.
+
+    /// Whether an import is not listed, or not known.
+    bool suspicious() const;
+};
+
+/// Walks from byte 0 to the first error or the end. Bounded: 20 million opcodes, about 64 MiB.
+/// Only fails (Io) when a read fails.
+Result<PickleWalk> walk_pickle(const ByteSource& source);
+
+/// How sure one has to be, before a walk counts as a pickle.
+enum class PickleContext {
+    Unknown, ///< The bytes are nothing else that we know.
+    Text,    ///< The bytes are text: any first letter is an opcode, so more evidence is asked.
+    Known,   ///< The bytes are a valid file of another format: only calls count.
+};
+
+/// The Finding for a walk ("pickle.import.malicious", "pickle.import.unknown", "pickle.malformed",
+/// "pickle.wrong-format", "pickle.budget"), or nullopt if the bytes are no pickle.
+std::optional<Finding> judge_pickle(const PickleWalk& walk, PickleContext context);
+
+} // namespace locara::formats

@@ -1,0 +1,60 @@
+// The formats gate: one verdict per file.
+//
+// Content decides; the name only raises suspicion (a text called .gguf is flagged, a pickle is a
+// pickle under any name). Weights are checked in full (safetensors, GGUF), archives are opened
+// within a budget and every member is judged by the same rules, everything that can carry code is
+// refused. What cannot be read or does not fit the budget is never allowed.
+//
+// These functions parse hostile bytes: whoever serves strangers calls them in a sandboxed process.
+// Threads: plain functions; safe at once on distinct sources.
+#pragma once
+
+#include <locara/base/file.hpp>
+#include <locara/formats/byte_source.hpp>
+#include <locara/formats/verdict.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::formats {
+
+/// What one file may cost. Defaults are those of the threat model.
+struct ScanBudget {
+    std::chrono::milliseconds time{5000}; ///< for archives and pickles; headers take far less
+    std::uint64_t memory_bytes = 128U << 20U;
+    unsigned levels = 8; ///< archives in archives
+    std::uint64_t members = 4'096;
+    std::uint64_t ratio = 200; ///< unpacked to packed, once past 1 MiB
+    std::uint64_t unpacked_bytes = 4ULL << 30U;
+};
+
+/// Judges a source. `name` is the last part of the path it is known by, or empty.
+Verdict scan_source(const ByteSource& source, std::string_view name, const ScanBudget& budget = {});
+
+/// Judges an open regular file. Reads by pread; the descriptor stays the caller's.
+Verdict scan_fd(const Fd& fd, std::string_view name, const ScanBudget& budget = {});
+
+/// Opens without following a symlink at the last part, and judges. A file that cannot be opened or
+/// is not regular is refused with a rule "io.*": no verdict is never "allow".
+Verdict scan_file(const std::filesystem::path& path, const ScanBudget& budget = {});
+
+struct ScanItem {
+    std::string path; ///< as given; below a folder that was given: that folder plus the rest
+    Verdict verdict;
+};
+
+/// Judges each path; folders are walked to their files, by name, without following symlinks (which
+/// are refused). NotFound if a given path does not exist; everything else is a verdict.
+Result<std::vector<ScanItem>> scan_paths(std::span<const std::filesystem::path> paths);
+
+/// The report of `locara scan --json`, one line, schema "locara.scan/1":
+/// {"schema","files":[{"path","verdict","label","rule","reason","offset"?,"member"?,
+/// "scanner","scanner_version"}]}. Paths that are not UTF-8 have their bad bytes replaced.
+std::string render_scan_report(std::span<const ScanItem> items);
+
+} // namespace locara::formats

@@ -1,0 +1,62 @@
+// Sniffing: the kind of a file by its content. Names are not looked at.
+//
+// Only a few KiB are read (and, for text, all of it). A kind is a guess that names the parser to
+// ask next; nothing is allowed on the strength of a kind alone. Threads: plain functions.
+#pragma once
+
+#include <locara/formats/byte_source.hpp>
+
+#include <string_view>
+
+namespace locara::formats {
+
+enum class Kind {
+    Empty,
+    Safetensors,
+    Gguf,
+    OldGgml, ///< ggml, ggmf, ggjt, ggla: what came before GGUF
+    Pickle,  ///< starts with a PROTO opcode; other pickles have no magic
+    NumPy,
+    Zip,
+    Gzip,
+    Bzip2,
+    Xz,
+    Zstd,
+    Tar,
+    SevenZip,
+    Rar,
+    OtherArchive, ///< lz4, lzip, cab, ar, cpio, xar, arj, compress
+    Elf,
+    PortableExecutable,
+    MachO,
+    Script, ///< starts with #!
+    PythonBytecode,
+    JavaClass,
+    Hdf5,
+    Onnx,
+    SavedModel,
+    TfLite,
+    SentencePiece,
+    Png,
+    Jpeg,
+    Gif,
+    WebP,
+    Icon,
+    Font,
+    Audio,
+    Video,
+    Pdf,
+    WebAssembly,
+    Svg,
+    Json,
+    Text, ///< UTF-8 without NUL
+    Unknown,
+};
+
+/// The label of verdicts: "gguf", "old ggml", "zip", ...
+std::string_view render(Kind kind);
+
+/// Io if a read fails.
+Result<Kind> sniff(const ByteSource& source);
+
+} // namespace locara::formats
