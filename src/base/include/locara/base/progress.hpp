@@ -14,6 +14,9 @@ struct Progress {
     std::uint64_t total_bytes = 0;  ///< Size of `item`, 0 if unknown.
     std::uint64_t reused_bytes = 0; ///< Of done_bytes, what was on this machine before.
     std::string source;             ///< Where bytes come from: a host name, or "already on disk".
+    /// Bytes of `item` that are here, verified or not: what speed and time left are made of. At
+    /// least done_bytes; 0 in work that receives nothing.
+    std::uint64_t received_bytes = 0;
 };
 
 /// Takes progress events. Calls come from any thread, one at a time per piece of work; an
