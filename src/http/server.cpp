@@ -1,0 +1,922 @@
+#include "port_owner.hpp"
+
+#include <locara/base/secret.hpp>
+#include <locara/http/server.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace locara::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+
+using Executor = asio::strand<asio::io_context::executor_type>;
+using Stream = beast::basic_stream<asio::generic::stream_protocol, Executor>;
+
+/// Errors as the first element of a tuple: no exception for what clients do every day.
+constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+
+constexpr std::size_t kFileBlock = 256U << 10U;
+
+std::string render_date() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    const std::size_t length =
+        std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    return std::string(text, length);
+}
+
+std::string render_head(int status, const Headers& headers) {
+    std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
+    out += reason_phrase(status);
+    out += "\r\n";
+    for (const auto& [name, value] : headers.fields()) {
+        out += name + ": " + value + "\r\n";
+    }
+    return out + "\r\n";
+}
+
+bool may_have_body(int status) {
+    return status >= 200 && status != 204 && status != 304;
+}
+
+} // namespace
+
+// ---------------------------------------------------------------------------------------- pool
+
+struct BlockingPool::State {
+    explicit State(std::size_t threads) : pool(threads) {}
+
+    asio::thread_pool pool;
+};
+
+BlockingPool::BlockingPool(std::size_t threads)
+    : state_(std::make_unique<State>(std::max<std::size_t>(threads, 1))) {}
+
+BlockingPool::~BlockingPool() {
+    state_->pool.stop();
+    state_->pool.join();
+}
+
+boost::asio::awaitable<void> BlockingPool::run(std::function<void()> job) {
+    const auto executor = co_await asio::this_coro::executor;
+    std::exception_ptr failure;
+    auto initiate = [this, &job, &failure, &executor](auto handler) {
+        asio::post(state_->pool,
+                   [&job, &failure, executor, handler = std::move(handler)]() mutable {
+                       try {
+                           job();
+                       } catch (...) {
+                           failure = std::current_exception();
+                       }
+                       asio::post(executor, std::move(handler));
+                   });
+    };
+    asio::use_awaitable_t<> token;
+    auto wait = asio::async_initiate<asio::use_awaitable_t<>, void()>(initiate, token);
+    co_await std::move(wait);
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+}
+
+// -------------------------------------------------------------------------------------- server
+
+namespace {
+
+class Session;
+
+/// What all connections of a server share.
+struct Shared {
+    Shared(ServerOptions given, Handler h)
+        : options(std::move(given)), handler(std::move(h)),
+          log(options.log != nullptr ? *options.log : null_log()),
+          context(static_cast<int>(std::max<std::size_t>(options.io_threads, 1))),
+          pool(options.pool_threads) {}
+
+    // In the order of construction; the pool goes first, since its jobs resume coroutines.
+    const ServerOptions options;
+    const Handler handler;
+    Log& log;
+    std::atomic<bool> stopping{false};
+    std::mutex mutex;
+    std::set<Session*> sessions; // under mutex
+    std::condition_variable changed;
+    asio::io_context context;
+    Executor accept_strand{context.get_executor()};
+    /// Accept loops wait on this when there is no room for another connection.
+    asio::steady_timer room{accept_strand};
+    BlockingPool pool;
+
+    std::size_t open_sessions() {
+        const std::lock_guard lock(mutex);
+        return sessions.size();
+    }
+};
+
+/// One connection. Lives in the coroutine that runs it, on its own strand.
+class Session {
+  public:
+    Session(Shared& shared, Stream stream, Peer peer)
+        : shared_(shared), stream_(std::move(stream)), peer_(std::move(peer)) {
+        const std::lock_guard lock(shared_.mutex);
+        shared_.sessions.insert(this);
+    }
+
+    ~Session() {
+        // Under the lock to the end: stop() may otherwise destroy the condition while it is told.
+        const std::lock_guard lock(shared_.mutex);
+        shared_.sessions.erase(this);
+        shared_.changed.notify_all();
+        if (!shared_.stopping) {
+            asio::post(shared_.accept_strand, [&shared = shared_] { shared.room.cancel(); });
+        }
+    }
+
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    asio::awaitable<void> run() {
+        bool keep = true;
+        while (keep && !shared_.stopping) {
+            keep = co_await serve_one();
+        }
+        // A polite end: tell the client that nothing more comes, and take what it still sends for a
+        // moment, so that its kernel does not throw our last answer away with a reset.
+        error_code ignored;
+        stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+        if (linger_) {
+            stream_.expires_after(std::chrono::seconds(1));
+            std::array<char, 4096> sink{};
+            for (int i = 0; i < 64; ++i) {
+                const auto [error, count] =
+                    co_await stream_.async_read_some(asio::buffer(sink), kNoThrow);
+                if (error || count == 0) {
+                    break;
+                }
+            }
+        }
+        stream_.socket().close(ignored);
+    }
+
+    /// From any thread, with Shared::mutex held: ends the connection now, or if it is idle.
+    enum class End { IfIdle, Now };
+
+    void end(End how) {
+        asio::post(stream_.get_executor(), [this, &shared = shared_, how] {
+            {
+                const std::lock_guard lock(shared.mutex);
+                if (shared.sessions.count(this) == 0) {
+                    return; // It ended by itself in the meantime.
+                }
+            }
+            // Sessions go on their own strand only, this one, so it stays while this runs.
+            if (how == End::Now || idle_) {
+                error_code ignored;
+                stream_.socket().close(ignored);
+            }
+        });
+    }
+
+  private:
+    class ChunkWriter;
+
+    /// Reads one request and answers it; whether the connection may carry another.
+    asio::awaitable<bool> serve_one() {
+        const ServerLimits& limits = shared_.options.limits;
+        if (buffer_.size() == 0) {
+            idle_ = true;
+            stream_.expires_after(limits.idle_timeout);
+            const auto [error, count] = co_await stream_.async_read_some(
+                buffer_.prepare(std::min<std::size_t>(4096, limits.header_bytes)), kNoThrow);
+            idle_ = false;
+            if (error) {
+                co_return false; // Gone, or idle for too long: nothing to say.
+            }
+            buffer_.commit(count);
+        }
+
+        beast::http::request_parser<beast::http::string_body> parser;
+        parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
+        parser.body_limit(boost::none); // Set below, when the route is known.
+        stream_.expires_after(limits.header_timeout);
+        {
+            const auto [error, count] =
+                co_await beast::http::async_read_header(stream_, buffer_, parser, kNoThrow);
+            static_cast<void>(count);
+            if (error) {
+                co_await refuse_head(error);
+                co_return false;
+            }
+        }
+
+        Request request;
+        request.id = random_hex(8);
+        request.peer = peer_;
+        keep_alive_ = parser.get().keep_alive() && !shared_.stopping;
+        http_1_1_ = parser.get().version() >= 11;
+        Status head = read_head(parser.get(), request);
+        if (!head) {
+            keep_alive_ = false;
+            linger_ = true;
+            Response response = problem(head.error());
+            co_await answer(request, std::move(response));
+            co_return false;
+        }
+
+        // The body, after its limit.
+        const std::uint64_t limit =
+            shared_.options.body_limit ? shared_.options.body_limit(request) : limits.body_bytes;
+        const auto announced = parser.content_length();
+        if (announced && *announced > limit) {
+            co_await refuse_body(request, limit);
+            co_return false;
+        }
+        parser.body_limit(limit);
+        if (!parser.is_done()) {
+            if (holds_token(request.headers.find("Expect").value_or(""), "100-continue")) {
+                constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+                stream_.expires_after(limits.write_timeout);
+                const auto [error, count] = co_await asio::async_write(
+                    stream_, asio::buffer(kContinue.data(), kContinue.size()), kNoThrow);
+                static_cast<void>(count);
+                if (error) {
+                    co_return false;
+                }
+            }
+            stream_.expires_after(limits.body_timeout);
+            const auto [error, count] =
+                co_await beast::http::async_read(stream_, buffer_, parser, kNoThrow);
+            static_cast<void>(count);
+            if (error == beast::http::error::body_limit ||
+                error == beast::http::error::buffer_overflow) {
+                co_await refuse_body(request, limit);
+                co_return false;
+            }
+            if (error) {
+                co_await refuse_head(error);
+                co_return false;
+            }
+        }
+        request.body = std::move(parser.get().body());
+
+        const auto began = std::chrono::steady_clock::now();
+        // What answering and logging need of the request after the handler has taken it.
+        Request about;
+        about.method = request.method;
+        about.path = request.path;
+        about.id = request.id;
+
+        stream_.expires_never();
+        std::optional<Response> response = co_await call_handler(std::move(request));
+        if (!response) {
+            shared_.log.debug("http", "client_left", {{"request", about.id}});
+            co_return false;
+        }
+        const int status = response->status;
+        const bool sent = co_await answer(about, std::move(*response));
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - began);
+        shared_.log.debug("http",
+                          "request",
+                          {{"request", about.id},
+                           {"method", about.method},
+                           {"path", about.path},
+                           {"status", std::to_string(status)},
+                           {"ms", std::to_string(took.count())},
+                           {"sent", sent ? "whole" : "cut"}});
+        co_return sent&& keep_alive_;
+    }
+
+    /// Takes the head over from Beast and checks what every handler relies on.
+    Status read_head(const beast::http::request<beast::http::string_body>& head, Request& request) {
+        const auto method = head.method_string();
+        const auto target = head.target();
+        request.method.assign(method.data(), method.size());
+        request.target.assign(target.data(), target.size());
+        for (const auto& field : head) {
+            request.headers.add(std::string(field.name_string().data(), field.name_string().size()),
+                                std::string_view(field.value().data(), field.value().size()));
+        }
+        const std::size_t question = request.target.find('?');
+        request.path = request.target.substr(0, question);
+        const std::size_t hosts = request.headers.count("Host");
+        if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
+            return Error(ErrorCode::InvalidArgument,
+                         "found " + std::to_string(hosts) +
+                             " Host fields, HTTP/1.1 wants exactly one");
+        }
+        if (request.target == "*" && request.method == "OPTIONS") {
+            return {};
+        }
+        if (request.path.empty() || request.path.front() != '/') {
+            return Error(ErrorCode::InvalidArgument,
+                         "the request target must start with '/'; this server is no proxy");
+        }
+        LOCARA_TRY(request.segments, split_path(std::string_view(request.path).substr(1)));
+        if (question != std::string::npos) {
+            LOCARA_TRY(request.query,
+                       Query::parse(std::string_view(request.target).substr(question + 1)));
+        }
+        return {};
+    }
+
+    /// Answers a request that could not be read; silent when there is nobody to answer.
+    asio::awaitable<void> refuse_head(error_code error) {
+        keep_alive_ = false;
+        if (error == beast::http::error::end_of_stream || error == asio::error::eof ||
+            error == beast::http::error::partial_message ||
+            error == asio::error::operation_aborted ||
+            error.category() == boost::system::system_category()) {
+            co_return;
+        }
+        if (error == beast::error::timeout) {
+            // The stream closed its socket when the time was over.
+            shared_.log.debug("http", "slow_client_cut", {{"peer", peer_.address}});
+            co_return;
+        }
+        Request nothing;
+        nothing.id = random_hex(8);
+        const std::string detail =
+            error == beast::http::error::header_limit
+                ? "the request head is larger than " +
+                      std::to_string(shared_.options.limits.header_bytes) + " bytes"
+                : "this is not a well-formed HTTP/1.1 request: " + error.message();
+        const int status = error == beast::http::error::header_limit  ? 431
+                           : error == beast::http::error::bad_version ? 505
+                                                                      : 400;
+        Response response = problem(status, detail, "invalid_argument");
+        linger_ = true;
+        co_await answer(nothing, std::move(response));
+    }
+
+    asio::awaitable<void> refuse_body(const Request& request, std::uint64_t limit) {
+        keep_alive_ = false;
+        linger_ = true;
+        Response response = problem(413,
+                                    "the request body is larger than the " + std::to_string(limit) +
+                                        " bytes that are allowed here",
+                                    render(ErrorCode::TooLarge));
+        co_await answer(request, std::move(response));
+    }
+
+    /// The handler, watched: nothing when the client left first.
+    asio::awaitable<std::optional<Response>> call_handler(Request request) {
+        using namespace asio::experimental::awaitable_operators;
+        try {
+            auto both = guard(std::move(request)) || gone();
+            auto result = co_await std::move(both);
+            if (result.index() == 0) {
+                co_return std::optional<Response>(std::get<0>(std::move(result)));
+            }
+        } catch (const std::exception&) {
+            // Both were cancelled: the server is being taken down.
+        }
+        co_return std::nullopt;
+    }
+
+    /// Turns an exception of the handler into an answer, here, where it is known to be the
+    /// handler's. When it was cancelled nobody reads the answer.
+    asio::awaitable<Response> guard(Request request) {
+        const std::string id = request.id;
+        std::string failure;
+        try {
+            co_return co_await shared_.handler(std::move(request));
+        } catch (const std::exception& error) {
+            failure = error.what();
+        }
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() == asio::cancellation_type::none) {
+            shared_.log.error("http", "handler_failed", {{"request", id}, {"error", failure}});
+        }
+        Error error(ErrorCode::Internal, failure);
+        Response response = problem(error);
+        co_return response;
+    }
+
+    /// Returns when the client has closed its end or the connection broke. With bytes of a next
+    /// request in the way there is nothing more to see, and it waits for its cancellation.
+    asio::awaitable<void> gone() {
+        auto& socket = stream_.socket();
+        const auto [error] = co_await socket.async_wait(asio::socket_base::wait_read, kNoThrow);
+        if (error) {
+            co_return;
+        }
+        char byte = 0;
+        const ssize_t count = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        if (count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) {
+            co_return;
+        }
+        asio::steady_timer forever(stream_.get_executor(),
+                                   std::chrono::steady_clock::time_point::max());
+        static_cast<void>(co_await forever.async_wait(kNoThrow));
+    }
+
+    /// Sends an answer; whether all of it left.
+    asio::awaitable<bool> answer(const Request& request, Response response) {
+        const bool head_only = request.method == "HEAD";
+        const bool body_allowed = may_have_body(response.status);
+        auto* const text = std::get_if<std::string>(&response.body);
+        auto* const file = std::get_if<FileBody>(&response.body);
+        auto* const stream = std::get_if<StreamBody>(&response.body);
+
+        Headers& headers = response.headers;
+        headers.remove("Content-Length");
+        headers.remove("Transfer-Encoding");
+        if (body_allowed && stream != nullptr) {
+            if (http_1_1_) {
+                headers.add("Transfer-Encoding", "chunked");
+            } else {
+                keep_alive_ = false; // HTTP/1.0: the end of the connection ends the body.
+            }
+        } else if (body_allowed) {
+            std::uint64_t length = text != nullptr ? text->size() : file->length;
+            if (head_only && response.head_length) {
+                length = *response.head_length;
+            }
+            headers.add("Content-Length", std::to_string(length));
+        }
+        headers.set("Date", render_date());
+        headers.set("X-Request-Id", request.id);
+        if (shared_.stopping) {
+            keep_alive_ = false;
+        }
+        if (!keep_alive_) {
+            headers.set("Connection", "close");
+        } else if (!http_1_1_) {
+            headers.set("Connection", "keep-alive");
+        }
+
+        std::string start = render_head(response.status, headers);
+        if (text != nullptr && body_allowed && !head_only) {
+            start += *text;
+        }
+        if (!co_await send(start)) {
+            co_return false;
+        }
+        if (head_only || !body_allowed || text != nullptr) {
+            co_return true;
+        }
+        if (file != nullptr) {
+            co_return co_await send_file(*file);
+        }
+        co_return co_await send_stream(*stream);
+    }
+
+    /// Sends all of `bytes`, block by block so that each has its own deadline.
+    asio::awaitable<bool> send(std::string_view bytes) {
+        while (!bytes.empty()) {
+            const std::string_view block = bytes.substr(0, kFileBlock);
+            stream_.expires_after(shared_.options.limits.write_timeout);
+            const auto [error, count] = co_await asio::async_write(
+                stream_, asio::buffer(block.data(), block.size()), kNoThrow);
+            if (error) {
+                co_return false;
+            }
+            bytes.remove_prefix(count);
+        }
+        stream_.expires_never();
+        co_return true;
+    }
+
+    /// The seam for sendfile: today the pool reads a block and the stream writes it.
+    asio::awaitable<bool> send_file(FileBody body) {
+        std::string block;
+        while (body.length > 0) {
+            block.resize(
+                static_cast<std::size_t>(std::min<std::uint64_t>(body.length, kFileBlock)));
+            const auto read = [&body, &block] {
+                const auto target = std::as_writable_bytes(std::span(block));
+                return read_exactly_at(*body.file, body.offset, target);
+            };
+            const Status status = co_await run_blocking(shared_.pool, read);
+            if (!status) {
+                shared_.log.error(
+                    "http", "file_read_failed", {{"error", status.error().describe()}});
+                co_return false;
+            }
+            if (!co_await send(block)) {
+                co_return false;
+            }
+            body.offset += block.size();
+            body.length -= block.size();
+        }
+        co_return true;
+    }
+
+    asio::awaitable<bool> send_stream(const StreamBody& produce);
+    asio::awaitable<Status> produce_guarded(const StreamBody& produce, BodyWriter& writer);
+
+    Shared& shared_;
+    Stream stream_;
+    Peer peer_;
+    beast::flat_buffer buffer_{256U << 10U}; // a head, or a block of a body, never more
+    bool idle_ = false;
+    bool keep_alive_ = false;
+    bool http_1_1_ = true;
+    bool linger_ = false;
+};
+
+class Session::ChunkWriter : public BodyWriter {
+  public:
+    explicit ChunkWriter(Session& session) : session_(session) {}
+
+    asio::awaitable<Status> write(std::string_view text) override {
+        if (text.empty()) {
+            co_return Status();
+        }
+        std::string chunk;
+        if (session_.http_1_1_) {
+            char size[20];
+            const int digits = std::snprintf(size, sizeof size, "%zx\r\n", text.size());
+            chunk.reserve(text.size() + 24);
+            chunk.append(size, static_cast<std::size_t>(digits));
+            chunk.append(text);
+            chunk.append("\r\n");
+        } else {
+            chunk.assign(text);
+        }
+        const bool sent = co_await session_.send(chunk);
+        if (!sent) {
+            Error error(ErrorCode::Cancelled, "the client has gone away");
+            co_return error;
+        }
+        co_return Status();
+    }
+
+  private:
+    Session& session_;
+};
+
+asio::awaitable<Status> Session::produce_guarded(const StreamBody& produce, BodyWriter& writer) {
+    std::string failure;
+    try {
+        co_return co_await produce(writer);
+    } catch (const std::exception& error) {
+        failure = error.what();
+    }
+    Error error(ErrorCode::Internal, failure);
+    co_return error;
+}
+
+asio::awaitable<bool> Session::send_stream(const StreamBody& produce) {
+    using namespace asio::experimental::awaitable_operators;
+    ChunkWriter writer(*this);
+    Status status;
+    bool finished = false;
+    try {
+        auto both = produce_guarded(produce, writer) || gone();
+        auto result = co_await std::move(both);
+        if (result.index() == 0) {
+            status = std::get<0>(std::move(result));
+            finished = status.has_value();
+        }
+    } catch (const std::exception& error) {
+        status = Error(ErrorCode::Internal, error.what());
+    }
+    if (!finished) {
+        if (!status && status.error().code() != ErrorCode::Cancelled) {
+            shared_.log.error("http", "stream_failed", {{"error", status.error().describe()}});
+        }
+        co_return false; // The missing last chunk tells the client that this is not all.
+    }
+    if (!http_1_1_) {
+        co_return true;
+    }
+    co_return co_await send("0\r\n\r\n");
+}
+
+/// Owns the connection while it runs.
+asio::awaitable<void> run_session(std::unique_ptr<Session> session) {
+    co_await session->run();
+}
+
+Error socket_error(std::string_view what, int number) {
+    return Error::from_errno(what, number);
+}
+
+/// Makes descriptors of our own instead of Asio's: those would not be close-on-exec, and an engine
+/// started later would inherit every open connection.
+Result<Fd> make_socket(int family) {
+    Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd.valid()) {
+        return socket_error("making a socket", errno);
+    }
+    return fd;
+}
+
+Peer describe_peer(int fd, const sockaddr_storage& address) {
+    Peer peer;
+    if (address.ss_family == AF_UNIX) {
+        peer.address = "unix";
+        ucred credentials{};
+        socklen_t length = sizeof credentials;
+        // Nobody's uid when the kernel does not tell: a check against our own then fails.
+        const bool told = ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0;
+        peer.uid = told ? credentials.uid : static_cast<uid_t>(-1);
+        return peer;
+    }
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address.ss_family == AF_INET) {
+        sockaddr_in v4{};
+        std::memcpy(&v4, &address, sizeof v4);
+        ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+        peer.port = ntohs(v4.sin_port);
+    } else {
+        sockaddr_in6 v6{};
+        std::memcpy(&v6, &address, sizeof v6);
+        ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+        peer.port = ntohs(v6.sin6_port);
+    }
+    peer.address = text;
+    return peer;
+}
+
+using Listener = asio::posix::basic_stream_descriptor<Executor>;
+
+asio::awaitable<void> accept_loop(Shared& shared, Listener& listener) {
+    while (!shared.stopping) {
+        if (shared.open_sessions() >= shared.options.limits.connections) {
+            shared.room.expires_after(std::chrono::milliseconds(100));
+            static_cast<void>(co_await shared.room.async_wait(kNoThrow));
+            continue;
+        }
+        const auto [error] = co_await listener.async_wait(Listener::wait_read, kNoThrow);
+        if (error || shared.stopping) {
+            co_return;
+        }
+        sockaddr_storage address{};
+        socklen_t length = sizeof address;
+        Fd fd(::accept4(listener.native_handle(),
+                        reinterpret_cast<sockaddr*>(&address),
+                        &length,
+                        SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!fd.valid()) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                shared.log.warning("http", "accept_failed", {{"error", std::strerror(errno)}});
+                shared.room.expires_after(std::chrono::milliseconds(100));
+                static_cast<void>(co_await shared.room.async_wait(kNoThrow));
+            }
+            continue; // Anything else: that client has left already.
+        }
+        Peer peer = describe_peer(fd.get(), address);
+        if (!peer.is_unix()) {
+            const int on = 1; // Streams of tokens are small writes that must not wait.
+            static_cast<void>(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+        }
+        const Executor strand = asio::make_strand(shared.context.get_executor());
+        Stream::socket_type socket(strand);
+        error_code failed;
+        socket.assign(asio::generic::stream_protocol(address.ss_family, 0), fd.get(), failed);
+        if (failed) {
+            continue;
+        }
+        static_cast<void>(fd.release());
+        Stream stream(std::move(socket));
+        auto session = std::make_unique<Session>(shared, std::move(stream), std::move(peer));
+        asio::co_spawn(strand, run_session(std::move(session)), [&shared](std::exception_ptr e) {
+            try {
+                if (e) {
+                    std::rethrow_exception(e);
+                }
+            } catch (const std::exception& failure) {
+                shared.log.error("http", "connection_failed", {{"error", failure.what()}});
+            }
+        });
+    }
+}
+
+} // namespace
+
+struct Server::State {
+    State(ServerOptions options, Handler handler)
+        : shared(std::move(options), std::move(handler)) {}
+
+    Status listen_tcp();
+    Status listen_unix();
+    void run();
+
+    Shared shared;
+    Listener tcp{shared.accept_strand};
+    Listener local{shared.accept_strand};
+    std::uint16_t port = 0;
+    ino_t socket_inode = 0;
+    std::vector<std::thread> threads;
+    bool stopped = false;
+};
+
+Status Server::State::listen_tcp() {
+    const ServerOptions& options = shared.options;
+    const std::string where = options.address + " port " + std::to_string(options.port);
+    sockaddr_storage address{};
+    socklen_t length = 0;
+    sockaddr_in v4{};
+    sockaddr_in6 v6{};
+    if (::inet_pton(AF_INET, options.address.c_str(), &v4.sin_addr) == 1) {
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(options.port);
+        std::memcpy(&address, &v4, length = sizeof v4);
+    } else if (::inet_pton(AF_INET6, options.address.c_str(), &v6.sin6_addr) == 1) {
+        v6.sin6_family = AF_INET6;
+        v6.sin6_port = htons(options.port);
+        std::memcpy(&address, &v6, length = sizeof v6);
+    } else {
+        return Error(ErrorCode::InvalidArgument,
+                     "'" + options.address +
+                         "' is no IP address to listen on; write one such as 127.0.0.1");
+    }
+    LOCARA_TRY(Fd fd, make_socket(address.ss_family));
+    const int on = 1; // A restart must not wait for old connections to time out.
+    static_cast<void>(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 ||
+        ::listen(fd.get(), SOMAXCONN) != 0) {
+        if (errno == EADDRINUSE) {
+            return Error(ErrorCode::Busy,
+                         where + " is in use" + describe_port_owner(options.port) + "; choose " +
+                             options.port_hint,
+                         EADDRINUSE);
+        }
+        return socket_error("listening on " + where, errno);
+    }
+    length = sizeof address;
+    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+        return socket_error("asking for the port of " + where, errno);
+    }
+    std::memcpy(&v4, &address, sizeof v4);
+    port = ntohs(v4.sin_port); // At the same place in both families.
+    tcp.assign(fd.release());
+    return {};
+}
+
+Status Server::State::listen_unix() {
+    const std::string path = shared.options.unix_socket.string();
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the socket path " + path + " has " + std::to_string(path.size()) +
+                         " bytes, at most " + std::to_string(sizeof address.sun_path - 1) +
+                         " are allowed; choose a shorter folder");
+    }
+    path.copy(address.sun_path, path.size());
+    const auto* const raw = reinterpret_cast<const sockaddr*>(&address);
+    LOCARA_TRY(Fd fd, make_socket(AF_UNIX));
+    if (::bind(fd.get(), raw, sizeof address) != 0) {
+        if (errno != EADDRINUSE) {
+            return socket_error("binding " + path, errno);
+        }
+        LOCARA_TRY(const Fd probe, make_socket(AF_UNIX));
+        if (::connect(probe.get(), raw, sizeof address) == 0 || errno != ECONNREFUSED) {
+            return Error(ErrorCode::Busy,
+                         path + " is in use by a running process; stop that one first",
+                         EADDRINUSE);
+        }
+        // Nobody listens behind it: a process died without cleaning up.
+        if (::unlink(path.c_str()) != 0 || ::bind(fd.get(), raw, sizeof address) != 0) {
+            return socket_error("replacing the dead socket " + path, errno);
+        }
+    }
+
+    struct stat made {};
+
+    if (::chmod(path.c_str(), 0600) != 0 || ::stat(path.c_str(), &made) != 0 ||
+        ::listen(fd.get(), SOMAXCONN) != 0) {
+        return socket_error("listening on " + path, errno);
+    }
+    socket_inode = made.st_ino;
+    local.assign(fd.release());
+    return {};
+}
+
+void Server::State::run() {
+    while (true) {
+        try {
+            shared.context.run();
+            return;
+        } catch (const std::exception& error) {
+            // The last catch of an I/O thread: one connection may fail, the others go on.
+            shared.log.error("http", "io_thread_exception", {{"error", error.what()}});
+        }
+    }
+}
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler handler) {
+    std::unique_ptr<Server> server(
+        new Server(std::make_unique<State>(std::move(options), std::move(handler))));
+    State& state = *server->state_;
+    if (!state.shared.options.address.empty()) {
+        LOCARA_CHECK(state.listen_tcp());
+        asio::co_spawn(
+            state.shared.accept_strand, accept_loop(state.shared, state.tcp), asio::detached);
+    }
+    if (!state.shared.options.unix_socket.empty()) {
+        LOCARA_CHECK(state.listen_unix());
+        asio::co_spawn(
+            state.shared.accept_strand, accept_loop(state.shared, state.local), asio::detached);
+    }
+    for (std::size_t i = 0; i < std::max<std::size_t>(state.shared.options.io_threads, 1); ++i) {
+        state.threads.emplace_back([&state] { state.run(); });
+    }
+    return server;
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Server::~Server() {
+    stop();
+}
+
+std::uint16_t Server::port() const {
+    return state_->port;
+}
+
+boost::asio::any_io_executor Server::executor() const {
+    return state_->shared.context.get_executor();
+}
+
+void Server::stop() {
+    State& state = *state_;
+    if (state.stopped) {
+        return;
+    }
+    state.stopped = true;
+    Shared& shared = state.shared;
+    shared.stopping = true;
+    if (state.socket_inode != 0) {
+        struct stat now {};
+
+        const char* const path = shared.options.unix_socket.c_str();
+        if (::stat(path, &now) == 0 && now.st_ino == state.socket_inode) {
+            ::unlink(path);
+        }
+    }
+    asio::post(shared.accept_strand, [&state] {
+        error_code ignored;
+        state.tcp.close(ignored);
+        state.local.close(ignored);
+        state.shared.room.cancel();
+    });
+    if (!state.threads.empty()) {
+        std::unique_lock lock(shared.mutex);
+        for (Session* const session : shared.sessions) {
+            session->end(Session::End::IfIdle);
+        }
+        const auto quiet = [&shared] { return shared.sessions.empty(); };
+        if (!shared.changed.wait_for(lock, shared.options.limits.stop_grace, quiet)) {
+            for (Session* const session : shared.sessions) {
+                session->end(Session::End::Now);
+            }
+            // Closing a socket cancels its handler; what the handler waits for ends it.
+            shared.changed.wait(lock, quiet);
+        }
+    }
+    shared.context.stop();
+    for (std::thread& thread : state.threads) {
+        thread.join();
+    }
+}
+
+} // namespace locara::http
