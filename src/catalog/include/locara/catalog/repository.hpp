@@ -55,8 +55,9 @@ struct RoleState {
 class Repository {
   public:
     /// Makes the keys (files `<role>-<n>.pem`, mode 0600, in `keys_dir`, mode 0700), publishes an
-    /// empty catalog with an empty takedown list into `tree`, and opens it. Conflict if `tree`
-    /// holds a catalog already or a key file exists. InvalidArgument for impossible options.
+    /// empty catalog with an empty takedown list into `tree`, and opens it. Key files that are
+    /// there already, as after a create that was killed, are used. Conflict if `tree` holds a
+    /// catalog already. InvalidArgument for impossible options.
     static Result<Repository> create(const std::filesystem::path& tree,
                                      const std::filesystem::path& keys_dir,
                                      const Clock& clock,

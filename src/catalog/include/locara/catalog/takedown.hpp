@@ -51,7 +51,8 @@ class TakedownList {
 
     const std::vector<TakedownEntry>& entries() const { return entries_; }
 
-    void append(TakedownEntry entry) { entries_.push_back(std::move(entry)); }
+    /// Adds an entry. InvalidArgument if its kind, id or reason is empty or its date malformed.
+    Status append(TakedownEntry entry);
 
     bool operator==(const TakedownList&) const = default;
 

@@ -1,0 +1,827 @@
+#include "metadata.hpp"
+#include "part_file.hpp"
+#include "paths.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/catalog/client.hpp>
+
+#include <algorithm>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace locara::catalog {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kStateSchema = "locara.dev/catalog-state/v1";
+constexpr std::string_view kTakedownTarget = "takedown/list.json";
+constexpr std::uint64_t kStateLimitBytes = 64U << 10U;        // complete.json: a line per role
+constexpr std::uint64_t kTakedownLimitBytes = 64U << 20U;     // all entries ever
+constexpr std::uint64_t kMemoryTargetLimitBytes = 16U << 20U; // get_target
+constexpr std::size_t kFileNameLimit = 240;                   // NAME_MAX less suffixes
+
+std::uint64_t limit_of(std::string_view role) {
+    if (role == "root") {
+        return kRootLimitBytes;
+    }
+    if (role == "timestamp") {
+        return kTimestampLimitBytes;
+    }
+    return role == "snapshot" ? kSnapshotLimitBytes : kTargetsLimitBytes;
+}
+
+/// The bytes of a file, nothing if there is none, an error if it cannot be read.
+Result<std::optional<std::string>> find_file(const fs::path& path, std::uint64_t limit_bytes) {
+    auto bytes = read_file(path, limit_bytes);
+    if (bytes) {
+        return std::optional<std::string>(*std::move(bytes));
+    }
+    if (bytes.error().code() == ErrorCode::NotFound) {
+        return std::optional<std::string>();
+    }
+    return std::move(bytes).error();
+}
+
+/// Says in our words what the fetcher could not bring.
+Error fetch_failed(Error error, std::string_view what, std::uint64_t limit_bytes) {
+    switch (error.code()) {
+    case ErrorCode::NotFound:
+        return Error(ErrorCode::Unavailable,
+                     "the hub has no " + std::string(what) +
+                         "; try again, check the hub's address, or tell its operator");
+    case ErrorCode::TooLarge:
+        return Error(ErrorCode::Corrupt,
+                     "the hub's " + std::string(what) + " is longer than the " +
+                         std::to_string(limit_bytes) +
+                         " bytes allowed; reading stopped there and nothing was taken");
+    default:
+        return std::move(error).add_context("fetching the hub's " + std::string(what));
+    }
+}
+
+Error rollback(std::string_view what, std::uint64_t found, std::uint64_t stored) {
+    return Error(ErrorCode::Corrupt,
+                 std::string(what) + " went back from version " + std::to_string(stored) +
+                     " to version " + std::to_string(found) +
+                     "; an old catalog is being replayed, so nothing was taken");
+}
+
+RootInfo info_of(const Root& root, std::string_view bytes) {
+    const RoleKeys& keys = root.roles.find("root")->second;
+    RootInfo info;
+    info.fingerprint = crypto::sha256(as_bytes(bytes));
+    info.version = root.version;
+    info.expires = root.expires;
+    info.keys = static_cast<unsigned>(keys.identities().size());
+    info.threshold = static_cast<unsigned>(keys.threshold);
+    return info;
+}
+
+/// The last complete catalog.
+struct View {
+    TimePoint checked;
+    std::map<std::string, std::string> digests; ///< Role to SHA-256 of its bytes.
+    std::vector<RoleInfo> roles;
+    std::map<std::string, Target, std::less<>> targets;
+    bool consistent_snapshot = true;
+};
+
+/// The digest under which a target is served and kept: "sha256" if listed, else "sha512", else "".
+std::string name_digest(const Target& target) {
+    for (const auto* algorithm : {"sha256", "sha512"}) {
+        if (const auto hash = target.hashes.find(algorithm); hash != target.hashes.end()) {
+            return hash->second;
+        }
+    }
+    return "";
+}
+
+} // namespace
+
+// ------------------------------------------------------------------------------------ the state
+
+struct Client::State {
+    State(fs::path folder, Fetcher& source, const Clock& time)
+        : dir(std::move(folder)), fetcher(&source), clock(&time) {}
+
+    fs::path dir;
+    Fetcher* fetcher;
+    const Clock* clock;
+    std::optional<crypto::Sha256Digest> pinned; ///< Has a value if and only if `root` has.
+    std::optional<Root> root;                   ///< The newest one.
+    std::string root_bytes;
+    std::optional<View> view;
+    std::string
+        view_text; ///< complete.json as `view` shows it: what did not change is not read again.
+    std::optional<TakedownList> takedown; ///< Nothing before the first one.
+
+    fs::path metadata_file(std::string_view role) const {
+        return dir / "metadata" / (escape_name(role) + ".json");
+    }
+
+    fs::path object_file(const std::string& digest) const {
+        return dir / "objects" / (digest + ".json");
+    }
+
+    fs::path target_file(const Target& target) const {
+        return dir / "targets" / name_digest(target);
+    }
+
+    Status load();
+    Status load_trust();
+    Result<View> load_view(std::string_view text) const;
+    Result<std::map<std::string, std::string>> load_objects(const View& view) const;
+
+    Status require_root() const {
+        if (!root) {
+            return Error(ErrorCode::Refused,
+                         "no root is trusted for this hub yet; add the hub first and compare its "
+                         "fingerprint with what its operator published");
+        }
+        return {};
+    }
+
+    Result<const Target*> get(std::string_view name) const {
+        if (view) {
+            const auto target = view->targets.find(name);
+            if (target != view->targets.end()) {
+                return &target->second;
+            }
+        }
+        return Error(ErrorCode::NotFound,
+                     "the catalog has no '" + std::string(name) + "'" +
+                         (view ? "" : ": it was never fetched; refresh it first"));
+    }
+
+    /// The address of a target, or Corrupt if its name cannot be one.
+    static Result<std::string> address_of(const Target& target, bool consistent_snapshot);
+
+    /// The verified bytes of a target, from this machine or else from the hub, and keeps them.
+    Result<std::string> obtain(const Target& target, bool consistent_snapshot) const;
+
+    /// Takes up the takedown list that `target` is; says whether what is in force changed.
+    Result<bool> update_takedown(const Target& target, bool consistent_snapshot);
+};
+
+Result<std::string> Client::State::address_of(const Target& target, bool consistent_snapshot) {
+    const std::string digest = name_digest(target);
+    if (digest.empty()) {
+        return Error(ErrorCode::Corrupt,
+                     "the file '" + target.name +
+                         "' is listed with unknown hash algorithms only; sha256 or sha512 is "
+                         "wanted");
+    }
+    if (!is_relative_path(target.name)) {
+        return Error(ErrorCode::Corrupt,
+                     "the catalog lists '" + target.name.substr(0, 80) +
+                         "', which is no relative path without empty, . or .. parts");
+    }
+    return target_address(target.name, consistent_snapshot ? digest : "");
+}
+
+Result<std::string> Client::State::obtain(const Target& target, bool consistent_snapshot) const {
+    LOCARA_TRY(const std::string address, address_of(target, consistent_snapshot));
+    const fs::path path = target_file(target);
+    if (auto kept = read_file(path, target.length); kept && verify_target(target, *kept)) {
+        return kept;
+    }
+    auto bytes = fetcher->fetch(address, target.length);
+    if (!bytes) {
+        return fetch_failed(std::move(bytes).error(), address, target.length);
+    }
+    LOCARA_CHECK(verify_target(target, *bytes));
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(*bytes)));
+    return bytes;
+}
+
+Result<bool> Client::State::update_takedown(const Target& target, bool consistent_snapshot) {
+    if (takedown && view) {
+        const auto was = view->targets.find(kTakedownTarget);
+        if (was != view->targets.end() && was->second == target) {
+            return false;
+        }
+    }
+    LOCARA_TRY(const std::string bytes, obtain(target, consistent_snapshot));
+    auto list = TakedownList::parse(bytes);
+    if (!list) {
+        return Error(ErrorCode::Corrupt, list.error().message());
+    }
+    TakedownList merged = takedown.value_or(TakedownList());
+    merged.add(*list);
+    if (takedown == merged) {
+        return false;
+    }
+    const bool changed = takedown.has_value() || !merged.entries().empty();
+    LOCARA_CHECK(write_file_atomically(dir / "takedown.json", as_bytes(merged.render())));
+    takedown = std::move(merged);
+    return changed;
+}
+
+Status Client::State::load_trust() {
+    LOCARA_TRY(const auto pinned_bytes, find_file(dir / "pinned.json", kRootLimitBytes));
+    if (!pinned_bytes) {
+        return {};
+    }
+    LOCARA_TRY(auto newest_bytes, read_file(metadata_file("root"), kRootLimitBytes));
+    if (!root || newest_bytes != root_bytes) {
+        LOCARA_TRY(root, check_first_root(newest_bytes));
+        root_bytes = std::move(newest_bytes);
+    }
+    pinned = crypto::sha256(as_bytes(*pinned_bytes));
+    return {};
+}
+
+Result<std::map<std::string, std::string>> Client::State::load_objects(const View& stored) const {
+    std::map<std::string, std::string> out;
+    for (const auto& [role, digest] : stored.digests) {
+        LOCARA_TRY(auto bytes, read_file(object_file(digest), limit_of(role)));
+        const std::string found = crypto::sha256(as_bytes(bytes)).render();
+        if (found != digest) {
+            return Error(ErrorCode::Corrupt,
+                         object_file(digest).string() + " has the SHA-256 " + found +
+                             ", not the one it is named by");
+        }
+        out.emplace(role, std::move(bytes));
+    }
+    for (const auto* role : {"root", "timestamp", "snapshot", "targets"}) {
+        if (out.count(role) == 0) {
+            return Error(ErrorCode::Corrupt, "complete.json names no " + std::string(role));
+        }
+    }
+    return out;
+}
+
+namespace {
+
+Result<View> parse_state(std::string_view text) {
+    const Error malformed(ErrorCode::Corrupt, "complete.json is malformed");
+    const auto json = parse_json(text, JsonLimits{kStateLimitBytes});
+    if (!json || !json->is_object() || json->value("schema", Json()) != kStateSchema) {
+        return malformed;
+    }
+    View view;
+    const auto checked = json->find("checked");
+    const auto roles = json->find("roles");
+    if (checked == json->end() || !checked->is_string() || roles == json->end() ||
+        !roles->is_object()) {
+        return malformed;
+    }
+    LOCARA_TRY(view.checked, parse_time(checked->get<std::string>()));
+    for (const auto& [role, digest] : roles->items()) {
+        if (!digest.is_string()) {
+            return malformed;
+        }
+        LOCARA_TRY(const auto parsed, crypto::Sha256Digest::parse(digest.get<std::string>()));
+        view.digests.emplace(role, parsed.render());
+    }
+    return view;
+}
+
+std::string render_state(const View& view) {
+    Json roles = Json::object();
+    for (const auto& [role, digest] : view.digests) {
+        roles[role] = digest;
+    }
+    return render_json({{"schema", kStateSchema},
+                        {"checked", render_time(view.checked)},
+                        {"roles", std::move(roles)}});
+}
+
+/// Fills what a view shows from metadata that was verified.
+Status fill(View& view,
+            const Root& root,
+            const Timestamp& timestamp,
+            const Snapshot& snapshot,
+            Delegations& delegations) {
+    view.consistent_snapshot = root.consistent_snapshot;
+    view.roles = {{"root", root.version, root.expires},
+                  {"timestamp", timestamp.version, timestamp.expires},
+                  {"snapshot", snapshot.version, snapshot.expires}};
+    for (const auto& [role, loaded] : delegations.loaded()) {
+        view.roles.push_back({role, loaded.content.version, loaded.content.expires});
+    }
+    LOCARA_TRY(view.targets, delegations.all());
+    return {};
+}
+
+} // namespace
+
+Result<View> Client::State::load_view(std::string_view text) const {
+    LOCARA_TRY(View stored, parse_state(text));
+    LOCARA_TRY(const auto bytes, load_objects(stored));
+    LOCARA_TRY(const Root own_root, check_first_root(bytes.at("root")));
+    LOCARA_TRY(const Timestamp timestamp, check_timestamp(bytes.at("timestamp"), own_root));
+    LOCARA_TRY(const Snapshot snapshot,
+               check_snapshot(bytes.at("snapshot"), own_root, &timestamp.snapshot));
+    Delegations delegations(
+        own_root,
+        snapshot,
+        [&bytes](const std::string& role,
+                 const MetaFile& meta,
+                 const RoleKeys& keys,
+                 std::string_view parent) -> Result<Delegations::Loaded> {
+            const auto found = bytes.find(role);
+            if (found == bytes.end()) {
+                return Error(ErrorCode::Corrupt, "complete.json names no '" + role + "'");
+            }
+            LOCARA_TRY(auto content, check_targets(found->second, role, meta, keys, parent));
+            return Delegations::Loaded{found->second, std::move(content)};
+        });
+    LOCARA_CHECK(delegations.load_all());
+    LOCARA_CHECK(fill(stored, own_root, timestamp, snapshot, delegations));
+    return stored;
+}
+
+Status Client::State::load() {
+    // What a crash or a disk did is said with a way out; it is never mended in silence.
+    if (auto trusted = load_trust(); !trusted) {
+        return Error(ErrorCode::Corrupt,
+                     "the trusted root stored in " + dir.string() + " does not verify (" +
+                         trusted.error().describe() +
+                         "); remove that folder and add the hub again");
+    }
+    LOCARA_TRY(const auto taken_down, find_file(dir / "takedown.json", kTakedownLimitBytes));
+    if (taken_down) {
+        auto list = TakedownList::parse(*taken_down);
+        if (!list) {
+            return Error(ErrorCode::Corrupt,
+                         (dir / "takedown.json").string() + " is damaged (" +
+                             list.error().message() + "); remove it and refresh the catalog");
+        }
+        takedown = *std::move(list);
+    }
+    LOCARA_TRY(const auto complete, find_file(dir / "complete.json", kStateLimitBytes));
+    if (complete && root && *complete != view_text) {
+        auto loaded = load_view(*complete);
+        if (!loaded) {
+            return Error(ErrorCode::Corrupt,
+                         "the catalog stored in " + dir.string() + " does not verify (" +
+                             loaded.error().describe() + "); remove " +
+                             (dir / "complete.json").string() + " and refresh the catalog");
+        }
+        view = *std::move(loaded);
+        view_text = *complete;
+    }
+    return {};
+}
+
+// ------------------------------------------------------------------------------------ the update
+
+namespace {
+
+/// One run of TUF 5.3 to 5.6. Fixed time, steps in order, each persisted when it verified.
+class Update {
+  public:
+    struct Paths {
+        fs::path dir;
+        std::function<fs::path(std::string_view role)> metadata;
+    };
+
+    Update(Paths paths, Fetcher& fetcher, TimePoint now)
+        : paths_(std::move(paths)), fetcher_(fetcher), now_(now) {}
+
+    /// Steps of section 5.3. `root` and `bytes` follow each step that was persisted, also when a
+    /// later one fails.
+    Status update_root(Root& root, std::string& bytes) {
+        for (std::size_t step = 0; step < kRootStepLimit; ++step) {
+            const std::string file = std::to_string(root.version + 1) + ".root.json";
+            auto next_bytes = fetcher_.fetch("metadata/" + file, kRootLimitBytes);
+            if (!next_bytes && next_bytes.error().code() == ErrorCode::NotFound) {
+                break;
+            }
+            if (!next_bytes) {
+                return fetch_failed(std::move(next_bytes).error(), file, kRootLimitBytes);
+            }
+            LOCARA_TRY(Root next, check_next_root(*next_bytes, root));
+            if (keys_changed(root, next, "timestamp") || keys_changed(root, next, "snapshot")) {
+                // Before the new root is stored: a crash in between repeats this step.
+                LOCARA_CHECK(forget("timestamp"));
+                LOCARA_CHECK(forget("snapshot"));
+            }
+            LOCARA_CHECK(persist("root", *next_bytes));
+            root = std::move(next);
+            bytes = *std::move(next_bytes);
+        }
+        return verify_unexpired("root", root.expires, now_);
+    }
+
+    Result<Timestamp> update_timestamp(const Root& root) {
+        LOCARA_TRY(const auto stored_bytes, stored("timestamp"));
+        std::optional<Timestamp> stored_timestamp;
+        if (stored_bytes) {
+            if (auto checked = check_timestamp(*stored_bytes, root)) {
+                stored_timestamp = *std::move(checked);
+            }
+        }
+        LOCARA_TRY(auto bytes, fetch("timestamp", "timestamp.json"));
+        LOCARA_TRY(auto timestamp, check_timestamp(bytes, root));
+        if (stored_timestamp) {
+            if (timestamp.version < stored_timestamp->version) {
+                return rollback("timestamp", timestamp.version, stored_timestamp->version);
+            }
+            if (timestamp.version == stored_timestamp->version) {
+                bytes_["timestamp"] = *stored_bytes;
+                LOCARA_CHECK(verify_unexpired("timestamp", stored_timestamp->expires, now_));
+                return *std::move(stored_timestamp);
+            }
+            if (timestamp.snapshot.version < stored_timestamp->snapshot.version) {
+                return rollback("the snapshot named by the timestamp",
+                                timestamp.snapshot.version,
+                                stored_timestamp->snapshot.version);
+            }
+        }
+        LOCARA_CHECK(verify_unexpired("timestamp", timestamp.expires, now_));
+        LOCARA_CHECK(persist("timestamp", bytes));
+        bytes_["timestamp"] = std::move(bytes);
+        return timestamp;
+    }
+
+    Result<Snapshot> update_snapshot(const Root& root, const Timestamp& timestamp) {
+        LOCARA_TRY(const auto stored_bytes, stored("snapshot"));
+        std::optional<Snapshot> stored_snapshot;
+        if (stored_bytes) {
+            if (auto checked = check_snapshot(*stored_bytes, root, nullptr)) {
+                stored_snapshot = *std::move(checked);
+            }
+            if (stored_snapshot && check_snapshot(*stored_bytes, root, &timestamp.snapshot)) {
+                bytes_["snapshot"] = *stored_bytes;
+                LOCARA_CHECK(verify_unexpired("snapshot", stored_snapshot->expires, now_));
+                return *std::move(stored_snapshot);
+            }
+        }
+        const MetaFile& meta = timestamp.snapshot;
+        LOCARA_TRY(auto bytes, fetch("snapshot", versioned("snapshot", meta, root), meta.length));
+        LOCARA_TRY(auto snapshot, check_snapshot(bytes, root, &meta));
+        if (stored_snapshot) {
+            LOCARA_CHECK(check_nothing_went_back(*stored_snapshot, snapshot));
+        }
+        LOCARA_CHECK(verify_unexpired("snapshot", snapshot.expires, now_));
+        LOCARA_CHECK(persist("snapshot", bytes));
+        bytes_["snapshot"] = std::move(bytes);
+        return snapshot;
+    }
+
+    Result<Delegations::Loaded> update_targets(const Root& root,
+                                               const std::string& role,
+                                               const MetaFile& meta,
+                                               const RoleKeys& keys,
+                                               std::string_view parent) {
+        if (escape_name(role).size() > kFileNameLimit) {
+            return Error(ErrorCode::Corrupt,
+                         "the catalog delegates to a role with a name of " +
+                             std::to_string(role.size()) + " bytes, too long for a file name");
+        }
+        LOCARA_TRY(const auto stored_bytes, stored(role));
+        if (stored_bytes) {
+            if (auto content = check_targets(*stored_bytes, role, meta, keys, parent)) {
+                LOCARA_CHECK(verify_unexpired(role, content->expires, now_));
+                bytes_[role] = *stored_bytes;
+                return Delegations::Loaded{*stored_bytes, *std::move(content)};
+            }
+        }
+        LOCARA_TRY(auto bytes, fetch(role, versioned(role, meta, root), meta.length));
+        LOCARA_TRY(auto content, check_targets(bytes, role, meta, keys, parent));
+        LOCARA_CHECK(verify_unexpired(role, content.expires, now_));
+        LOCARA_CHECK(persist(role, bytes));
+        bytes_[role] = bytes;
+        return Delegations::Loaded{std::move(bytes), std::move(content)};
+    }
+
+    /// The verified bytes of every role that was used.
+    std::map<std::string, std::string>& bytes() { return bytes_; }
+
+  private:
+    static bool keys_changed(const Root& before, const Root& after, std::string_view role) {
+        return before.roles.find(role)->second.identities() !=
+               after.roles.find(role)->second.identities();
+    }
+
+    static std::string versioned(std::string_view role, const MetaFile& meta, const Root& root) {
+        const std::string file = escape_name(role) + ".json";
+        return root.consistent_snapshot ? std::to_string(meta.version) + "." + file : file;
+    }
+
+    /// Section 5.5.5, for the targets roles that a snapshot lists.
+    static Status check_nothing_went_back(const Snapshot& before, const Snapshot& after) {
+        for (const auto& [file, meta] : before.files) {
+            const auto now = after.files.find(file);
+            if (now == after.files.end()) {
+                return Error(ErrorCode::Corrupt,
+                             "snapshot version " + std::to_string(after.version) +
+                                 " no longer lists " + file + ", which version " +
+                                 std::to_string(before.version) +
+                                 " did; a part of the catalog was left out, so nothing was taken");
+            }
+            if (now->second.version < meta.version) {
+                return rollback(file + " in the snapshot", now->second.version, meta.version);
+            }
+        }
+        return {};
+    }
+
+    Result<std::optional<std::string>> stored(std::string_view role) const {
+        auto bytes = find_file(paths_.metadata(role), limit_of(role));
+        if (!bytes && bytes.error().code() == ErrorCode::TooLarge) {
+            return std::optional<std::string>(); // nothing that we wrote
+        }
+        return bytes;
+    }
+
+    Result<std::string> fetch(std::string_view role,
+                              const std::string& file,
+                              std::optional<std::uint64_t> length = {}) {
+        const std::uint64_t limit = std::min(length.value_or(limit_of(role)), limit_of(role));
+        auto bytes = fetcher_.fetch("metadata/" + file, limit);
+        if (!bytes) {
+            return fetch_failed(std::move(bytes).error(), "metadata/" + file, limit);
+        }
+        return bytes;
+    }
+
+    Status persist(std::string_view role, std::string_view bytes) const {
+        return write_file_atomically(paths_.metadata(role), as_bytes(bytes));
+    }
+
+    Status forget(std::string_view role) const {
+        const fs::path path = paths_.metadata(role);
+        if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+            return Error::from_errno("cannot remove " + path.string(), errno);
+        }
+        return {};
+    }
+
+    Paths paths_;
+    Fetcher& fetcher_;
+    TimePoint now_;
+    std::map<std::string, std::string> bytes_;
+};
+
+Changes compare(const std::optional<View>& before, const View& after) {
+    static const View kNothing;
+    const View& old = before ? *before : kNothing;
+    Changes changes;
+    const auto version_in = [](const View& view, const std::string& role) -> std::uint64_t {
+        for (const auto& info : view.roles) {
+            if (info.name == role) {
+                return info.version;
+            }
+        }
+        return 0;
+    };
+    for (const auto& role : after.roles) {
+        if (const auto from = version_in(old, role.name); from != role.version) {
+            changes.roles.push_back({role.name, from, role.version});
+        }
+    }
+    for (const auto& role : old.roles) {
+        if (version_in(after, role.name) == 0) {
+            changes.roles.push_back({role.name, role.version, 0});
+        }
+    }
+    for (const auto& [name, target] : after.targets) {
+        const auto was = old.targets.find(name);
+        if (was == old.targets.end()) {
+            changes.added.push_back(name);
+        } else if (!(was->second == target)) {
+            changes.changed.push_back(name);
+        }
+    }
+    for (const auto& [name, target] : old.targets) {
+        if (after.targets.count(name) == 0) {
+            changes.removed.push_back(name);
+        }
+    }
+    return changes;
+}
+
+/// Removes the files of `folder` whose names are not in `wanted`. What cannot be removed stays: it
+/// costs space and nothing else.
+void prune(const fs::path& folder, const std::set<std::string>& wanted) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        if (wanted.count(entry.path().filename().string()) == 0) {
+            fs::remove(entry.path(), ignored);
+        }
+    }
+}
+
+} // namespace
+
+Result<RootInfo> inspect_root(std::string_view root_bytes) {
+    if (root_bytes.size() > kRootLimitBytes) {
+        return Error(ErrorCode::TooLarge,
+                     "the root has " + std::to_string(root_bytes.size()) + " bytes; at most " +
+                         std::to_string(kRootLimitBytes) + " are read");
+    }
+    const auto envelope = parse_envelope(root_bytes, "root", "root", kRootLimitBytes);
+    if (!envelope) {
+        return Error(ErrorCode::InvalidArgument, envelope.error().message());
+    }
+    const auto root = parse_root(*envelope);
+    if (!root) {
+        return Error(ErrorCode::InvalidArgument, root.error().message());
+    }
+    LOCARA_CHECK(check_first_root(root_bytes));
+    return info_of(*root, root_bytes);
+}
+
+Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Result<Client> Client::open(fs::path state_dir, Fetcher& fetcher, const Clock& clock) {
+    auto state = std::make_unique<State>(std::move(state_dir), fetcher, clock);
+    LOCARA_CHECK(state->load());
+    return Client(std::move(state));
+}
+
+bool Client::has_root() const {
+    return state_->root.has_value();
+}
+
+Result<RootInfo> Client::root() const {
+    LOCARA_CHECK(state_->require_root());
+    return info_of(*state_->root, state_->root_bytes);
+}
+
+Result<crypto::Sha256Digest> Client::pinned() const {
+    LOCARA_CHECK(state_->require_root());
+    return *state_->pinned;
+}
+
+Result<std::string> Client::fetch_first_root() {
+    auto bytes = state_->fetcher->fetch("metadata/1.root.json", kRootLimitBytes);
+    if (!bytes) {
+        return fetch_failed(std::move(bytes).error(), "metadata/1.root.json", kRootLimitBytes);
+    }
+    return bytes;
+}
+
+Result<RootInfo> Client::trust(std::string_view root_bytes) {
+    State& state = *state_;
+    LOCARA_TRY(const RootInfo info, inspect_root(root_bytes));
+    LOCARA_CHECK(create_folders(state.dir, 0700));
+    LOCARA_TRY(const auto lock, FileLock::try_acquire(state.dir / "lock"));
+    LOCARA_CHECK(state.load()); // another process may have pinned one meanwhile
+    if (state.pinned) {
+        if (*state.pinned != info.fingerprint) {
+            return Error(ErrorCode::Conflict,
+                         "another root is trusted for this hub already: fingerprint " +
+                             state.pinned->render() + ", not " + info.fingerprint.render() +
+                             "; remove the hub first if its operator really started anew");
+        }
+        return info;
+    }
+    for (const auto* folder : {"metadata", "objects", "targets"}) {
+        LOCARA_CHECK(create_folders(state.dir / folder, 0700));
+    }
+    LOCARA_CHECK(write_file_atomically(state.metadata_file("root"), as_bytes(root_bytes)));
+    // Last, since it is what makes the root trusted.
+    LOCARA_CHECK(write_file_atomically(state.dir / "pinned.json", as_bytes(root_bytes)));
+    LOCARA_CHECK(state.load());
+    return info;
+}
+
+Result<Changes> Client::refresh() {
+    State& state = *state_;
+    LOCARA_CHECK(state.require_root());
+    LOCARA_TRY(const auto lock, FileLock::try_acquire(state.dir / "lock"));
+    LOCARA_CHECK(state.load()); // what another process did meanwhile
+    const TimePoint now = state.clock->now();
+
+    Update update(
+        {state.dir, [&state](std::string_view role) { return state.metadata_file(role); }},
+        *state.fetcher,
+        now);
+    LOCARA_CHECK(update.update_root(*state.root, state.root_bytes));
+    const Root& root = *state.root;
+    LOCARA_TRY(const Timestamp timestamp, update.update_timestamp(root));
+    LOCARA_TRY(const Snapshot snapshot, update.update_snapshot(root, timestamp));
+    Delegations delegations(root,
+                            snapshot,
+                            [&](const std::string& role,
+                                const MetaFile& meta,
+                                const RoleKeys& keys,
+                                std::string_view parent) {
+                                return update.update_targets(root, role, meta, keys, parent);
+                            });
+    // The takedown list before the rest: a catalog that is broken elsewhere must not hold it up.
+    bool takedown_changed = false;
+    LOCARA_TRY(const auto list, delegations.find(kTakedownTarget));
+    if (list) {
+        LOCARA_TRY(takedown_changed, state.update_takedown(*list, root.consistent_snapshot));
+    }
+    LOCARA_CHECK(delegations.load_all());
+    View fresh;
+    fresh.checked = now;
+    LOCARA_CHECK(fill(fresh, root, timestamp, snapshot, delegations));
+    update.bytes()["root"] = state.root_bytes;
+    for (const auto& [role, bytes] : update.bytes()) {
+        fresh.digests[role] = crypto::sha256(as_bytes(bytes)).render();
+    }
+    Changes changes = compare(state.view, fresh);
+    changes.takedown = takedown_changed;
+
+    std::set<std::string> objects;
+    for (const auto& [role, bytes] : update.bytes()) {
+        const fs::path path = state.object_file(fresh.digests.at(role));
+        objects.insert(path.filename().string());
+        if (::access(path.c_str(), F_OK) != 0) {
+            LOCARA_CHECK(write_file_atomically(path, as_bytes(bytes)));
+        }
+    }
+    std::string text = render_state(fresh);
+    LOCARA_CHECK(write_file_atomically(state.dir / "complete.json", as_bytes(text)));
+    state.view = std::move(fresh);
+    state.view_text = std::move(text);
+
+    std::set<std::string> targets;
+    for (const auto& [name, target] : state.view->targets) {
+        targets.insert(name_digest(target));
+    }
+    prune(state.dir / "objects", objects);
+    prune(state.dir / "targets", targets);
+    return changes;
+}
+
+std::optional<TimePoint> Client::last_checked() const {
+    if (!state_->view) {
+        return std::nullopt;
+    }
+    return state_->view->checked;
+}
+
+std::vector<RoleInfo> Client::roles() const {
+    return state_->view ? state_->view->roles : std::vector<RoleInfo>();
+}
+
+Status Client::check_fresh() const {
+    if (!state_->view) {
+        return Error(ErrorCode::NotFound, "the catalog was never fetched; refresh it first");
+    }
+    const TimePoint now = state_->clock->now();
+    for (const auto& role : state_->view->roles) {
+        LOCARA_CHECK(
+            verify_unexpired(role.name, role.expires, now)
+                .context("the catalog was last checked on " + render_time(state_->view->checked)));
+    }
+    return {};
+}
+
+std::vector<Target> Client::targets(std::string_view pattern) const {
+    std::vector<Target> out;
+    if (state_->view) {
+        for (const auto& [name, target] : state_->view->targets) {
+            if (matches_pattern(pattern, name)) {
+                out.push_back(target);
+            }
+        }
+    }
+    return out;
+}
+
+std::optional<Target> Client::find_target(std::string_view name) const {
+    const auto target = state_->get(name);
+    return target ? std::optional<Target>(**target) : std::nullopt;
+}
+
+Result<std::string> Client::get_target(std::string_view name) {
+    LOCARA_TRY(const Target* target, state_->get(name));
+    if (target->length > kMemoryTargetLimitBytes) {
+        return Error(ErrorCode::TooLarge,
+                     "'" + target->name + "' has " + render_size(target->length) + "; at most " +
+                         render_size(kMemoryTargetLimitBytes) + " are read into memory");
+    }
+    return state_->obtain(*target, state_->view->consistent_snapshot);
+}
+
+Status Client::get_target_file(std::string_view name, const fs::path& dest) {
+    LOCARA_TRY(const Target* target, state_->get(name));
+    LOCARA_TRY(const std::string address,
+               State::address_of(*target, state_->view->consistent_snapshot));
+    LOCARA_TRY(PartFile part, PartFile::create(dest));
+    TargetCheck check(*target);
+    auto streamed = state_->fetcher->stream(address, target->length, [&](ByteView bytes) -> Status {
+        LOCARA_CHECK(check.update(bytes));
+        return write_all(part.fd(), bytes).context("writing " + dest.string());
+    });
+    if (!streamed) {
+        // Our own words (a wrong byte, a full disk) and the transport's come the same way.
+        return fetch_failed(std::move(streamed).error(), address, target->length);
+    }
+    LOCARA_CHECK(check.finish());
+    return part.move_to(dest);
+}
+
+const TakedownList& Client::takedown() const {
+    static const TakedownList kNone;
+    return state_->takedown ? *state_->takedown : kNone;
+}
+
+} // namespace locara::catalog

@@ -1,0 +1,795 @@
+#include "metadata.hpp"
+#include "part_file.hpp"
+#include "paths.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/catalog/repository.hpp>
+#include <locara/crypto/canonical_json.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace locara::catalog {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kTakedownTarget = "takedown/list.json";
+constexpr std::string_view kSpecification = "1.0.34";
+constexpr std::size_t kNameLimit = 1024;
+constexpr std::uint64_t kTargetReadLimitBytes = 64U << 20U; // the takedown list
+constexpr std::size_t kCopyBlockBytes = 256U << 10U;
+constexpr unsigned kKeysLimit = 16;
+
+/// The order in which signed files are written: what is referred to comes first. Root comes last;
+/// until then readers go on with the old root, whose keys sign too while keys are replaced.
+constexpr std::array<const char*, 7> kWriteOrder = {
+    "takedown", "apps", "models", "targets", "snapshot", "timestamp", "root"};
+constexpr std::array<const char*, 4> kTopLevel = {"root", "targets", "snapshot", "timestamp"};
+
+struct DelegationRule {
+    const char* role;
+    const char* path;
+    bool terminating;
+};
+
+constexpr std::array<DelegationRule, 3> kDelegations = {{{"takedown", "takedown/*", true},
+                                                         {"apps", "apps/*/*", false},
+                                                         {"models", "models/*/*/*", false}}};
+
+bool is_top_level(std::string_view role) {
+    return std::find(kTopLevel.begin(), kTopLevel.end(), role) != kTopLevel.end();
+}
+
+const RolePolicy* find_policy(const RepositoryOptions& options, std::string_view role) {
+    const std::array<std::pair<std::string_view, const RolePolicy*>, 7> policies = {
+        {{"root", &options.root},
+         {"targets", &options.targets},
+         {"takedown", &options.takedown},
+         {"apps", &options.apps},
+         {"models", &options.models},
+         {"snapshot", &options.snapshot},
+         {"timestamp", &options.timestamp}}};
+    for (const auto& [name, policy] : policies) {
+        if (name == role) {
+            return policy;
+        }
+    }
+    return nullptr;
+}
+
+Error invalid(std::string message) {
+    return Error(ErrorCode::InvalidArgument, std::move(message));
+}
+
+Status check_options(const RepositoryOptions& options) {
+    for (const auto* role : kWriteOrder) {
+        const RolePolicy& policy = *find_policy(options, role);
+        if (policy.keys < 1 || policy.keys > kKeysLimit || policy.threshold < 1 ||
+            policy.threshold > policy.keys || policy.lifetime.count() < 1) {
+            return invalid("the role " + std::string(role) + " cannot have " +
+                           std::to_string(policy.keys) + " keys, a threshold of " +
+                           std::to_string(policy.threshold) + " and a life of " +
+                           std::to_string(policy.lifetime.count()) +
+                           " hours: 1 to 16 keys, a threshold of 1 to as many, and at least an "
+                           "hour are wanted");
+        }
+    }
+    return {};
+}
+
+Status check_target_name(std::string_view name) {
+    const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("._+-/").find(c) != std::string_view::npos;
+    });
+    if (!plain || name.size() > kNameLimit || !is_relative_path(name)) {
+        return invalid("'" + std::string(name.substr(0, 80)) +
+                       "' cannot be a target: a relative path of A-Z a-z 0-9 . _ + - and / without "
+                       "empty, . or .. parts, at most 1024 bytes, is wanted");
+    }
+    return {};
+}
+
+/// Takes every private key of the folder, by the identity of its public key.
+Result<std::map<std::string, crypto::SigningKey>> load_keys(const fs::path& dir) {
+    std::map<std::string, crypto::SigningKey> out;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(dir, error)) {
+        if (entry.path().extension() == ".pem") {
+            LOCARA_TRY(auto key, crypto::SigningKey::load(entry.path()));
+            out.emplace(key.public_key().id(), std::move(key));
+        }
+    }
+    return out;
+}
+
+Json key_object(const crypto::PublicKey& key) {
+    return {{"keytype", key.key_type()},
+            {"keyval", {{"public", key.value()}}},
+            {"scheme", key.scheme()}};
+}
+
+Json role_object(const std::vector<std::string>& ids, unsigned threshold) {
+    return {{"keyids", ids}, {"threshold", threshold}};
+}
+
+/// A metadata file as it lies in the tree.
+struct Published {
+    Json content; ///< The `signed` member.
+    std::uint64_t version = 0;
+    std::uint64_t length = 0;
+    std::string sha256;
+    TimePoint expires;
+};
+
+/// The part of `authority` (a root's or targets' `signed`) that says who signs `role`; null if none
+/// does.
+const Json* find_role(const Json& authority, const std::string& role) {
+    if (is_top_level(role)) {
+        const auto roles = authority.find("roles");
+        const auto entry = roles->find(role);
+        return entry == roles->end() ? nullptr : &*entry;
+    }
+    for (const auto& entry : authority.at("delegations").at("roles")) {
+        if (entry.at("name") == role) {
+            return &entry;
+        }
+    }
+    return nullptr;
+}
+
+std::vector<std::string> key_ids(const Json* role) {
+    return role == nullptr ? std::vector<std::string>()
+                           : role->at("keyids").get<std::vector<std::string>>();
+}
+
+/// Removes keys that no role names any more.
+void drop_unused_keys(Json& keys, const Json& roles) {
+    std::set<std::string> used;
+    for (const auto& role : roles) {
+        for (const auto& id : key_ids(&role)) {
+            used.insert(id);
+        }
+    }
+    Json kept = Json::object();
+    for (const auto& [id, key] : keys.items()) {
+        if (used.count(id) != 0) {
+            kept[id] = key;
+        }
+    }
+    keys = std::move(kept);
+}
+
+} // namespace
+
+struct Repository::State {
+    State(fs::path tree_dir, fs::path keys_folder, const RepositoryOptions& policies)
+        : tree(std::move(tree_dir)), keys_dir(std::move(keys_folder)), options(policies) {}
+
+    fs::path tree;
+    fs::path keys_dir;
+    RepositoryOptions options;
+    std::map<std::string, crypto::SigningKey> keys; ///< By key id; those that are here.
+    std::map<std::string, Json> working;            ///< Role to its `signed`, with what is new.
+    std::set<std::string> dirty;                    ///< Roles whose `working` must be signed.
+    std::map<std::string, Published> published;
+    std::string first_root;
+    std::string timestamp_bytes; ///< As read: if the file differs, somebody else published.
+    TakedownList takedown;
+
+    // The authority over a role: the root for top-level roles, else targets.
+    static std::string authority_of(const std::string& role) {
+        return is_top_level(role) ? "root" : "targets";
+    }
+
+    fs::path metadata_file(const std::string& role, std::uint64_t version) const {
+        const std::string file = role + ".json";
+        return tree / "metadata" /
+               (role == "timestamp" ? file : std::to_string(version) + "." + file);
+    }
+
+    std::chrono::hours lifetime(const std::string& role) const {
+        return find_policy(options, role)->lifetime;
+    }
+
+    bool due(const std::string& role, TimePoint now) const {
+        const auto file = published.find(role);
+        return file != published.end() && (file->second.expires - now) * 2 < lifetime(role);
+    }
+
+    Status load_metadata();
+    Status take(const std::string& role, std::string_view bytes);
+    Status load_takedown();
+
+    Result<std::vector<std::string>> new_keys(const std::string& role);
+    Status make_documents();
+
+    bool can_sign(const std::string& role) const;
+    Result<std::string> sign(const std::string& role,
+                             const Json& content,
+                             const std::map<std::string, Published>& before) const;
+    Json snapshot_content() const;
+    Status sign_and_write(std::set<std::string> roles, const Clock& clock);
+    Status check_nobody_else_published() const;
+
+    /// The role that a path belongs to, if targets may be put there.
+    static Result<std::string> writable_role(std::string_view name);
+    Status list_takedown();
+    Status list_target(const std::string& role,
+                       std::string_view name,
+                       std::uint64_t length,
+                       const std::string& sha256,
+                       const Json& custom);
+};
+
+// ------------------------------------------------------------------------------------ reading
+
+Status Repository::State::take(const std::string& role, std::string_view bytes) {
+    // The bytes were verified just before, so that this cannot fail.
+    LOCARA_TRY(const Json document, parse_json(bytes));
+    Published file;
+    file.content = document.at("signed");
+    file.version = file.content.at("version").get<std::uint64_t>();
+    file.length = bytes.size();
+    file.sha256 = crypto::sha256(as_bytes(bytes)).render();
+    LOCARA_TRY(file.expires, parse_time(file.content.at("expires").get<std::string>()));
+    working[role] = file.content;
+    published[role] = std::move(file);
+    return {};
+}
+
+Status Repository::State::load_metadata() {
+    LOCARA_TRY(first_root, read_file(metadata_file("root", 1), kRootLimitBytes));
+    LOCARA_TRY(Root root, check_first_root(first_root));
+    std::string root_bytes = first_root;
+    while (true) {
+        auto next = read_file(metadata_file("root", root.version + 1), kRootLimitBytes);
+        if (!next && next.error().code() == ErrorCode::NotFound) {
+            break;
+        }
+        if (!next) {
+            return std::move(next).error();
+        }
+        LOCARA_TRY(root, check_next_root(*next, root));
+        root_bytes = *std::move(next);
+    }
+    LOCARA_CHECK(take("root", root_bytes));
+    LOCARA_TRY(timestamp_bytes, read_file(metadata_file("timestamp", 0), kTimestampLimitBytes));
+    LOCARA_TRY(const Timestamp timestamp, check_timestamp(timestamp_bytes, root));
+    LOCARA_CHECK(take("timestamp", timestamp_bytes));
+    LOCARA_TRY(
+        const std::string snapshot_bytes,
+        read_file(metadata_file("snapshot", timestamp.snapshot.version), kSnapshotLimitBytes));
+    LOCARA_TRY(const Snapshot snapshot, check_snapshot(snapshot_bytes, root, &timestamp.snapshot));
+    LOCARA_CHECK(take("snapshot", snapshot_bytes));
+    Delegations delegations(
+        root,
+        snapshot,
+        [this](const std::string& role,
+               const MetaFile& meta,
+               const RoleKeys& role_keys,
+               std::string_view parent) -> Result<Delegations::Loaded> {
+            LOCARA_TRY(auto bytes,
+                       read_file(metadata_file(role, meta.version), kTargetsLimitBytes));
+            LOCARA_TRY(auto content, check_targets(bytes, role, meta, role_keys, parent));
+            return Delegations::Loaded{std::move(bytes), std::move(content)};
+        });
+    LOCARA_CHECK(delegations.load_all());
+    for (const auto& [role, loaded] : delegations.loaded()) {
+        LOCARA_CHECK(take(role, loaded.bytes));
+    }
+    for (const auto* role : kWriteOrder) {
+        if (published.count(role) == 0) {
+            return Error(ErrorCode::Unsupported,
+                         "the catalog in " + tree.string() + " has no role '" + role +
+                             "': it was made by another program");
+        }
+    }
+    return {};
+}
+
+Status Repository::State::load_takedown() {
+    const Json& targets = working.at("takedown").at("targets");
+    const auto entry = targets.find(kTakedownTarget);
+    if (entry == targets.end()) {
+        return {};
+    }
+    const std::string digest = entry->at("hashes").at("sha256").get<std::string>();
+    LOCARA_TRY(const std::string bytes,
+               read_file(tree / target_address(kTakedownTarget, digest), kTargetReadLimitBytes));
+    if (crypto::sha256(as_bytes(bytes)).render() != digest) {
+        return Error(ErrorCode::Corrupt,
+                     "the takedown list in " + tree.string() + " is not what was signed");
+    }
+    LOCARA_TRY(takedown, TakedownList::parse(bytes));
+    return {};
+}
+
+// ------------------------------------------------------------------------------------ making
+
+Result<std::vector<std::string>> Repository::State::new_keys(const std::string& role) {
+    std::vector<std::string> ids;
+    for (unsigned n = 1; ids.size() < find_policy(options, role)->keys; ++n) {
+        const fs::path path = keys_dir / (role + "-" + std::to_string(n) + ".pem");
+        if (fs::exists(path)) {
+            continue;
+        }
+        auto key = crypto::SigningKey::generate();
+        LOCARA_CHECK(key.save(path).context("making the keys of " + role));
+        ids.push_back(key.public_key().id());
+        keys.emplace(ids.back(), std::move(key));
+    }
+    return ids;
+}
+
+Status Repository::State::make_documents() {
+    LOCARA_TRY(keys, load_keys(keys_dir));
+    std::map<std::string, std::vector<std::string>> ids;
+    for (const auto* role : kWriteOrder) {
+        const RolePolicy& policy = *find_policy(options, role);
+        for (unsigned n = 1; n <= policy.keys; ++n) {
+            const fs::path path = keys_dir / (std::string(role) + "-" + std::to_string(n) + ".pem");
+            if (!fs::exists(path)) {
+                LOCARA_CHECK(crypto::SigningKey::generate().save(path));
+            }
+            LOCARA_TRY(auto key, crypto::SigningKey::load(path));
+            ids[role].push_back(key.public_key().id());
+            keys.insert_or_assign(ids[role].back(), std::move(key));
+        }
+    }
+    const auto document = [](const char* type) {
+        return Json{{"_type", type}, {"spec_version", kSpecification}, {"version", 0}};
+    };
+    Json root = document("root");
+    root["consistent_snapshot"] = true;
+    root["keys"] = Json::object();
+    root["roles"] = Json::object();
+    for (const auto* role : kTopLevel) {
+        for (const auto& id : ids[role]) {
+            root["keys"][id] = key_object(keys.at(id).public_key());
+        }
+        root["roles"][role] = role_object(ids[role], find_policy(options, role)->threshold);
+    }
+    Json targets = document("targets");
+    targets["targets"] = Json::object();
+    targets["delegations"] = {{"keys", Json::object()}, {"roles", Json::array()}};
+    for (const auto& rule : kDelegations) {
+        for (const auto& id : ids[rule.role]) {
+            targets["delegations"]["keys"][id] = key_object(keys.at(id).public_key());
+        }
+        Json entry = {{"name", rule.role}};
+        entry.update(role_object(ids[rule.role], find_policy(options, rule.role)->threshold));
+        entry["terminating"] = rule.terminating;
+        entry["paths"] = Json::array({rule.path});
+        targets["delegations"]["roles"].push_back(std::move(entry));
+        working[rule.role] = document("targets");
+        working[rule.role]["targets"] = Json::object();
+    }
+    working["root"] = std::move(root);
+    working["targets"] = std::move(targets);
+    working["snapshot"] = document("snapshot");
+    working["timestamp"] = document("timestamp");
+    return {};
+}
+
+// ------------------------------------------------------------------------------------ signing
+
+bool Repository::State::can_sign(const std::string& role) const {
+    const Json* entry = find_role(working.at(authority_of(role)), role);
+    std::uint64_t here = 0;
+    for (const auto& id : key_ids(entry)) {
+        here += keys.count(id);
+    }
+    return here >= entry->at("threshold").get<std::uint64_t>();
+}
+
+/// Signs with every key here that the new authority names, and the one before it: while keys are
+/// replaced, readers of the old root or of the new one both find signatures they know.
+Result<std::string> Repository::State::sign(const std::string& role,
+                                            const Json& content,
+                                            const std::map<std::string, Published>& earlier) const {
+    const std::string authority = authority_of(role);
+    const Json* now = find_role(role == "root" ? content : working.at(authority), role);
+    const auto before = earlier.find(authority);
+    const Json* then = before == earlier.end() ? nullptr : find_role(before->second.content, role);
+
+    LOCARA_TRY(const std::string canonical, crypto::render_canonical_json(content));
+    std::map<std::string, std::string> signatures;
+    const auto sign_for = [&](const Json* entry, bool required) -> Status {
+        std::uint64_t count = 0;
+        for (const auto& id : key_ids(entry)) {
+            if (const auto key = keys.find(id); key != keys.end()) {
+                signatures[id] = render_hex(key->second.sign(as_bytes(canonical)));
+                ++count;
+            }
+        }
+        if (required && count < entry->at("threshold").get<std::uint64_t>()) {
+            return Error(ErrorCode::Refused,
+                         "the role " + role + " must be signed by " +
+                             std::to_string(entry->at("threshold").get<std::uint64_t>()) +
+                             " keys; " + keys_dir.string() + " holds " + std::to_string(count) +
+                             " of them. Put the private keys there, or sign where they are");
+        }
+        return {};
+    };
+    LOCARA_CHECK(sign_for(now, true));
+    if (then != nullptr) {
+        LOCARA_CHECK(sign_for(then, role == "root"));
+    }
+    Json list = Json::array();
+    for (const auto& [id, signature] : signatures) {
+        list.push_back({{"keyid", id}, {"sig", signature}});
+    }
+    return render_json({{"signatures", std::move(list)}, {"signed", content}});
+}
+
+Json Repository::State::snapshot_content() const {
+    Json meta = Json::object();
+    for (const auto* role : {"targets", "takedown", "apps", "models"}) {
+        const Published& file = published.at(role);
+        meta[std::string(role) + ".json"] = {{"version", file.version},
+                                             {"length", file.length},
+                                             {"hashes", {{"sha256", file.sha256}}}};
+    }
+    Json content = working.at("snapshot");
+    content["meta"] = std::move(meta);
+    return content;
+}
+
+Status Repository::State::check_nobody_else_published() const {
+    const auto bytes = read_file(metadata_file("timestamp", 0), kTimestampLimitBytes);
+    const bool same = bytes
+                          ? *bytes == timestamp_bytes
+                          : bytes.error().code() == ErrorCode::NotFound && timestamp_bytes.empty();
+    if (!same) {
+        return Error(ErrorCode::Conflict,
+                     "another process published into " + tree.string() +
+                         " meanwhile; load the catalog again and repeat the change");
+    }
+    return {};
+}
+
+Status Repository::State::sign_and_write(std::set<std::string> roles, const Clock& clock) {
+    if (roles.empty()) {
+        return {};
+    }
+    roles.insert("timestamp");
+    if (std::any_of(roles.begin(), roles.end(), [](const auto& role) {
+            return role != "timestamp" && role != "root";
+        })) {
+        roles.insert("snapshot");
+    }
+    LOCARA_TRY(const auto lock, FileLock::try_acquire(tree / "lock"));
+    LOCARA_CHECK(check_nobody_else_published());
+
+    // Sign everything before anything is written. `published` is what later roles describe.
+    const auto before = published;
+    std::vector<std::pair<fs::path, std::string>> files;
+    std::map<std::string, Published> fresh;
+    const TimePoint now = clock.now();
+    Status signing;
+    for (const auto* name : kWriteOrder) {
+        const std::string role = name;
+        if (roles.count(role) == 0) {
+            continue;
+        }
+        Json content = role == "snapshot" ? snapshot_content() : working.at(role);
+        if (role == "timestamp") {
+            const Published& snapshot = published.at("snapshot");
+            content["meta"] = {{"snapshot.json",
+                                {{"version", snapshot.version},
+                                 {"length", snapshot.length},
+                                 {"hashes", {{"sha256", snapshot.sha256}}}}}};
+        }
+        const auto was = before.find(role);
+        content["version"] = was == before.end() ? 1 : was->second.version + 1;
+        content["expires"] = render_time(now + lifetime(role));
+        auto bytes = sign(role, content, before);
+        if (!bytes) {
+            signing = std::move(bytes).error();
+            break;
+        }
+        Published file;
+        file.version = content.at("version").get<std::uint64_t>();
+        file.expires = now + lifetime(role);
+        file.length = bytes->size();
+        file.sha256 = crypto::sha256(as_bytes(*bytes)).render();
+        file.content = std::move(content);
+        published[role] = std::move(file);
+        files.emplace_back(metadata_file(role, published[role].version), *std::move(bytes));
+    }
+    if (!signing) {
+        published = before;
+        return signing;
+    }
+    if (before.empty()) {
+        // A first root refers to nothing, and the first timestamp says that the catalog exists.
+        std::rotate(files.begin(), std::prev(files.end()), files.end());
+    }
+    bool visible = false; // whether readers see the new catalog already
+    for (const auto& [path, bytes] : files) {
+        if (auto written = write_file_atomically(path, as_bytes(bytes)); !written) {
+            if (visible) { // only the new root is missing
+                published["root"] = before.at("root");
+            } else {
+                published = before;
+            }
+            return written;
+        }
+        if (path.filename() == "timestamp.json") {
+            timestamp_bytes = bytes;
+            visible = true;
+        }
+        if (path.filename() == "1.root.json") {
+            first_root = bytes;
+        }
+    }
+    for (const auto& role : roles) {
+        working[role] = published.at(role).content;
+        dirty.erase(role);
+    }
+    return {};
+}
+
+// ------------------------------------------------------------------------------------ targets
+
+Result<std::string> Repository::State::writable_role(std::string_view name) {
+    LOCARA_CHECK(check_target_name(name));
+    for (const auto& rule : kDelegations) {
+        if (matches_pattern(rule.path, name) && !rule.terminating) {
+            return std::string(rule.role);
+        }
+    }
+    return invalid("'" + std::string(name) +
+                   "' belongs to no role: apps/<publisher>/<file> or models/<org>/<name>/<file> is "
+                   "wanted");
+}
+
+/// Writes the takedown list as a target and lists it.
+Status Repository::State::list_takedown() {
+    const std::string text = takedown.render();
+    const std::string digest = crypto::sha256(as_bytes(text)).render();
+    const fs::path path = tree / target_address(kTakedownTarget, digest);
+    LOCARA_CHECK(create_folders(path.parent_path()));
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(text)));
+    return list_target("takedown", kTakedownTarget, text.size(), digest, Json());
+}
+
+Status Repository::State::list_target(const std::string& role,
+                                      std::string_view name,
+                                      std::uint64_t length,
+                                      const std::string& sha256,
+                                      const Json& custom) {
+    Json entry = {{"length", length}, {"hashes", {{"sha256", sha256}}}};
+    if (custom.is_object()) {
+        entry["custom"] = custom;
+    }
+    Json& targets = working.at(role).at("targets");
+    const std::string key(name);
+    if (const auto was = targets.find(key); was != targets.end() && *was == entry) {
+        return {};
+    }
+    targets[key] = std::move(entry);
+    dirty.insert(role);
+    return {};
+}
+
+namespace {
+
+Result<Json> parse_custom(std::string_view custom) {
+    if (custom.empty()) {
+        return Json();
+    }
+    auto json = parse_json(custom);
+    if (!json || !json->is_object() || !crypto::render_canonical_json(*json)) {
+        return invalid("custom must be a JSON object without fractions");
+    }
+    return json;
+}
+
+} // namespace
+
+Repository::Repository(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Repository::Repository(Repository&&) noexcept = default;
+Repository& Repository::operator=(Repository&&) noexcept = default;
+Repository::~Repository() = default;
+
+Result<Repository> Repository::create(const fs::path& tree,
+                                      const fs::path& keys_dir,
+                                      const Clock& clock,
+                                      const RepositoryOptions& options) {
+    LOCARA_CHECK(check_options(options));
+    auto state = std::make_unique<State>(tree, keys_dir, options);
+    if (fs::exists(state->metadata_file("timestamp", 0))) {
+        return Error(ErrorCode::Conflict, tree.string() + " holds a catalog already");
+    }
+    LOCARA_CHECK(create_folders(keys_dir, 0700));
+    LOCARA_CHECK(create_folders(tree / "metadata"));
+    LOCARA_CHECK(create_folders(tree / "targets"));
+    LOCARA_CHECK(state->make_documents());
+    Repository repository(std::move(state));
+    LOCARA_CHECK(repository.state_->list_takedown());
+    std::set<std::string> all(kWriteOrder.begin(), kWriteOrder.end());
+    LOCARA_CHECK(repository.state_->sign_and_write(std::move(all), clock));
+    return repository;
+}
+
+Result<Repository>
+Repository::load(const fs::path& tree, const fs::path& keys_dir, const RepositoryOptions& options) {
+    LOCARA_CHECK(check_options(options));
+    auto state = std::make_unique<State>(tree, keys_dir, options);
+    LOCARA_CHECK(state->load_metadata().context("loading the catalog in " + tree.string()));
+    LOCARA_CHECK(state->load_takedown().context("loading the catalog in " + tree.string()));
+    LOCARA_TRY(state->keys, load_keys(keys_dir));
+    return Repository(std::move(state));
+}
+
+const std::string& Repository::first_root() const {
+    return state_->first_root;
+}
+
+std::string Repository::fingerprint() const {
+    return crypto::sha256(as_bytes(state_->first_root)).render();
+}
+
+Status Repository::put_target(std::string_view name, ByteView bytes, std::string_view custom) {
+    LOCARA_TRY(const Json custom_json, parse_custom(custom));
+    LOCARA_TRY(const std::string role, state_->writable_role(name));
+    const std::string digest = crypto::sha256(bytes).render();
+    const fs::path path = state_->tree / target_address(name, digest);
+    if (!fs::exists(path)) {
+        LOCARA_CHECK(create_folders(path.parent_path()));
+        LOCARA_CHECK(write_file_atomically(path, bytes));
+    }
+    return state_->list_target(role, name, bytes.size(), digest, custom_json);
+}
+
+Status Repository::put_target_file(std::string_view name,
+                                   const fs::path& source,
+                                   std::string_view custom) {
+    LOCARA_TRY(const Json custom_json, parse_custom(custom));
+    LOCARA_TRY(const std::string role, state_->writable_role(name));
+    LOCARA_TRY(const Fd in, open_file(source, O_RDONLY | O_NONBLOCK));
+    LOCARA_TRY(const std::uint64_t length, regular_file_size(in, source));
+    const fs::path folder = (state_->tree / target_address(name, "")).parent_path();
+    LOCARA_CHECK(create_folders(folder));
+    LOCARA_TRY(PartFile part, PartFile::create(folder / "incoming"));
+    crypto::Sha256 hasher; // of what is written, not of what may change under our hands
+    Bytes block(kCopyBlockBytes);
+    for (std::uint64_t offset = 0; offset < length;) {
+        const auto view = std::span(block).first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), length - offset)));
+        LOCARA_CHECK(read_exactly_at(in, offset, view).context("reading " + source.string()));
+        LOCARA_CHECK(write_all(part.fd(), view).context("copying " + source.string()));
+        hasher.update(view);
+        offset += view.size();
+    }
+    const std::string digest = hasher.finish().render();
+    LOCARA_CHECK(part.move_to(state_->tree / target_address(name, digest)));
+    return state_->list_target(role, name, length, digest, custom_json);
+}
+
+Status Repository::remove_target(std::string_view name) {
+    LOCARA_TRY(const std::string role, state_->writable_role(name));
+    if (state_->working.at(role).at("targets").erase(std::string(name)) == 0) {
+        return Error(ErrorCode::NotFound, "the catalog has no '" + std::string(name) + "'");
+    }
+    state_->dirty.insert(role);
+    return {};
+}
+
+std::vector<Target> Repository::targets() const {
+    std::vector<Target> out;
+    for (const auto& rule : kDelegations) {
+        for (const auto& [name, entry] : state_->working.at(rule.role).at("targets").items()) {
+            Target target;
+            target.name = name;
+            target.role = rule.role;
+            target.length = entry.at("length").get<std::uint64_t>();
+            for (const auto& [algorithm, digest] : entry.at("hashes").items()) {
+                target.hashes.emplace(algorithm, digest.get<std::string>());
+            }
+            if (const auto custom = entry.find("custom"); custom != entry.end()) {
+                target.custom = render_json(*custom);
+            }
+            out.push_back(std::move(target));
+        }
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return out;
+}
+
+const TakedownList& Repository::takedown() const {
+    return state_->takedown;
+}
+
+Status Repository::add_takedown(TakedownEntry entry) {
+    TakedownList list = state_->takedown;
+    LOCARA_CHECK(list.append(std::move(entry)));
+    std::swap(state_->takedown, list);
+    if (auto listed = state_->list_takedown(); !listed) {
+        std::swap(state_->takedown, list);
+        return listed;
+    }
+    return {};
+}
+
+Status Repository::publish(const Clock& clock) {
+    std::set<std::string> roles = state_->dirty;
+    for (const auto* role : kWriteOrder) {
+        if (state_->due(role, clock.now()) && state_->can_sign(role)) {
+            roles.insert(role);
+        }
+    }
+    return state_->sign_and_write(std::move(roles), clock);
+}
+
+Result<bool> Repository::resign_online(const Clock& clock) {
+    std::set<std::string> roles;
+    for (const auto* role : {"snapshot", "timestamp"}) {
+        if (state_->due(role, clock.now())) {
+            roles.insert(role);
+        }
+    }
+    LOCARA_CHECK(state_->sign_and_write(roles, clock));
+    return !roles.empty();
+}
+
+Status Repository::rotate_keys(std::string_view name, const Clock& clock) {
+    const std::string role(name);
+    if (find_policy(state_->options, role) == nullptr) {
+        return invalid("there is no role '" + role + "'");
+    }
+    const std::string authority = State::authority_of(role);
+    const Json was = state_->working.at(authority);
+    const auto dirty_was = state_->dirty;
+    LOCARA_TRY(const auto ids, state_->new_keys(role));
+    Json& document = state_->working.at(authority);
+    Json& keys = is_top_level(role) ? document.at("keys") : document.at("delegations").at("keys");
+    Json& roles =
+        is_top_level(role) ? document.at("roles") : document.at("delegations").at("roles");
+    for (const auto& id : ids) {
+        keys[id] = key_object(state_->keys.at(id).public_key());
+    }
+    for (const auto& [key, entry] : roles.items()) {
+        if (is_top_level(role) ? key == role : entry.at("name") == role) {
+            entry["keyids"] = ids;
+            entry["threshold"] = find_policy(state_->options, role)->threshold;
+        }
+    }
+    drop_unused_keys(keys, roles);
+    state_->dirty.insert(authority);
+    state_->dirty.insert(role);
+    auto done = publish(clock);
+    if (!done) {
+        state_->working.at(authority) = was;
+        state_->dirty = dirty_was;
+    }
+    return done;
+}
+
+std::vector<RoleState> Repository::roles() const {
+    std::vector<RoleState> out;
+    for (const auto* role :
+         {"root", "targets", "takedown", "apps", "models", "snapshot", "timestamp"}) {
+        const Published& file = state_->published.at(role);
+        const Json* entry =
+            find_role(state_->published.at(State::authority_of(role)).content, role);
+        RoleState info;
+        info.name = role;
+        info.version = file.version;
+        info.expires = file.expires;
+        info.threshold = entry->at("threshold").get<unsigned>();
+        for (const auto& id : key_ids(entry)) {
+            ++info.keys;
+            info.keys_here += static_cast<unsigned>(state_->keys.count(id));
+        }
+        out.push_back(std::move(info));
+    }
+    return out;
+}
+
+} // namespace locara::catalog

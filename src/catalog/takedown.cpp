@@ -1,0 +1,180 @@
+#include <locara/base/clock.hpp>
+#include <locara/base/json.hpp>
+#include <locara/catalog/takedown.hpp>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+namespace locara::catalog {
+
+namespace {
+
+constexpr std::string_view kSchema = "locara.dev/takedown/v1";
+constexpr std::size_t kLimitBytes = 5'000'000;
+constexpr std::size_t kEntryLimit = 100'000;
+
+Error wrong(const std::string& where, std::string_view wanted) {
+    return Error(ErrorCode::InvalidArgument,
+                 "takedown list: " + where + ": " + std::string(wanted) + " is wanted");
+}
+
+Result<std::string> text(const Json& object, const char* key, const std::string& where) {
+    const auto member = object.find(key);
+    if (member == object.end() || !member->is_string() || member->get<std::string>().empty()) {
+        return wrong(where + "." + key, "a string that is not empty");
+    }
+    return member->get<std::string>();
+}
+
+/// Strict on what weakens, lenient on what a later version may add.
+TakedownAction parse_action(std::string_view text) {
+    if (text == "warn") {
+        return TakedownAction::Warn;
+    }
+    return text == "block-install" ? TakedownAction::BlockInstall : TakedownAction::BlockRun;
+}
+
+/// Days come first on their day: "2026-11-22" counts as its midnight.
+Result<std::string> comparable(const std::string& date) {
+    const std::string time = date.size() == 10 ? date + "T00:00:00Z" : date;
+    LOCARA_CHECK(parse_time(time));
+    return time;
+}
+
+Result<TakedownEntry> parse_entry(const Json& value, const std::string& where) {
+    if (!value.is_object()) {
+        return wrong(where, "an object");
+    }
+    TakedownEntry entry;
+    LOCARA_TRY(entry.kind, text(value, "kind", where));
+    LOCARA_TRY(entry.id, text(value, "id", where));
+    LOCARA_TRY(const std::string action, text(value, "action", where));
+    entry.action = parse_action(action);
+    LOCARA_TRY(entry.reason, text(value, "reason", where));
+    LOCARA_TRY(entry.date, text(value, "date", where));
+    if (!comparable(entry.date)) {
+        return wrong(where + ".date", "a day as 2026-11-22 or a time as 2026-11-22T19:06:28Z");
+    }
+    const auto versions = value.find("versions");
+    if (versions != value.end() && !versions->is_null()) {
+        if (!versions->is_array()) {
+            return wrong(where + ".versions", "null or a list of strings");
+        }
+        entry.versions.emplace();
+        for (const auto& version : *versions) {
+            if (!version.is_string()) {
+                return wrong(where + ".versions", "null or a list of strings");
+            }
+            entry.versions->push_back(version.get<std::string>());
+        }
+    }
+    return entry;
+}
+
+} // namespace
+
+std::string_view render(TakedownAction action) {
+    switch (action) {
+    case TakedownAction::Warn:
+        return "warn";
+    case TakedownAction::BlockInstall:
+        return "block-install";
+    case TakedownAction::BlockRun:
+        return "block-run";
+    }
+    return "block-run";
+}
+
+Result<TakedownList> TakedownList::parse(std::string_view text_bytes) {
+    LOCARA_TRY(const auto json, parse_json(text_bytes, JsonLimits{kLimitBytes}));
+    if (!json.is_object()) {
+        return wrong("the document", "an object");
+    }
+    LOCARA_TRY(const std::string schema, text(json, "schema", "the document"));
+    if (schema != kSchema) {
+        return wrong("schema", "\"" + std::string(kSchema) + "\"");
+    }
+    const auto entries = json.find("entries");
+    if (entries == json.end() || !entries->is_array()) {
+        return wrong("entries", "a list");
+    }
+    if (entries->size() > kEntryLimit) {
+        return Error(ErrorCode::TooLarge,
+                     "the takedown list has " + std::to_string(entries->size()) +
+                         " entries; at most " + std::to_string(kEntryLimit) + " are read");
+    }
+    TakedownList list;
+    for (std::size_t i = 0; i < entries->size(); ++i) {
+        LOCARA_TRY(auto entry, parse_entry((*entries)[i], "entries[" + std::to_string(i) + "]"));
+        list.entries_.push_back(std::move(entry));
+    }
+    return list;
+}
+
+std::string TakedownList::render() const {
+    Json entries = Json::array();
+    for (const auto& entry : entries_) {
+        entries.push_back({{"kind", entry.kind},
+                           {"id", entry.id},
+                           {"versions", entry.versions ? Json(*entry.versions) : Json(nullptr)},
+                           {"action", catalog::render(entry.action)},
+                           {"reason", entry.reason},
+                           {"date", entry.date}});
+    }
+    return render_json({{"schema", kSchema}, {"entries", std::move(entries)}});
+}
+
+std::optional<TakedownEntry>
+TakedownList::find(std::string_view kind, std::string_view id, std::string_view version) const {
+    std::optional<TakedownEntry> latest;
+    std::string latest_date;
+    for (const auto& entry : entries_) {
+        if (entry.kind != kind || entry.id != id) {
+            continue;
+        }
+        if (entry.versions && std::find(entry.versions->begin(), entry.versions->end(), version) ==
+                                  entry.versions->end()) {
+            continue;
+        }
+        const std::string date = comparable(entry.date).value(); // parse and append see to it
+        if (!latest || date >= latest_date) {
+            latest = entry;
+            latest_date = date;
+        }
+    }
+    return latest;
+}
+
+void TakedownList::add(const TakedownList& newer) {
+    const auto less = [](const TakedownEntry* a, const TakedownEntry* b) {
+        return std::tie(a->kind, a->id, a->versions, a->action, a->reason, a->date) <
+               std::tie(b->kind, b->id, b->versions, b->action, b->reason, b->date);
+    };
+    std::set<const TakedownEntry*, decltype(less)> known(less);
+    for (const auto& entry : newer.entries_) {
+        known.insert(&entry);
+    }
+    std::vector<TakedownEntry> merged;
+    for (const auto& entry : entries_) {
+        if (known.count(&entry) == 0) {
+            merged.push_back(entry);
+        }
+    }
+    merged.insert(merged.end(), newer.entries_.begin(), newer.entries_.end());
+    entries_ = std::move(merged);
+}
+
+Status TakedownList::append(TakedownEntry entry) {
+    if (entry.kind.empty() || entry.id.empty() || entry.reason.empty()) {
+        return wrong("the new entry", "a kind, an id and a reason");
+    }
+    if (!comparable(entry.date)) {
+        return wrong("the new entry's date",
+                     "a day as 2026-11-22 or a time as 2026-11-22T19:06:28Z");
+    }
+    entries_.push_back(std::move(entry));
+    return {};
+}
+
+} // namespace locara::catalog
