@@ -72,8 +72,8 @@ struct VerifyReport {
 /// the part out of the store and is returned by publish.
 using Gate = std::function<Status(const Fd& file)>;
 
-/// A file on its way in. Holds the lock of its digest for as long as it lives; destroying it keeps
-/// the bytes for the next pull. Made by Store::open_part.
+/// A file on its way in. Holds the lock of its digest for as long as it lives. What a checkpoint
+/// has noted stays for the next pull when it is destroyed. Made by Store::open_part.
 ///
 /// Threads: write, missing, received_bytes and checkpoint may be called from many threads at once
 /// (writes to different spans); advance_hash by one thread at a time beside them. The others need

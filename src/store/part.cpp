@@ -1,0 +1,325 @@
+#include "part_state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace locara::store {
+
+namespace {
+
+constexpr std::size_t kHashBlockBytes = 1U << 20U;
+
+/// The journal on disk if it is about this very file, else an empty one.
+Result<PartJournal> load_journal(const Layout& layout, const Digest& digest, std::uint64_t size) {
+    PartJournal empty;
+    empty.digest = digest;
+    empty.size = size;
+    empty.clean = false; // it must be written
+    auto text = read_file(layout.journal(digest), kMaxJournalBytes);
+    if (!text) {
+        const ErrorCode code = text.error().code();
+        if (code == ErrorCode::NotFound || code == ErrorCode::TooLarge) {
+            return empty;
+        }
+        return std::move(text).error();
+    }
+    auto journal = PartJournal::parse(*text);
+    if (!journal || journal->digest != digest || journal->size != size) {
+        return empty;
+    }
+    journal->clean = journal->clean && text->size() <= kCompactJournalBytes;
+    return *std::move(journal);
+}
+
+} // namespace
+
+Result<std::unique_ptr<Part::State>>
+Part::State::open(const Layout& layout, DigestLock lock, const Digest& digest, std::uint64_t size) {
+    LOCARA_TRY(PartJournal journal, load_journal(layout, digest, size));
+
+    struct stat info {};
+
+    const bool there = ::lstat(layout.part(digest).c_str(), &info) == 0;
+    const bool usable =
+        there && S_ISREG(info.st_mode) && static_cast<std::uint64_t>(info.st_size) == size;
+    if (!usable && (journal.spans.bytes() > 0)) {
+        journal.spans.clear();
+        journal.clean = false;
+    }
+    const bool fresh = !usable || journal.spans.bytes() == 0;
+    auto state = std::make_unique<State>(layout, std::move(lock), std::move(journal));
+    const std::uint64_t held = fresh ? 0 : allocated_bytes(layout.part(digest));
+    LOCARA_CHECK(check_free_space(layout.root, size > held ? size - held : 0));
+    LOCARA_CHECK(state->open_files(fresh));
+    return state;
+}
+
+Status Part::State::open_files(bool fresh) {
+    // The journal first: bytes without a journal would be ignored, a journal without bytes is
+    // noticed by the size of the part.
+    if (!journal.clean) {
+        LOCARA_CHECK(write_journal());
+    } else {
+        LOCARA_TRY(journal_fd, open_file(layout.journal(digest), O_WRONLY | O_APPEND | O_NOFOLLOW));
+    }
+    const int how = O_RDWR | O_CREAT | O_NOFOLLOW | (fresh ? O_TRUNC : 0);
+    LOCARA_TRY(data, open_file(layout.part(digest), how, 0600));
+    if (::ftruncate(data.get(), static_cast<off_t>(size)) != 0) {
+        const int saved = errno;
+        return Error::from_errno("cannot set the size of " + layout.part(digest).string(), saved);
+    }
+    return sync_folder(layout.parts());
+}
+
+Status Part::State::write_journal() {
+    journal_fd.reset();
+    const auto path = layout.journal(digest);
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(journal.render()), 0600));
+    LOCARA_TRY(journal_fd, open_file(path, O_WRONLY | O_APPEND | O_NOFOLLOW));
+    // So that a full disk does not keep us from noting what arrived. Not every file system can.
+    (void)::fallocate(
+        journal_fd.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(kCompactJournalBytes));
+    journal.clean = true;
+    return {};
+}
+
+Error Part::State::full_disk(const Error& cause) const {
+    const auto free = free_disk_bytes(layout.root);
+    std::uint64_t here = 0;
+    {
+        const std::lock_guard guard(mutex);
+        here = received.bytes();
+    }
+    return Error(ErrorCode::NoSpace,
+                 "the disk of " + layout.root.string() + " is full: " + render_size(size - here) +
+                     " of " + render_size(size) + " are still to come and " +
+                     (free ? render_size(*free) : std::string("nothing")) +
+                     " are free; what has arrived is kept, free some space and pull again",
+                 cause.system_errno());
+}
+
+Status Part::State::write_gap(std::uint64_t offset, ByteView bytes) {
+    auto written = write_all_at(data, offset, bytes);
+    if (!written) {
+        if (written.error().code() == ErrorCode::NoSpace) {
+            return full_disk(written.error());
+        }
+        return std::move(written).context("writing " + layout.part(digest).string());
+    }
+    const Span span{offset, offset + bytes.size()};
+    const std::lock_guard guard(mutex);
+    received.add(span);
+    // Ranges arrive in order within themselves, so most writes only lengthen a span.
+    const auto before = std::find_if(unsynced.begin(), unsynced.end(), [&](const Span& other) {
+        return other.end == span.first;
+    });
+    if (before != unsynced.end()) {
+        before->end = span.end;
+    } else {
+        unsynced.push_back(span);
+    }
+    unsynced_bytes += span.size();
+    return {};
+}
+
+Part::Part(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Part::Part(Part&&) noexcept = default;
+Part& Part::operator=(Part&&) noexcept = default;
+Part::~Part() = default;
+
+const Digest& Part::digest() const {
+    return state_->digest;
+}
+
+std::uint64_t Part::size() const {
+    return state_->size;
+}
+
+std::uint64_t Part::reused_bytes() const {
+    return state_->reused;
+}
+
+std::uint64_t Part::received_bytes() const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->received.bytes();
+}
+
+std::vector<Span> Part::missing() const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->received.gaps({0, state_->size});
+}
+
+void Part::set_pace(Pace pace) {
+    const std::lock_guard guard(state_->mutex);
+    state_->pace = pace;
+}
+
+Status Part::write(std::uint64_t offset, ByteView bytes) {
+    if (offset > state_->size || bytes.size() > state_->size - offset) {
+        return Error(ErrorCode::InvalidArgument,
+                     std::to_string(bytes.size()) + " bytes at " + std::to_string(offset) +
+                         " do not fit into a file of " + std::to_string(state_->size));
+    }
+    std::vector<Span> gaps;
+    {
+        const std::lock_guard guard(state_->mutex);
+        gaps = state_->received.gaps({offset, offset + bytes.size()});
+    }
+    for (const Span& gap : gaps) {
+        LOCARA_CHECK(state_->write_gap(gap.first, bytes.subspan(gap.first - offset, gap.size())));
+    }
+    bool due = false;
+    {
+        const std::lock_guard guard(state_->mutex);
+        due = state_->unsynced_bytes >= state_->pace.bytes ||
+              State::Clock::now() - state_->last_checkpoint >= state_->pace.time;
+        if (due) { // by this thread; the others go on
+            state_->last_checkpoint = State::Clock::now();
+        }
+    }
+    return due ? checkpoint() : Status{};
+}
+
+Status Part::checkpoint() {
+    const std::lock_guard journal_guard(state_->journal_mutex);
+    std::vector<Span> spans;
+    {
+        const std::lock_guard guard(state_->mutex);
+        spans.swap(state_->unsynced);
+        state_->unsynced_bytes = 0;
+        state_->last_checkpoint = State::Clock::now();
+    }
+    if (spans.empty()) {
+        return {};
+    }
+    if (::fdatasync(state_->data.get()) != 0) {
+        // What the kernel could not write may be lost for good: nothing of it is noted, and a
+        // later fdatasync that succeeds proves nothing about it.
+        const int saved = errno;
+        const Error error =
+            Error::from_errno("cannot sync " + state_->layout.part(state_->digest).string(), saved);
+        return error.code() == ErrorCode::NoSpace ? state_->full_disk(error) : error;
+    }
+    std::string lines;
+    for (const Span& span : spans) {
+        lines += state_->journal.render_line(span);
+        state_->journal.spans.add(span);
+    }
+    if (!state_->journal.clean) { // an earlier append may have left half a line
+        return state_->write_journal();
+    }
+    state_->journal.clean = false;
+    LOCARA_CHECK(write_all(state_->journal_fd, as_bytes(lines))
+                     .context("writing the journal of " + state_->digest.render()));
+    state_->journal.clean = true;
+    return {};
+}
+
+Result<std::uint64_t> Part::advance_hash(std::uint64_t limit_bytes) {
+    std::uint64_t end = 0;
+    {
+        const std::lock_guard guard(state_->mutex);
+        end = state_->received.front();
+    }
+    std::uint64_t at = state_->hashed;
+    end = std::min(end, at + std::min(limit_bytes, state_->size));
+    const std::uint64_t start = at;
+    Bytes block(std::min<std::uint64_t>(kHashBlockBytes, end - at));
+    while (at < end) {
+        const auto now = std::span(block).first(std::min<std::uint64_t>(block.size(), end - at));
+        LOCARA_CHECK(read_exactly_at(state_->data, at, now)
+                         .context("reading " + state_->layout.part(state_->digest).string()));
+        state_->hash.update(now);
+        at += now.size();
+        state_->hashed = at;
+    }
+    return at - start;
+}
+
+std::uint64_t Part::hashed_bytes() const {
+    return state_->hashed;
+}
+
+Result<Digest> Part::finish_hash(std::stop_token stop) {
+    if (state_->found) {
+        return *state_->found;
+    }
+    if (!missing().empty()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the part " + state_->digest.render() + " is not complete");
+    }
+    while (state_->hashed < state_->size) {
+        if (stop.stop_requested()) {
+            return Error(ErrorCode::Cancelled, "stopped while verifying");
+        }
+        LOCARA_CHECK(advance_hash(kHashBlockBytes));
+    }
+    state_->found = state_->hash.finish();
+    return *state_->found;
+}
+
+Result<FileInfo> Part::publish(const Gate& gate) {
+    LOCARA_TRY(const Digest found, finish_hash());
+    if (found != state_->digest) {
+        return Error(ErrorCode::Corrupt,
+                     "SHA-256 is " + found.render() + ", expected " + state_->digest.render());
+    }
+    const auto path = state_->layout.part(state_->digest);
+    if (gate) {
+        LOCARA_TRY(const Fd file, open_file(path, O_RDONLY | O_NOFOLLOW));
+        LOCARA_CHECK(gate(file));
+    }
+    constexpr mode_t kReadOnly = 0444;
+    if (::fchmod(state_->data.get(), kReadOnly) != 0) {
+        const int saved = errno;
+        return Error::from_errno("cannot set the mode of " + path.string(), saved);
+    }
+    const Status synced = sync_file(state_->data);
+    if (!synced) {
+        return synced.error().code() == ErrorCode::NoSpace ? state_->full_disk(synced.error())
+                                                           : synced.error();
+    }
+    LOCARA_CHECK(publish_file(state_->layout, path, state_->digest));
+    ::unlink(state_->layout.journal(state_->digest).c_str());
+    return FileInfo{state_->digest, state_->size};
+}
+
+Status Part::reset() {
+    const std::lock_guard journal_guard(state_->journal_mutex);
+    {
+        const std::lock_guard guard(state_->mutex);
+        state_->received.clear();
+        state_->unsynced.clear();
+        state_->unsynced_bytes = 0;
+    }
+    state_->hash = crypto::Sha256();
+    state_->hashed = 0;
+    state_->found.reset();
+    state_->journal.spans.clear();
+    LOCARA_CHECK(state_->write_journal());
+    // Gives the blocks back, too: the bytes are of no use.
+    if (::ftruncate(state_->data.get(), 0) != 0 ||
+        ::ftruncate(state_->data.get(), static_cast<off_t>(state_->size)) != 0) {
+        const int saved = errno;
+        return Error::from_errno("cannot empty the part of " + state_->digest.render(), saved);
+    }
+    return {};
+}
+
+Status Part::discard() {
+    for (const auto& path :
+         {state_->layout.part(state_->digest), state_->layout.journal(state_->digest)}) {
+        if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+            const int saved = errno;
+            return Error::from_errno("cannot remove " + path.string(), saved);
+        }
+    }
+    return sync_folder(state_->layout.parts());
+}
+
+} // namespace locara::store

@@ -1,0 +1,112 @@
+#include <locara/store/part_journal.hpp>
+
+#include <charconv>
+
+namespace locara::store {
+
+namespace {
+
+constexpr std::string_view kMagic = "locara-part 1 ";
+constexpr std::size_t kDigestDigits = 64;
+constexpr std::size_t kCheckDigits = 8;
+
+/// Takes a decimal number in its one spelling off the front of `text`.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || (text.front() == '0' && end != text.data() + 1)) {
+        return std::nullopt;
+    }
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return value;
+}
+
+bool take(std::string_view& text, std::string_view expected) {
+    if (!text.starts_with(expected)) {
+        return false;
+    }
+    text.remove_prefix(expected.size());
+    return true;
+}
+
+/// Takes a line that has its newline; false (and nothing taken) if none is whole.
+bool take_line(std::string_view& text, std::string_view& line) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) {
+        return false;
+    }
+    line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    return true;
+}
+
+std::string check_of(const PartJournal& journal, Span span) {
+    const std::string text = journal.digest.render() + " " + std::to_string(journal.size) + " " +
+                             std::to_string(span.first) + " " + std::to_string(span.end);
+    return crypto::sha256(as_bytes(text)).render().substr(0, kCheckDigits);
+}
+
+std::optional<Span> parse_span(const PartJournal& journal, std::string_view line) {
+    if (!take(line, "+ ")) {
+        return std::nullopt;
+    }
+    const auto first = take_number(line);
+    if (!first || !take(line, " ")) {
+        return std::nullopt;
+    }
+    const auto end = take_number(line);
+    if (!end || !take(line, " ") || *first >= *end || *end > journal.size) {
+        return std::nullopt;
+    }
+    const Span span{*first, *end};
+    return line == check_of(journal, span) ? std::optional(span) : std::nullopt;
+}
+
+} // namespace
+
+std::optional<PartJournal> PartJournal::parse(std::string_view text) {
+    PartJournal journal;
+    std::string_view line;
+    if (text.size() > kMaxJournalBytes || !take_line(text, line) || !take(line, kMagic)) {
+        return std::nullopt;
+    }
+    const auto digest = crypto::Sha256Digest::parse(line.substr(0, kDigestDigits));
+    if (!digest) {
+        return std::nullopt;
+    }
+    line.remove_prefix(kDigestDigits);
+    if (!take(line, " ") || line.empty()) {
+        return std::nullopt;
+    }
+    const auto size = take_number(line);
+    if (!size || !line.empty() || *size > kMaxFileBytes) {
+        return std::nullopt;
+    }
+    journal.digest = *digest;
+    journal.size = *size;
+    while (!text.empty()) {
+        const auto span = take_line(text, line) ? parse_span(journal, line) : std::optional<Span>();
+        if (!span) {
+            journal.clean = false;
+            break;
+        }
+        journal.spans.add(*span);
+    }
+    return journal;
+}
+
+std::string PartJournal::render() const {
+    std::string text = std::string(kMagic) + digest.render() + " " + std::to_string(size) + "\n";
+    for (const Span& span : spans.spans()) {
+        text += render_line(span);
+    }
+    return text;
+}
+
+std::string PartJournal::render_line(Span span) const {
+    LOCARA_ASSERT(span.first < span.end && span.end <= size);
+    return "+ " + std::to_string(span.first) + " " + std::to_string(span.end) + " " +
+           check_of(*this, span) + "\n";
+}
+
+} // namespace locara::store

@@ -1,0 +1,55 @@
+// The inside of a Part. Private to the module.
+#pragma once
+
+#include "layout.hpp"
+
+#include <locara/store/store.hpp>
+
+#include <atomic>
+#include <mutex>
+
+namespace locara::store {
+
+struct Part::State {
+    using Clock = std::chrono::steady_clock;
+
+    State(Layout where, DigestLock held, PartJournal start)
+        : layout(std::move(where)), lock(std::move(held)), digest(start.digest), size(start.size),
+          reused(start.spans.bytes()), received(start.spans), journal(std::move(start)) {}
+
+    /// Takes the part up from what lies on disk, or starts it.
+    static Result<std::unique_ptr<State>>
+    open(const Layout& layout, DigestLock lock, const Digest& digest, std::uint64_t size);
+
+    Status open_files(bool fresh);
+    Status write_journal();
+    Status write_gap(std::uint64_t offset, ByteView bytes);
+    Error full_disk(const Error& cause) const;
+
+    // Constant after opening.
+    const Layout layout;
+    DigestLock lock;
+    const Digest digest;
+    const std::uint64_t size;
+    const std::uint64_t reused;
+    Fd data;
+
+    mutable std::mutex mutex; ///< Guards up to the next group.
+    SpanSet received;
+    std::vector<Span> unsynced; ///< Received, and not yet in the journal.
+    std::uint64_t unsynced_bytes = 0;
+    Pace pace;
+    Clock::time_point last_checkpoint = Clock::now();
+
+    std::mutex journal_mutex; ///< Guards the journal. Taken before `mutex`, never after.
+    PartJournal journal;      ///< What stands in the file; its `clean` is false after a failure.
+    Fd journal_fd;
+
+    // The hashing thread's alone.
+    crypto::Sha256 hash;
+    std::optional<Digest> found;
+
+    std::atomic<std::uint64_t> hashed = 0;
+};
+
+} // namespace locara::store

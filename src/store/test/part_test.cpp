@@ -1,0 +1,387 @@
+#include "store_test_folder.hpp"
+
+#include <atomic>
+#include <thread>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace locara::store {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PartTest : public StoreFolder {
+  protected:
+    std::string text = random_text(300'000);
+    Digest digest = digest_of(text);
+
+    Part open() { return part_of(digest, text.size()); }
+
+    Status put(Part& part, std::uint64_t first, std::uint64_t end) {
+        return part.write(first, as_bytes(std::string_view(text).substr(first, end - first)));
+    }
+};
+
+TEST_F(PartTest, publishes_bytes_that_came_in_any_order) {
+    {
+        Part part = open();
+        ASSERT_TRUE(put(part, 200'000, 300'000));
+        ASSERT_TRUE(put(part, 0, 100'000));
+        EXPECT_EQ(part.missing(), (std::vector<Span>{{100'000, 200'000}}));
+        EXPECT_EQ(part.advance_hash(1U << 30U).value(), 100'000U);
+        EXPECT_EQ(part.finish_hash().error().code(), ErrorCode::InvalidArgument);
+        EXPECT_EQ(part.publish().error().code(), ErrorCode::InvalidArgument);
+        ASSERT_TRUE(put(part, 100'000, 200'000));
+        EXPECT_FALSE(store.has(digest));
+        const auto info = part.publish();
+        ASSERT_TRUE(info) << info.error().describe();
+        EXPECT_EQ(info->size, text.size());
+    }
+    EXPECT_EQ(content(store, digest), text);
+    EXPECT_EQ(mode_of(*store.path_of(digest)), 0444U);
+    EXPECT_EQ(entries(root / "parts"), 0U);
+    EXPECT_EQ(entries(root / "locks"), 0U);
+}
+
+TEST_F(PartTest, wrong_bytes_are_not_published_and_reset_starts_over) {
+    Part part = open();
+    std::string wrong = text;
+    wrong[150'000] = static_cast<char>(wrong[150'000] ^ 1);
+    ASSERT_TRUE(part.write(0, as_bytes(wrong)));
+    EXPECT_EQ(part.publish().error().code(), ErrorCode::Corrupt);
+    EXPECT_EQ(part.finish_hash().value(), digest_of(wrong));
+    EXPECT_FALSE(store.has(digest));
+    ASSERT_TRUE(part.reset());
+    EXPECT_EQ(part.received_bytes(), 0U);
+    ASSERT_TRUE(part.write(0, as_bytes(text)));
+    ASSERT_TRUE(part.publish());
+    EXPECT_EQ(content(store, digest), text);
+}
+
+TEST_F(PartTest, gate_sees_the_whole_file_read_only_and_may_refuse_it) {
+    Part part = open();
+    ASSERT_TRUE(part.write(0, as_bytes(text)));
+    const auto refused = part.publish([&](const Fd& file) -> Status {
+        std::string seen(text.size(), '\0');
+        EXPECT_TRUE(read_exactly_at(file, 0, std::as_writable_bytes(std::span(seen))));
+        EXPECT_EQ(seen, text);
+        EXPECT_FALSE(write_all_at(file, 0, as_bytes("x")));
+        return Error(ErrorCode::Refused, "a pickle");
+    });
+    EXPECT_EQ(refused.error().code(), ErrorCode::Refused);
+    EXPECT_FALSE(store.has(digest));
+    ASSERT_TRUE(part.discard());
+    EXPECT_EQ(entries(root / "parts"), 0U);
+}
+
+TEST_F(PartTest, keeps_checkpointed_bytes_and_only_those) {
+    {
+        Part part = open();
+        part.set_pace({1U << 30U, 1h});
+        ASSERT_TRUE(put(part, 0, 1000));
+        ASSERT_TRUE(put(part, 5000, 6000));
+        ASSERT_TRUE(part.checkpoint());
+        ASSERT_TRUE(put(part, 1000, 5000)); // never noted
+    }
+    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 2000U);
+    Part part = open();
+    EXPECT_EQ(part.reused_bytes(), 2000U);
+    EXPECT_EQ(part.missing(), (std::vector<Span>{{1000, 5000}, {6000, 300'000}}));
+    ASSERT_TRUE(part.write(0, as_bytes(text)));
+    ASSERT_TRUE(part.publish());
+    EXPECT_EQ(content(store, digest), text);
+}
+
+TEST_F(PartTest, notes_bytes_by_itself_at_its_pace) {
+    Part part = open();
+    part.set_pace({10'000, 1h});
+    ASSERT_TRUE(put(part, 0, 9'999));
+    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 0U);
+    ASSERT_TRUE(put(part, 9'999, 10'000));
+    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 10'000U);
+    part.set_pace({1U << 30U, 0ms});
+    ASSERT_TRUE(put(part, 10'000, 10'001));
+    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 10'001U);
+}
+
+TEST_F(PartTest, skips_bytes_that_are_here_already) {
+    Part part = open();
+    ASSERT_TRUE(put(part, 1000, 2000));
+    ASSERT_TRUE(
+        part.write(0, as_bytes(text.substr(0, 1000) + std::string(1000, '?') + text.substr(2000))));
+    ASSERT_TRUE(part.publish());
+    EXPECT_EQ(content(store, digest), text);
+}
+
+TEST_F(PartTest, refuses_bytes_past_the_end) {
+    Part part = open();
+    EXPECT_EQ(part.write(299'999, as_bytes("ab")).error().code(), ErrorCode::InvalidArgument);
+    EXPECT_EQ(part.write(~std::uint64_t{0}, as_bytes("ab")).error().code(),
+              ErrorCode::InvalidArgument);
+}
+
+TEST_F(PartTest, an_empty_file_needs_no_bytes) {
+    Part part = part_of(digest_of(""), 0);
+    ASSERT_TRUE(part.publish());
+    EXPECT_EQ(store.find(digest_of(""))->size, 0U);
+}
+
+TEST_F(PartTest, a_torn_journal_costs_bytes_and_nothing_else) {
+    {
+        Part part = open();
+        ASSERT_TRUE(put(part, 0, 1000));
+        ASSERT_TRUE(part.checkpoint());
+        ASSERT_TRUE(put(part, 1000, 2000));
+        ASSERT_TRUE(part.checkpoint());
+    }
+    const auto journal = root / "parts" / (digest.render() + ".journal");
+    std::filesystem::resize_file(journal, std::filesystem::file_size(journal) - 3);
+    {
+        Part part = open();
+        EXPECT_EQ(part.reused_bytes(), 1000U);
+        ASSERT_TRUE(put(part, 1000, 3000)); // appends after the torn line was removed
+        ASSERT_TRUE(part.checkpoint());
+    }
+    EXPECT_EQ(open().reused_bytes(), 3000U);
+    ASSERT_TRUE(write_file_atomically(journal, as_bytes("not a journal")));
+    EXPECT_EQ(open().reused_bytes(), 0U);
+}
+
+TEST_F(PartTest, a_journal_without_its_bytes_counts_for_nothing) {
+    {
+        Part part = open();
+        ASSERT_TRUE(put(part, 0, 1000));
+        ASSERT_TRUE(part.checkpoint());
+    }
+    std::filesystem::resize_file(root / "parts" / digest.render(), 500);
+    EXPECT_EQ(open().reused_bytes(), 0U);
+    std::filesystem::remove(root / "parts" / digest.render());
+    EXPECT_EQ(open().reused_bytes(), 0U);
+}
+
+TEST_F(PartTest, another_claimed_size_starts_over) {
+    {
+        Part part = open();
+        ASSERT_TRUE(put(part, 0, 1000));
+        ASSERT_TRUE(part.checkpoint());
+    }
+    EXPECT_EQ(part_of(digest, text.size() + 1).reused_bytes(), 0U);
+}
+
+TEST_F(PartTest, a_long_journal_is_written_anew) {
+    const auto journal = root / "parts" / (digest.render() + ".journal");
+    std::string text_of_journal;
+    {
+        Part part = open();
+        ASSERT_TRUE(put(part, 0, 6000));
+        auto empty = PartJournal::parse(*read_file(journal, kMaxJournalBytes));
+        text_of_journal = empty->render();
+        for (std::uint64_t at = 0; at < 6000; ++at) {
+            text_of_journal += empty->render_line({at, at + 1});
+        }
+    }
+    ASSERT_TRUE(write_file_atomically(journal, as_bytes(text_of_journal)));
+    EXPECT_GT(std::filesystem::file_size(journal), kCompactJournalBytes);
+    EXPECT_EQ(open().reused_bytes(), 6000U);
+    EXPECT_LT(std::filesystem::file_size(journal), 200U);
+}
+
+TEST_F(PartTest, a_second_opener_waits_and_then_finds_the_file) {
+    std::atomic<int> waited = 0;
+    std::thread second;
+    {
+        Part part = open();
+        second = std::thread([&] {
+            auto opened = store.open_part(digest, text.size(), {}, [&] { ++waited; });
+            EXPECT_TRUE(opened && std::holds_alternative<FileInfo>(*opened));
+        });
+        while (waited == 0) {
+            std::this_thread::yield();
+        }
+        std::stop_source stop;
+        stop.request_stop();
+        EXPECT_EQ(store.open_part(digest, text.size(), stop.get_token()).error().code(),
+                  ErrorCode::Cancelled);
+        EXPECT_EQ(store.remove_part(digest).error().code(), ErrorCode::Busy);
+        EXPECT_EQ(store.remove(digest).error().code(), ErrorCode::Busy);
+        ASSERT_TRUE(part.write(0, as_bytes(text)));
+        ASSERT_TRUE(part.publish());
+    }
+    second.join();
+}
+
+TEST_F(PartTest, the_lock_goes_from_hand_to_hand_and_never_to_two) {
+    std::atomic<int> holders = 0;
+    std::atomic<int> most = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 50;) {
+                std::stop_source at_once;
+                at_once.request_stop();
+                auto opened = store.open_part(digest, text.size(), at_once.get_token());
+                if (!opened) {
+                    std::this_thread::yield();
+                    continue;
+                }
+                most = std::max(most.load(), ++holders);
+                --holders;
+                ++i;
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(most, 1);
+    EXPECT_EQ(entries(root / "locks"), 0U);
+}
+
+TEST_F(PartTest, writers_and_the_hash_may_run_side_by_side) {
+    Part part = open();
+    part.set_pace({20'000, 1ms});
+    std::vector<std::thread> threads;
+    for (std::uint64_t t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            for (std::uint64_t at = t * 75'000; at < (t + 1) * 75'000; at += 1500) {
+                EXPECT_TRUE(put(part, at, at + 1500));
+            }
+        });
+    }
+    while (part.hashed_bytes() < text.size()) {
+        ASSERT_TRUE(part.advance_hash(50'000));
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    ASSERT_TRUE(part.publish());
+    EXPECT_EQ(content(store, digest), text);
+}
+
+/// A child writes pieces and publishes, over and over; it is killed anywhere.
+TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts) {
+    int published = 0;
+    int resumed = 0;
+    for (unsigned round = 0; round < 60; ++round) {
+        const std::string bytes = random_text(200'000, 100 + round / 6);
+        const Digest wanted = digest_of(bytes);
+        const pid_t child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            auto mine = Store::open(root);
+            auto opened = mine ? mine->open_part(wanted, bytes.size())
+                               : Result<std::variant<FileInfo, Part>>(mine.error());
+            if (opened && std::holds_alternative<Part>(*opened)) {
+                Part& part = std::get<Part>(*opened);
+                part.set_pace({8192, 1h});
+                for (const Span& gap : part.missing()) {
+                    for (std::uint64_t at = gap.first; at < gap.end; at += 4096) {
+                        const auto size = std::min<std::uint64_t>(4096, gap.end - at);
+                        (void)part.write(at, as_bytes(std::string_view(bytes).substr(at, size)))
+                            .has_value();
+                        ::usleep(200);
+                    }
+                }
+                (void)part.publish().has_value();
+            }
+            ::pause();
+        }
+        ::usleep(1000 + (round * 7919U) % 14'000U);
+        ::kill(child, SIGKILL);
+        int status = 0;
+        ::waitpid(child, &status, 0);
+
+        auto reopened = Store::open(root);
+        ASSERT_TRUE(reopened) << reopened.error().describe();
+        store = std::move(*reopened);
+        const auto report = store.verify_all();
+        ASSERT_TRUE(report) << report.error().describe();
+        ASSERT_TRUE(report->bad.empty()) << "round " << round;
+        EXPECT_EQ(entries(root / "tmp"), 0U);
+        published += store.has(wanted) ? 1 : 0;
+        for (const PartInfo& part : store.list_parts().value()) {
+            resumed += part.received_bytes > 0 ? 1 : 0;
+        }
+        auto opened = store.open_part(wanted, bytes.size());
+        ASSERT_TRUE(opened) << opened.error().describe();
+        if (std::holds_alternative<Part>(*opened)) { // what is noted is right
+            Part& part = std::get<Part>(*opened);
+            const auto stored = read_file(root / "parts" / wanted.render(), 1U << 30U);
+            ASSERT_TRUE(stored) << stored.error().describe();
+            std::uint64_t at = 0;
+            auto gaps = part.missing();
+            gaps.push_back({bytes.size(), bytes.size()});
+            for (const Span& gap : gaps) {
+                ASSERT_EQ(stored->substr(at, gap.first - at), bytes.substr(at, gap.first - at));
+                at = gap.end;
+            }
+        }
+    }
+    EXPECT_GT(resumed, 0) << "no kill hit the middle of a part: the test shows nothing";
+    RecordProperty("published", published);
+}
+
+class SmallDisk : public PartTest {
+  protected:
+    void SetUp() override {
+        std::filesystem::create_directory(disk);
+        if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=1m") != 0) {
+            GTEST_SKIP() << "needs the right to mount a tmpfs (run as root)";
+        }
+        mounted = true;
+        small = Store::open(disk / "store").value();
+    }
+
+    void TearDown() override {
+        if (mounted) {
+            small.reset();
+            ::umount2(disk.c_str(), MNT_DETACH);
+        }
+    }
+
+    std::filesystem::path disk = folder.path() / "disk";
+    bool mounted = false;
+    std::optional<Store> small;
+};
+
+TEST_F(SmallDisk, what_cannot_fit_is_refused_before_with_numbers) {
+    const auto opened = small->open_part(digest, 5'000'000);
+    ASSERT_EQ(opened.error().code(), ErrorCode::NoSpace);
+    EXPECT_NE(opened.error().message().find("MB are needed"), std::string::npos)
+        << opened.error().message();
+    EXPECT_EQ(small->put_bytes(Bytes(5'000'000)).error().code(), ErrorCode::NoSpace);
+    EXPECT_EQ(small->usage()->parts, 0U);
+}
+
+TEST_F(SmallDisk, a_disk_that_fills_up_keeps_what_has_arrived) {
+    {
+        auto opened = small->open_part(digest, text.size());
+        ASSERT_TRUE(opened) << opened.error().describe();
+        Part& part = std::get<Part>(*opened);
+        ASSERT_TRUE(put(part, 0, 100'000));
+        ASSERT_TRUE(write_file_atomically(disk / "other", as_bytes(std::string(700'000, 'x'))));
+        Status status;
+        for (std::uint64_t at = 100'000; status && at < 300'000; at += 1000) {
+            status = put(part, at, at + 1000);
+        }
+        ASSERT_FALSE(status);
+        EXPECT_EQ(status.error().code(), ErrorCode::NoSpace);
+        EXPECT_NE(status.error().message().find("still to come"), std::string::npos);
+        EXPECT_TRUE(part.checkpoint()) << "the journal has its room";
+    }
+    std::filesystem::remove(disk / "other");
+    auto opened = small->open_part(digest, text.size());
+    ASSERT_TRUE(opened) << opened.error().describe();
+    Part& part = std::get<Part>(*opened);
+    EXPECT_GE(part.reused_bytes(), 100'000U);
+    ASSERT_TRUE(part.write(0, as_bytes(text)));
+    ASSERT_TRUE(part.publish());
+    EXPECT_EQ(content(*small, digest), text);
+}
+
+} // namespace
+} // namespace locara::store
