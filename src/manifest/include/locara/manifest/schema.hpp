@@ -15,7 +15,7 @@ enum class SchemaName { App, Model };
 /// The schema as JSON text, as it stands in `schemas/`.
 std::string_view schema_text(SchemaName schema);
 
-/// Checks a JSON text against a schema. InvalidArgument for the first violation in document order,
+/// Checks a JSON text against a schema. InvalidArgument for the first violation found,
 /// as `path: what is wrong; what is allowed; what to do`, and for malformed JSON; TooLarge above
 /// kManifestLimitBytes; Unsupported when the document is of another schema version.
 Status validate(SchemaName schema, std::string_view json);

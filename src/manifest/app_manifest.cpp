@@ -1,0 +1,315 @@
+#include "prompt_template.hpp"
+#include "words.hpp"
+
+#include <locara/base/json.hpp>
+#include <locara/manifest/app_manifest.hpp>
+#include <locara/manifest/schema.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace locara::manifest {
+
+namespace {
+
+Error fault(const std::string& path, const std::string& text) {
+    return Error(ErrorCode::InvalidArgument, path + ": " + text);
+}
+
+std::string text_or_empty(const Json& object, const char* key) {
+    const auto at = object.find(key);
+    return at == object.end() || at->is_null() ? "" : at->get<std::string>();
+}
+
+/// "sha256:<hex>", whose form the schema has checked.
+Result<crypto::Sha256Digest> parse_digest(const Json& value) {
+    return crypto::Sha256Digest::parse(
+        std::string_view(value.get_ref<const std::string&>()).substr(7));
+}
+
+Status check_path(const std::string& where, const std::string& path) {
+    if (auto ok = validate_path(path); !ok) {
+        return fault(where, ok.error().message());
+    }
+    return {};
+}
+
+Result<PromptField> parse_field(const Json& json, const std::string& where) {
+    PromptField field;
+    field.name = json.at("name");
+    field.label = json.at("label");
+    const std::string kind = json.at("kind");
+    field.kind = kind == "line"   ? PromptField::Kind::Line
+                 : kind == "text" ? PromptField::Kind::Text
+                                  : PromptField::Kind::Choice;
+    if (json.contains("choices")) {
+        field.choices = json.at("choices").get<std::vector<std::string>>();
+    }
+    if ((field.kind == PromptField::Kind::Choice) == field.choices.empty()) {
+        return fault(where + ".choices",
+                     field.choices.empty()
+                         ? "is missing; a field of kind choice lists what can be chosen"
+                         : "only a field of kind choice has choices; remove them");
+    }
+    field.placeholder = text_or_empty(json, "placeholder");
+    field.required = json.value("required", false);
+    return field;
+}
+
+Status check_template(const Prompt& prompt, const std::string& where) {
+    auto parts = split_template(prompt.template_text);
+    if (!parts) {
+        return fault(where + ".template", parts.error().message());
+    }
+    std::set<std::string> used;
+    for (const auto& part : *parts) {
+        if (part.is_field) {
+            used.insert(part.text);
+        }
+    }
+    std::string known;
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < prompt.fields.size(); ++i) {
+        const auto& name = prompt.fields[i].name;
+        const std::string here = where + ".fields[" + std::to_string(i) + "]";
+        if (!names.insert(name).second) {
+            return fault(here + ".name", quote(name) + " is taken by another field; rename one");
+        }
+        if (!used.contains(name)) {
+            return fault(here,
+                         "the template never uses " + quote(name) + "; write {{" + name +
+                             "}} in it, or remove the field");
+        }
+        known += (known.empty() ? "" : ", ") + name;
+    }
+    for (const auto& name : used) {
+        if (!names.contains(name)) {
+            return fault(where + ".template",
+                         "{{" + name.substr(0, 60) + "}} names no field; fields: " + known);
+        }
+    }
+    return {};
+}
+
+Result<Prompt>
+parse_prompt(const Json& json, const std::vector<ModelNeed>& models, const std::string& where) {
+    Prompt prompt;
+    prompt.role = json.at("role");
+    prompt.template_text = json.at("template");
+    const auto model = std::find_if(
+        models.begin(), models.end(), [&](const auto& one) { return one.role == prompt.role; });
+    if (model == models.end()) {
+        std::string known;
+        for (const auto& one : models) {
+            known += (known.empty() ? "" : ", ") + one.role;
+        }
+        return fault(where + ".role",
+                     "no model has the role " + quote(prompt.role) +
+                         "; roles in models: " + (known.empty() ? "none" : known));
+    }
+    if (model->task != "text-generation") {
+        return fault(where + ".role",
+                     "the model " + quote(prompt.role) + " is for " + model->task +
+                         "; a prompt needs text-generation");
+    }
+    for (std::size_t i = 0; i < json.at("fields").size(); ++i) {
+        LOCARA_TRY(auto field,
+                   parse_field(json.at("fields")[i], where + ".fields[" + std::to_string(i) + "]"));
+        prompt.fields.push_back(std::move(field));
+    }
+    if (json.contains("output")) {
+        prompt.output_schema = render_json(json.at("output").at("schema"));
+    }
+    LOCARA_CHECK(check_template(prompt, where));
+    return prompt;
+}
+
+Result<Entry> parse_entry(const Json& json, const std::vector<ModelNeed>& models) {
+    Entry entry;
+    const std::string kind = json.at("kind");
+    if (kind == "web") {
+        entry.kind = Entry::Kind::Web;
+        entry.root = json.at("root");
+        entry.index = json.at("index");
+        LOCARA_CHECK(check_path("entry.root", entry.root));
+        LOCARA_CHECK(check_path("entry.index", entry.index));
+        if (json.contains("once")) {
+            LOCARA_TRY(entry.prompt, parse_prompt(json.at("once"), models, "entry.once"));
+            for (std::size_t i = 1; i < entry.prompt->fields.size(); ++i) {
+                if (entry.prompt->fields[i].required) {
+                    return fault("entry.once.fields[" + std::to_string(i) + "].required",
+                                 "only the first field is filled by once; make this one optional");
+                }
+            }
+        }
+    } else if (kind == "prompt") {
+        entry.kind = Entry::Kind::Prompt;
+        LOCARA_TRY(entry.prompt, parse_prompt(json.at("prompt"), models, "entry.prompt"));
+    } else {
+        entry.kind = Entry::Kind::Process;
+        entry.command = json.at("command").get<std::vector<std::string>>();
+        LOCARA_CHECK(check_path("entry.command[0]", entry.command[0]));
+    }
+    return entry;
+}
+
+Result<std::vector<ModelNeed>> parse_models(const Json& json) {
+    std::vector<ModelNeed> models;
+    std::set<std::string> roles;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const std::string where = "models[" + std::to_string(i) + "]";
+        const auto& one = json[i];
+        ModelNeed need;
+        need.role = one.at("role");
+        need.task = one.at("task");
+        auto id = ModelId::parse(one.at("id").get_ref<const std::string&>());
+        if (!id) {
+            return fault(where + ".id", id.error().message());
+        }
+        need.id = std::move(*id);
+        LOCARA_TRY(need.manifest, parse_digest(one.at("manifest")));
+        for (const auto& fallback : one.value("fallbacks", Json::array())) {
+            LOCARA_TRY(auto digest, parse_digest(fallback));
+            need.fallbacks.push_back(digest);
+        }
+        if (std::find(need.fallbacks.begin(), need.fallbacks.end(), need.manifest) !=
+            need.fallbacks.end()) {
+            return fault(
+                where + ".fallbacks",
+                "a model cannot stand in for itself; remove the digest that manifest names");
+        }
+        if (!roles.insert(need.role).second) {
+            return fault(where + ".role",
+                         quote(need.role) + " is taken by another model; rename one");
+        }
+        models.push_back(std::move(need));
+    }
+    return models;
+}
+
+Capabilities parse_capabilities(const Json& json) {
+    Capabilities out;
+    out.net = json.value("net", std::vector<std::string>());
+    out.files = json.value("files", std::string("none")) == "picker" ? Capabilities::Files::Picker
+                                                                     : Capabilities::Files::None;
+    out.save = json.value("save", false);
+    out.devices = json.value("devices", std::vector<std::string>());
+    out.background = json.value("background", false);
+    out.wasm = json.value("wasm", false);
+    return out;
+}
+
+std::string join(const std::vector<std::string>& words) {
+    std::string out;
+    for (const auto& word : words) {
+        out += (out.empty() ? "" : ", ") + word;
+    }
+    return out;
+}
+
+} // namespace
+
+std::string_view render(Entry::Kind kind) {
+    switch (kind) {
+    case Entry::Kind::Web:
+        return "web";
+    case Entry::Kind::Prompt:
+        return "prompt";
+    case Entry::Kind::Process:
+        return "process";
+    }
+    return "";
+}
+
+const ModelNeed* AppManifest::find_model(std::string_view role) const {
+    for (const auto& model : models) {
+        if (model.role == role) {
+            return &model;
+        }
+    }
+    return nullptr;
+}
+
+Result<AppManifest> AppManifest::parse(std::string_view text) {
+    LOCARA_CHECK(validate(SchemaName::App, text));
+    LOCARA_TRY(const auto json, parse_json(text, {.bytes = kManifestLimitBytes, .depth = 32}));
+    AppManifest out;
+    auto id = AppId::parse(json.at("id").get_ref<const std::string&>());
+    if (!id) {
+        return fault("id", id.error().message());
+    }
+    out.id = std::move(*id);
+    auto version = Version::parse(json.at("version").get_ref<const std::string&>());
+    if (!version) {
+        return fault("version", version.error().message());
+    }
+    out.version = std::move(*version);
+    out.name = json.at("name");
+    out.description = json.at("description");
+    out.details = text_or_empty(json, "details");
+    out.category = json.at("category");
+    out.tags = json.value("tags", std::vector<std::string>());
+    out.icon = text_or_empty(json, "icon");
+    if (json.contains("icon")) {
+        LOCARA_CHECK(check_path("icon", out.icon));
+    }
+    const auto screenshots = json.value("screenshots", Json::array());
+    for (std::size_t i = 0; i < screenshots.size(); ++i) {
+        out.screenshots.push_back({screenshots[i].at("path"), screenshots[i].at("caption")});
+        LOCARA_CHECK(
+            check_path("screenshots[" + std::to_string(i) + "].path", out.screenshots.back().path));
+    }
+    out.license = json.at("license");
+    out.repository = text_or_empty(json, "repository");
+    LOCARA_TRY(out.models, parse_models(json.at("models")));
+    LOCARA_TRY(out.entry, parse_entry(json.at("entry"), out.models));
+    out.capabilities = parse_capabilities(json.at("capabilities"));
+    const auto& needs = json.at("requires");
+    out.memory_bytes = needs.at("memory_bytes");
+    out.disk_bytes = needs.at("disk_bytes");
+    out.gpu = needs.at("gpu");
+    if (json.contains("storage")) {
+        out.storage_bytes = json.at("storage").at("bytes");
+    }
+    return out;
+}
+
+std::vector<Fact> facts(const AppManifest& manifest) {
+    const auto& can = manifest.capabilities;
+    std::vector<Fact> out;
+    const auto say = [&](const char* subject, std::string text, const char* mark) {
+        out.push_back({subject, std::move(text), mark});
+    };
+    if (can.net.empty()) {
+        say("network", "No network.", "enforced");
+    } else {
+        say("network", "Can send what it knows to " + join(can.net) + ".", "enforced");
+    }
+    say("files",
+        can.files == Capabilities::Files::Picker ? "Only files that you pick, one by one."
+                                                 : "No files of yours.",
+        "enforced");
+    if (can.save) {
+        say("save", "Can offer you files to save, each on your click.", "enforced");
+    }
+    for (const auto& device : can.devices) {
+        say("devices", "May ask for the " + device + ", each time.", "enforced");
+    }
+    if (can.devices.empty()) {
+        say("devices", "No microphone, no camera.", "enforced");
+    }
+    if (can.background) {
+        say("background", "May go on when its page is closed.", "enforced");
+    }
+    if (can.wasm) {
+        say("code", "Runs WebAssembly in its page.", "enforced");
+    }
+    for (const auto& model : manifest.models) {
+        say("models",
+            "Uses " + model.id.render() + " on this computer (" + model.task + ").",
+            "enforced");
+    }
+    return out;
+}
+
+} // namespace locara::manifest

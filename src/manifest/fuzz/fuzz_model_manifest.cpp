@@ -1,0 +1,21 @@
+// Model manifests from strangers. What parses has a default variant, and paths that are safe.
+#include <locara/manifest/verified.hpp>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace locara;
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const auto parsed = manifest::ModelManifest::parse(text);
+    if (!parsed) {
+        LOCARA_ASSERT(parsed.error().code() != ErrorCode::Internal);
+        return 0;
+    }
+    LOCARA_ASSERT(!parsed->get_default().files.empty());
+    for (const auto& variant : parsed->variants) {
+        for (const auto& file : variant.files) {
+            LOCARA_ASSERT(manifest::validate_path(file.path));
+        }
+    }
+    const auto digest = crypto::sha256(as_bytes(text));
+    LOCARA_ASSERT(manifest::VerifiedModelManifest::verify(std::string(text), digest));
+    return 0;
+}

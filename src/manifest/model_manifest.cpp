@@ -1,0 +1,290 @@
+#include "words.hpp"
+
+#include <locara/base/json.hpp>
+#include <locara/manifest/app_manifest.hpp>
+#include <locara/manifest/model_manifest.hpp>
+#include <locara/manifest/schema.hpp>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+namespace locara::manifest {
+
+namespace {
+
+Error fault(const std::string& path, const std::string& text) {
+    return Error(ErrorCode::InvalidArgument, path + ": " + text);
+}
+
+template <class T> std::optional<T> optional_value(const Json& object, const char* key) {
+    const auto at = object.find(key);
+    if (at == object.end() || at->is_null()) {
+        return std::nullopt;
+    }
+    return at->get<T>();
+}
+
+Result<std::optional<crypto::Sha256Digest>> optional_digest(const Json& object, const char* key) {
+    const auto at = object.find(key);
+    if (at == object.end() || at->is_null()) {
+        return std::optional<crypto::Sha256Digest>();
+    }
+    LOCARA_TRY(const auto digest,
+               crypto::Sha256Digest::parse(at->at("sha256").get_ref<const std::string&>()));
+    return std::optional(digest);
+}
+
+FileFormat parse_format(const std::string& text) {
+    return text == "gguf"          ? FileFormat::Gguf
+           : text == "safetensors" ? FileFormat::Safetensors
+           : text == "json"        ? FileFormat::Json
+                                   : FileFormat::Text;
+}
+
+/// Names that only weights have. A file with such a name must be declared as what it is; the gate
+/// looks at the content later.
+Status check_name_and_format(const std::string& where, const ModelFile& file) {
+    std::string lower = file.path;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
+        return static_cast<char>(std::tolower(c));
+    });
+    static constexpr std::array<std::string_view, 13> kCode = {".bin",
+                                                               ".pt",
+                                                               ".pth",
+                                                               ".ckpt",
+                                                               ".pkl",
+                                                               ".pickle",
+                                                               ".onnx",
+                                                               ".h5",
+                                                               ".keras",
+                                                               ".py",
+                                                               ".so",
+                                                               ".npz",
+                                                               ".msgpack"};
+    for (const auto end : kCode) {
+        if (lower.ends_with(end)) {
+            return fault(where + ".path",
+                         quote(file.path) +
+                             " is named like a format that can carry code; weights must be "
+                             "safetensors or GGUF");
+        }
+    }
+    if (lower.ends_with(".gguf") != (file.format == FileFormat::Gguf) ||
+        lower.ends_with(".safetensors") != (file.format == FileFormat::Safetensors)) {
+        return fault(where + ".format",
+                     quote(file.path) + " is declared as " + std::string(render(file.format)) +
+                         ", but its name says otherwise; rename the file or correct the format");
+    }
+    return {};
+}
+
+Result<ModelFile> parse_file(const Json& json, const std::string& where) {
+    ModelFile file;
+    file.path = json.at("path");
+    if (auto ok = validate_path(file.path); !ok) {
+        return fault(where + ".path", ok.error().message());
+    }
+    file.size = json.at("size");
+    LOCARA_TRY(file.sha256,
+               crypto::Sha256Digest::parse(json.at("sha256").get_ref<const std::string&>()));
+    file.xet_hash = optional_value<std::string>(json, "xet_hash").value_or("");
+    file.format = parse_format(json.at("format"));
+    LOCARA_CHECK(check_name_and_format(where, file));
+    return file;
+}
+
+Result<Variant> parse_variant(const Json& json, const std::string& where) {
+    Variant variant;
+    variant.name = json.at("name");
+    variant.quantization = json.at("quantization");
+    std::vector<std::string> paths;
+    bool gguf = false;
+    for (std::size_t i = 0; i < json.at("files").size(); ++i) {
+        LOCARA_TRY(auto file,
+                   parse_file(json.at("files")[i], where + ".files[" + std::to_string(i) + "]"));
+        gguf = gguf || file.format == FileFormat::Gguf;
+        paths.push_back(file.path);
+        variant.files.push_back(std::move(file));
+    }
+    if (auto ok = validate_path_set(paths); !ok) {
+        return fault(where + ".files", ok.error().message());
+    }
+    variant.engine_name = json.at("engine").at("name");
+    variant.engine_minimum_version = json.at("engine").at("minimum_version");
+    if (!gguf) {
+        return fault(where + ".files",
+                     "llama.cpp loads only GGUF and this variant has no such file; add one");
+    }
+    variant.weights_bytes = json.at("weights_bytes");
+    variant.kv_bytes_per_token = json.at("kv_bytes_per_token");
+    if (const auto at = json.find("quality"); at != json.end() && !at->is_null()) {
+        variant.quality = Quality{
+            at->at("metric"), at->at("value"), optional_value<double>(*at, "base"), at->at("how")};
+    }
+    if (const auto at = json.find("speed"); at != json.end() && !at->is_null()) {
+        variant.speed = Speed{at->at("tokens_per_second"), at->at("machine")};
+    }
+    return variant;
+}
+
+/// The same path in two variants is the same file of one commit.
+Status check_variants(const ModelManifest& manifest) {
+    std::set<std::string> names;
+    std::map<std::string, const ModelFile*> files;
+    for (std::size_t i = 0; i < manifest.variants.size(); ++i) {
+        const auto& variant = manifest.variants[i];
+        const std::string where = "variants[" + std::to_string(i) + "]";
+        if (!names.insert(variant.name).second) {
+            return fault(where + ".name",
+                         quote(variant.name) + " is taken by another variant; rename one");
+        }
+        for (const auto& file : variant.files) {
+            const auto [at, added] = files.emplace(file.path, &file);
+            if (!added && (at->second->sha256 != file.sha256 || at->second->size != file.size)) {
+                return fault(where + ".files",
+                             quote(file.path) +
+                                 " has another size or hash in another variant; one commit has one "
+                                 "file of a name");
+            }
+        }
+    }
+    if (!names.contains(manifest.default_variant)) {
+        std::string known;
+        for (const auto& name : names) {
+            known += (known.empty() ? "" : ", ") + name;
+        }
+        return fault("default",
+                     quote(manifest.default_variant) + " is no variant; variants: " + known);
+    }
+    return {};
+}
+
+Recommended parse_recommended(const Json& json) {
+    Recommended out;
+    out.temperature = optional_value<double>(json, "temperature");
+    out.top_p = optional_value<double>(json, "top_p");
+    out.top_k = optional_value<std::int64_t>(json, "top_k");
+    out.min_p = optional_value<double>(json, "min_p");
+    out.repeat_penalty = optional_value<double>(json, "repeat_penalty");
+    out.max_tokens = optional_value<std::int64_t>(json, "max_tokens");
+    out.seed = optional_value<std::int64_t>(json, "seed");
+    out.stop = json.value("stop", std::vector<std::string>());
+    return out;
+}
+
+Result<Validation> parse_validation(const Json& json) {
+    Validation out;
+    out.date = json.at("date");
+    out.engine_version = json.at("engine_version");
+    for (const auto& probe : json.at("probes")) {
+        Probe one;
+        for (const auto& message : probe.at("messages")) {
+            one.messages.push_back({message.at("role"), message.at("content")});
+        }
+        one.expected = probe.at("expected");
+        out.probes.push_back(std::move(one));
+    }
+    out.passed = json.at("results").at("passed");
+    out.failed = json.at("results").at("failed");
+    if (out.passed + out.failed != out.probes.size()) {
+        return fault("validation.results",
+                     "passed and failed make " + std::to_string(out.passed + out.failed) +
+                         ", but there are " + std::to_string(out.probes.size()) +
+                         " probes; run them again");
+    }
+    return out;
+}
+
+} // namespace
+
+std::string_view render(FileFormat format) {
+    switch (format) {
+    case FileFormat::Gguf:
+        return "gguf";
+    case FileFormat::Safetensors:
+        return "safetensors";
+    case FileFormat::Json:
+        return "json";
+    case FileFormat::Text:
+        return "text";
+    }
+    return "";
+}
+
+std::uint64_t Variant::download_bytes() const {
+    std::uint64_t sum = 0;
+    for (const auto& file : files) {
+        sum += file.size; // 256 files of at most 2^53 bytes: no overflow
+    }
+    return sum;
+}
+
+const Variant* ModelManifest::find_variant(std::string_view variant_name) const {
+    for (const auto& variant : variants) {
+        if (variant.name == variant_name) {
+            return &variant;
+        }
+    }
+    return nullptr;
+}
+
+const Variant& ModelManifest::get_default() const {
+    const auto* variant = find_variant(default_variant);
+    LOCARA_ASSERT(variant != nullptr);
+    return *variant;
+}
+
+Result<ModelManifest> ModelManifest::parse(std::string_view text) {
+    LOCARA_CHECK(validate(SchemaName::Model, text));
+    LOCARA_TRY(const auto json, parse_json(text, {.bytes = kManifestLimitBytes, .depth = 32}));
+    ModelManifest out;
+    auto id = ModelId::parse(json.at("id").get_ref<const std::string&>());
+    if (!id) {
+        return fault("id", id.error().message());
+    }
+    out.id = std::move(*id);
+    auto version = Version::parse(json.at("version").get_ref<const std::string&>());
+    if (!version) {
+        return fault("version", version.error().message());
+    }
+    out.version = std::move(*version);
+    out.name = json.at("name");
+    out.description = json.at("description");
+    out.task = json.at("task");
+    out.input = json.at("modality").at("input").get<std::vector<std::string>>();
+    out.output = json.at("modality").at("output").get<std::vector<std::string>>();
+    out.context_length = json.at("context_length");
+    out.source = {json.at("source").at("repo"), json.at("source").at("revision")};
+    for (std::size_t i = 0; i < json.at("variants").size(); ++i) {
+        LOCARA_TRY(auto variant,
+                   parse_variant(json.at("variants")[i], "variants[" + std::to_string(i) + "]"));
+        out.variants.push_back(std::move(variant));
+    }
+    out.default_variant = json.at("default");
+    LOCARA_CHECK(check_variants(out));
+    for (const auto& one : json.at("lineage")) {
+        out.lineage.push_back({one.at("repo"), one.at("revision"), one.at("relation")});
+    }
+    const auto& license = json.at("license");
+    const auto& terms = license.at("terms");
+    out.license = {license.at("id"),
+                   license.at("url"),
+                   {terms.at("commercial"),
+                    terms.at("redistribution"),
+                    terms.at("attribution"),
+                    terms.at("use_restrictions").get<std::vector<std::string>>(),
+                    terms.at("gated")}};
+    LOCARA_TRY(out.chat_template, optional_digest(json, "chat_template"));
+    LOCARA_TRY(out.tokenizer, optional_digest(json, "tokenizer"));
+    if (json.contains("recommended")) {
+        out.recommended = parse_recommended(json.at("recommended"));
+    }
+    if (const auto at = json.find("validation"); at != json.end() && !at->is_null()) {
+        LOCARA_TRY(out.validation, parse_validation(*at));
+    }
+    return out;
+}
+
+} // namespace locara::manifest
