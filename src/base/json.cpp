@@ -12,7 +12,8 @@ namespace {
 /// duplicate keys and excessive depth. It also yields syntax errors, with their offset.
 class Checker : public nlohmann::json_sax<Json> {
   public:
-    explicit Checker(std::size_t depth_limit) : depth_limit_(depth_limit) {}
+    explicit Checker(const JsonLimits& limits)
+        : depth_limit_(limits.depth), key_limit_(limits.keys) {}
 
     bool null() override { return true; }
 
@@ -52,6 +53,11 @@ class Checker : public nlohmann::json_sax<Json> {
                            "JSON key \"" + name.substr(0, 80) + "\" stands twice in one object");
             return false;
         }
+        if (keys_.back().size() > key_limit_) {
+            error_ = Error(ErrorCode::TooLarge,
+                           "a JSON object has more than " + std::to_string(key_limit_) + " keys");
+            return false;
+        }
         return true;
     }
 
@@ -82,6 +88,7 @@ class Checker : public nlohmann::json_sax<Json> {
     }
 
     std::size_t depth_limit_;
+    std::size_t key_limit_;
     std::size_t depth_ = 0;
     std::vector<std::set<std::string>> keys_;
     Error error_{ErrorCode::InvalidArgument, "JSON is malformed"};
@@ -99,7 +106,7 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
     if (text.starts_with("\xEF\xBB\xBF")) {
         return Error(ErrorCode::InvalidArgument, "JSON starts with a byte order mark");
     }
-    Checker checker(limits.depth);
+    Checker checker(limits);
     if (!Json::sax_parse(text, &checker)) {
         return checker.error();
     }

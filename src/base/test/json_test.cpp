@@ -25,6 +25,9 @@ TEST(Json, bounds_depth_and_size) {
     };
     EXPECT_TRUE(parse_json(nested(32)));
     EXPECT_EQ(parse_json(nested(33)).error().code(), ErrorCode::TooLarge);
+    EXPECT_TRUE(parse_json(R"({"a":1,"b":{"c":1,"d":2}})", {.keys = 2}));
+    EXPECT_EQ(parse_json(R"({"a":1,"b":1,"c":1})", {.keys = 2}).error().code(),
+              ErrorCode::TooLarge);
     EXPECT_EQ(parse_json("[1,2,3]", {.bytes = 6}).error().code(), ErrorCode::TooLarge);
 }
 

@@ -19,6 +19,8 @@ using Json = nlohmann::ordered_json;
 struct JsonLimits {
     std::size_t bytes = 8U << 20U;
     std::size_t depth = 32; ///< Deeper than any document of ours; keeps recursion harmless.
+    /// In one object. Objects keep their order in a list, so building one takes quadratic time.
+    std::size_t keys = 16'384;
 };
 
 /// Parses one document. Errors: TooLarge (a limit), InvalidArgument (syntax, duplicate key,
