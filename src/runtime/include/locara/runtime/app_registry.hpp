@@ -7,7 +7,7 @@
 #include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
-#include <locara/store/store.hpp>
+#include <locara/engine/model_file.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -24,7 +24,7 @@ struct AppModel {
     std::string task;                       ///< "text-generation" or "embeddings".
     std::string id;                         ///< "locara/quick-add".
     crypto::Sha256Digest manifest_digest;   ///< Of the model manifest's bytes, as pinned.
-    std::vector<store::StoredFile> weights; ///< GGUF files, verified, first part first.
+    std::vector<engine::ModelFile> weights; ///< GGUF files, first part first.
     std::uint64_t context_length = 0;       ///< Tokens, from the model manifest.
     std::uint64_t weights_bytes = 0;        ///< Of the chosen variant.
     std::uint64_t kv_bytes_per_token = 0;   ///< Of the chosen variant, 0 if unknown.

@@ -1,0 +1,56 @@
+// ModelFile: a file of the store whose bytes were checked against its digest. The only thing an
+// engine opens.
+//
+// What was verified once is verified again before it is used: by hashing, unless the file is still
+// the very one that was hashed (device, inode, size, times of change all equal).
+// Threads: ModelFiles may be used from any thread.
+#pragma once
+
+#include <locara/base/result.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/store/store.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+
+namespace locara::engine {
+
+class ModelFile {
+  public:
+    const crypto::Sha256Digest& digest() const { return digest_; }
+
+    const std::filesystem::path& path() const { return path_; }
+
+    std::uint64_t size() const { return size_; }
+
+  private:
+    friend class ModelFiles;
+
+    ModelFile(const crypto::Sha256Digest& digest, std::filesystem::path path, std::uint64_t size)
+        : digest_(digest), path_(std::move(path)), size_(size) {}
+
+    crypto::Sha256Digest digest_;
+    std::filesystem::path path_;
+    std::uint64_t size_ = 0;
+};
+
+class ModelFiles {
+  public:
+    /// `store` is borrowed and must outlive this.
+    explicit ModelFiles(store::Store& store);
+    ~ModelFiles();
+    ModelFiles(const ModelFiles&) = delete;
+    ModelFiles& operator=(const ModelFiles&) = delete;
+
+    /// The file, with its bytes checked. Errors: NotFound (not in the store), Corrupt (its bytes
+    /// changed; the store has moved it to quarantine), Cancelled, Io.
+    Result<ModelFile> open(const crypto::Sha256Digest& digest, std::stop_token stop = {});
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace locara::engine
