@@ -203,7 +203,8 @@ struct Repository::State {
     Status take(const std::string& role, std::string_view bytes);
     Status load_takedown();
 
-    Result<std::vector<std::string>> new_keys(const std::string& role);
+    Result<std::vector<std::string>> new_keys(const std::string& role,
+                                              std::vector<fs::path>& files);
     Status make_documents();
 
     bool can_sign(const std::string& role) const;
@@ -309,7 +310,8 @@ Status Repository::State::load_takedown() {
 
 // ------------------------------------------------------------------------------------ making
 
-Result<std::vector<std::string>> Repository::State::new_keys(const std::string& role) {
+Result<std::vector<std::string>> Repository::State::new_keys(const std::string& role,
+                                                             std::vector<fs::path>& files) {
     std::vector<std::string> ids;
     for (unsigned n = 1; ids.size() < find_policy(options, role)->keys; ++n) {
         const fs::path path = keys_dir / (role + "-" + std::to_string(n) + ".pem");
@@ -318,6 +320,7 @@ Result<std::vector<std::string>> Repository::State::new_keys(const std::string& 
         }
         auto key = crypto::SigningKey::generate();
         LOCARA_CHECK(key.save(path).context("making the keys of " + role));
+        files.push_back(path);
         ids.push_back(key.public_key().id());
         keys.emplace(ids.back(), std::move(key));
     }
@@ -746,7 +749,8 @@ Status Repository::rotate_keys(std::string_view name, const Clock& clock) {
     const std::string authority = State::authority_of(role);
     const Json was = state_->working.at(authority);
     const auto dirty_was = state_->dirty;
-    LOCARA_TRY(const auto ids, state_->new_keys(role));
+    std::vector<fs::path> fresh_files;
+    LOCARA_TRY(const auto ids, state_->new_keys(role, fresh_files));
     Json& document = state_->working.at(authority);
     Json& keys = is_top_level(role) ? document.at("keys") : document.at("delegations").at("keys");
     Json& roles =
@@ -767,6 +771,13 @@ Status Repository::rotate_keys(std::string_view name, const Clock& clock) {
     if (!done) {
         state_->working.at(authority) = was;
         state_->dirty = dirty_was;
+        for (const auto& path : fresh_files) { // keys that nothing names
+            std::error_code ignored;
+            fs::remove(path, ignored);
+        }
+        for (const auto& id : ids) {
+            state_->keys.erase(id);
+        }
     }
     return done;
 }
