@@ -1,0 +1,1 @@
+export { pageConfig as default } from '../vite.page';
