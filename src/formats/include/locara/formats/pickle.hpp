@@ -38,13 +38,13 @@ enum class PickleEnd {
 
 struct PickleWalk {
     PickleEnd end = PickleEnd::Malformed;
-    std::string problem;          ///< Why the last walk stopped, if it was not at the end.
-    std::uint64_t end_offset = 0; ///< Where it stopped.
-    unsigned pickles = 0;         ///< Whole pickles, one after the other.
-    std::uint64_t opcodes = 0;    ///< Executed in all of them.
-    bool binary = false;          ///< Starts with a PROTO opcode (protocol 2 and up).
-    bool calls = false;           ///< Called an import with arguments on the stack (REDUCE ...).
-    bool unknown_call = false;    ///< Called something that is not an import.
+    std::string problem;               ///< Why the last walk stopped, if it was not at the end.
+    std::uint64_t end_offset = 0;      ///< Where it stopped.
+    unsigned pickles = 0;              ///< Whole pickles, one after the other.
+    std::uint64_t opcodes = 0;         ///< Executed in all of them.
+    bool binary = false;               ///< Starts with a PROTO opcode (protocol 2 and up).
+    bool calls = false;                ///< Called an import that Python could make (REDUCE ...).
+    bool unknown_call = false;         ///< Called something that is not an import.
     std::vector<PickleImport> imports; ///< The first 256 distinct ones.
 
     /// Whether an import is not listed, or not known.

@@ -1,0 +1,60 @@
+#include "cursor.hpp"
+
+namespace locara::formats {
+
+std::string quote_for_message(std::string_view text) {
+    constexpr std::size_t kLimit = 80;
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string out = "\"";
+    for (const char c : text.substr(0, kLimit)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte >= 0x7F || c == '"' || c == '\\') {
+            out += "\\x";
+            out += kDigits[byte >> 4U];
+            out += kDigits[byte & 15U];
+        } else {
+            out += c;
+        }
+    }
+    out += text.size() > kLimit ? "...\"" : "\"";
+    return out;
+}
+
+bool Utf8Checker::feed(std::string_view block) {
+    if (!valid_) {
+        return false;
+    }
+    for (const char c : block) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        if (pending_ > 0) {
+            if (byte < low_ || byte > high_) {
+                return valid_ = false;
+            }
+            low_ = 0x80;
+            high_ = 0xBF;
+            --pending_;
+        } else if (byte < 0x80) {
+            continue;
+        } else if (byte >= 0xC2 && byte <= 0xDF) {
+            pending_ = 1;
+        } else if (byte >= 0xE0 && byte <= 0xEF) {
+            pending_ = 2;
+            low_ = byte == 0xE0 ? 0xA0 : 0x80;
+            high_ = byte == 0xED ? 0x9F : 0xBF;
+        } else if (byte >= 0xF0 && byte <= 0xF4) {
+            pending_ = 3;
+            low_ = byte == 0xF0 ? 0x90 : 0x80;
+            high_ = byte == 0xF4 ? 0x8F : 0xBF;
+        } else {
+            return valid_ = false;
+        }
+    }
+    return true;
+}
+
+bool is_utf8(std::string_view text) {
+    Utf8Checker checker;
+    return checker.feed(text) && checker.complete();
+}
+
+} // namespace locara::formats

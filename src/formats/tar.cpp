@@ -1,0 +1,298 @@
+#include "tar.hpp"
+
+#include "cursor.hpp"
+#include "names.hpp"
+
+#include <algorithm>
+#include <array>
+#include <unordered_set>
+
+namespace locara::formats {
+
+namespace {
+
+constexpr std::size_t kBlock = 512;
+constexpr std::uint64_t kMaxExtended = 1U << 20U; // bytes of one pax or long-name record
+
+using Block = std::array<std::byte, kBlock>;
+
+Finding
+finding(std::string_view rule, std::string reason, std::optional<std::uint64_t> offset = {}) {
+    return Finding{"tar." + std::string(rule), std::move(reason), offset};
+}
+
+std::string_view field(std::string_view header, std::size_t at, std::size_t size) {
+    const std::string_view whole = header.substr(at, size);
+    return whole.substr(0, std::min(whole.find('\0'), whole.size()));
+}
+
+/// Octal with spaces or NULs around, or GNU's base-256 (first bit set).
+std::optional<std::uint64_t> number(std::string_view text) {
+    std::uint64_t value = 0;
+    if (!text.empty() && (static_cast<unsigned char>(text[0]) & 0x80U) != 0) {
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            const auto byte = static_cast<unsigned char>(text[i]) & (i == 0 ? 0x7FU : 0xFFU);
+            if ((value >> 55U) != 0) {
+                return std::nullopt;
+            }
+            value = (value << 8U) | byte;
+        }
+        return value;
+    }
+    std::size_t at = 0;
+    while (at < text.size() && text[at] == ' ') {
+        ++at;
+    }
+    for (; at < text.size() && text[at] != ' ' && text[at] != '\0'; ++at) {
+        if (text[at] < '0' || text[at] > '7') {
+            return std::nullopt;
+        }
+        value = value * 8 + static_cast<std::uint64_t>(text[at] - '0');
+    }
+    for (; at < text.size(); ++at) {
+        if (text[at] != ' ' && text[at] != '\0') {
+            return std::nullopt;
+        }
+    }
+    return value;
+}
+
+bool is_zero(ByteView block) {
+    return std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+class Walker {
+  public:
+    Walker(Stream& stream,
+           const std::function<std::optional<Finding>(const TarMember& member)>& on_member)
+        : stream_(stream), on_member_(on_member) {}
+
+    std::optional<Finding> run() {
+        Block block{};
+        while (true) {
+            const std::uint64_t offset = stream_.position();
+            const auto count = stream_.read(block);
+            if (!count) {
+                return count.error();
+            }
+            if (*count == 0 && seen_ > 0) {
+                return std::nullopt; // without the two blocks of zeros, as some writers leave it
+            }
+            if (*count != kBlock) {
+                return finding("truncated", "the tar archive is cut short", offset);
+            }
+            if (is_zero(block)) {
+                return check_end();
+            }
+            if (auto problem = read_member(as_text(block), offset)) {
+                return problem;
+            }
+        }
+    }
+
+  private:
+    std::optional<Finding> check_end() {
+        std::array<std::byte, 16 * kBlock> rest{};
+        while (true) {
+            const std::uint64_t offset = stream_.position();
+            const auto count = stream_.read(rest);
+            if (!count) {
+                return count.error();
+            }
+            if (!is_zero(std::span(rest).first(*count))) {
+                return finding("trailing", "bytes follow the end of the tar archive", offset);
+            }
+            if (*count < rest.size()) {
+                return std::nullopt;
+            }
+        }
+    }
+
+    std::optional<Finding> read_extended(std::uint64_t size, std::string& text) {
+        if (size > kMaxExtended) {
+            return finding(
+                "extended", "an extended tar header is larger than 1 MiB", stream_.position());
+        }
+        text.resize(static_cast<std::size_t>((size + kBlock - 1) / kBlock * kBlock));
+        const auto count =
+            stream_.read(std::as_writable_bytes(std::span(text.data(), text.size())));
+        if (!count) {
+            return count.error();
+        }
+        if (*count != text.size()) {
+            return finding("truncated", "the tar archive is cut short", stream_.position());
+        }
+        text.resize(static_cast<std::size_t>(size));
+        return std::nullopt;
+    }
+
+    /// Records of "LENGTH KEY=VALUE\n". Only names and sizes matter here.
+    std::optional<Finding> read_pax(std::string_view text, bool global) {
+        while (!text.empty()) {
+            std::size_t length = 0;
+            std::size_t at = 0;
+            while (at < text.size() && at < 8 && text[at] >= '0' && text[at] <= '9') {
+                length = length * 10 + static_cast<std::size_t>(text[at++] - '0');
+            }
+            if (at == 0 || at >= text.size() || text[at] != ' ' || length > text.size() ||
+                length < at + 3 || text[length - 1] != '\n') {
+                return finding(
+                    "extended", "an extended tar header is malformed", stream_.position());
+            }
+            const std::string_view record = text.substr(at + 1, length - at - 2);
+            const std::size_t equals = record.find('=');
+            if (equals == std::string_view::npos) {
+                return finding(
+                    "extended", "an extended tar header is malformed", stream_.position());
+            }
+            const std::string_view key = record.substr(0, equals);
+            const std::string_view value = record.substr(equals + 1);
+            if (key == "path" || key == "size" || key == "linkpath" || key.starts_with("GNU.")) {
+                if (global || (key != "path" && key != "size")) {
+                    return finding("extended",
+                                   "the extended tar header " + quote_for_message(key) +
+                                       " is not allowed",
+                                   stream_.position());
+                }
+                if (key == "path") {
+                    long_name_ = std::string(value);
+                } else {
+                    std::uint64_t size = 0;
+                    for (const char c : value) {
+                        if (c < '0' || c > '9' || size > (1ULL << 56U)) {
+                            return finding("extended",
+                                           "a size in a tar header is malformed",
+                                           stream_.position());
+                        }
+                        size = size * 10 + static_cast<std::uint64_t>(c - '0');
+                    }
+                    long_size_ = size;
+                }
+            }
+            text.remove_prefix(length);
+        }
+        return std::nullopt;
+    }
+
+    std::optional<Finding> read_member(std::string_view header, std::uint64_t offset) {
+        if (!is_tar_header(as_bytes(header))) {
+            return finding("header", "a tar header does not match its checksum", offset);
+        }
+        const auto size = number(header.substr(124, 12));
+        const auto mode = number(header.substr(100, 8));
+        if (!size || !mode || *size > (1ULL << 56U)) {
+            return finding("header", "a number in a tar header is malformed", offset);
+        }
+        const char type = header[156];
+        std::string text;
+        switch (type) {
+        case 'x':
+        case 'g':
+            if (auto problem = read_extended(*size, text)) {
+                return problem;
+            }
+            return read_pax(text, type == 'g');
+        case 'L':
+            if (auto problem = read_extended(*size, text)) {
+                return problem;
+            }
+            long_name_ = text.substr(0, text.find('\0'));
+            return std::nullopt;
+        case '\0':
+        case '0':
+        case '7':
+        case '5':
+            break;
+        default:
+            return finding("type",
+                           "the tar member " + quote_for_message(field(header, 0, 100)) +
+                               " is a link, a device or something else that is no file or folder",
+                           offset);
+        }
+
+        TarMember member;
+        member.folder = type == '5';
+        member.size = long_size_.value_or(*size);
+        member.name = std::string(field(header, 0, 100));
+        if (header.substr(257, 5) == "ustar" && header[345] != '\0' && header[262] == '\0') {
+            member.name = std::string(field(header, 345, 155)) + "/" + member.name;
+        }
+        if (long_name_) {
+            member.name = *long_name_;
+        }
+        long_name_.reset();
+        long_size_.reset();
+
+        if (const auto why = check_member_name(member.name)) {
+            return finding("name", *why, offset);
+        }
+        if (!member.folder && member.name.ends_with('/')) {
+            member.folder = true; // before POSIX a folder was a name with a slash
+        }
+        if (member.folder && member.size != 0) {
+            return finding("size", "a folder in the tar archive has content", offset);
+        }
+        if ((*mode & 06000U) != 0) {
+            return finding("mode",
+                           "the tar member " + quote_for_message(member.name) +
+                               " would run with the rights of its owner",
+                           offset);
+        }
+        if (!names_.insert(member.name).second) {
+            return finding("duplicate",
+                           "the tar member " + quote_for_message(member.name) + " stands twice",
+                           offset);
+        }
+        ++seen_;
+        const std::uint64_t begin = stream_.position();
+        if (auto problem = on_member_(member)) {
+            return problem;
+        }
+        LOCARA_ASSERT(stream_.position() - begin == member.size);
+        return skip_padding(member.size);
+    }
+
+    std::optional<Finding> skip_padding(std::uint64_t size) {
+        Block block{};
+        const auto rest = static_cast<std::size_t>((kBlock - size % kBlock) % kBlock);
+        const auto count = stream_.read(std::span(block).first(rest));
+        if (!count) {
+            return count.error();
+        }
+        return *count == rest
+                   ? std::nullopt
+                   : std::optional(
+                         finding("truncated", "the tar archive is cut short", stream_.position()));
+    }
+
+    Stream& stream_;
+    const std::function<std::optional<Finding>(const TarMember& member)>& on_member_;
+    std::optional<std::string> long_name_;
+    std::optional<std::uint64_t> long_size_;
+    std::unordered_set<std::string> names_;
+    std::uint64_t seen_ = 0;
+};
+
+} // namespace
+
+bool is_tar_header(ByteView block) {
+    if (block.size() < kBlock) {
+        return false;
+    }
+    const std::string_view header = as_text(block.first(kBlock));
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+        sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(header[i]);
+    }
+    const std::string_view stated = header.substr(148, 8);
+    const auto value = number(stated.substr(0, std::min(stated.find('\0'), stated.size())));
+    return value && *value == sum && header[0] != '\0' && *value != 0;
+}
+
+std::optional<Finding>
+walk_tar(Stream& stream,
+         const std::function<std::optional<Finding>(const TarMember& member)>& on_member) {
+    return Walker(stream, on_member).run();
+}
+
+} // namespace locara::formats
