@@ -24,16 +24,6 @@ constexpr std::uint64_t kTakedownLimitBytes = 64U << 20U;     // all entries eve
 constexpr std::uint64_t kMemoryTargetLimitBytes = 16U << 20U; // get_target
 constexpr std::size_t kFileNameLimit = 240;                   // NAME_MAX less suffixes
 
-std::uint64_t limit_of(std::string_view role) {
-    if (role == "root") {
-        return kRootLimitBytes;
-    }
-    if (role == "timestamp") {
-        return kTimestampLimitBytes;
-    }
-    return role == "snapshot" ? kSnapshotLimitBytes : kTargetsLimitBytes;
-}
-
 /// The bytes of a file, nothing if there is none, an error if it cannot be read.
 Result<std::optional<std::string>> find_file(const fs::path& path, std::uint64_t limit_bytes) {
     auto bytes = read_file(path, limit_bytes);

@@ -331,6 +331,16 @@ verify_version(std::string_view role, std::uint64_t found, std::uint64_t wanted,
 
 } // namespace
 
+std::uint64_t limit_of(std::string_view role) {
+    if (role == "root") {
+        return kRootLimitBytes;
+    }
+    if (role == "timestamp") {
+        return kTimestampLimitBytes;
+    }
+    return role == "snapshot" ? kSnapshotLimitBytes : kTargetsLimitBytes;
+}
+
 std::set<std::string> RoleKeys::identities() const {
     std::set<std::string> out;
     for (const auto& [id, key] : by_id) {
@@ -402,7 +412,7 @@ Result<Envelope> parse_envelope(std::string_view bytes,
                        "; a time as 2026-11-22T19:06:28Z is wanted");
     }
     out.expires = *time;
-    out.content = content.json();
+    out.content = std::move(json->at("signed")); // `content` looked into it until here
     return out;
 }
 

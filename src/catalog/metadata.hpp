@@ -32,6 +32,9 @@ constexpr std::size_t kRootStepLimit = 256;
 constexpr std::size_t kDelegatedRoleLimit = 32;
 constexpr std::size_t kJsonDepthLimit = 32;
 
+/// How many bytes a role's metadata may have.
+std::uint64_t limit_of(std::string_view role);
+
 /// What a signed role says of who may sign. Keys of kinds that we cannot verify are left out; they
 /// can then not help to reach the threshold.
 struct RoleKeys {

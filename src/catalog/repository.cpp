@@ -21,6 +21,7 @@ constexpr std::size_t kNameLimit = 1024;
 constexpr std::uint64_t kTargetReadLimitBytes = 64U << 20U; // the takedown list
 constexpr std::size_t kCopyBlockBytes = 256U << 10U;
 constexpr unsigned kKeysLimit = 16;
+constexpr std::size_t kTargetsPerRoleLimit = 16'000; // readers take 16,384 keys in a JSON object
 
 /// The order in which signed files are written: what is referred to comes first. Root comes last;
 /// until then readers go on with the old root, whose keys sign too while keys are replaced.
@@ -490,6 +491,12 @@ Status Repository::State::sign_and_write(std::set<std::string> roles, const Cloc
         content["version"] = was == before.end() ? 1 : was->second.version + 1;
         content["expires"] = render_time(now + lifetime(role));
         auto bytes = sign(role, content, before);
+        if (bytes && bytes->size() > limit_of(role)) {
+            bytes = Error(ErrorCode::TooLarge,
+                          "the role " + role + " would be " + std::to_string(bytes->size()) +
+                              " bytes long, and readers take " + std::to_string(limit_of(role)) +
+                              "; remove versions that nobody needs");
+        }
         if (!bytes) {
             signing = std::move(bytes).error();
             break;
@@ -573,6 +580,11 @@ Status Repository::State::list_target(const std::string& role,
     const std::string key(name);
     if (const auto was = targets.find(key); was != targets.end() && *was == entry) {
         return {};
+    }
+    if (!targets.contains(key) && targets.size() >= kTargetsPerRoleLimit) {
+        return Error(ErrorCode::TooLarge,
+                     "the role " + role + " lists " + std::to_string(targets.size()) +
+                         " files, as many as a catalog may; remove versions that nobody needs");
     }
     targets[key] = std::move(entry);
     dirty.insert(role);

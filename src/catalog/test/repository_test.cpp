@@ -220,6 +220,21 @@ TEST_F(CatalogRepository, refuses_names_that_no_role_owns_or_that_need_escaping)
     EXPECT_EQ(repository.remove_target("apps/a/b").error().code(), ErrorCode::NotFound);
 }
 
+TEST_F(CatalogRepository, grows_no_role_beyond_what_readers_take) {
+    const std::string custom = R"({"text":")" + std::string(2'600'000, 'x') + R"("})";
+    ASSERT_TRUE(repository.put_target("apps/a/b", as_bytes("x"), custom));
+    ASSERT_TRUE(repository.publish(clock));
+    ASSERT_TRUE(repository.put_target("apps/a/c", as_bytes("x"), custom));
+    const auto before = files();
+    const auto published = repository.publish(clock);
+    EXPECT_EQ(published.error().code(), ErrorCode::TooLarge);
+    EXPECT_EQ(files(), before);
+    ASSERT_TRUE(repository.remove_target("apps/a/c"));
+    ASSERT_TRUE(repository.publish(clock));
+    server.load(tree());
+    EXPECT_TRUE(updated().find_target("apps/a/b"));
+}
+
 TEST_F(CatalogRepository, copies_big_files_without_holding_them) {
     const std::string big(3'000'000, 'b');
     ASSERT_TRUE(write_file_atomically(folder.path() / "big", as_bytes(big)));
