@@ -1,0 +1,437 @@
+// The part of Installer that deals with hubs and their catalogs.
+#include "installer_state.hpp"
+
+#include <locara/base/file.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+namespace locara::runtime {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
+        return static_cast<char>(std::tolower(c));
+    });
+    return out;
+}
+
+std::vector<std::string> split_words(std::string_view text) {
+    std::vector<std::string> words;
+    std::string word;
+    for (const char c : lower(text)) {
+        if (std::isspace(static_cast<unsigned char>(c)) != 0) {
+            if (!word.empty()) {
+                words.push_back(std::move(word));
+                word.clear();
+            }
+        } else {
+            word += c;
+        }
+    }
+    if (!word.empty()) {
+        words.push_back(std::move(word));
+    }
+    return words;
+}
+
+bool matches(const manifest::AppManifest& app, const std::vector<std::string>& words) {
+    std::string text =
+        app.id.render() + " " + app.name + " " + app.description + " " + app.category;
+    for (const auto& tag : app.tags) {
+        text += " " + tag;
+    }
+    text = lower(text);
+    return std::all_of(words.begin(), words.end(), [&](const auto& word) {
+        return text.find(word) != std::string::npos;
+    });
+}
+
+/// The digest that TUF lists for a target; every target of ours has a SHA-256.
+Result<crypto::Sha256Digest> target_digest(const catalog::Target& target) {
+    const auto at = target.hashes.find("sha256");
+    if (at == target.hashes.end()) {
+        return Error(ErrorCode::Corrupt, target.name + ": the catalog lists no SHA-256 for it");
+    }
+    return crypto::Sha256Digest::parse(at->second);
+}
+
+Result<CatalogApp>
+read_app(const Hub& hub, catalog::Client& client, const catalog::Target& target) {
+    LOCARA_TRY(const auto text, client.get_target(target.name));
+    LOCARA_TRY(auto entry, manifest::AppEntry::parse(text).context(target.name));
+    if (manifest::entry_target(entry.manifest.id, entry.manifest.version) != target.name) {
+        return Error(ErrorCode::Corrupt,
+                     target.name + " is signed, but holds the entry of " +
+                         entry.manifest.id.render() + " " + entry.manifest.version.render());
+    }
+    LOCARA_TRY(const auto digest, target_digest(target));
+    return CatalogApp{hub, target.name, digest, std::move(entry)};
+}
+
+/// `apps/<publisher>/<name>-<version>.json` cut into id and version; nothing if it is none.
+std::optional<std::pair<manifest::AppId, manifest::Version>> parse_target(const std::string& name) {
+    constexpr std::string_view kPrefix = "apps/";
+    constexpr std::string_view kSuffix = ".json";
+    if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) {
+        return std::nullopt;
+    }
+    const auto middle = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+    // The version starts behind the first hyphen that is followed by digits and a dot: names may
+    // hold digits and hyphens, but no dot.
+    const auto dot = middle.find('.');
+    if (dot == std::string::npos) {
+        return std::nullopt;
+    }
+    const auto hyphen = middle.rfind('-', dot);
+    if (hyphen == std::string::npos) {
+        return std::nullopt;
+    }
+    auto id = manifest::AppId::parse(middle.substr(0, hyphen));
+    auto version = manifest::Version::parse(middle.substr(hyphen + 1));
+    if (!id || !version) {
+        return std::nullopt;
+    }
+    return std::pair(std::move(*id), std::move(*version));
+}
+
+/// The newest target of each app; a release before a pre-release.
+std::map<manifest::AppId, std::pair<manifest::Version, catalog::Target>>
+newest_apps(const catalog::Client& client) {
+    std::map<manifest::AppId, std::pair<manifest::Version, catalog::Target>> newest;
+    for (auto& target : client.targets("apps/*/*.json")) {
+        auto parsed = parse_target(target.name);
+        if (!parsed) {
+            continue; // not ours to judge; nobody can install it
+        }
+        auto& [id, version] = *parsed;
+        const auto at = newest.find(id);
+        const auto rank = [](const manifest::Version& v) { return v.prerelease.empty(); };
+        if (at == newest.end() || std::pair(rank(at->second.first), at->second.first) <
+                                      std::pair(rank(version), version)) {
+            newest.insert_or_assign(id, std::pair(version, std::move(target)));
+        }
+    }
+    return newest;
+}
+
+} // namespace
+
+Result<HubCatalog> Installer::State::open_catalog(const Hub& hub) {
+    HubCatalog out;
+    out.hub = hub;
+    out.fetcher = std::make_unique<HubFetcher>(
+        options.network == Network::Offline ? nullptr : options.http, hub.url, options.stop);
+    LOCARA_TRY(auto client,
+               catalog::Client::open(hub.catalog_folder(options.home), *out.fetcher, *options.clock)
+                   .context("catalog of " + hub.url));
+    out.client = std::make_unique<catalog::Client>(std::move(client));
+    return out;
+}
+
+Result<catalog::Client*> Installer::State::client_of(const Hub& hub) {
+    for (auto& one : catalogs) {
+        if (one.hub.url == hub.url) {
+            return one.client.get();
+        }
+    }
+    return Error(ErrorCode::NotFound, "the hub " + hub.url + " is not known");
+}
+
+Status Installer::State::check_any_hub() const {
+    if (catalogs.empty()) {
+        return Error(ErrorCode::NotFound, "no hub is known yet; add one with `locara hub add URL`");
+    }
+    return {};
+}
+
+Result<Installer> Installer::open(InstallerOptions options) {
+    LOCARA_CHECK(options.home.create_folders());
+    LOCARA_TRY(auto store, store::Store::open(options.home.store));
+    auto state = std::make_unique<State>(State{std::move(options), std::move(store), {}, {}});
+    LOCARA_TRY(state->hubs, load_hubs(state->options.home));
+    std::optional<std::string> only;
+    if (state->options.hub) {
+        LOCARA_TRY(only, normalize_hub_url(*state->options.hub));
+    }
+    for (const auto& hub : state->hubs) {
+        if (only && hub.url != *only) {
+            continue;
+        }
+        LOCARA_TRY(auto opened, state->open_catalog(hub));
+        state->catalogs.push_back(std::move(opened));
+    }
+    if (only && state->catalogs.empty()) {
+        return Error(ErrorCode::NotFound,
+                     "the hub " + *only + " is not known; add it with `locara hub add " + *only +
+                         "`");
+    }
+    return Installer(std::move(state));
+}
+
+Installer::Installer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Installer::Installer(Installer&&) noexcept = default;
+Installer& Installer::operator=(Installer&&) noexcept = default;
+Installer::~Installer() = default;
+
+const std::vector<Hub>& Installer::hubs() const {
+    return state_->hubs;
+}
+
+Result<std::string> Installer::fetch_root(const std::string& url) {
+    HubFetcher fetcher(state_->options.network == Network::Offline ? nullptr : state_->options.http,
+                       url,
+                       state_->options.stop);
+    // A folder that is never made: nothing is kept of a root that nobody trusts yet.
+    LOCARA_TRY(auto client,
+               catalog::Client::open(state_->options.home.temporary() / "untrusted",
+                                     fetcher,
+                                     *state_->options.clock));
+    return client.fetch_first_root();
+}
+
+Result<Hub> Installer::add_hub(const std::string& url, std::string_view root_bytes) {
+    LOCARA_TRY(const auto info, catalog::inspect_root(root_bytes));
+    const auto known = std::find_if(
+        state_->hubs.begin(), state_->hubs.end(), [&](const Hub& hub) { return hub.url == url; });
+    if (known != state_->hubs.end() && known->root != info.fingerprint) {
+        return Error(ErrorCode::Conflict,
+                     url + " is known under the root " + known->root.render() +
+                         ", but this root is " + info.fingerprint.render() +
+                         "; if the hub was set up anew, run `locara hub rm " + url + "` first");
+    }
+    Hub hub{url, info.fingerprint, render_time(state_->options.clock->now())};
+    if (known != state_->hubs.end()) {
+        hub = *known;
+    }
+    LOCARA_TRY(auto opened, state_->open_catalog(hub));
+    LOCARA_CHECK(opened.client->trust(root_bytes));
+    LOCARA_CHECK(opened.client->refresh().context("catalog of " + url));
+    if (known == state_->hubs.end()) {
+        auto hubs = state_->hubs;
+        hubs.push_back(hub);
+        LOCARA_CHECK(save_hubs(state_->options.home, hubs));
+        state_->hubs = std::move(hubs);
+        state_->catalogs.push_back(std::move(opened));
+    }
+    return hub;
+}
+
+Status Installer::remove_hub(const std::string& url) {
+    auto hubs = state_->hubs;
+    const auto at =
+        std::find_if(hubs.begin(), hubs.end(), [&](const Hub& hub) { return hub.url == url; });
+    if (at == hubs.end()) {
+        return Error(ErrorCode::NotFound, "the hub " + url + " is not known");
+    }
+    const auto folder = at->catalog_folder(state_->options.home);
+    hubs.erase(at);
+    LOCARA_CHECK(save_hubs(state_->options.home, hubs));
+    state_->hubs = std::move(hubs);
+    std::erase_if(state_->catalogs, [&](const auto& one) { return one.hub.url == url; });
+    std::error_code failed;
+    fs::remove_all(folder, failed);
+    if (failed) {
+        return Error(ErrorCode::Io, "removing " + folder.string() + ": " + failed.message());
+    }
+    return {};
+}
+
+Status Installer::refresh() {
+    LOCARA_CHECK(state_->check_any_hub());
+    for (auto& one : state_->catalogs) {
+        LOCARA_CHECK(one.client->refresh().context("catalog of " + one.hub.url));
+    }
+    return {};
+}
+
+Result<std::vector<CatalogApp>> Installer::search(std::string_view text) {
+    LOCARA_CHECK(state_->check_any_hub());
+    const auto words = split_words(text);
+    std::map<manifest::AppId, CatalogApp> found; // the first hub that has an app wins
+    for (auto& one : state_->catalogs) {
+        for (const auto& [id, newest] : newest_apps(*one.client)) {
+            if (found.contains(id)) {
+                continue;
+            }
+            LOCARA_TRY(auto app, read_app(one.hub, *one.client, newest.second));
+            if (matches(app.entry.manifest, words)) {
+                found.emplace(id, std::move(app));
+            }
+        }
+    }
+    std::vector<CatalogApp> out;
+    for (auto& [_, app] : found) {
+        out.push_back(std::move(app));
+    }
+    return out;
+}
+
+Result<CatalogApp> Installer::find(const manifest::AppRef& ref) {
+    LOCARA_CHECK(state_->check_any_hub());
+    std::string near;
+    for (auto& one : state_->catalogs) {
+        const auto apps = newest_apps(*one.client);
+        if (!ref.version.empty()) {
+            LOCARA_TRY(const auto version, manifest::Version::parse(ref.version));
+            if (const auto target =
+                    one.client->find_target(manifest::entry_target(ref.id, version))) {
+                return read_app(one.hub, *one.client, *target);
+            }
+        }
+        const auto at = apps.find(ref.id);
+        if (at != apps.end() && ref.version.empty()) {
+            return read_app(one.hub, *one.client, at->second.second);
+        }
+        for (const auto& [id, newest] : apps) {
+            if (id == ref.id || id.name == ref.id.name ||
+                id.name.find(ref.id.name) != std::string::npos) {
+                near += (near.empty() ? "" : ", ") + id.render() + "@" + newest.first.render();
+            }
+        }
+    }
+    const std::string what = ref.id.render() + (ref.version.empty() ? "" : "@" + ref.version);
+    return Error(
+        ErrorCode::NotFound,
+        "no hub has the app " + what +
+            (near.empty() ? "; `locara search` lists what there is" : "; near it: " + near));
+}
+
+Result<PlannedModel> Installer::State::plan_model(std::string role,
+                                                  manifest::VerifiedModelManifest manifest,
+                                                  std::string_view variant) const {
+    const auto* chosen =
+        variant.empty() ? &manifest->get_default() : manifest->find_variant(variant);
+    if (chosen == nullptr) {
+        std::string known;
+        for (const auto& one : manifest->variants) {
+            known += (known.empty() ? "" : ", ") + one.name;
+        }
+        return Error(ErrorCode::NotFound,
+                     manifest->id.render() + " has no variant \"" + std::string(variant) +
+                         "\"; variants: " + known);
+    }
+    LOCARA_TRY(const auto parts, store.list_parts());
+    std::vector<PlannedFile> files;
+    for (const auto& file : chosen->files) {
+        PlannedFile planned{file, store.has(file.sha256), 0};
+        for (const auto& part : parts) {
+            if (part.digest == file.sha256) {
+                planned.received_bytes = part.received_bytes;
+            }
+        }
+        files.push_back(std::move(planned));
+    }
+    std::string name = chosen->name;
+    return PlannedModel{
+        std::move(role), std::move(manifest), std::move(name), std::move(files), false};
+}
+
+Result<PlannedModel> Installer::State::resolve_model(const CatalogApp& app,
+                                                     const manifest::ModelNeed& need) {
+    LOCARA_TRY(auto* client, client_of(app.hub));
+    // The pinned manifest first, then its fallbacks; the first that the catalog has.
+    std::vector<crypto::Sha256Digest> wanted = {need.manifest};
+    wanted.insert(wanted.end(), need.fallbacks.begin(), need.fallbacks.end());
+    const auto targets = client->targets("models/*/*/*.json");
+    for (const auto& digest : wanted) {
+        for (const auto& target : targets) {
+            const auto at = target.hashes.find("sha256");
+            if (at == target.hashes.end() || at->second != digest.render()) {
+                continue;
+            }
+            LOCARA_TRY(auto bytes, client->get_target(target.name));
+            LOCARA_TRY(auto manifest,
+                       manifest::VerifiedModelManifest::verify(std::move(bytes), digest)
+                           .context(target.name));
+            LOCARA_TRY(auto planned, plan_model(need.role, std::move(manifest), ""));
+            planned.is_fallback = digest != need.manifest;
+            return planned;
+        }
+    }
+    return Error(ErrorCode::NotFound,
+                 "the catalog of " + app.hub.url + " lacks the model " + need.id.render() +
+                     " (sha256:" + need.manifest.render() + ") that " +
+                     app.entry.manifest.id.render() + " pins; ask its publisher");
+}
+
+Result<std::vector<PlannedModel>> Installer::resolve_models(const CatalogApp& app) {
+    std::vector<PlannedModel> models;
+    for (const auto& need : app.entry.manifest.models) {
+        LOCARA_TRY(auto model, state_->resolve_model(app, need));
+        models.push_back(std::move(model));
+    }
+    return models;
+}
+
+Result<PlannedModel> Installer::find_model(const manifest::ModelId& id, std::string_view variant) {
+    LOCARA_CHECK(state_->check_any_hub());
+    for (auto& one : state_->catalogs) {
+        std::optional<manifest::VerifiedModelManifest> newest;
+        for (const auto& target :
+             one.client->targets("models/" + id.publisher + "/" + id.name + "/*.json")) {
+            LOCARA_TRY(auto bytes, one.client->get_target(target.name));
+            LOCARA_TRY(const auto digest, target_digest(target));
+            LOCARA_TRY(auto manifest,
+                       manifest::VerifiedModelManifest::verify(std::move(bytes), digest)
+                           .context(target.name));
+            if (!newest || (*newest)->version < manifest->version) {
+                newest = std::move(manifest);
+            }
+        }
+        if (newest) {
+            return state_->plan_model("", std::move(*newest), variant);
+        }
+    }
+    return Error(ErrorCode::NotFound, "no hub has the model " + id.render());
+}
+
+std::optional<catalog::TakedownEntry>
+Installer::State::takedown_of(const manifest::AppEntry& entry,
+                              const std::vector<PlannedModel>& models) const {
+    std::optional<catalog::TakedownEntry> strictest;
+    const auto look =
+        [&](std::string_view kind, const std::string& id, const std::string& version) {
+            for (const auto& one : catalogs) {
+                // A takedown counts whichever hub says it.
+                auto found = one.client->takedown().find(kind, id, version);
+                if (found && (!strictest || strictest->action < found->action)) {
+                    strictest = std::move(found);
+                }
+            }
+        };
+    look("app", entry.manifest.id.render(), entry.manifest.version.render());
+    look("bundle", "sha256:" + entry.files_sha256.render(), "");
+    look("bundle", "sha256:" + entry.bundle_sha256.render(), "");
+    for (const auto& model : models) {
+        look("model", model.manifest->source.repo + "@" + model.manifest->source.revision, "");
+        look("model", model.manifest->id.render(), model.manifest->version.render());
+        look("model", "sha256:" + model.manifest.digest().render(), "");
+        for (const auto& file : model.files) {
+            look("file", "sha256:" + file.file.sha256.render(), "");
+        }
+    }
+    return strictest;
+}
+
+std::optional<catalog::TakedownEntry>
+Installer::find_takedown(const CatalogApp& app, const std::vector<PlannedModel>& models) {
+    return state_->takedown_of(app.entry, models);
+}
+
+std::vector<Installer::CatalogState> Installer::catalog_states() const {
+    std::vector<CatalogState> out;
+    for (const auto& one : state_->catalogs) {
+        out.push_back(
+            {one.hub, one.client->last_checked(), one.client->check_fresh(), one.client->roles()});
+    }
+    return out;
+}
+
+} // namespace locara::runtime

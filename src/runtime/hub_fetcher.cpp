@@ -1,0 +1,73 @@
+#include "hub_fetcher.hpp"
+
+namespace locara::runtime {
+
+namespace {
+
+Status judge(const http::ResponseHead& head, const std::string& url) {
+    if (head.status == 200) {
+        return {};
+    }
+    const std::string what = url + " answered " + std::to_string(head.status);
+    switch (head.status) {
+    case 403:
+    case 404:
+    case 410:
+        return Error(ErrorCode::NotFound, what);
+    case 401:
+        return Error(ErrorCode::Unauthorized, what + "; this hub wants a sign-in");
+    default:
+        return Error(ErrorCode::Unavailable, what + "; try again later");
+    }
+}
+
+} // namespace
+
+Result<http::ClientResponse> HubFetcher::get(std::string_view path,
+                                             std::uint64_t limit_bytes,
+                                             const std::function<Status(ByteView)>* sink) {
+    if (client_ == nullptr) {
+        return Error(ErrorCode::Offline,
+                     "the network is not to be used and " + hub_ + "/catalog/" + std::string(path) +
+                         " is not here; run the command without --offline");
+    }
+    http::ClientRequest request;
+    request.url = hub_ + "/catalog/" + std::string(path);
+    request.connect_timeout = std::chrono::seconds(10);
+    request.stall_timeout = std::chrono::seconds(30);
+    request.body_limit_bytes = limit_bytes;
+    bool touched = false; // once bytes were handed on, a second try would repeat them
+    http::ResponseSink response_sink;
+    response_sink.on_head = [&](const http::ResponseHead& head) {
+        return judge(head, request.url);
+    };
+    response_sink.on_body = [&](ByteView bytes) -> Status {
+        touched = true;
+        return (*sink)(bytes);
+    };
+    for (int attempt = 0;; ++attempt) {
+        auto response = client_->send(request, stop_, sink != nullptr ? &response_sink : nullptr);
+        if (response && sink == nullptr) {
+            LOCARA_CHECK(judge(*response, request.url));
+        }
+        const bool again = !response && attempt == 0 && !touched &&
+                           response.error().code() == ErrorCode::Unavailable;
+        if (!again) {
+            return response;
+        }
+    }
+}
+
+Result<std::string> HubFetcher::fetch(std::string_view path, std::uint64_t limit_bytes) {
+    LOCARA_TRY(auto response, get(path, limit_bytes, nullptr));
+    return std::move(response.body);
+}
+
+Status HubFetcher::stream(std::string_view path,
+                          std::uint64_t limit_bytes,
+                          const std::function<Status(ByteView)>& sink) {
+    LOCARA_CHECK(get(path, limit_bytes, &sink));
+    return {};
+}
+
+} // namespace locara::runtime

@@ -1,0 +1,230 @@
+// The installer: from a hub's signed catalog to an app on disk, and back.
+//
+// What is installed is what `lock.json` says; it is written last and moved into place with one
+// rename, so an app is there whole or not at all. Weights go to the store, shared by all apps, and
+// leave it with the last app that names them.
+//
+//   <data>/apps/<publisher>/<name>/<version>/lock.json        docs/formats/lockfile.md
+//                                           /bundle/...       the app's files
+//                                           /bundle.list      their canonical list
+//                                           /models/<role>.json   model manifests, as pinned
+//
+// Threads: an Installer belongs to one thread. Processes take turns by a lock (they wait).
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/log.hpp>
+#include <locara/base/progress.hpp>
+#include <locara/base/result.hpp>
+#include <locara/catalog/client.hpp>
+#include <locara/http/client.hpp>
+#include <locara/manifest/app_entry.hpp>
+#include <locara/manifest/bundle.hpp>
+#include <locara/manifest/license.hpp>
+#include <locara/manifest/verified.hpp>
+#include <locara/runtime/device.hpp>
+#include <locara/runtime/home.hpp>
+#include <locara/runtime/lockfile.hpp>
+#include <locara/store/store.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::runtime {
+
+/// An app of a catalog.
+struct CatalogApp {
+    Hub hub;
+    std::string target; ///< TUF target of its entry.
+    crypto::Sha256Digest entry_sha256;
+    manifest::AppEntry entry;
+};
+
+/// One file of a plan.
+struct PlannedFile {
+    manifest::ModelFile file;
+    bool here = false;                ///< In the store already, whole.
+    std::uint64_t received_bytes = 0; ///< Of a pull that was stopped earlier.
+};
+
+/// One model of a plan.
+struct PlannedModel {
+    std::string role;
+    manifest::VerifiedModelManifest manifest;
+    std::string variant;
+    std::vector<PlannedFile> files;
+    bool is_fallback = false;
+
+    const manifest::Variant& get_variant() const { return *manifest->find_variant(variant); }
+};
+
+/// What an install would do. Nothing was changed to make it but the catalog's copy.
+struct Plan {
+    CatalogApp app;
+    std::vector<PlannedModel> models;
+    std::uint64_t fetch_bytes = 0; ///< Over the network: bundle and weights.
+    std::uint64_t here_bytes = 0;  ///< Of the weights, what this machine has already.
+    std::uint64_t disk_bytes = 0;  ///< What the disk will hold more.
+    std::uint64_t memory_bytes = 0;
+    Device device;
+    std::vector<std::string> warnings; ///< Takedown notices of kind "warn", and tight memory.
+    std::optional<manifest::Version> replaces; ///< The version installed now.
+    bool up_to_date = false;                   ///< Exactly this is installed.
+
+    /// License ids that a person must accept by name (see LicenseTerms::needs_consent).
+    std::vector<std::string> licenses_to_accept() const;
+};
+
+struct InstalledEntry {
+    Lock lock;
+    manifest::AppManifest manifest;
+    std::filesystem::path folder; ///< With the version.
+};
+
+struct Removal {
+    manifest::AppId app;
+    manifest::Version version;
+    std::vector<LockedFile> files;      ///< Leave the store: no other app names them.
+    std::uint64_t freed_bytes = 0;      ///< These files and the app's own.
+    std::vector<LockedFile> kept_files; ///< Stay, since another app names them.
+};
+
+struct Problem {
+    std::string subject; ///< An app id, or a file of the store.
+    std::string text;
+};
+
+struct VerifyOutcome {
+    std::uint64_t apps = 0;
+    std::uint64_t files = 0; ///< Of the store.
+    std::uint64_t bytes = 0;
+    std::vector<Problem> problems;
+};
+
+struct DiskUse {
+    store::Usage store;
+    std::uint64_t unreferenced_files = 0; ///< In the store, named by no app.
+    std::uint64_t unreferenced_bytes = 0;
+    std::uint64_t app_bytes = 0; ///< Unpacked bundles.
+    std::uint64_t apps = 0;
+    std::uint64_t catalog_bytes = 0;
+    std::uint64_t free_bytes = 0;
+};
+
+enum class Network { Allowed, Offline };
+
+struct InstallerOptions {
+    Home home;
+    http::Client* http = nullptr; ///< Borrowed.
+    const Clock* clock = &system_clock();
+    Log* log = &null_log();
+    Network network = Network::Allowed;
+    std::optional<std::string> hub;      ///< Only this one.
+    std::optional<std::string> endpoint; ///< Where weights come from; see docs/cli.md.
+    std::stop_token stop;                ///< Ends every call with Cancelled.
+};
+
+class Installer {
+  public:
+    /// Opens the store and the catalogs' copies. InvalidArgument (configuration), Corrupt (a
+    /// catalog's copy does not verify), NotFound (options.hub is not known), Io.
+    static Result<Installer> open(InstallerOptions options);
+
+    Installer(Installer&&) noexcept;
+    Installer& operator=(Installer&&) noexcept;
+    ~Installer();
+
+    const std::vector<Hub>& hubs() const;
+
+    /// Pins `root_bytes` for a hub, fetches its catalog and adds it to the list. Adding the same
+    /// again with the same root only brings the catalog up to date. Conflict if the hub is known
+    /// under another root; the errors of catalog::Client.
+    Result<Hub> add_hub(const std::string& url, std::string_view root_bytes);
+
+    /// The hub's first root, unverified, for a person or a script to judge.
+    Result<std::string> fetch_root(const std::string& url);
+
+    /// Forgets a hub and its catalog's copy. NotFound. What was installed from it stays.
+    Status remove_hub(const std::string& url);
+
+    /// Brings every catalog up to date. NotFound if no hub is known; the errors of
+    /// catalog::Client::refresh with the hub's address.
+    Status refresh();
+
+    /// Newest versions of all apps whose id, name, description, category or tags hold each word of
+    /// `text`, from the local copies. NotFound if no hub is known.
+    Result<std::vector<CatalogApp>> search(std::string_view text);
+
+    /// An app by reference from the local copies. NotFound, with near names.
+    Result<CatalogApp> find(const manifest::AppRef& ref);
+
+    /// The manifests of an app's models, as the catalog has them. Errors: NotFound (the catalog
+    /// lacks the pinned manifest), Refused (taken down).
+    Result<std::vector<PlannedModel>> resolve_models(const CatalogApp& app);
+
+    /// What the takedown list says of an app as the catalog has it; the strictest.
+    std::optional<catalog::TakedownEntry> find_takedown(const CatalogApp& app,
+                                                        const std::vector<PlannedModel>& models);
+
+    /// Refreshes the catalogs, resolves everything and compares with this machine. Errors: those of
+    /// refresh, find and resolve_models; Corrupt (the catalog has expired); Refused (taken down);
+    /// NoSpace (disk or memory, with numbers).
+    Result<Plan> plan(const manifest::AppRef& ref);
+
+    /// Carries a plan out. On any error nothing is installed; parts of weights stay for the next
+    /// try. Errors: those of hf::Client::pull and unpack_bundle, Corrupt (bundle and entry differ),
+    /// Refused (the format gate), Busy.
+    Result<Lock> install(const Plan& plan, ProgressSink& progress);
+
+    /// Fetches one repository file set by its model manifest, without an app: the default variant
+    /// or `variant`. Files stay in the store, unreferenced. Errors as plan and install.
+    Result<PlannedModel> find_model(const manifest::ModelId& id, std::string_view variant);
+    Status pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
+
+    /// Installed apps by id; folders that hold no valid lock are left out.
+    Result<std::vector<InstalledEntry>> list() const;
+
+    /// NotFound.
+    Result<InstalledEntry> get(const manifest::AppId& id) const;
+
+    /// What `remove` would do. NotFound.
+    Result<Removal> plan_removal(const manifest::AppId& id) const;
+    Result<Removal> remove(const manifest::AppId& id);
+
+    /// Hashes again: one app with its weights, or everything. What is wrong is in the outcome.
+    Result<VerifyOutcome> verify(const std::optional<manifest::AppId>& id, ProgressSink& progress);
+
+    Result<DiskUse> disk_use() const;
+
+    /// Expiry and age of each catalog copy, for `doctor`.
+    struct CatalogState {
+        Hub hub;
+        std::optional<TimePoint> last_checked;
+        Status fresh;
+        std::vector<catalog::RoleInfo> roles;
+    };
+
+    std::vector<CatalogState> catalog_states() const;
+
+  private:
+    struct State;
+    explicit Installer(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// An installed app with its bundle hashed again, and its model manifests verified against what its
+/// own manifest pins. For the broker's registry. NotFound, Corrupt.
+struct VerifiedInstall {
+    InstalledEntry entry;
+    std::vector<manifest::VerifiedModelManifest> models; ///< As lock.models.
+};
+
+Result<VerifiedInstall> open_installed(const Home& home, const manifest::AppId& id);
+
+} // namespace locara::runtime

@@ -1,0 +1,356 @@
+// The part of Installer that plans and installs.
+#include "installer_state.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/base/json.hpp>
+#include <locara/formats/scan.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+namespace locara::runtime {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Beyond weights and cache: what an engine needs for itself, measured on small models.
+constexpr std::uint64_t kEngineOverheadBytes = 64U << 20U;
+/// The context that an engine is started with unless the model has less.
+constexpr std::uint64_t kContextTokens = 4096;
+
+std::uint64_t memory_of(const PlannedModel& model) {
+    const auto& variant = model.get_variant();
+    return variant.weights_bytes + kEngineOverheadBytes +
+           std::min(model.manifest->context_length, kContextTokens) * variant.kv_bytes_per_token;
+}
+
+Status check_disk(const Plan& plan) {
+    if (plan.disk_bytes > plan.device.disk_free_bytes) {
+        return Error(ErrorCode::NoSpace,
+                     "not enough disk: " + plan.app.entry.manifest.id.render() + " needs " +
+                         render_size(plan.disk_bytes) + " more, " +
+                         render_size(plan.device.disk_free_bytes) +
+                         " are free; make room, or set LOCARA_STORE to a larger disk");
+    }
+    return {};
+}
+
+Status check_memory(Plan& plan) {
+    if (plan.memory_bytes > plan.device.memory_total_bytes) {
+        return Error(ErrorCode::NoSpace,
+                     "not enough memory: " + plan.app.entry.manifest.id.render() + " needs " +
+                         render_memory(plan.memory_bytes) + ", this machine has " +
+                         render_memory(plan.device.memory_total_bytes));
+    }
+    if (plan.memory_bytes > plan.device.memory_available_bytes) {
+        plan.warnings.push_back("memory is tight: " + render_memory(plan.memory_bytes) +
+                                " needed, " + render_memory(plan.device.memory_available_bytes) +
+                                " free now; close something before you start it");
+    }
+    return {};
+}
+
+/// Puts `from` in the place of `to`, in one step also if `to` is there; what was there is then at
+/// `from`. A kill leaves the one or the other, whole.
+Status swap_into_place(const fs::path& from, const fs::path& to) {
+    LOCARA_CHECK(create_folders(to.parent_path()));
+    if (!fs::exists(to)) {
+        LOCARA_CHECK(rename_file(from, to, Replace::No));
+    } else if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0) {
+        return Error::from_errno("replacing " + to.string(), errno);
+    }
+    return sync_folder(to.parent_path());
+}
+
+/// fsync of every folder below and including `folder`; the files in it are synced already.
+Status sync_folders(const fs::path& folder) {
+    std::error_code failed;
+    for (fs::recursive_directory_iterator it(folder, failed), end; !failed && it != end;
+         it.increment(failed)) {
+        if (it->is_directory()) {
+            LOCARA_CHECK(sync_folder(it->path()));
+        }
+    }
+    return sync_folder(folder);
+}
+
+Lock make_lock(const Plan& plan, std::uint64_t unpacked_bytes, TimePoint now) {
+    const auto& entry = plan.app.entry;
+    Lock lock;
+    lock.app = entry.manifest.id;
+    lock.version = entry.manifest.version;
+    lock.hub = plan.app.hub.url;
+    lock.installed = render_time(now);
+    lock.entry_target = plan.app.target;
+    lock.entry_sha256 = plan.app.entry_sha256;
+    lock.bundle_sha256 = entry.bundle_sha256;
+    lock.files_sha256 = entry.files_sha256;
+    lock.unpacked_bytes = unpacked_bytes;
+    for (const auto& model : plan.models) {
+        LockedModel locked;
+        locked.role = model.role;
+        locked.id = model.manifest->id;
+        locked.version = model.manifest->version;
+        locked.manifest = model.manifest.digest();
+        locked.variant = model.variant;
+        locked.repo = model.manifest->source.repo;
+        locked.revision = model.manifest->source.revision;
+        for (const auto& file : model.files) {
+            locked.files.push_back({file.file.path,
+                                    std::string(manifest::render(file.file.format)),
+                                    file.file.size,
+                                    file.file.sha256});
+        }
+        lock.models.push_back(std::move(locked));
+    }
+    return lock;
+}
+
+bool is_same(const Lock& lock, const Plan& plan) {
+    const auto& entry = plan.app.entry;
+    if (lock.version != entry.manifest.version || lock.files_sha256 != entry.files_sha256 ||
+        lock.models.size() != plan.models.size()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < lock.models.size(); ++i) {
+        if (lock.models[i].manifest != plan.models[i].manifest.digest() ||
+            lock.models[i].variant != plan.models[i].variant) {
+            return false;
+        }
+    }
+    return true;
+}
+
+} // namespace
+
+Status check_format(const Fd& fd, const std::string& path, manifest::FileFormat declared) {
+    const auto verdict = formats::scan_fd(fd, fs::path(path).filename().string());
+    if (verdict.decision != formats::Decision::Allow) {
+        return Error(ErrorCode::Refused,
+                     path + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
+    }
+    using manifest::FileFormat;
+    const bool weights = declared == FileFormat::Gguf || declared == FileFormat::Safetensors;
+    if (weights && verdict.label != manifest::render(declared)) {
+        return Error(ErrorCode::Refused,
+                     path + " is refused: its manifest says " +
+                         std::string(manifest::render(declared)) + ", its content is " +
+                         verdict.label);
+    }
+    return {};
+}
+
+std::vector<std::string> Plan::licenses_to_accept() const {
+    std::set<std::string> ids;
+    for (const auto& model : models) {
+        if (model.manifest->license.terms.needs_consent()) {
+            ids.insert(model.manifest->license.id);
+        }
+    }
+    return {ids.begin(), ids.end()};
+}
+
+Result<FileLock> Installer::State::take_turn() const {
+    const auto& home = options.home;
+    LOCARA_TRY(auto lock, FileLock::acquire(home.data / "install.lock", [this] {
+                   return options.stop.stop_requested();
+               }));
+    std::error_code failed;
+    fs::remove_all(home.temporary(), failed);
+    if (failed) {
+        return Error(ErrorCode::Io,
+                     "removing " + home.temporary().string() + ": " + failed.message());
+    }
+    LOCARA_CHECK(create_folders(home.temporary(), 0700));
+    return lock;
+}
+
+std::vector<std::string> Installer::State::endpoints(const Hub& hub) const {
+    if (options.endpoint) {
+        return {*options.endpoint};
+    }
+    const char* environment = std::getenv("HF_ENDPOINT");
+    if (environment != nullptr && *environment != '\0') {
+        return {environment};
+    }
+    return {hub.url, std::string(hf::kDefaultEndpoint)};
+}
+
+Result<Plan> Installer::plan(const manifest::AppRef& ref) {
+    auto& state = *state_;
+    if (state.options.network == Network::Allowed) {
+        LOCARA_CHECK(refresh());
+    }
+    LOCARA_TRY(auto app, find(ref));
+    LOCARA_TRY(auto* client, state.client_of(app.hub));
+    LOCARA_CHECK(client->check_fresh().context("catalog of " + app.hub.url));
+    LOCARA_TRY(auto models, resolve_models(app));
+
+    Plan plan{std::move(app), std::move(models), 0, 0, 0, 0, {}, {}, {}, false};
+    const auto& entry = plan.app.entry;
+    if (const auto taken = state.takedown_of(entry, plan.models)) {
+        const std::string text = entry.manifest.id.render() + " " +
+                                 entry.manifest.version.render() + " was called back on " +
+                                 taken->date + ": " + taken->reason;
+        if (taken->action != catalog::TakedownAction::Warn) {
+            return Error(ErrorCode::Refused, text);
+        }
+        plan.warnings.push_back(text);
+    }
+    LOCARA_TRY(plan.device, probe_device(state.options.home.store));
+    std::uint64_t engines = 0;
+    std::set<crypto::Sha256Digest> counted;
+    for (const auto& model : plan.models) {
+        engines += memory_of(model);
+        for (const auto& file : model.files) {
+            if (!counted.insert(file.file.sha256).second) {
+                continue;
+            }
+            if (file.here) {
+                plan.here_bytes += file.file.size;
+            } else {
+                plan.fetch_bytes += file.file.size - std::min(file.received_bytes, file.file.size);
+                plan.here_bytes += std::min(file.received_bytes, file.file.size);
+            }
+        }
+    }
+    plan.memory_bytes = std::max(entry.manifest.memory_bytes, engines);
+    if (const auto installed = get(entry.manifest.id)) {
+        plan.replaces = installed->lock.version;
+        const bool whole =
+            std::all_of(plan.models.begin(), plan.models.end(), [](const auto& model) {
+                return std::all_of(model.files.begin(), model.files.end(), [](const auto& file) {
+                    return file.here;
+                });
+            });
+        plan.up_to_date = is_same(installed->lock, plan) && whole;
+    }
+    if (plan.up_to_date) {
+        return plan;
+    }
+    plan.fetch_bytes += entry.bundle_size;
+    // The archive lies beside what comes out of it until the end; text shrinks to about a third.
+    plan.disk_bytes = plan.fetch_bytes + 3 * entry.bundle_size;
+    LOCARA_CHECK(check_disk(plan));
+    LOCARA_CHECK(check_memory(plan));
+    return plan;
+}
+
+Status Installer::State::pull_file(const PlannedModel& model,
+                                   const PlannedFile& file,
+                                   const std::vector<std::string>& endpoints_to_ask,
+                                   ProgressSink& progress) {
+    const hf::FileRef ref{model.manifest->source.repo,
+                          model.manifest->source.revision,
+                          file.file.path,
+                          file.file.size,
+                          file.file.sha256};
+    hf::PullOptions pull;
+    pull.gate = [&](const Fd& fd, const std::string& path) {
+        return check_format(fd, path, file.file.format);
+    };
+    std::optional<Error> first;
+    for (const auto& endpoint : endpoints_to_ask) {
+        auto hf_options = hf::Options::from_environment(endpoint);
+        if (options.network == Network::Offline) {
+            hf_options.offline = hf::Options::OfflineMode::Yes;
+        }
+        hf_options.log = options.log;
+        LOCARA_TRY(auto client, hf::Client::create(*options.http, std::move(hf_options)));
+        auto done = client.pull(ref, store, progress, options.stop, pull);
+        if (done) {
+            return {};
+        }
+        // Only "there is no such file" sends us on to the next place.
+        if (done.error().code() != ErrorCode::NotFound) {
+            return first ? *first : std::move(done).error();
+        }
+        if (!first) {
+            first = std::move(done).error();
+        }
+    }
+    return *first;
+}
+
+Status
+Installer::State::pull_model(const PlannedModel& model, const Hub& hub, ProgressSink& progress) {
+    const auto places = endpoints(hub);
+    for (const auto& file : model.files) {
+        if (options.stop.stop_requested()) {
+            return Error(ErrorCode::Cancelled, "stopped");
+        }
+        LOCARA_CHECK(pull_file(model, file, places, progress));
+    }
+    return {};
+}
+
+Status Installer::pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress) {
+    return state_->pull_model(model, hub, progress);
+}
+
+Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
+    auto& state = *state_;
+    const auto& entry = plan.app.entry;
+    LOCARA_TRY(const auto turn, state.take_turn());
+    LOCARA_TRY(auto temporary, TempFolder::create(state.options.home.temporary(), "install-"));
+
+    LOCARA_TRY(auto* client, state.client_of(plan.app.hub));
+    const auto archive = temporary.path() / "app.locapp";
+    LOCARA_CHECK(client->get_target_file(entry.bundle_target, archive));
+    LOCARA_TRY(const auto archive_fd, open_file(archive, O_RDONLY));
+    LOCARA_TRY(const auto archive_sha256, crypto::sha256_file(archive_fd));
+    if (archive_sha256 != entry.bundle_sha256) {
+        return Error(ErrorCode::Corrupt,
+                     entry.bundle_target + " has SHA-256 " + archive_sha256.render() +
+                         ", but the app's entry says " + entry.bundle_sha256.render());
+    }
+    const auto folder = temporary.path() / "app";
+    LOCARA_CHECK(create_folders(folder / "bundle"));
+    LOCARA_CHECK(create_folders(folder / "models"));
+    LOCARA_TRY(const auto unpacked,
+               manifest::unpack_bundle(archive, entry.files_sha256, folder / "bundle"));
+    LOCARA_TRY(const auto inside, parse_json(unpacked.manifest_json));
+    LOCARA_TRY(const auto outside, parse_json(entry.manifest_json));
+    if (inside != outside) {
+        return Error(ErrorCode::Corrupt,
+                     "locara.json in " + entry.bundle_target +
+                         " is not the manifest that the catalog shows; ask the hub's curators");
+    }
+
+    for (const auto& model : plan.models) {
+        LOCARA_CHECK(state.pull_model(model, plan.app.hub, progress));
+        LOCARA_CHECK(write_file_atomically(folder / "models" / (model.role + ".json"),
+                                           as_bytes(model.manifest.bytes())));
+    }
+    if (state.options.stop.stop_requested()) {
+        return Error(ErrorCode::Cancelled, "stopped");
+    }
+    std::uint64_t unpacked_bytes = 0;
+    for (const auto& file : unpacked.list.files) {
+        unpacked_bytes += file.size;
+    }
+    auto lock = make_lock(plan, unpacked_bytes, state.options.clock->now());
+    LOCARA_CHECK(write_file_atomically(folder / "bundle.list", as_bytes(unpacked.list.render())));
+    LOCARA_CHECK(write_file_atomically(folder / "lock.json", as_bytes(lock.render())));
+    LOCARA_CHECK(sync_folders(folder));
+    const auto place = app_folder(state.options.home, lock.app);
+    LOCARA_CHECK(swap_into_place(folder, place / lock.version.render()));
+    // Older versions go last: killed before this, both are there, and the newest counts.
+    std::error_code failed;
+    for (fs::directory_iterator it(place, failed), end; !failed && it != end;
+         it.increment(failed)) {
+        if (it->path().filename() != lock.version.render()) {
+            fs::remove_all(it->path(), failed);
+        }
+    }
+    state.options.log->info(
+        "runtime", "installed", {{"app", lock.app.render()}, {"version", lock.version.render()}});
+    return lock;
+}
+
+} // namespace locara::runtime

@@ -1,0 +1,69 @@
+// What an Installer holds, shared by the files that implement it.
+#pragma once
+
+#include "hub_fetcher.hpp"
+
+#include <locara/hf/client.hpp>
+#include <locara/runtime/install.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace locara::runtime {
+
+/// A known hub and the local copy of its catalog. The client refers to the fetcher.
+struct HubCatalog {
+    Hub hub;
+    std::unique_ptr<HubFetcher> fetcher;
+    std::unique_ptr<catalog::Client> client;
+};
+
+struct Installer::State {
+    InstallerOptions options;
+    store::Store store;
+    std::vector<Hub> hubs;
+    std::vector<HubCatalog> catalogs; ///< As hubs; only options.hub, if given.
+
+    /// The catalog of a hub, which must be one of `catalogs`.
+    Result<catalog::Client*> client_of(const Hub& hub);
+
+    Result<HubCatalog> open_catalog(const Hub& hub);
+
+    /// NotFound with what to do if there is none.
+    Status check_any_hub() const;
+
+    Result<PlannedModel> resolve_model(const CatalogApp& app, const manifest::ModelNeed& need);
+    Result<PlannedModel> plan_model(std::string role,
+                                    manifest::VerifiedModelManifest manifest,
+                                    std::string_view variant) const;
+    std::optional<catalog::TakedownEntry>
+    takedown_of(const manifest::AppEntry& entry, const std::vector<PlannedModel>& models) const;
+
+    /// Pulls the files of a model that are not here, each past the format gate.
+    Status pull_model(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
+    Status pull_file(const PlannedModel& model,
+                     const PlannedFile& file,
+                     const std::vector<std::string>& endpoints,
+                     ProgressSink& progress);
+
+    /// The endpoints to ask for weights, in order.
+    std::vector<std::string> endpoints(const Hub& hub) const;
+
+    /// One installer at a time; removes what a killed one left in the temporary folder.
+    Result<FileLock> take_turn() const;
+};
+
+/// The folder of an app, without the version.
+std::filesystem::path app_folder(const Home& home, const manifest::AppId& id);
+
+/// Reads lock.json and locara.json of one folder `<publisher>/<name>/<version>`.
+Result<InstalledEntry> read_installed(const std::filesystem::path& folder);
+
+/// Bytes of all regular files below a folder; 0 if it is not there.
+std::uint64_t folder_bytes(const std::filesystem::path& folder);
+
+/// The format gate: what the content of a file is, against what its manifest declares.
+Status check_format(const Fd& fd, const std::string& path, manifest::FileFormat declared);
+
+} // namespace locara::runtime

@@ -1,0 +1,147 @@
+#include "hub_fetcher.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/catalog/client.hpp>
+#include <locara/runtime/install.hpp>
+#include <locara/runtime/registry.hpp>
+
+#include <map>
+#include <mutex>
+
+namespace locara::runtime {
+
+namespace fs = std::filesystem;
+
+struct Registry::State {
+    Home home;
+    store::Store& store;
+    const Clock& clock;
+    engine::ModelFiles model_files;
+
+    std::mutex mutex;
+    /// Guarded by mutex, as are all below: every entry of every hub, ever verified.
+    catalog::TakedownList takedown;
+    std::string stamp;                 ///< Of the catalogs' copies when `takedown` was read.
+    std::map<std::string, Lock> locks; ///< By bundle folder.
+
+    /// Changes when any file of a catalog's copy does.
+    std::string take_stamp() const {
+        std::string out;
+        std::error_code failed;
+        for (fs::recursive_directory_iterator it(home.catalogs(), failed), end;
+             !failed && it != end;
+             it.increment(failed)) {
+            std::error_code ignored;
+            if (it->is_regular_file(ignored)) {
+                const auto time = it->last_write_time(ignored).time_since_epoch().count();
+                out += it->path().filename().string() + " " + std::to_string(time) + "\n";
+            }
+        }
+        return out;
+    }
+
+    void read_takedowns() {
+        auto now = take_stamp();
+        if (now == stamp) {
+            return;
+        }
+        const auto hubs = load_hubs(home);
+        if (!hubs) {
+            return;
+        }
+        bool complete = true;
+        for (const auto& hub : *hubs) {
+            HubFetcher fetcher(nullptr, hub.url, {});
+            auto client = catalog::Client::open(hub.catalog_folder(home), fetcher, clock);
+            if (client) {
+                takedown.add(client->takedown());
+            } else {
+                complete = false; // being written, perhaps: look again next time
+            }
+        }
+        if (complete) {
+            stamp = std::move(now);
+        }
+    }
+
+    const Lock* find_lock(const fs::path& bundle) {
+        const auto at = locks.find(bundle.string());
+        if (at != locks.end()) {
+            return &at->second;
+        }
+        const auto text = read_file(bundle.parent_path() / "lock.json", 1U << 20U);
+        if (!text) {
+            return nullptr;
+        }
+        auto lock = Lock::parse(*text);
+        if (!lock) {
+            return nullptr;
+        }
+        return &locks.insert_or_assign(bundle.string(), std::move(*lock)).first->second;
+    }
+};
+
+Registry::Registry(Home home, store::Store& store, const Clock& clock)
+    : state_(new State{std::move(home), store, clock, engine::ModelFiles(store), {}, {}, {}, {}}) {}
+
+Registry::~Registry() = default;
+
+Result<InstalledApp> Registry::get(std::string_view label) {
+    LOCARA_TRY(const auto id, manifest::AppId::parse_label(label));
+    LOCARA_TRY(auto opened, open_installed(state_->home, id));
+    InstalledApp app{std::move(opened.entry.manifest), opened.entry.folder / "bundle", {}};
+    for (std::size_t i = 0; i < opened.models.size(); ++i) {
+        const auto& locked = opened.entry.lock.models[i];
+        AppModel model{
+            locked.role, opened.models[i]->task, std::move(opened.models[i]), locked.variant, {}};
+        const auto* variant = model.manifest->find_variant(locked.variant);
+        if (variant == nullptr) {
+            return Error(ErrorCode::Corrupt,
+                         "lock.json of " + id.render() + " names the variant \"" + locked.variant +
+                             "\", which its model lacks; install the app again");
+        }
+        for (const auto& file : variant->files) {
+            if (file.format == manifest::FileFormat::Gguf) {
+                LOCARA_TRY(auto weights,
+                           state_->model_files.open(file.sha256)
+                               .context(file.path + "; `locara install " + id.render() +
+                                        "` fetches it again"));
+                model.weights.push_back(std::move(weights));
+            }
+        }
+        app.models.push_back(std::move(model));
+    }
+    const std::lock_guard guard(state_->mutex);
+    state_->locks.insert_or_assign(app.bundle.string(), std::move(opened.entry.lock));
+    return app;
+}
+
+std::optional<std::string> Registry::blocked(const InstalledApp& app) {
+    const std::lock_guard guard(state_->mutex);
+    state_->read_takedowns();
+    std::optional<std::string> reason;
+    const auto look =
+        [&](std::string_view kind, const std::string& id, const std::string& version) {
+            const auto found = state_->takedown.find(kind, id, version);
+            if (!reason && found && found->action == catalog::TakedownAction::BlockRun) {
+                reason = app.manifest.id.render() + " was called back on " + found->date + ": " +
+                         found->reason;
+            }
+        };
+    look("app", app.manifest.id.render(), app.manifest.version.render());
+    if (const auto* lock = state_->find_lock(app.bundle)) {
+        look("bundle", "sha256:" + lock->files_sha256.render(), "");
+        look("bundle", "sha256:" + lock->bundle_sha256.render(), "");
+    }
+    for (const auto& model : app.models) {
+        look("model", model.manifest->source.repo + "@" + model.manifest->source.revision, "");
+        look("model", model.manifest->id.render(), model.manifest->version.render());
+        look("model", "sha256:" + model.manifest.digest().render(), "");
+        for (const auto& file : model.weights) {
+            look("file", "sha256:" + file.digest().render(), "");
+        }
+    }
+    return reason;
+}
+
+} // namespace locara::runtime
