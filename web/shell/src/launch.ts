@@ -161,19 +161,27 @@ export const kNoApp: Refusal = {
 
 const keyOf = (label: string): string => `locara.session.${label}`;
 
-export function storeSession(storage: Storage, label: string, launch: Launch): void {
-    storage.setItem(keyOf(label), JSON.stringify(launch));
-}
+// A browser that keeps no data for any page throws here; then only a reload needs a new start.
 
-export function dropSession(storage: Storage, label: string): void {
-    storage.removeItem(keyOf(label));
-}
-
-export function loadSession(storage: Storage, label: string, origin: string): Launch | null {
-    const stored = storage.getItem(keyOf(label));
-    if (stored === null) return null;
+export function storeSession(storage: () => Storage, label: string, launch: Launch): void {
     try {
-        return parseLaunch(JSON.parse(stored), origin);
+        storage().setItem(keyOf(label), JSON.stringify(launch));
+    } catch {
+        return;
+    }
+}
+
+export function dropSession(storage: () => Storage, label: string): void {
+    try {
+        storage().removeItem(keyOf(label));
+    } catch {
+        return;
+    }
+}
+
+export function loadSession(storage: () => Storage, label: string, origin: string): Launch | null {
+    try {
+        return parseLaunch(JSON.parse(storage().getItem(keyOf(label)) ?? 'null'), origin);
     } catch {
         return null;
     }

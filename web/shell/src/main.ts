@@ -24,6 +24,7 @@ function get<T extends HTMLElement = HTMLElement>(id: string): T {
     return element as T;
 }
 
+const tabStorage = (): Storage => window.sessionStorage;
 const label = labelOf(location.pathname);
 let running: { readonly launch: Launch; readonly frame: HTMLIFrameElement; greeted: boolean } | null = null;
 
@@ -246,7 +247,7 @@ async function showEnded(): Promise<void> {
 get('stop').addEventListener('click', () => {
     if (label === null || running === null) return;
     const name = running.launch.app.name;
-    dropSession(sessionStorage, label);
+    dropSession(tabStorage, label);
     showMessage({
         title: `${name} is stopped`,
         text: 'This tab has forgotten its key. What you kept in the app stays in this browser.',
@@ -275,7 +276,7 @@ async function open(): Promise<void> {
     const origin = originOf(label, location);
     const code = location.hash.slice(1);
     if (code === '') {
-        const stored = loadSession(sessionStorage, label, origin);
+        const stored = loadSession(tabStorage, label, origin);
         if (stored === null) showMessage(kNoSession);
         else start(stored);
         return;
@@ -284,12 +285,12 @@ async function open(): Promise<void> {
     history.replaceState(null, '', location.pathname);
     const answer = await exchange(label, code, origin);
     if ('token' in answer) {
-        storeSession(sessionStorage, label, answer);
+        storeSession(tabStorage, label, answer);
         start(answer);
         return;
     }
     // A link that is opened twice in the same tab still has its session.
-    const stored = loadSession(sessionStorage, label, origin);
+    const stored = loadSession(tabStorage, label, origin);
     if (stored !== null && answer !== kGone) start(stored);
     else showMessage(answer);
 }

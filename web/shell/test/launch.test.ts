@@ -41,15 +41,21 @@ test('takes a session only for the origin of its own label', () => {
 
 test('keeps a session for a reload, and forgets what it cannot read', () => {
     const kept = new Map<string, string>();
-    const storage = {
+    const fake = {
         getItem: (key: string) => kept.get(key) ?? null,
         setItem: (key: string, value: string) => void kept.set(key, value),
     } as unknown as Storage;
+    const storage = (): Storage => fake;
+    const refused = (): Storage => {
+        throw new DOMException('denied', 'SecurityError');
+    };
     const launch = parseLaunch(kAnswer, kOrigin);
     assert.ok(launch);
     storeSession(storage, 'locara--quick-add', launch);
     assert.deepEqual(loadSession(storage, 'locara--quick-add', kOrigin), launch);
     assert.equal(loadSession(storage, 'locara--other', kOrigin), null);
+    storeSession(refused, 'locara--quick-add', launch);
+    assert.equal(loadSession(refused, 'locara--quick-add', kOrigin), null);
     kept.set('locara.session.locara--quick-add', '{"token":');
     assert.equal(loadSession(storage, 'locara--quick-add', kOrigin), null);
 });

@@ -32,9 +32,17 @@ const problemOf = (error: unknown): Problem =>
 
 /** One tab at a time reads notes, so that two tabs do not read the same one. */
 async function alone(work: () => Promise<void>): Promise<void> {
-    // The type says that it is always there; a browser may still refuse it to a frame.
-    const locks = navigator.locks as LockManager | undefined;
-    await (locks === undefined ? work() : locks.request('quick-add.reader', work));
+    let started = false;
+    try {
+        await navigator.locks.request('quick-add.reader', () => {
+            started = true;
+            return work();
+        });
+    } catch (error) {
+        // A browser may refuse locks to a frame of another site. Reading a note twice does no harm.
+        if (started) throw error;
+        await work();
+    }
 }
 
 export class Board {
@@ -119,6 +127,7 @@ export class Board {
         // Later lines get later instants, so that their order holds.
         const made = notes.map((note, at) => newTask(note, new Date(now + at), crypto.randomUUID()));
         this.put(made);
+        if (made.length > 0) this.undoLabel = null;
         if (made.length > 1) this.spoken = `${made.length} notes are being read.`;
         this.notice =
             tooLong.length === 0
@@ -189,7 +198,10 @@ export class Board {
             const problem = problemOf(error);
             if (error instanceof LocaraError && (error.code === 'session_ended' || error.code === 'unreachable')) {
                 // The other notes would fail in the same way: say it once.
-                this.problem = problem;
+                this.problem = {
+                    message: 'Notes cannot be read at the moment.',
+                    hint: 'The line above the app says how to go on. Everything else here works.',
+                };
                 delete this.readings[task.id];
             } else {
                 this.readings[task.id] = { phase: 'failed', part: {}, problem };
