@@ -1,0 +1,472 @@
+#include <locara/hub/git_repo.hpp>
+
+#include <git2.h>
+#include <git2/sys/mempack.h>
+#include <git2/sys/odb_backend.h>
+#include <git2/sys/repository.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace locara::hub {
+namespace {
+
+constexpr std::size_t kListLimit = 100'000;
+/// Pointers are about 130 bytes; the LFS specification says less than 1024.
+constexpr std::uint64_t kPointerLimit = 1024;
+constexpr unsigned kShortestCommit = 7;
+
+/// libgit2 started once, without the configuration of the machine or the user: what a commit is
+/// must not depend on where it is made.
+void start_git() {
+    static const bool started = [] {
+        git_libgit2_init();
+        for (const auto level : {GIT_CONFIG_LEVEL_SYSTEM,
+                                 GIT_CONFIG_LEVEL_GLOBAL,
+                                 GIT_CONFIG_LEVEL_XDG,
+                                 GIT_CONFIG_LEVEL_PROGRAMDATA}) {
+            git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
+        }
+        return true;
+    }();
+    static_cast<void>(started);
+}
+
+/// The owner of a libgit2 object.
+template <class T, void (*Free)(T*)> struct Free_ {
+    void operator()(T* object) const { Free(object); }
+};
+
+template <class T, void (*Free)(T*)> using Owned = std::unique_ptr<T, Free_<T, Free>>;
+
+using Repository = Owned<git_repository, git_repository_free>;
+using Commit = Owned<git_commit, git_commit_free>;
+using Tree = Owned<git_tree, git_tree_free>;
+using TreeEntry = Owned<git_tree_entry, git_tree_entry_free>;
+using Blob = Owned<git_blob, git_blob_free>;
+using Object = Owned<git_object, git_object_free>;
+using Reference = Owned<git_reference, git_reference_free>;
+using References = Owned<git_reference_iterator, git_reference_iterator_free>;
+using Signature = Owned<git_signature, git_signature_free>;
+using Database = Owned<git_odb, git_odb_free>;
+using Index = Owned<git_index, git_index_free>;
+
+Error git_failure(std::string_view what, int code) {
+    const git_error* const last = git_error_last();
+    const std::string detail =
+        last != nullptr && last->message != nullptr ? last->message : "no reason given";
+    return Error(code == GIT_ENOTFOUND ? ErrorCode::NotFound : ErrorCode::Io,
+                 std::string(what) + ": " + detail);
+}
+
+std::string render_oid(const git_oid* oid) {
+    char text[GIT_OID_HEXSZ + 1];
+    git_oid_tostr(text, sizeof text, oid);
+    return text;
+}
+
+bool is_hex(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Result<git_oid> parse_oid(std::string_view text) {
+    git_oid oid{};
+    if (text.size() != GIT_OID_HEXSZ || !is_hex(text) ||
+        git_oid_fromstrn(&oid, text.data(), text.size()) != 0) {
+        return Error(ErrorCode::InvalidArgument,
+                     "'" + std::string(text) + "' is no commit id of 40 hexadecimal digits");
+    }
+    return oid;
+}
+
+} // namespace
+
+// --------------------------------------------------------------------------------------- pointer
+
+std::string LfsPointer::render() const {
+    return "version https://git-lfs.github.com/spec/v1\noid sha256:" + sha256.render() + "\nsize " +
+           std::to_string(size) + "\n";
+}
+
+std::optional<LfsPointer> LfsPointer::parse(std::string_view text) {
+    constexpr std::string_view kStart = "version https://git-lfs.github.com/spec/v1\noid sha256:";
+    constexpr std::string_view kSize = "\nsize ";
+    constexpr std::size_t kDigest = 64;
+    if (text.substr(0, kStart.size()) != kStart || text.size() < kStart.size() + kDigest) {
+        return std::nullopt;
+    }
+    const auto digest = crypto::Sha256Digest::parse(text.substr(kStart.size(), kDigest));
+    std::string_view rest = text.substr(kStart.size() + kDigest);
+    if (!digest || rest.substr(0, kSize.size()) != kSize || rest.back() != '\n') {
+        return std::nullopt;
+    }
+    rest = rest.substr(kSize.size(), rest.size() - kSize.size() - 1);
+    LfsPointer pointer{*digest, 0};
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), pointer.size);
+    if (error != std::errc() || end != rest.data() + rest.size() || pointer.render() != text) {
+        return std::nullopt;
+    }
+    return pointer;
+}
+
+// ------------------------------------------------------------------------------------ repository
+
+struct GitRepo::State {
+    Repository repository;
+
+    Result<Tree> root(const std::string& commit_id) const;
+    Result<GitEntry> describe(const git_tree_entry* entry, std::string path) const;
+    Status walk(const git_tree* tree,
+                const std::string& prefix,
+                Recursive recursive,
+                std::vector<GitEntry>& out) const;
+    Result<std::string> peel(const char* ref) const;
+};
+
+GitRepo::GitRepo(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+GitRepo::GitRepo(GitRepo&&) noexcept = default;
+GitRepo& GitRepo::operator=(GitRepo&&) noexcept = default;
+GitRepo::~GitRepo() = default;
+
+Result<GitRepo> GitRepo::create(const std::filesystem::path& path) {
+    start_git();
+    git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+    options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
+    options.initial_head = "main";
+    git_repository* raw = nullptr;
+    const int code = git_repository_init_ext(&raw, path.c_str(), &options);
+    if (code != 0) {
+        return git_failure("making the git repository " + path.string(), code);
+    }
+    auto state = std::make_unique<State>();
+    state->repository.reset(raw);
+    return GitRepo(std::move(state));
+}
+
+Result<GitRepo> GitRepo::create_in_memory() {
+    start_git();
+    git_odb* raw_database = nullptr;
+    int code = git_odb_new(&raw_database);
+    const Database database(raw_database);
+    git_odb_backend* memory = nullptr; // The database frees it.
+    if (code == 0) {
+        code = git_mempack_new(&memory);
+    }
+    if (code == 0) {
+        code = git_odb_add_backend(raw_database, memory, 1);
+    }
+    git_repository* raw = nullptr;
+    if (code == 0) {
+        code = git_repository_wrap_odb(&raw, raw_database);
+    }
+    if (code != 0) {
+        return git_failure("making a git repository in memory", code);
+    }
+    auto state = std::make_unique<State>();
+    state->repository.reset(raw);
+    return GitRepo(std::move(state));
+}
+
+Result<GitRepo> GitRepo::open(const std::filesystem::path& path) {
+    start_git();
+    git_repository* raw = nullptr;
+    const int code = git_repository_open_bare(&raw, path.c_str());
+    if (code != 0) {
+        return git_failure("opening the git repository " + path.string(), code);
+    }
+    auto state = std::make_unique<State>();
+    state->repository.reset(raw);
+    return GitRepo(std::move(state));
+}
+
+Result<std::string> GitRepo::write_snapshot(const GitSnapshot& snapshot) {
+    git_repository* const repository = state_->repository.get();
+    // An index in memory makes the nested trees.
+    git_index* raw_index = nullptr;
+    int code = git_index_new(&raw_index);
+    const Index index(raw_index);
+    if (code != 0) {
+        return git_failure("making an index", code);
+    }
+    for (const GitFile& file : snapshot.files) {
+        git_index_entry entry{};
+        entry.path = file.path.c_str();
+        entry.mode = GIT_FILEMODE_BLOB;
+        code = git_blob_create_from_buffer(
+            &entry.id, repository, file.content.data(), file.content.size());
+        if (code == 0) {
+            code = git_index_add(index.get(), &entry);
+        }
+        if (code != 0) {
+            return git_failure("adding " + file.path, code);
+        }
+    }
+    git_oid tree_id{};
+    code = git_index_write_tree_to(&tree_id, index.get(), repository);
+    if (code != 0) {
+        return git_failure("writing the tree", code);
+    }
+    git_tree* raw_tree = nullptr;
+    code = git_tree_lookup(&raw_tree, repository, &tree_id);
+    const Tree tree(raw_tree);
+    git_signature* raw_signature = nullptr;
+    if (code == 0) {
+        code = git_signature_new(&raw_signature,
+                                 snapshot.author_name.c_str(),
+                                 snapshot.author_email.c_str(),
+                                 snapshot.date.time_since_epoch().count(),
+                                 0);
+    }
+    const Signature signature(raw_signature);
+    git_oid commit_id{};
+    if (code == 0) {
+        code = git_commit_create(&commit_id,
+                                 repository,
+                                 nullptr,
+                                 signature.get(),
+                                 signature.get(),
+                                 nullptr,
+                                 snapshot.message.c_str(),
+                                 tree.get(),
+                                 0,
+                                 nullptr);
+    }
+    if (code != 0) {
+        return git_failure("writing the commit", code);
+    }
+    return render_oid(&commit_id);
+}
+
+Status GitRepo::set_ref(const std::string& name, const std::string& commit_id) {
+    LOCARA_TRY(const git_oid oid, parse_oid(commit_id));
+    git_reference* raw = nullptr;
+    const int code =
+        git_reference_create(&raw, state_->repository.get(), name.c_str(), &oid, 1, "published");
+    const Reference reference(raw);
+    return code == 0 ? Status() : Status(git_failure("setting " + name, code));
+}
+
+Result<std::string> GitRepo::State::peel(const char* ref) const {
+    git_reference* raw = nullptr;
+    int code = git_reference_lookup(&raw, repository.get(), ref);
+    const Reference reference(raw);
+    if (code != 0) {
+        return git_failure(ref, code == GIT_EINVALIDSPEC ? GIT_ENOTFOUND : code);
+    }
+    git_object* object = nullptr;
+    code = git_reference_peel(&object, reference.get(), GIT_OBJECT_COMMIT);
+    const Object owner(object);
+    if (code != 0) {
+        return git_failure(ref, code);
+    }
+    return render_oid(git_object_id(object));
+}
+
+Result<std::vector<GitRef>> GitRepo::refs() const {
+    git_reference_iterator* raw = nullptr;
+    int code = git_reference_iterator_new(&raw, state_->repository.get());
+    const References iterator(raw);
+    if (code != 0) {
+        return git_failure("listing refs", code);
+    }
+    std::vector<GitRef> refs;
+    const char* name = nullptr;
+    while ((code = git_reference_next_name(&name, iterator.get())) == 0) {
+        const std::string_view view = name;
+        if (view.substr(0, 11) != "refs/heads/" && view.substr(0, 10) != "refs/tags/") {
+            continue;
+        }
+        LOCARA_TRY(std::string target, state_->peel(name));
+        refs.push_back({name, std::move(target)});
+    }
+    if (code != GIT_ITEROVER) {
+        return git_failure("listing refs", code);
+    }
+    std::sort(
+        refs.begin(), refs.end(), [](const GitRef& a, const GitRef& b) { return a.name < b.name; });
+    return refs;
+}
+
+Result<std::string> GitRepo::resolve(std::string_view revision) const {
+    const std::string text(revision);
+    std::vector<std::string> candidates = {"refs/heads/" + text, "refs/tags/" + text};
+    if (text == "HEAD" || text.rfind("refs/", 0) == 0) {
+        candidates.insert(candidates.begin(), text);
+    }
+    for (const std::string& candidate : candidates) {
+        auto found = state_->peel(candidate.c_str());
+        if (found || found.error().code() != ErrorCode::NotFound) {
+            return found;
+        }
+    }
+    if (is_hex(text) && text.size() >= kShortestCommit && text.size() <= GIT_OID_HEXSZ) {
+        git_oid oid{};
+        git_commit* raw = nullptr;
+        if (git_oid_fromstrn(&oid, text.data(), text.size()) == 0 &&
+            git_commit_lookup_prefix(&raw, state_->repository.get(), &oid, text.size()) == 0) {
+            const Commit commit(raw);
+            return render_oid(git_commit_id(raw));
+        }
+    }
+    return Error(ErrorCode::NotFound, "Invalid rev id: " + text);
+}
+
+Result<GitCommit> GitRepo::commit(const std::string& id) const {
+    LOCARA_TRY(const git_oid oid, parse_oid(id));
+    git_commit* raw = nullptr;
+    const int code = git_commit_lookup(&raw, state_->repository.get(), &oid);
+    const Commit commit(raw);
+    if (code != 0) {
+        return git_failure("commit " + id, code);
+    }
+    const char* const summary = git_commit_summary(raw);
+    const char* const message = git_commit_message(raw);
+    return GitCommit{id,
+                     summary != nullptr ? summary : "",
+                     message != nullptr ? message : "",
+                     TimePoint(std::chrono::seconds(git_commit_time(raw)))};
+}
+
+Result<Tree> GitRepo::State::root(const std::string& commit_id) const {
+    LOCARA_TRY(const git_oid oid, parse_oid(commit_id));
+    git_commit* raw = nullptr;
+    int code = git_commit_lookup(&raw, repository.get(), &oid);
+    const Commit commit(raw);
+    git_tree* tree = nullptr;
+    if (code == 0) {
+        code = git_commit_tree(&tree, raw);
+    }
+    if (code != 0) {
+        return git_failure("the tree of " + commit_id, code);
+    }
+    return Tree(tree);
+}
+
+Result<GitEntry> GitRepo::State::describe(const git_tree_entry* entry, std::string path) const {
+    GitEntry out;
+    out.path = std::move(path);
+    out.oid = render_oid(git_tree_entry_id(entry));
+    if (git_tree_entry_type(entry) == GIT_OBJECT_TREE) {
+        out.kind = GitEntry::Kind::Directory;
+        return out;
+    }
+    git_blob* raw = nullptr;
+    const int code = git_blob_lookup(&raw, repository.get(), git_tree_entry_id(entry));
+    const Blob blob(raw);
+    if (code != 0) {
+        return git_failure("the content of " + out.path, code);
+    }
+    out.blob_size = git_blob_rawsize(raw);
+    if (out.blob_size < kPointerLimit) {
+        out.lfs =
+            LfsPointer::parse({static_cast<const char*>(git_blob_rawcontent(raw)), out.blob_size});
+    }
+    return out;
+}
+
+Result<std::optional<GitEntry>> GitRepo::find(const std::string& commit_id,
+                                              const std::string& path) const {
+    LOCARA_TRY(const Tree root, state_->root(commit_id));
+    if (path.empty()) {
+        GitEntry entry;
+        entry.kind = GitEntry::Kind::Directory;
+        entry.oid = render_oid(git_tree_id(root.get()));
+        return std::optional<GitEntry>(std::move(entry));
+    }
+    git_tree_entry* raw = nullptr;
+    const int code = git_tree_entry_bypath(&raw, root.get(), path.c_str());
+    const TreeEntry owner(raw);
+    if (code == GIT_ENOTFOUND) {
+        return std::optional<GitEntry>();
+    }
+    if (code != 0) {
+        return git_failure("looking for " + path, code);
+    }
+    if (git_tree_entry_type(raw) == GIT_OBJECT_COMMIT) {
+        return std::optional<GitEntry>(); // A submodule is no file of ours.
+    }
+    LOCARA_TRY(GitEntry entry, state_->describe(raw, path));
+    return std::optional<GitEntry>(std::move(entry));
+}
+
+Status GitRepo::State::walk(const git_tree* tree,
+                            const std::string& prefix,
+                            Recursive recursive,
+                            std::vector<GitEntry>& out) const {
+    // Recursion is as deep as the paths that were let in: 32 parts.
+    const std::size_t count = git_tree_entrycount(tree);
+    for (std::size_t i = 0; i < count; ++i) {
+        const git_tree_entry* const raw = git_tree_entry_byindex(tree, i);
+        const git_object_t type = git_tree_entry_type(raw);
+        if (type != GIT_OBJECT_TREE && type != GIT_OBJECT_BLOB) {
+            continue;
+        }
+        if (out.size() >= kListLimit) {
+            return Error(ErrorCode::TooLarge,
+                         "more than " + std::to_string(kListLimit) + " files below one folder");
+        }
+        LOCARA_TRY(GitEntry entry, describe(raw, prefix + git_tree_entry_name(raw)));
+        const std::string below = entry.path + "/";
+        out.push_back(std::move(entry));
+        if (type == GIT_OBJECT_TREE && recursive == Recursive::Yes) {
+            git_tree* child = nullptr;
+            const int code = git_tree_lookup(&child, repository.get(), git_tree_entry_id(raw));
+            const Tree owner(child);
+            if (code != 0) {
+                return git_failure("the folder " + below, code);
+            }
+            LOCARA_CHECK(walk(child, below, recursive, out));
+        }
+    }
+    return {};
+}
+
+Result<std::vector<GitEntry>>
+GitRepo::list(const std::string& commit_id, const std::string& path, Recursive recursive) const {
+    LOCARA_TRY(Tree folder, state_->root(commit_id));
+    std::string prefix;
+    if (!path.empty()) {
+        git_tree_entry* raw = nullptr;
+        int code = git_tree_entry_bypath(&raw, folder.get(), path.c_str());
+        const TreeEntry owner(raw);
+        if (code == 0 && git_tree_entry_type(raw) != GIT_OBJECT_TREE) {
+            code = GIT_ENOTFOUND;
+        }
+        if (code == GIT_ENOTFOUND) {
+            return Error(ErrorCode::NotFound, "there is no folder " + path);
+        }
+        git_tree* child = nullptr;
+        if (code == 0) {
+            code = git_tree_lookup(&child, state_->repository.get(), git_tree_entry_id(raw));
+        }
+        if (code != 0) {
+            return git_failure("the folder " + path, code);
+        }
+        folder.reset(child);
+        prefix = path + "/";
+    }
+    std::vector<GitEntry> out;
+    LOCARA_CHECK(state_->walk(folder.get(), prefix, recursive, out));
+    return out;
+}
+
+Result<std::string> GitRepo::read_blob(const std::string& oid_text,
+                                       std::uint64_t limit_bytes) const {
+    LOCARA_TRY(const git_oid oid, parse_oid(oid_text));
+    git_blob* raw = nullptr;
+    const int code = git_blob_lookup(&raw, state_->repository.get(), &oid);
+    const Blob blob(raw);
+    if (code != 0) {
+        return git_failure("blob " + oid_text, code);
+    }
+    const std::uint64_t size = git_blob_rawsize(raw);
+    if (size > limit_bytes) {
+        return Error(ErrorCode::TooLarge,
+                     "blob " + oid_text + " has " + std::to_string(size) + " bytes, at most " +
+                         std::to_string(limit_bytes) + " are read");
+    }
+    return std::string(static_cast<const char*>(git_blob_rawcontent(raw)), size);
+}
+
+} // namespace locara::hub

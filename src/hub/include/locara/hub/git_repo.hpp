@@ -1,0 +1,127 @@
+// GitRepo: a bare git repository, through libgit2: what the hub reads trees, files and commits
+// from.
+//
+// Weights are Git LFS pointers (git-lfs/git-lfs: docs/spec.md); their content is in the hub's
+// content store, never in git. The machine's and the user's git configuration are not read.
+// Threads: a GitRepo belongs to one thread; several may be open on one folder. Every call may touch
+// the disk: in a server, run it on the blocking pool.
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/result.hpp>
+#include <locara/crypto/sha256.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::hub {
+
+/// What a pointer file stands for.
+struct LfsPointer {
+    crypto::Sha256Digest sha256;
+    std::uint64_t size = 0;
+
+    /// "version https://git-lfs.github.com/spec/v1\noid sha256:...\nsize N\n"
+    std::string render() const;
+
+    /// The pointer that is exactly this text; nothing for any other file.
+    static std::optional<LfsPointer> parse(std::string_view text);
+
+    bool operator==(const LfsPointer&) const = default;
+};
+
+struct GitEntry {
+    enum class Kind { File, Directory };
+    Kind kind = Kind::File;
+    std::string path;            ///< From the root of the repository.
+    std::string oid;             ///< Of the blob or tree, 40 hex digits.
+    std::uint64_t blob_size = 0; ///< What git holds; 0 for a directory.
+    std::optional<LfsPointer> lfs;
+
+    /// The size of the real content.
+    std::uint64_t size() const { return lfs ? lfs->size : blob_size; }
+};
+
+struct GitRef {
+    std::string name;   ///< "refs/heads/main"
+    std::string commit; ///< 40 hex digits
+};
+
+struct GitCommit {
+    std::string id;
+    std::string title;
+    std::string message;
+    TimePoint date;
+};
+
+/// One file of a commit to be made.
+struct GitFile {
+    std::string path;
+    std::string content; ///< Of the blob: the file itself, or the text of its pointer.
+};
+
+struct GitSnapshot {
+    std::vector<GitFile> files;
+    std::string message;
+    std::string author_name;
+    std::string author_email;
+    TimePoint date;
+};
+
+class GitRepo {
+  public:
+    /// Makes an empty bare repository whose HEAD is `main`; what is there already stays.
+    static Result<GitRepo> create(const std::filesystem::path& path);
+
+    /// A repository without refs that is nowhere on disk, to see what the id of a snapshot would be.
+    static Result<GitRepo> create_in_memory();
+
+    /// NotFound if there is none.
+    static Result<GitRepo> open(const std::filesystem::path& path);
+
+    GitRepo(GitRepo&&) noexcept;
+    GitRepo& operator=(GitRepo&&) noexcept;
+    ~GitRepo();
+
+    /// Writes a commit without parents that holds exactly these files, and returns its id. The same
+    /// snapshot always has the same id. No ref points to it yet.
+    Result<std::string> write_snapshot(const GitSnapshot& snapshot);
+
+    /// Makes or moves a ref.
+    Status set_ref(const std::string& name, const std::string& commit);
+
+    /// Every ref below refs/heads/ and refs/tags/, sorted by name.
+    Result<std::vector<GitRef>> refs() const;
+
+    /// The commit that a revision names: a branch, a tag, "refs/...", "HEAD", a commit id or a
+    /// unique beginning of one (7 digits or more). NotFound otherwise: no other git syntax is
+    /// understood.
+    Result<std::string> resolve(std::string_view revision) const;
+
+    Result<GitCommit> commit(const std::string& id) const;
+
+    /// The entry at a path ("" is the root folder). Absence is normal.
+    Result<std::optional<GitEntry>> find(const std::string& commit, const std::string& path) const;
+
+    enum class Recursive { No, Yes };
+
+    /// What is in a folder, sorted as git sorts: with Recursive::Yes, all below it, each folder
+    /// before its files. NotFound if `path` is no folder, TooLarge above 100,000 entries.
+    Result<std::vector<GitEntry>>
+    list(const std::string& commit, const std::string& path, Recursive recursive) const;
+
+    /// The content of a blob. TooLarge above `limit_bytes`.
+    Result<std::string> read_blob(const std::string& oid, std::uint64_t limit_bytes) const;
+
+  private:
+    struct State;
+    explicit GitRepo(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+} // namespace locara::hub
