@@ -1,0 +1,221 @@
+// locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
+#include <locara/crypto/sha256.hpp>
+#include <locara/hub/hub.hpp>
+#include <locara/hub/seed.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+namespace {
+
+using namespace locara;
+
+/// Exit codes as in `locara`: one table for both programs.
+int exit_code(ErrorCode code) {
+    switch (code) {
+    case ErrorCode::InvalidArgument:
+        return 2;
+    case ErrorCode::NotFound:
+        return 3;
+    case ErrorCode::Unauthorized:
+    case ErrorCode::Forbidden:
+        return 4;
+    case ErrorCode::Unavailable:
+    case ErrorCode::Timeout:
+        return 5;
+    case ErrorCode::Corrupt:
+        return 6;
+    case ErrorCode::NoSpace:
+        return 7;
+    case ErrorCode::Refused:
+        return 8;
+    case ErrorCode::Busy:
+    case ErrorCode::Conflict:
+        return 9;
+    case ErrorCode::Offline:
+        return 12;
+    case ErrorCode::Cancelled:
+        return 130;
+    case ErrorCode::TooLarge:
+    case ErrorCode::Io:
+    case ErrorCode::Unsupported:
+    case ErrorCode::Internal:
+        return 1;
+    }
+    return 1;
+}
+
+int fail(const Error& error) {
+    std::fprintf(stderr, "locara-hub: %s\n", error.describe().c_str());
+    return exit_code(error.code());
+}
+
+struct Listen {
+    std::string address;
+    std::uint16_t port = 0;
+
+    /// "127.0.0.1:17864" or "[::1]:17864".
+    static Result<Listen> parse(const std::string& text) {
+        const std::size_t colon = text.rfind(':');
+        Listen listen;
+        listen.address = text.substr(0, colon);
+        if (listen.address.size() > 2 && listen.address.front() == '[' &&
+            listen.address.back() == ']') {
+            listen.address = listen.address.substr(1, listen.address.size() - 2);
+        }
+        const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
+        const char* const last = port.data() + port.size();
+        const auto [end, error] = std::from_chars(port.data(), last, listen.port);
+        if (error != std::errc() || end != last || listen.address.empty()) {
+            return Error(ErrorCode::InvalidArgument,
+                         "--listen: found '" + text +
+                             "', wanted ADDRESS:PORT such as 127.0.0.1:17864");
+        }
+        return listen;
+    }
+
+    std::string render() const {
+        const bool v6 = address.find(':') != std::string::npos;
+        return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+    }
+};
+
+struct Options {
+    std::string data;
+    std::string listen = "127.0.0.1:17864";
+    std::string seed;
+    std::string model;
+    int ready_fd = -1;
+    bool verbose = false;
+    bool write = false;
+};
+
+/// Blocks the signals that end the program, so that one thread can wait for them.
+sigset_t block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return signals;
+}
+
+Status serve(const Options& options) {
+    const sigset_t signals = block_signals(); // Before any thread is made.
+    LOCARA_TRY(Listen listen, Listen::parse(options.listen));
+    Log& log = stderr_log(options.verbose ? LogLevel::Debug : LogLevel::Warning);
+    LOCARA_TRY(const auto hub, hub::Hub::open(options.data, system_clock(), log));
+    if (!options.seed.empty()) {
+        LOCARA_TRY(const auto report, hub->take_seed(options.seed).context("the seed"));
+        if (report.changed) {
+            std::fprintf(stderr,
+                         "locara-hub: published %zu model(s) and %zu app(s) from %s\n",
+                         report.models,
+                         report.apps,
+                         options.seed.c_str());
+        }
+    }
+    LOCARA_CHECK(hub->serve(listen.address, listen.port));
+    listen.port = hub->port();
+    std::fprintf(stderr,
+                 "locara-hub: serving http://%s (catalog root sha256:%s)\n",
+                 listen.render().c_str(),
+                 hub->fingerprint().c_str());
+    if (options.ready_fd >= 0) {
+        const Fd ready(options.ready_fd);
+        LOCARA_CHECK(write_all(ready, as_bytes("ready\n")));
+    }
+    int signal = 0;
+    sigwait(&signals, &signal);
+    hub->stop();
+    return {};
+}
+
+Status init(const Options& options) {
+    LOCARA_TRY(const auto hub,
+               hub::Hub::open(options.data, system_clock(), stderr_log(LogLevel::Warning)));
+    std::printf("root         %s/root.json\nfingerprint  sha256:%s\n",
+                options.data.c_str(),
+                hub->fingerprint().c_str());
+    return {};
+}
+
+Status pin(const Options& options) {
+    LOCARA_TRY(const auto pinned, hub::pin_manifest(options.model));
+    std::printf("revision  %s\n", pinned.pin.commit.c_str());
+    for (const auto& file : pinned.pin.files) {
+        std::printf("file      sha256:%s %12llu  %s\n",
+                    file.sha256.render().c_str(),
+                    static_cast<unsigned long long>(file.size),
+                    file.path.c_str());
+    }
+    if (options.write && pinned.changed) {
+        LOCARA_CHECK(
+            write_file_atomically(options.model + "/manifest.json", as_bytes(pinned.manifest)));
+    }
+    std::printf("manifest  sha256:%s%s\n",
+                crypto::sha256(as_bytes(pinned.manifest)).render().c_str(),
+                pinned.changed && !options.write ? "  (not what is there; add --write)" : "");
+    return {};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("The server of a Locara catalog: signed apps and models, and the files of the "
+                 "models by the Hugging Face Hub's protocol.",
+                 "locara-hub");
+    app.set_version_flag("--version", "locara-hub " + std::string(locara::hub::version()));
+    app.require_subcommand(1);
+    app.footer(
+        "Examples:\n"
+        "  locara-hub serve --data /var/lib/locara-hub\n"
+        "  locara-hub serve --data ./hub --listen 127.0.0.1:0 --seed build/share/locara/seed\n"
+        "  locara-hub pin --write models/quick-add\n"
+        "A client trusts a hub by the root in its data folder:\n"
+        "  locara hub add http://127.0.0.1:17864 --root DATA/root.json");
+    Options options;
+
+    CLI::App* const serve_command = app.add_subcommand("serve", "serve a data folder");
+    serve_command->add_option("--data", options.data, "folder of this hub; made if it is not there")
+        ->required();
+    serve_command->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes a free one")
+        ->capture_default_str();
+    serve_command->add_option(
+        "--seed",
+        options.seed,
+        "folder with models/ and apps/ to publish, signed with the keys here");
+    serve_command->add_option(
+        "--ready-fd", options.ready_fd, "write \"ready\" to this descriptor once serving");
+    serve_command->add_flag("-v,--verbose", options.verbose, "log every request");
+
+    CLI::App* const init_command = app.add_subcommand(
+        "init", "make keys and an empty catalog, print the fingerprint of its root");
+    init_command->add_option("--data", options.data, "folder of this hub")->required();
+
+    CLI::App* const pin_command = app.add_subcommand(
+        "pin", "print the commit, sizes and hashes that a model's manifest.json must hold");
+    pin_command->add_option("MODEL_DIR", options.model, "folder with manifest.json and repo/")
+        ->required();
+    pin_command->add_flag("--write", options.write, "write them into manifest.json");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    try {
+        const Status done = serve_command->parsed()  ? serve(options)
+                            : init_command->parsed() ? init(options)
+                                                     : pin(options);
+        return done ? 0 : fail(done.error());
+    } catch (const std::exception& error) {
+        // The last catch: libraries may throw, for want of memory above all.
+        std::fprintf(stderr, "locara-hub: internal error: %s\n", error.what());
+        return 1;
+    }
+}

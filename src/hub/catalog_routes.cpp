@@ -1,0 +1,77 @@
+#include "routes.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fcntl.h>
+
+namespace locara::hub {
+namespace {
+
+/// A path as the catalog's writer makes them: parts of plain characters, none hidden.
+bool is_plain(std::string_view path) {
+    bool first = true;
+    for (const char c : path) {
+        const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '~' || c == '%' ||
+                          ((c == '-' || c == '.' || c == '/') && !first);
+        if (!fine) {
+            return false;
+        }
+        first = c == '/';
+    }
+    return !first;
+}
+
+http::Response serve(const std::filesystem::path& folder, const http::Request& request) {
+    const std::string& path = request.param("path");
+    if (!is_plain(path)) {
+        return http::problem(404, "there is no such file in the catalog", "not_found");
+    }
+    auto file = open_file(folder / path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!file) {
+        return file.error().code() == ErrorCode::NotFound
+                   ? http::problem(404, "there is no such file in the catalog", "not_found")
+                   : http::problem(file.error());
+    }
+    const auto size = regular_file_size(*file, path);
+    if (!size) {
+        return http::problem(404, "there is no such file in the catalog", "not_found");
+    }
+    http::Content content;
+    content.body = http::FileBody{std::make_shared<const Fd>(std::move(*file)), 0, *size};
+    const bool json = path.size() > 5 && path.substr(path.size() - 5) == ".json";
+    content.content_type = json ? "application/json" : "application/octet-stream";
+    http::Response response = http::content_response(request, std::move(content));
+    // Only timestamp.json ever changes; a root that is not there yet may come at any time, but a
+    // 404 is not cached.
+    response.headers.add("Cache-Control",
+                         path == "timestamp.json" ? "no-cache"
+                                                  : "public, max-age=31536000, immutable");
+    return response;
+}
+
+boost::asio::awaitable<http::Response>
+run_on_pool(http::BlockingPool& pool, const SyncHandler& handler, http::Request request) {
+    const auto call = [&handler, &request] { return handler(request); };
+    co_return co_await http::run_blocking(pool, call);
+}
+
+} // namespace
+
+void Routes::add(std::string_view method, std::string_view pattern, SyncHandler handler) {
+    router_.add(
+        method, pattern, [&pool = pool_, handler = std::move(handler)](http::Request request) {
+            return run_on_pool(pool, handler, std::move(request));
+        });
+}
+
+void add_catalog_routes(Routes& routes, const std::filesystem::path& tree) {
+    for (const char* const part : {"metadata", "targets"}) {
+        const std::filesystem::path folder = tree / part;
+        routes.get("/catalog/" + std::string(part) + "/{*path}",
+                   [folder](const http::Request& request) { return serve(folder, request); });
+    }
+}
+
+} // namespace locara::hub

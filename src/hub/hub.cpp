@@ -1,0 +1,404 @@
+#include "routes.hpp"
+
+#include <locara/base/json.hpp>
+#include <locara/base/secret.hpp>
+#include <locara/catalog/repository.hpp>
+#include <locara/hub/git_repo.hpp>
+#include <locara/hub/hub.hpp>
+#include <locara/hub/seed.hpp>
+#include <locara/manifest/app_entry.hpp>
+#include <locara/manifest/model_manifest.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// How often the signatures are looked at. Short, since a laptop that slept may have to catch up.
+constexpr std::chrono::seconds kSignEvery{60};
+constexpr std::uint64_t kSmallFile = 1U << 20U;
+constexpr std::size_t kPoolThreads = 4;
+
+/// What browsers may see of our answers (docs of the Hub protocol, CORS). Everything here is
+/// public.
+constexpr std::string_view kExposed =
+    "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
+    "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash";
+
+/// The bytes of a target as they lie in the tree, see docs/formats/catalog.md, "Layout".
+Result<std::string> read_target(const fs::path& tree, const catalog::Target& target) {
+    const auto hash = target.hashes.find("sha256");
+    if (hash == target.hashes.end()) {
+        return Error(ErrorCode::Corrupt, target.name + " has no sha256");
+    }
+    const fs::path name = target.name;
+    const std::string file = hash->second + "." + name.filename().string();
+    return read_file(tree / "targets" / name.parent_path() / file, kSmallFile);
+}
+
+boost::asio::awaitable<http::Response> handle(const http::Router& router, http::Request request) {
+    http::Response response;
+    if (request.method == "OPTIONS") {
+        response.status = 204;
+        response.headers.add("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+        response.headers.add("Access-Control-Allow-Headers", "Authorization, Range, Content-Type");
+        response.headers.add("Access-Control-Max-Age", "86400");
+    } else {
+        response = co_await router.handle(std::move(request));
+        response.headers.add("Access-Control-Expose-Headers", kExposed);
+    }
+    response.headers.add("Access-Control-Allow-Origin", "*");
+    response.headers.add("X-Content-Type-Options", "nosniff");
+    co_return response;
+}
+
+} // namespace
+
+std::string_view version() {
+    return LOCARA_VERSION;
+}
+
+struct Hub::State {
+    State(fs::path folder,
+          const Clock& c,
+          Log& l,
+          FileLock held,
+          catalog::Repository r,
+          store::Store s)
+        : data(std::move(folder)), clock(c), log(l), lock(std::move(held)),
+          repository(std::move(r)), store(std::move(s)) {}
+
+    Status publish_seed(const Seed& seed);
+    Status publish_model(const SeedModel& model);
+    Status put(const std::string& name, std::string_view bytes);
+    Result<Page> make_page() const;
+    void add_routes(RenderedPage page);
+    void sign_now();
+    void keep_signing();
+    void stop();
+
+    fs::path tree() const { return data / "catalog"; }
+
+    const fs::path data;
+    const Clock& clock;
+    Log& log;
+    const FileLock lock;
+    /// Used by the caller's thread before serve and by `signer` after it.
+    catalog::Repository repository;
+    const store::Store store;
+
+    http::Router router;
+    std::unique_ptr<http::BlockingPool> pool;
+    std::unique_ptr<http::Server> server;
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool stopping = false; // under mutex
+    std::thread signer;
+};
+
+Hub::Hub(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Hub::~Hub() {
+    stop();
+}
+
+Result<std::unique_ptr<Hub>> Hub::open(const fs::path& folder, const Clock& clock, Log& log) {
+    LOCARA_CHECK(create_folders(folder, 0700));
+    const fs::path data = fs::absolute(folder);
+    auto lock = FileLock::try_acquire(data / "lock");
+    if (!lock) {
+        if (lock.error().code() == ErrorCode::Busy) {
+            return Error(ErrorCode::Busy,
+                         "another locara-hub works on " + data.string() +
+                             "; stop it, or give this one its own --data");
+        }
+        return std::move(lock).error();
+    }
+    std::error_code error;
+    fs::remove(data / "ready", error);
+
+    const fs::path tree = data / "catalog";
+    const fs::path keys = data / "keys";
+    const bool made = fs::exists(tree / "metadata" / "timestamp.json", error);
+    if (!made && !fs::exists(data / "root.json", error)) {
+        // A first start that was cut off may have left keys that never signed anything public.
+        for (const fs::path& left : {tree, keys}) {
+            if (fs::exists(left, error)) {
+                const fs::path aside = left.string() + ".unused-" + random_hex(4);
+                LOCARA_CHECK(rename_file(left, aside, Replace::No));
+                log.warning("hub", "unfinished_first_start", {{"moved_to", aside.string()}});
+            }
+        }
+    }
+    auto repository = made ? catalog::Repository::load(tree, keys)
+                           : catalog::Repository::create(tree, keys, clock);
+    if (!repository) {
+        return std::move(repository)
+            .context(made ? "opening the catalog in " + data.string()
+                          : "making a catalog in " + data.string())
+            .error();
+    }
+    LOCARA_TRY(store::Store store, store::Store::open(data / "store"));
+    LOCARA_CHECK(create_folders(data / "repos"));
+    auto hub = std::unique_ptr<Hub>(new Hub(std::make_unique<State>(
+        data, clock, log, std::move(*lock), std::move(*repository), std::move(store))));
+    const std::string& root = hub->state_->repository.first_root();
+    const auto present = read_file(data / "root.json", kSmallFile);
+    if (!present || *present != root) {
+        LOCARA_CHECK(write_file_atomically(data / "root.json", as_bytes(root)));
+    }
+    hub->state_->sign_now();
+    return hub;
+}
+
+Result<SeedReport> Hub::take_seed(const fs::path& folder) {
+    State& state = *state_;
+    const fs::path stamp = state.data / "seed.json";
+    LOCARA_TRY(const auto digest, digest_seed(folder));
+    const std::string note = render_json({{"seed", "sha256:" + digest.render()}});
+    const auto before = read_file(stamp, kSmallFile);
+    if (before && *before == note) {
+        return SeedReport{};
+    }
+    std::vector<crypto::Sha256Digest> known;
+    for (const catalog::Target& target : state.repository.targets()) {
+        const auto hash = target.hashes.find("sha256");
+        if (target.role == "models" && hash != target.hashes.end()) {
+            LOCARA_TRY(const auto parsed, crypto::Sha256Digest::parse(hash->second));
+            known.push_back(parsed);
+        }
+    }
+    LOCARA_TRY(const TempFolder scratch, TempFolder::create(state.data, ".seed-"));
+    LOCARA_TRY(const Seed seed, read_seed(folder, scratch.path(), known));
+    LOCARA_CHECK(state.publish_seed(seed));
+    LOCARA_CHECK(write_file_atomically(stamp, as_bytes(note)));
+    return SeedReport{true, seed.models.size(), seed.apps.size()};
+}
+
+Status Hub::State::put(const std::string& name, std::string_view bytes) {
+    const std::string digest = crypto::sha256(as_bytes(bytes)).render();
+    for (const catalog::Target& target : repository.targets()) {
+        const auto hash = target.hashes.find("sha256");
+        if (target.name == name && hash != target.hashes.end() && hash->second == digest) {
+            return {}; // Unchanged: no new version for it.
+        }
+    }
+    return repository.put_target(name, as_bytes(bytes));
+}
+
+Status Hub::State::publish_model(const SeedModel& model) {
+    const std::size_t slash = model.repo.find('/');
+    if (slash == std::string::npos || !is_repo_part(model.repo.substr(0, slash)) ||
+        !is_repo_part(model.repo.substr(slash + 1))) {
+        return Error(ErrorCode::InvalidArgument,
+                     (model.folder / "manifest.json").string() + ": source.repo is '" + model.repo +
+                         "', it must be org/name of letters, digits, '-', '_' and '.'");
+    }
+    // Content first, then the commit, then the name, so that whoever reads finds all of it.
+    store::Store writable = store;
+    for (const RepoFile& file : model.pin.files) {
+        if (!file.lfs) {
+            continue;
+        }
+        const fs::path source = model.folder / "repo" / file.path;
+        LOCARA_TRY(const auto stored, writable.put_file(source));
+        if (stored.digest != file.sha256) {
+            return Error(ErrorCode::Conflict,
+                         source.string() + " changed while it was being read; start again");
+        }
+    }
+    const fs::path base = data / "repos" / model.repo;
+    LOCARA_CHECK(create_folders(base.parent_path()));
+    RepoFacts facts;
+    facts.id = model.repo;
+    facts.task = model.task;
+    facts.license = model.license;
+    facts.manifest = crypto::sha256(as_bytes(model.manifest)).render();
+    LOCARA_CHECK(
+        write_file_atomically(base.string() + ".json", as_bytes(render_repo_facts(facts))));
+    LOCARA_TRY(GitRepo repo, GitRepo::create(base.string() + ".git"));
+    LOCARA_TRY(const std::string commit, repo.write_snapshot(model.pin.snapshot));
+    LOCARA_ASSERT(commit == model.pin.commit);
+    // Pinned commits stay, whatever the branch moves to.
+    LOCARA_CHECK(repo.set_ref("refs/locara/pins/" + commit, commit));
+    LOCARA_CHECK(repo.set_ref("refs/tags/v" + model.version, commit));
+    LOCARA_CHECK(repo.set_ref("refs/heads/main", commit));
+    return put(model.target, model.manifest);
+}
+
+Status Hub::State::publish_seed(const Seed& seed) {
+    for (const SeedModel& model : seed.models) {
+        LOCARA_CHECK(publish_model(model));
+        log.info("hub",
+                 "model_published",
+                 {{"model", model.target}, {"repo", model.repo}, {"commit", model.pin.commit}});
+    }
+    for (const SeedApp& app : seed.apps) {
+        LOCARA_TRY(const std::string archive, read_file(app.archive, 1ULL << 30U));
+        LOCARA_CHECK(put(app.bundle_target, archive));
+        LOCARA_CHECK(put(app.entry_target, app.entry));
+        log.info("hub", "app_published", {{"app", app.id}, {"version", app.version}});
+    }
+    return repository.publish(clock).context("signing the catalog");
+}
+
+Result<Page> Hub::State::make_page() const {
+
+    Page page;
+    page.fingerprint = repository.fingerprint();
+    std::map<std::string, std::pair<manifest::Version, PageApp>> apps;
+    std::map<std::string, std::pair<manifest::Version, PageModel>> models;
+    for (const catalog::Target& target : repository.targets()) {
+        const bool json = fs::path(target.name).extension() == ".json";
+        if (target.role == "apps" && json) {
+            LOCARA_TRY(const std::string text, read_target(tree(), target));
+            LOCARA_TRY(const auto entry, manifest::AppEntry::parse(text));
+            const auto& app = entry.manifest;
+            auto& slot = apps[app.id.render()];
+            if (slot.second.id.empty() || slot.first < app.version) {
+                slot = {app.version,
+                        {app.id.render(),
+                         app.version.render(),
+                         app.name,
+                         app.description,
+                         app.license,
+                         app.models.empty() ? "" : app.models.front().id.render()}};
+            }
+        } else if (target.role == "models" && json) {
+            LOCARA_TRY(const std::string text, read_target(tree(), target));
+            LOCARA_TRY(const auto model, manifest::ModelManifest::parse(text));
+            auto& slot = models[model.id.render()];
+            if (slot.second.id.empty() || slot.first < model.version) {
+                slot = {model.version,
+                        {model.id.render(),
+                         model.version.render(),
+                         model.name,
+                         model.description,
+                         model.license.id,
+                         model.source.repo,
+                         model.get_default().download_bytes()}};
+            }
+        }
+    }
+    for (auto& app : apps) {
+        page.apps.push_back(std::move(app.second.second));
+    }
+    for (auto& model : models) {
+        page.models.push_back(std::move(model.second.second));
+    }
+    return page;
+}
+
+void Hub::State::add_routes(RenderedPage page) {
+    Routes routes(router, *pool);
+    add_catalog_routes(routes, tree());
+    add_model_routes(routes, data / "repos", store, log);
+    routes.get("/", [page = std::move(page)](const http::Request& request) {
+        http::Content content;
+        content.body = page.html;
+        content.content_type = "text/html; charset=utf-8";
+        content.etag = "\"" + crypto::sha256(as_bytes(page.html)).render().substr(0, 32) + "\"";
+        http::Response response = http::content_response(request, std::move(content));
+        response.headers.add("Content-Security-Policy", page.policy);
+        response.headers.add("Referrer-Policy", "no-referrer");
+        return response;
+    });
+    const std::string health = render_json({{"status", "ok"}});
+    routes.get("/healthz",
+               [health](const http::Request&) { return http::json_response(200, health); });
+    const std::string about = render_json({{"name", "locara-hub"},
+                                           {"version", version()},
+                                           {"catalog_root", "sha256:" + repository.fingerprint()}});
+    routes.get("/version",
+               [about](const http::Request&) { return http::json_response(200, about); });
+    // What the Python client asks for on its own account; any object will do.
+    const auto empty = [](const http::Request&) { return http::json_response(200, "{}"); };
+    routes.get("/api/agent-harnesses", empty);
+    routes.get("/api/telemetry/{*topic}", empty);
+}
+
+void Hub::State::sign_now() {
+    const Status all = repository.publish(clock);
+    if (all) {
+        return;
+    }
+    // The curators' keys may be elsewhere; what the hub itself signs must not lapse with them.
+    const auto online = repository.resign_online(clock);
+    const Error& error = online ? all.error() : online.error();
+    log.warning(
+        "hub", online ? "role_not_signed" : "catalog_not_signed", {{"error", error.describe()}});
+}
+
+void Hub::State::keep_signing() {
+    std::unique_lock guard(mutex);
+    while (!wake.wait_for(guard, kSignEvery, [this] { return stopping; })) {
+        guard.unlock();
+        sign_now();
+        guard.lock();
+    }
+}
+
+Status Hub::serve(const std::string& address, std::uint16_t port) {
+    State& state = *state_;
+    LOCARA_ASSERT(!state.server);
+    LOCARA_TRY(const Page page, state.make_page());
+    state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
+    state.add_routes(render_page(page));
+    http::ServerOptions options;
+    options.address = address;
+    options.port = port;
+    options.log = &state.log;
+    options.port_hint = "another one with --listen ADDRESS:PORT";
+    const std::uint64_t limit = options.limits.body_bytes;
+    options.body_limit = [&state, limit](const http::Request& head) {
+        return state.router.body_limit(head, limit);
+    };
+    LOCARA_TRY(state.server,
+               http::Server::start(std::move(options), [&state](http::Request request) {
+                   return handle(state.router, std::move(request));
+               }));
+    state.signer = std::thread([&state] { state.keep_signing(); });
+    const std::string url =
+        "http://" + (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" +
+        std::to_string(state.server->port()) + "\n";
+    return write_file_atomically(state.data / "ready", as_bytes(url));
+}
+
+std::uint16_t Hub::port() const {
+    return state_->server ? state_->server->port() : 0;
+}
+
+std::string Hub::fingerprint() const {
+    return state_->repository.fingerprint();
+}
+
+void Hub::State::stop() {
+    if (signer.joinable()) {
+        {
+            const std::lock_guard guard(mutex);
+            stopping = true;
+        }
+        wake.notify_all();
+        signer.join();
+    }
+    if (server) {
+        std::error_code ignored;
+        fs::remove(data / "ready", ignored);
+        server->stop();
+        pool.reset(); // Its last jobs resume coroutines of the server.
+        server.reset();
+    }
+}
+
+void Hub::stop() {
+    state_->stop();
+}
+
+} // namespace locara::hub

@@ -1,0 +1,68 @@
+// Hub: a data folder made into a running server: the signed catalog, model repositories by the
+// Hugging Face Hub's protocol, and a page to look at.
+//
+// Data folder: `keys/` (private keys, 0700), `catalog/` (the TUF repository as served), `repos/`
+// (bare git repositories), `store/` (content of weight files), `root.json` (what clients pin),
+// `ready` (there while serving). One process at a time works on a data folder.
+// Routes and operation: docs/hub.md.
+// Threads: a Hub belongs to one thread; its server and its pool have their own.
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/log.hpp>
+#include <locara/base/result.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace locara::hub {
+
+/// What taking a seed in did.
+struct SeedReport {
+    bool changed = false; ///< False: this very seed was taken in before.
+    std::size_t models = 0;
+    std::size_t apps = 0;
+};
+
+class Hub {
+  public:
+    /// Opens a data folder; makes folder, keys and an empty signed catalog if there are none.
+    /// `clock` and `log` are borrowed and must outlive the hub. Errors: Busy (another process has
+    /// it), Corrupt (the catalog does not verify), Forbidden, NoSpace, Io.
+    static Result<std::unique_ptr<Hub>>
+    open(const std::filesystem::path& data, const Clock& clock, Log& log);
+
+    ~Hub(); ///< stop()
+    Hub(const Hub&) = delete;
+    Hub& operator=(const Hub&) = delete;
+
+    /// Checks a seed as a whole and publishes what is new in it; see seed.hpp for the checks and
+    /// their errors. Nothing is published when anything is wrong. What an earlier seed brought and
+    /// this one lacks stays. Call it before serve.
+    Result<SeedReport> take_seed(const std::filesystem::path& seed);
+
+    /// Starts to serve and to sign the catalog anew before it lapses; writes `ready`, which holds
+    /// the address. Errors as http::Server::start. Port 0 takes a free one.
+    Status serve(const std::string& address, std::uint16_t port);
+
+    /// The port in use; 0 before serve.
+    std::uint16_t port() const;
+
+    /// SHA-256 of the root that clients pin, in hex.
+    std::string fingerprint() const;
+
+    /// Stops to serve and removes `ready`. Idempotent.
+    void stop();
+
+  private:
+    struct State;
+    explicit Hub(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// The version of this program, "0.1.0".
+std::string_view version();
+
+} // namespace locara::hub
