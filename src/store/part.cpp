@@ -168,7 +168,9 @@ Status Part::write(std::uint64_t offset, ByteView bytes) {
     std::vector<Span> gaps;
     {
         const std::lock_guard guard(state_->mutex);
-        gaps = state_->received.gaps({offset, offset + bytes.size()});
+        const Span all{offset, offset + bytes.size()};
+        gaps = state_->claimed.gaps(all);
+        state_->claimed.add(all);
     }
     for (const Span& gap : gaps) {
         LOCARA_CHECK(state_->write_gap(gap.first, bytes.subspan(gap.first - offset, gap.size())));
@@ -294,6 +296,7 @@ Status Part::reset() {
     {
         const std::lock_guard guard(state_->mutex);
         state_->received.clear();
+        state_->claimed.clear();
         state_->unsynced.clear();
         state_->unsynced_bytes = 0;
     }

@@ -15,7 +15,8 @@ struct Part::State {
 
     State(Layout where, DigestLock held, PartJournal start)
         : layout(std::move(where)), lock(std::move(held)), digest(start.digest), size(start.size),
-          reused(start.spans.bytes()), received(start.spans), journal(std::move(start)) {}
+          reused(start.spans.bytes()), received(start.spans), claimed(start.spans),
+          journal(std::move(start)) {}
 
     /// Takes the part up from what lies on disk, or starts it.
     static Result<std::unique_ptr<State>>
@@ -36,6 +37,8 @@ struct Part::State {
 
     mutable std::mutex mutex; ///< Guards up to the next group.
     SpanSet received;
+    SpanSet claimed; ///< Received or being written: no byte is ever written twice, so that what
+                     ///< was hashed cannot change. A failed write leaves its claim.
     std::vector<Span> unsynced; ///< Received, and not yet in the journal.
     std::uint64_t unsynced_bytes = 0;
     Pace pace;

@@ -117,6 +117,27 @@ TEST_F(PartTest, skips_bytes_that_are_here_already) {
     EXPECT_EQ(content(store, digest), text);
 }
 
+TEST_F(PartTest, bytes_never_change_once_they_are_here_even_when_writers_overlap) {
+    Part part = open();
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            const std::string mine(1000, static_cast<char>('a' + t));
+            for (std::uint64_t at = 0; at + 1000 <= text.size(); at += 500) {
+                EXPECT_TRUE(part.write(at, as_bytes(mine)));
+            }
+        });
+    }
+    while (part.hashed_bytes() < text.size()) {
+        ASSERT_TRUE(part.advance_hash(1U << 20U));
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    const Fd file = locara::open_file(root / "parts" / digest.render(), O_RDONLY).value();
+    EXPECT_EQ(part.finish_hash().value(), crypto::sha256_file(file).value());
+}
+
 TEST_F(PartTest, refuses_bytes_past_the_end) {
     Part part = open();
     EXPECT_EQ(part.write(299'999, as_bytes("ab")).error().code(), ErrorCode::InvalidArgument);
@@ -266,8 +287,9 @@ TEST_F(PartTest, writers_and_the_hash_may_run_side_by_side) {
 TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts) {
     int published = 0;
     int resumed = 0;
+    unsigned file = 0; // the next one begins when this one is there
     for (unsigned round = 0; round < 60; ++round) {
-        const std::string bytes = random_text(200'000, 100 + round / 6);
+        const std::string bytes = random_text(100'000, 100 + file);
         const Digest wanted = digest_of(bytes);
         const pid_t child = ::fork();
         ASSERT_GE(child, 0);
@@ -277,7 +299,7 @@ TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts
                                : Result<std::variant<FileInfo, Part>>(mine.error());
             if (opened && std::holds_alternative<Part>(*opened)) {
                 Part& part = std::get<Part>(*opened);
-                part.set_pace({8192, 1h});
+                part.set_pace({16'384, 1h});
                 for (const Span& gap : part.missing()) {
                     for (std::uint64_t at = gap.first; at < gap.end; at += 4096) {
                         const auto size = std::min<std::uint64_t>(4096, gap.end - at);
@@ -302,7 +324,10 @@ TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts
         ASSERT_TRUE(report) << report.error().describe();
         ASSERT_TRUE(report->bad.empty()) << "round " << round;
         EXPECT_EQ(entries(root / "tmp"), 0U);
-        published += store.has(wanted) ? 1 : 0;
+        if (store.has(wanted)) {
+            ++published;
+            ++file;
+        }
         for (const PartInfo& part : store.list_parts().value()) {
             resumed += part.received_bytes > 0 ? 1 : 0;
         }
@@ -322,7 +347,7 @@ TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts
         }
     }
     EXPECT_GT(resumed, 0) << "no kill hit the middle of a part: the test shows nothing";
-    RecordProperty("published", published);
+    EXPECT_GT(published, 0) << "no child came to the end: the test shows little";
 }
 
 class SmallDisk : public PartTest {

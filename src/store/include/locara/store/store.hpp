@@ -75,9 +75,9 @@ using Gate = std::function<Status(const Fd& file)>;
 /// A file on its way in. Holds the lock of its digest for as long as it lives. What a checkpoint
 /// has noted stays for the next pull when it is destroyed. Made by Store::open_part.
 ///
-/// Threads: write, missing, received_bytes and checkpoint may be called from many threads at once
-/// (writes to different spans); advance_hash by one thread at a time beside them. The others need
-/// the part for themselves.
+/// Threads: write, missing, received_bytes, hashed_bytes and checkpoint may be called from many
+/// threads at once; advance_hash by one thread at a time beside them. The others need the part for
+/// themselves.
 class Part {
   public:
     /// When received bytes are made durable and noted: as soon as one of the two is passed.
@@ -102,9 +102,10 @@ class Part {
     /// What is not here yet, in order.
     std::vector<Span> missing() const;
 
-    /// Writes bytes at their offset. Those that are here already are skipped, never overwritten.
-    /// InvalidArgument past the end, NoSpace (with numbers) when the disk is full; what had
-    /// arrived before stays.
+    /// Writes bytes at their offset. Those that are here already, or that another thread is just
+    /// writing, are skipped: no byte is written twice. InvalidArgument past the end, NoSpace (with
+    /// numbers) when the disk is full; what had arrived before stays. After a failed write the part
+    /// is good for checkpoint, reset and discard only.
     Status write(std::uint64_t offset, ByteView bytes);
 
     void set_pace(Pace pace);

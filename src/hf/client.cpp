@@ -1,0 +1,200 @@
+#include "client_state.hpp"
+#include "resolve.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace locara::hf {
+
+namespace {
+
+/// The meaning that huggingface_hub gives to switches in the environment.
+bool is_set(const char* name) {
+    const char* value = std::getenv(name);
+    if (value == nullptr) {
+        return false;
+    }
+    std::string text(value);
+    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+        return (c >= 'a' && c <= 'z') ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return text == "1" || text == "ON" || text == "YES" || text == "TRUE";
+}
+
+std::string without_slash(std::string text) {
+    while (text.ends_with('/')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+bool is_header_safe(const std::string& token) {
+    return std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+bool is_success(int status) {
+    return status >= 200 && status < 300;
+}
+
+bool is_redirect(int status) {
+    return status >= 300 && status < 400;
+}
+
+} // namespace
+
+Options Options::from_environment(std::optional<std::string> endpoint) {
+    Options options;
+    if (const char* home = std::getenv("HF_ENDPOINT"); home != nullptr && *home != '\0') {
+        options.endpoint = home;
+    }
+    const auto home = http::parse_origin(options.endpoint);
+    if (endpoint) {
+        options.endpoint = *std::move(endpoint);
+    }
+    const auto used = http::parse_origin(options.endpoint);
+    const char* token = std::getenv("HF_TOKEN");
+    if (token != nullptr && home && used && *home == *used &&
+        !is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
+        options.token = Secret(token);
+    }
+    options.offline = is_set("HF_HUB_OFFLINE") ? OfflineMode::Yes : OfflineMode::No;
+    return options;
+}
+
+http::ClientRequest Endpoint::request(const std::string& url) const {
+    http::ClientRequest request;
+    request.url = url;
+    request.connect_timeout = options.connect_timeout;
+    request.stall_timeout = options.stall_timeout;
+    const auto target = http::parse_origin(url);
+    if (!options.token.empty() && target && *target == origin) {
+        request.headers.add("Authorization", "Bearer " + options.token.reveal());
+    }
+    return request;
+}
+
+Asked Endpoint::asked(std::string_view repo,
+                      std::string_view revision,
+                      std::string_view path) const {
+    return {options.endpoint,
+            std::string(repo),
+            std::string(revision),
+            std::string(path),
+            !options.token.empty()};
+}
+
+Status Endpoint::check_online(std::string_view what) const {
+    if (options.offline == Options::OfflineMode::No) {
+        return {};
+    }
+    return Error(ErrorCode::Offline,
+                 std::string(what) + " is not in the store, and the network is switched off "
+                                     "(HF_HUB_OFFLINE or --offline): allow it, and try again");
+}
+
+/// Sends until an answer with 2xx or 3xx comes back, within the retry policy.
+Result<http::ClientResponse> Client::State::ask(const http::ClientRequest& request,
+                                                const Asked& asked,
+                                                const std::stop_token& stop) {
+    Retry retry(endpoint.options.retry, endpoint.timer, endpoint.log);
+    while (true) {
+        auto response = endpoint.http.send(request, stop);
+        if (response && (is_success(response->status) || is_redirect(response->status))) {
+            return response;
+        }
+        LOCARA_CHECK(retry.after(response ? failure_of(*response, response->body, asked)
+                                          : failure_of(std::move(response).error()),
+                                 stop));
+    }
+}
+
+Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Result<Client> Client::create(http::Client& http, Options options) {
+    options.endpoint = without_slash(std::move(options.endpoint));
+    if (options.endpoint.find_first_of("?#") != std::string::npos) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the endpoint " + printable(options.endpoint) +
+                         " holds a query or fragment; give only scheme, host and path");
+    }
+    auto origin = http::parse_origin(options.endpoint);
+    if (!origin) {
+        return std::move(origin).context("the endpoint of the hub (HF_ENDPOINT)").error();
+    }
+    if (!is_header_safe(options.token.reveal())) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the token holds spaces or characters that cannot be sent; copy it again "
+                     "(HF_TOKEN)");
+    }
+    Timer& timer = options.timer != nullptr ? *options.timer : system_timer();
+    Log& log = options.log != nullptr ? *options.log : null_log();
+    return Client(std::make_unique<State>(
+        State{Endpoint{http, std::move(options), *std::move(origin), timer, log}}));
+}
+
+const std::string& Client::endpoint() const {
+    return state_->endpoint.options.endpoint;
+}
+
+Result<std::string>
+Client::resolve_url(std::string_view repo, std::string_view revision, std::string_view path) const {
+    return make_resolve_url(endpoint(), repo, revision, path);
+}
+
+Result<RemoteFile> Client::head(std::string_view repo,
+                                std::string_view revision,
+                                std::string_view path,
+                                std::stop_token stop) {
+    LOCARA_TRY(const std::string url, resolve_url(repo, revision, path));
+    LOCARA_CHECK(state_->endpoint.check_online(path));
+    const Asked asked = state_->endpoint.asked(repo, revision, path);
+    http::ClientRequest request = state_->endpoint.request(url);
+    request.method = "HEAD";
+    // A redirect to a download host bears the metadata itself, and that host's own headers say
+    // less. A redirect without metadata (a renamed repository) is followed.
+    request.follow = http::FollowRedirects::No;
+    LOCARA_TRY(http::ClientResponse response, state_->ask(request, asked, stop));
+    if (is_redirect(response.status) && !response.headers.find("X-Repo-Commit")) {
+        request.follow = http::FollowRedirects::Yes;
+        LOCARA_TRY(response, state_->ask(request, asked, stop));
+    }
+    if (is_commit(revision)) {
+        LOCARA_CHECK(check_commit(response, asked));
+    }
+    RemoteFile file;
+    file.commit = printable(response.headers.find("X-Repo-Commit").value_or(""));
+    const auto linked_etag = response.headers.find("X-Linked-Etag");
+    const auto etag = linked_etag ? linked_etag : response.headers.find("ETag");
+    file.etag = printable(bare_etag(etag.value_or("")));
+    auto size = response.headers.find("X-Linked-Size");
+    if (!size && is_success(response.status)) { // the length of a redirect is that of its own body
+        size = response.headers.find("Content-Length");
+    }
+    if (size) {
+        file.size = parse_length(*size);
+    }
+    return file;
+}
+
+Result<std::string> Client::get_text(std::string_view repo,
+                                     std::string_view revision,
+                                     std::string_view path,
+                                     std::uint64_t limit_bytes,
+                                     std::stop_token stop) {
+    LOCARA_TRY(const std::string url, resolve_url(repo, revision, path));
+    LOCARA_CHECK(state_->endpoint.check_online(path));
+    const Asked asked = state_->endpoint.asked(repo, revision, path);
+    http::ClientRequest request = state_->endpoint.request(url);
+    request.body_limit_bytes = limit_bytes;
+    LOCARA_TRY(http::ClientResponse response, state_->ask(request, asked, stop));
+    if (is_commit(revision)) {
+        LOCARA_CHECK(check_commit(response, asked));
+    }
+    return std::move(response.body);
+}
+
+} // namespace locara::hf
