@@ -106,6 +106,11 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
     if (text.starts_with("\xEF\xBB\xBF")) {
         return Error(ErrorCode::InvalidArgument, "JSON starts with a byte order mark");
     }
+    // nlohmann takes a NUL for the end of its input: what follows would be dropped in silence.
+    if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+        return Error(ErrorCode::InvalidArgument,
+                     "JSON is malformed at byte " + std::to_string(nul + 1) + ": a NUL byte");
+    }
     Checker checker(limits);
     if (!Json::sax_parse(text, &checker)) {
         return checker.error();

@@ -39,6 +39,8 @@ TEST(Json, names_the_byte_of_a_syntax_error) {
     EXPECT_FALSE(parse_json("\xEF\xBB\xBF{}"));
     EXPECT_FALSE(parse_json("\"\xff\""));
     EXPECT_FALSE(parse_json("{} x"));
+    EXPECT_FALSE(parse_json(std::string_view("{}\0 x", 5)));
+    EXPECT_FALSE(parse_json(std::string_view("{}\0", 3)));
 }
 
 } // namespace
