@@ -537,7 +537,7 @@ class Reader {
                                what + " is " + std::to_string(tensor.size) + " bytes from byte " +
                                    std::to_string(padded_end) + ", but the file ends at " +
                                    std::to_string(size_) + "; it may be cut short",
-                               padded_end);
+                               std::min(padded_end, size_));
             }
             if (padded_end != reached && !check_padding(reached, padded_end)) {
                 return false;

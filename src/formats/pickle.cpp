@@ -321,7 +321,7 @@ class Walker {
         case 'c': {
             std::string module;
             std::string name;
-            return take_line(module) && take_line(name) &&
+            return take_names(module, name) &&
                    push(import("GLOBAL", std::move(module), std::move(name)));
         }
         case 0x93: { // STACK_GLOBAL
@@ -378,7 +378,7 @@ class Walker {
         case 'i': { // INST
             std::string module;
             std::string name;
-            if (!take_line(module) || !take_line(name)) {
+            if (!take_names(module, name)) {
                 return false;
             }
             const std::size_t mark = find_mark();
@@ -528,6 +528,12 @@ class Walker {
                 return wrong("a line of more than 2 GiB");
             }
         }
+    }
+
+    /// Module and name, a line each. Python finds nothing under an empty one.
+    bool take_names(std::string& module, std::string& name) {
+        return take_line(module) && take_line(name) &&
+               ((!module.empty() && !name.empty()) || wrong("an import without a name"));
     }
 
     bool take_index_line(std::uint64_t& index) {

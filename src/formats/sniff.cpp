@@ -234,8 +234,9 @@ Kind refine_text(std::string_view head) {
 
 Result<bool> is_text(const ByteSource& source) {
     Utf8Checker checker;
-    std::vector<std::byte> block(256U << 10U);
     const std::uint64_t size = source.size();
+    std::vector<std::byte> block(
+        static_cast<std::size_t>(std::min<std::uint64_t>(256U << 10U, size)));
     for (std::uint64_t offset = 0; offset < size;) {
         const auto count =
             static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), size - offset));

@@ -404,7 +404,8 @@ unpack(const ByteSource& source, const ZipMember& member, std::uint64_t limit_by
         if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
             return tl::unexpected(Finding{"scan.memory", "no memory to unpack " + what, {}});
         }
-        std::vector<std::byte> block(64U << 10U);
+        std::vector<std::byte> block(
+            static_cast<std::size_t>(std::min<std::uint64_t>(64U << 10U, member.packed)));
         std::uint64_t taken = 0;
         std::byte spill{};
         stream.next_out = reinterpret_cast<Bytef*>(out.empty() ? &spill : out.data());

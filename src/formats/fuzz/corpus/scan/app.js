@@ -1,0 +1,2 @@
+(function(){const c=1;
+return c})()
