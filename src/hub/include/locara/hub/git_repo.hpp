@@ -78,7 +78,8 @@ class GitRepo {
     /// Makes an empty bare repository whose HEAD is `main`; what is there already stays.
     static Result<GitRepo> create(const std::filesystem::path& path);
 
-    /// A repository without refs that is nowhere on disk, to see what the id of a snapshot would be.
+    /// A repository without refs that is nowhere on disk, to see what the id of a snapshot would
+    /// be.
     static Result<GitRepo> create_in_memory();
 
     /// NotFound if there is none.
