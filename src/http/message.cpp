@@ -463,6 +463,9 @@ Response content_response(const Request& request, Content content) {
     if (if_range && *if_range != content.etag) {
         range_header.reset(); // Another version than the client has: it gets the whole of this one.
     }
+    if (request.method == "HEAD") {
+        range_header.reset(); // RFC 9110, 14.2: only GET has ranges.
+    }
     const ByteRange range = resolve_range(range_header, size);
     if (range.kind == ByteRange::Kind::Unsatisfiable && size != 0) {
         Response refusal = problem(

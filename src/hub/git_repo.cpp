@@ -131,7 +131,8 @@ GitRepo::~GitRepo() = default;
 
 Result<GitRepo> GitRepo::create(const std::filesystem::path& path) {
     start_git();
-    git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+    git_repository_init_options options;
+    git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
     options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
     options.initial_head = "main";
     git_repository* raw = nullptr;

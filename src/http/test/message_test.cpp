@@ -98,6 +98,9 @@ TEST(ContentResponse, answers_conditions_and_ranges) {
     EXPECT_EQ(std::get<std::string>(part.body), "234");
     EXPECT_EQ(part.headers.find("content-range"), "bytes 2-4/10");
 
+    request.method = "HEAD";
+    EXPECT_EQ(content_response(request, content).status, 200);
+    request.method = "GET";
     request.headers.set("If-Range", "\"older\"");
     EXPECT_EQ(content_response(request, content).status, 200);
 

@@ -3,8 +3,10 @@
 //
 // It knows no route. Every limit is applied before the thing it limits is read into memory, and
 // every wait for a client has a deadline. TLS is the job of a proxy in front.
-// Threads: a Server runs its own I/O threads (one unless told otherwise). A handler runs on the
-// strand of its connection; it must not block: hop to a BlockingPool with run_blocking.
+// A handler is cancelled (Asio terminal cancellation) when its client goes away; one that closes
+// only its sending side counts as gone, unless it sent more before. Threads: a Server runs its own
+// I/O threads (one unless told otherwise). A handler runs on the strand of its connection; it must
+// not block: hop to a BlockingPool with run_blocking.
 #pragma once
 
 #include <locara/base/log.hpp>
