@@ -1,0 +1,138 @@
+#include <locara/base/file.hpp>
+#include <locara/runtime/audit.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include <sys/stat.h>
+
+namespace locara::runtime {
+namespace {
+
+using testing::HasSubstr;
+
+class Audit : public testing::Test {
+  protected:
+    void SetUp() override {
+        auto made = TempFolder::create("/tmp", "locara-audit-");
+        ASSERT_TRUE(made);
+        folder_.emplace(std::move(*made));
+        path_ = folder_->path() / "audit.jsonl";
+    }
+
+    void write_three() {
+        auto log = AuditLog::open(path_, clock_);
+        ASSERT_TRUE(log) << log.error().describe();
+        ASSERT_TRUE(log->append("launched", {{"app", "locara/quick-add"}}));
+        ASSERT_TRUE(log->append("asked", {{"role", "text"}, {"answer_tokens", 12}}));
+        ASSERT_TRUE(log->append("denied", {{"why", "no_token"}}));
+    }
+
+    std::vector<std::string> lines() const {
+        std::ifstream file(path_);
+        std::vector<std::string> all;
+        for (std::string line; std::getline(file, line);) {
+            all.push_back(line);
+        }
+        return all;
+    }
+
+    void rewrite(const std::vector<std::string>& all) const {
+        std::ofstream file(path_);
+        for (const auto& line : all) {
+            file << line << "\n";
+        }
+    }
+
+    FakeClock clock_{*parse_time("2026-11-22T19:00:00Z")};
+    std::optional<TempFolder> folder_;
+    std::filesystem::path path_;
+};
+
+TEST_F(Audit, lines_say_what_happened_and_hang_together) {
+    write_three();
+    const auto all = lines();
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_THAT(all[0],
+                testing::StartsWith("{\"seq\":1,\"time\":\"2026-11-22T19:00:00Z\",\"event\":"
+                                    "\"launched\",\"app\":\"locara/quick-add\",\"prev\":\"" +
+                                    std::string(64, '0') + "\",\"hash\":\""));
+    const auto first = parse_json(all[0]);
+    const auto second = parse_json(all[1]);
+    ASSERT_TRUE(first && second);
+    EXPECT_EQ((*second)["prev"], (*first)["hash"]);
+    const auto report = AuditLog::verify(path_);
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(report->records, 3U);
+    EXPECT_EQ(report->head, (*parse_json(all[2]))["hash"]);
+
+    struct stat info {};
+
+    ASSERT_EQ(stat(path_.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777U, 0600U);
+}
+
+TEST_F(Audit, goes_on_where_it_ended) {
+    write_three();
+    write_three();
+    const auto report = AuditLog::verify(path_);
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(report->records, 6U);
+}
+
+TEST_F(Audit, a_changed_line_breaks_the_chain) {
+    write_three();
+    auto all = lines();
+    all[1].replace(all[1].find("\"answer_tokens\":12"), 18, "\"answer_tokens\":13");
+    rewrite(all);
+    const auto report = AuditLog::verify(path_);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code(), ErrorCode::Corrupt);
+    EXPECT_THAT(report.error().describe(), HasSubstr("line 2"));
+}
+
+TEST_F(Audit, a_line_taken_out_or_moved_breaks_the_chain) {
+    write_three();
+    const auto all = lines();
+    rewrite({all[0], all[2]});
+    EXPECT_FALSE(AuditLog::verify(path_));
+    rewrite({all[1], all[2]});
+    EXPECT_FALSE(AuditLog::verify(path_));
+    rewrite({all[0], all[2], all[1]});
+    EXPECT_FALSE(AuditLog::verify(path_));
+    rewrite(all);
+    EXPECT_TRUE(AuditLog::verify(path_));
+}
+
+TEST_F(Audit, half_a_line_left_by_a_crash_is_cut_off_and_said) {
+    write_three();
+    std::ofstream(path_, std::ios::app) << "{\"seq\":4,\"time\":\"2026";
+    EXPECT_FALSE(AuditLog::verify(path_));
+    write_three();
+    const auto report = AuditLog::verify(path_);
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(report->records, 7U);
+    EXPECT_THAT(lines()[3], HasSubstr("\"event\":\"recovered\",\"lost_bytes\":21"));
+}
+
+TEST_F(Audit, does_not_go_on_after_a_last_line_that_was_changed) {
+    write_three();
+    auto all = lines();
+    all[2].replace(all[2].find("no_token"), 8, "nothing!");
+    rewrite(all);
+    const auto log = AuditLog::open(path_, clock_);
+    ASSERT_FALSE(log);
+    EXPECT_EQ(log.error().code(), ErrorCode::Corrupt);
+}
+
+TEST_F(Audit, has_one_writer) {
+    const auto first = AuditLog::open(path_, clock_);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(AuditLog::open(path_, clock_).error().code(), ErrorCode::Busy);
+}
+
+} // namespace
+} // namespace locara::runtime
