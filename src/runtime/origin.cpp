@@ -63,6 +63,11 @@ std::optional<Denial> Origins::check(const http::Request& request, Site& site) c
     if (request.headers.find("Upgrade")) {
         return Denial{403, "upgrade_refused", "WebSockets and other upgrades are not used here"};
     }
+    // What a service worker hands a page comes without our headers, so without its policy.
+    if (request.headers.find("Service-Worker") ||
+        request.headers.find("Sec-Fetch-Dest").value_or("") == "serviceworker") {
+        return Denial{403, "service_worker_refused", "apps cannot have service workers"};
+    }
     if (auto denial = check_fetch_metadata(request, site)) {
         return denial;
     }

@@ -199,6 +199,8 @@ void add_app_headers(http::Response& response,
     response.headers.set("Content-Security-Policy", app_policy(origins, app));
     response.headers.set("Permissions-Policy", permissions_policy(&app));
     response.headers.set("Cross-Origin-Embedder-Policy", "require-corp");
+    // Looking up a name tells it to others; a policy does not cover that.
+    response.headers.set("X-DNS-Prefetch-Control", "off");
     // The shell is another site: with "same-origin" the browser would show nothing in its frame.
     response.headers.set("Cross-Origin-Resource-Policy", document ? "cross-origin" : "same-origin");
 }

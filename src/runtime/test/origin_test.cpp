@@ -192,6 +192,18 @@ TEST(Origins, a_frame_may_not_load_the_api_nor_the_shell) {
     EXPECT_EQ(check(request("GET", "/app/locara--quick-add", shell)), "cross_site");
 }
 
+TEST(Origins, a_service_worker_is_refused) {
+    EXPECT_EQ(check(request("GET",
+                            "/worker.js",
+                            {{"Host", kApp},
+                             {"Service-Worker", "script"},
+                             {"Sec-Fetch-Site", "same-origin"},
+                             {"Sec-Fetch-Dest", "serviceworker"}})),
+              "service_worker_refused");
+    EXPECT_EQ(check(request("GET", "/worker.js", {{"Host", kApp}, {"Service-Worker", "script"}})),
+              "service_worker_refused");
+}
+
 TEST(Origins, an_app_outside_its_frame_is_refused) {
     EXPECT_EQ(check(request("GET",
                             "/",
