@@ -24,8 +24,18 @@ bool Utf8Checker::feed(std::string_view block) {
     if (!valid_) {
         return false;
     }
-    for (const char c : block) {
-        const auto byte = static_cast<std::uint8_t>(c);
+    for (std::size_t i = 0; i < block.size(); ++i) {
+        if (pending_ == 0) { // most text is ASCII: eight bytes at once
+            std::uint64_t word = 0;
+            while (block.size() - i > sizeof(word)) {
+                std::memcpy(&word, block.data() + i, sizeof(word));
+                if ((word & 0x8080808080808080ULL) != 0) {
+                    break;
+                }
+                i += sizeof(word);
+            }
+        }
+        const auto byte = static_cast<std::uint8_t>(block[i]);
         if (pending_ > 0) {
             if (byte < low_ || byte > high_) {
                 return valid_ = false;

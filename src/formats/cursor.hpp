@@ -51,6 +51,16 @@ class Cursor {
         return true;
     }
 
+    /// Some of the bytes that come next, at least one; empty at the end or when a read fails.
+    /// Valid until the next call.
+    std::string_view ahead() {
+        std::uint8_t ignored = 0;
+        if (!peek(ignored)) {
+            return {};
+        }
+        return as_text(window_).substr(static_cast<std::size_t>(offset_ - window_begin_));
+    }
+
     bool skip(std::uint64_t count) {
         if (count > remaining()) {
             offset_ = size_;

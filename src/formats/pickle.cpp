@@ -511,18 +511,20 @@ class Walker {
     bool take_line(std::string& line) {
         const std::uint64_t begin = cursor_.offset();
         line_whole_ = true;
-        std::uint8_t byte = 0;
         while (true) {
-            if (!cursor_.next(byte)) {
+            const std::string_view ahead = cursor_.ahead();
+            if (ahead.empty()) {
                 return cut();
             }
-            if (byte == '\n') {
+            const std::size_t newline = ahead.find('\n');
+            const std::string_view part = ahead.substr(0, newline);
+            const std::size_t room = kMaxConstant - line.size();
+            line += part.substr(0, room);
+            line_whole_ = line_whole_ && part.size() <= room;
+            const bool found = newline != std::string_view::npos;
+            cursor_.skip(part.size() + (found ? 1 : 0));
+            if (found) {
                 return true;
-            }
-            if (line.size() < kMaxConstant) {
-                line.push_back(static_cast<char>(byte));
-            } else {
-                line_whole_ = false;
             }
             if (cursor_.offset() - begin > kMaxLine) {
                 return wrong("a line of more than 2 GiB");

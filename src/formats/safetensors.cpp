@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <unordered_set>
 #include <utility>
 
 namespace locara::formats {
@@ -41,6 +40,18 @@ class HeaderReader : public nlohmann::json_sax<Json> {
         : result_(result), data_size_(data_size) {}
 
     std::optional<Finding> problem;
+
+    /// To be asked at the end: whether no two tensors have one name.
+    bool names_differ() {
+        std::vector<std::string_view> names;
+        names.reserve(result_.tensors.size());
+        for (const SafetensorsTensor& tensor : result_.tensors) {
+            names.emplace_back(tensor.name);
+        }
+        std::sort(names.begin(), names.end());
+        const auto twice = std::adjacent_find(names.begin(), names.end());
+        return twice == names.end() || duplicate(*twice);
+    }
 
     bool null() override { return misplaced("null"); }
 
@@ -115,6 +126,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
             return true;
         case State::Top:
             if (key_ == "__metadata__") {
+                if (std::exchange(has_metadata_, true)) {
+                    return duplicate(key_);
+                }
                 state_ = State::Metadata;
                 return true;
             }
@@ -138,7 +152,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
         key_ = name;
         switch (state_) {
         case State::Top:
-            return names_.insert(name).second || duplicate(name);
+            return true; // two of one name are found at the end, without another copy of each
         case State::Metadata:
             if (result_.metadata.size() >= kSafetensorsMaxMetadata) {
                 return fail("metadata.entries",
@@ -305,13 +319,30 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     std::uint64_t data_size_;
     State state_ = State::Start;
     std::string key_;
-    std::unordered_set<std::string> names_;
     SafetensorsTensor tensor_;
+    bool has_metadata_ = false;
     bool has_dtype_ = false;
     bool has_shape_ = false;
     bool has_offsets_ = false;
     unsigned offsets_ = 0;
 };
+
+/// Offset of the first string of more than kSafetensorsMaxString bytes, as the JSON library would
+/// hold three copies of it. On JSON that is malformed any answer will do: parsing comes next.
+std::optional<std::size_t> find_long_string(std::string_view header) {
+    std::size_t at = header.find('"');
+    while (at != std::string_view::npos) {
+        std::size_t end = at + 1;
+        while (end < header.size() && header[end] != '"') {
+            end += header[end] == '\\' ? 2 : 1;
+        }
+        if (end - at - 1 > kSafetensorsMaxString) {
+            return at;
+        }
+        at = end < header.size() ? header.find('"', end + 1) : std::string_view::npos;
+    }
+    return std::nullopt;
+}
 
 /// The spans, sorted, must start at 0, touch, and end with the file.
 std::optional<Finding> check_tiling(Safetensors& result, std::uint64_t data_size) {
@@ -413,10 +444,17 @@ Checked<Safetensors> check_safetensors(const ByteSource& source) {
         return tl::unexpected(finding("header.utf8", "the header is not UTF-8"));
     }
 
+    if (const auto at = find_long_string(header)) {
+        return tl::unexpected(finding("header.string",
+                                      "the header holds a string of more than " +
+                                          std::to_string(kSafetensorsMaxString) + " bytes",
+                                      8 + *at));
+    }
+
     Safetensors result;
     result.data_offset = 8 + length;
     HeaderReader reader(result, size - result.data_offset);
-    if (!Json::sax_parse(header, &reader)) {
+    if (!Json::sax_parse(header, &reader) || !reader.names_differ()) {
         return tl::unexpected(
             reader.problem.value_or(finding("header.json", "the header is not strict JSON")));
     }

@@ -206,6 +206,12 @@ TEST(Safetensors, bounds_the_number_of_tensors_metadata_and_dimensions) {
     EXPECT_EQ(rule_of(metadata(100'000)), "valid");
     EXPECT_EQ(rule_of(metadata(100'001)), "safetensors.metadata.entries");
 
+    const auto text = [](std::size_t size) {
+        return safetensors(R"({"__metadata__":{"a":")" + std::string(size, 'x') + "\"}}", "");
+    };
+    EXPECT_EQ(rule_of(text(16U << 20U)), "valid");
+    EXPECT_EQ(rule_of(text((16U << 20U) + 1)), "safetensors.header.string");
+
     const auto dimensions = [](unsigned count) {
         std::string shape = "[1";
         for (unsigned i = 1; i < count; ++i) {

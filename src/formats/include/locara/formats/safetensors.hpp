@@ -18,6 +18,7 @@ namespace locara::formats {
 
 /// Limits of what is read. The first is the format's own, the rest bound memory.
 inline constexpr std::uint64_t kSafetensorsMaxHeader = 100'000'000; ///< bytes
+inline constexpr std::uint64_t kSafetensorsMaxString = 16U << 20U;  ///< bytes of one name or text
 inline constexpr std::uint64_t kSafetensorsMaxTensors = 100'000;
 inline constexpr std::uint64_t kSafetensorsMaxMetadata = 100'000;        ///< entries
 inline constexpr std::uint64_t kSafetensorsMaxDimensions = 64;           ///< of one tensor
