@@ -20,6 +20,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kMaxRedirectBodyBytes = 64U << 10U;
 constexpr std::size_t kMaxUrlBytes = 16U << 10U; // signed download addresses run to a few KiB
 constexpr long kReceiveBufferBytes = 256L << 10U;
+constexpr int kLongestPollMs = 30'000;
 
 char lower(char c) {
     return (c >= 'A' && c <= 'Z') ? static_cast<char>(c - 'A' + 'a') : c;
@@ -542,7 +543,8 @@ struct Client::State {
                     }
                 }
                 if (multi_code == CURLM_OK && !done) {
-                    multi_code = curl_multi_poll(lane->multi, nullptr, 0, 1000, nullptr);
+                    // Bounded by curl's own timers; a stop wakes it.
+                    multi_code = curl_multi_poll(lane->multi, nullptr, 0, kLongestPollMs, nullptr);
                 }
                 done = done || multi_code != CURLM_OK;
             }

@@ -33,7 +33,8 @@ TEST_F(PullTest, fetches_ranges_in_parallel_and_stores_the_file) {
     expect_stored();
     EXPECT_EQ(ranges.size(), 16U);
     EXPECT_EQ(ranges.at(0), "bytes=0-65535") << "the first is asked for alone";
-    EXPECT_EQ(server.connections(), 4U);
+    EXPECT_GE(server.connections(), 2U);
+    EXPECT_LE(server.connections(), 4U);
     EXPECT_EQ(result->fetched_bytes, text.size());
     EXPECT_EQ(result->reused_bytes, 0U);
     EXPECT_EQ(result->retries, 0);

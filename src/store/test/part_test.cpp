@@ -1,5 +1,6 @@
 #include "store_test_folder.hpp"
 
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -283,7 +284,30 @@ TEST_F(PartTest, writers_and_the_hash_may_run_side_by_side) {
     EXPECT_EQ(content(store, digest), text);
 }
 
-/// A child writes pieces and publishes, over and over; it is killed anywhere.
+/// What a child does until it is killed: writes pieces, publishes, and says each step on a pipe.
+void fill_and_publish(const std::filesystem::path& root, const std::string& bytes, int steps) {
+    auto store = Store::open(root);
+    if (!store) {
+        return;
+    }
+    auto opened = store->open_part(digest_of(bytes), bytes.size());
+    if (!opened || !std::holds_alternative<Part>(*opened)) {
+        return;
+    }
+    Part& part = std::get<Part>(*opened);
+    part.set_pace({16'384, 1h});
+    for (const Span& gap : part.missing()) {
+        for (std::uint64_t at = gap.first; at < gap.end; at += 4096) {
+            const auto piece =
+                std::string_view(bytes).substr(at, std::min<std::uint64_t>(4096, gap.end - at));
+            if (!part.write(at, as_bytes(piece)) || ::write(steps, "x", 1) != 1) {
+                return;
+            }
+        }
+    }
+    (void)part.publish().has_value();
+}
+
 TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts) {
     int published = 0;
     int resumed = 0;
@@ -291,31 +315,26 @@ TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts
     for (unsigned round = 0; round < 60; ++round) {
         const std::string bytes = random_text(100'000, 100 + file);
         const Digest wanted = digest_of(bytes);
+        std::array<int, 2> steps{};
+        ASSERT_EQ(::pipe2(steps.data(), O_CLOEXEC), 0);
         const pid_t child = ::fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
-            auto mine = Store::open(root);
-            auto opened = mine ? mine->open_part(wanted, bytes.size())
-                               : Result<std::variant<FileInfo, Part>>(mine.error());
-            if (opened && std::holds_alternative<Part>(*opened)) {
-                Part& part = std::get<Part>(*opened);
-                part.set_pace({16'384, 1h});
-                for (const Span& gap : part.missing()) {
-                    for (std::uint64_t at = gap.first; at < gap.end; at += 4096) {
-                        const auto size = std::min<std::uint64_t>(4096, gap.end - at);
-                        (void)part.write(at, as_bytes(std::string_view(bytes).substr(at, size)))
-                            .has_value();
-                        ::usleep(200);
-                    }
-                }
-                (void)part.publish().has_value();
-            }
-            ::pause();
+            fill_and_publish(root, bytes, steps[1]);
+            ::_exit(0);
         }
-        ::usleep(1000 + (round * 7919U) % 14'000U);
+        ::close(steps[1]);
+        char step = 0;
+        for (unsigned left = (round * 7919U) % 27U; left > 0; --left) { // a file has 25 steps
+            if (::read(steps[0], &step, 1) != 1) {
+                break; // it has come to its end
+            }
+        }
+        ::usleep((round * 104'729U) % 2'000U);
         ::kill(child, SIGKILL);
         int status = 0;
         ::waitpid(child, &status, 0);
+        ::close(steps[0]);
 
         auto reopened = Store::open(root);
         ASSERT_TRUE(reopened) << reopened.error().describe();
@@ -328,13 +347,11 @@ TEST_F(PartTest, killed_anywhere_the_store_holds_whole_files_and_resumable_parts
             ++published;
             ++file;
         }
-        for (const PartInfo& part : store.list_parts().value()) {
-            resumed += part.received_bytes > 0 ? 1 : 0;
-        }
         auto opened = store.open_part(wanted, bytes.size());
         ASSERT_TRUE(opened) << opened.error().describe();
         if (std::holds_alternative<Part>(*opened)) { // what is noted is right
             Part& part = std::get<Part>(*opened);
+            resumed += part.reused_bytes() > 0 ? 1 : 0;
             const auto stored = read_file(root / "parts" / wanted.render(), 1U << 30U);
             ASSERT_TRUE(stored) << stored.error().describe();
             std::uint64_t at = 0;
