@@ -419,7 +419,7 @@ class Update {
                 return *std::move(stored_timestamp);
             }
             if (timestamp.snapshot.version < stored_timestamp->snapshot.version) {
-                return rollback("the snapshot named by the timestamp",
+                return rollback("the snapshot that the timestamp names",
                                 timestamp.snapshot.version,
                                 stored_timestamp->snapshot.version);
             }

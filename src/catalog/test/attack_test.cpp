@@ -113,7 +113,9 @@ TEST_F(CatalogAttack, older_timestamp_replayed) {
     publish_honestly();
     ASSERT_TRUE(client.refresh());
     server.files = old;
-    expect_refused(client, "timestamp went back from version 3 to version 2");
+    expect_refused(
+        client,
+        "timestamp went back from version 3 to version 2; an old catalog is being replayed");
     expect_recovers(client);
 }
 
@@ -124,7 +126,7 @@ TEST_F(CatalogAttack, older_snapshot_under_a_new_timestamp) {
     Forge forge = this->forge();
     forge.docs["snapshot"]["version"] = 2;
     forge.retime();
-    expect_refused(client, "the snapshot named by the timestamp went back from version 3");
+    expect_refused(client, "the snapshot that the timestamp names went back from version 3");
 }
 
 TEST_F(CatalogAttack, snapshot_listing_a_lower_version) {
