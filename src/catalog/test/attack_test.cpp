@@ -92,6 +92,28 @@ TEST_P(CatalogAttackOnRole, expired) {
     expect_recovers(client, forge, {GetParam()});
 }
 
+TEST_F(CatalogAttack, freeze_of_a_stored_snapshot_under_fresh_timestamps) {
+    Forge forge = this->forge();
+    forge.docs["snapshot"]["expires"] = "2026-11-24T00:00:00Z";
+    forge.commit({});
+    Client client = updated();
+    clock.set(at("2026-11-25T00:00:00Z"));
+    forge.docs["timestamp"]["expires"] = "2026-11-26T00:00:00Z";
+    forge.retime();
+    expect_refused(client, "snapshot expired on 2026-11-24T00:00:00Z");
+}
+
+TEST_P(CatalogAttackOnRole, freeze_of_a_stored_role_under_fresh_snapshots) {
+    Forge forge = this->forge();
+    forge.docs[GetParam()]["expires"] = "2026-11-24T00:00:00Z";
+    forge.commit({GetParam()});
+    Client client = updated();
+    clock.set(at("2026-11-25T00:00:00Z"));
+    forge.docs["timestamp"]["expires"] = "2026-11-26T00:00:00Z";
+    forge.relink({});
+    expect_refused(client, std::string(GetParam()) + " expired on 2026-11-24T00:00:00Z");
+}
+
 TEST_F(CatalogAttack, expired_root_counts_for_the_last_one_only) {
     Client client = updated();
     Forge forge = this->forge();
@@ -424,6 +446,18 @@ TEST_F(CatalogAttack, target_with_other_bytes) {
     EXPECT_TRUE(client.get_target_file(kBundle, dest));
 }
 
+TEST_F(CatalogAttack, target_with_the_right_hash_and_another_length) {
+    Client client = updated();
+    Forge forge = this->forge();
+    Json& length = forge.docs["apps"]["targets"][kBundle]["length"];
+    length = length.get<std::uint64_t>() + 1;
+    forge.commit({"apps"});
+    ASSERT_TRUE(client.refresh());
+    EXPECT_THAT(client.get_target(kBundle).error().message(), HasSubstr("has 23 bytes"));
+    EXPECT_THAT(client.get_target_file(kBundle, folder.path() / "out").error().message(),
+                HasSubstr("has 23 bytes"));
+}
+
 TEST_F(CatalogAttack, target_failing_one_of_two_hashes) {
     Client client = updated();
     Forge forge = this->forge();
@@ -446,6 +480,9 @@ TEST_F(CatalogAttack, target_with_unknown_algorithms_only) {
     EXPECT_THAT(got.error().message(), HasSubstr("unknown hash algorithms only"));
     EXPECT_EQ(client.get_target_file(kBundle, folder.path() / "out").error().code(),
               ErrorCode::Corrupt);
+    // Not only because it has no address: bytes that came some other way prove nothing either.
+    EXPECT_THAT(verify_target(*client.find_target(kBundle), kBundleBytes).error().message(),
+                HasSubstr("unknown hash algorithms only"));
 }
 
 TEST_F(CatalogAttack, target_with_a_digest_that_is_a_path) {
