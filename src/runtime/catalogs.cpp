@@ -220,6 +220,11 @@ Result<Hub> Installer::add_hub(const std::string& url, std::string_view root_byt
         state_->hubs = std::move(hubs);
         state_->catalogs.push_back(std::move(opened));
     }
+    for (auto& one : state_->catalogs) {
+        if (one.hub.url == url) {
+            LOCARA_CHECK(state_->prefetch(one));
+        }
+    }
     return hub;
 }
 
@@ -247,6 +252,25 @@ Status Installer::refresh() {
     LOCARA_CHECK(state_->check_any_hub());
     for (auto& one : state_->catalogs) {
         LOCARA_CHECK(one.client->refresh().context("catalog of " + one.hub.url));
+        LOCARA_CHECK(state_->prefetch(one));
+    }
+    return {};
+}
+
+Status Installer::State::prefetch(HubCatalog& one) {
+    for (const auto& [_, newest] : newest_apps(*one.client)) {
+        if (options.stop.stop_requested()) {
+            return Error(ErrorCode::Cancelled, "stopped");
+        }
+        // What cannot be had now is asked for again when somebody wants it.
+        const auto app = read_app(one.hub, *one.client, newest.second);
+        if (!app) {
+            continue;
+        }
+        for (const auto& need : app->entry.manifest.models) {
+            const auto ignored = resolve_model(*app, need);
+            static_cast<void>(ignored);
+        }
     }
     return {};
 }
@@ -260,9 +284,17 @@ Result<std::vector<CatalogApp>> Installer::search(std::string_view text) {
             if (found.contains(id)) {
                 continue;
             }
-            LOCARA_TRY(auto app, read_app(one.hub, *one.client, newest.second));
-            if (matches(app.entry.manifest, words)) {
-                found.emplace(id, std::move(app));
+            // One entry that cannot be read (of a newer schema, say) hides only itself.
+            auto app = read_app(one.hub, *one.client, newest.second);
+            if (!app) {
+                state_->options.log->warning(
+                    "runtime",
+                    "catalog entry skipped",
+                    {{"target", newest.second.name}, {"error", app.error().describe()}});
+                continue;
+            }
+            if (matches(app->entry.manifest, words)) {
+                found.emplace(id, std::move(*app));
             }
         }
     }
@@ -370,7 +402,8 @@ Result<std::vector<PlannedModel>> Installer::resolve_models(const CatalogApp& ap
     return models;
 }
 
-Result<PlannedModel> Installer::find_model(const manifest::ModelId& id, std::string_view variant) {
+Result<Installer::FoundModel> Installer::find_model(const manifest::ModelId& id,
+                                                    std::string_view variant) {
     LOCARA_CHECK(state_->check_any_hub());
     for (auto& one : state_->catalogs) {
         std::optional<manifest::VerifiedModelManifest> newest;
@@ -386,10 +419,17 @@ Result<PlannedModel> Installer::find_model(const manifest::ModelId& id, std::str
             }
         }
         if (newest) {
-            return state_->plan_model("", std::move(*newest), variant);
+            LOCARA_TRY(auto model, state_->plan_model("", std::move(*newest), variant));
+            return FoundModel{std::move(model), one.hub};
         }
     }
     return Error(ErrorCode::NotFound, "no hub has the model " + id.render());
+}
+
+Result<PlannedModel> Installer::plan_manifest(std::string bytes, std::string_view variant) {
+    const auto digest = crypto::sha256(as_bytes(bytes));
+    LOCARA_TRY(auto manifest, manifest::VerifiedModelManifest::verify(std::move(bytes), digest));
+    return state_->plan_model("", std::move(manifest), variant);
 }
 
 std::optional<catalog::TakedownEntry>

@@ -228,7 +228,9 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
                     return file.here;
                 });
             });
-        plan.up_to_date = is_same(installed->lock, plan) && whole;
+        // Hashed again too: installing is how one mends an app whose files were changed.
+        plan.up_to_date = is_same(installed->lock, plan) && whole &&
+                          open_installed(state.options.home, entry.manifest.id).has_value();
     }
     if (plan.up_to_date) {
         return plan;

@@ -30,6 +30,10 @@ struct Installer::State {
 
     Result<HubCatalog> open_catalog(const Hub& hub);
 
+    /// Brings the newest entries and the model manifests they pin into the local copy, so that
+    /// search and cards work offline. Only Cancelled is an error.
+    Status prefetch(HubCatalog& one);
+
     /// NotFound with what to do if there is none.
     Status check_any_hub() const;
 

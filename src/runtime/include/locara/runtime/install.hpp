@@ -182,9 +182,20 @@ class Installer {
     /// Refused (the format gate), Busy.
     Result<Lock> install(const Plan& plan, ProgressSink& progress);
 
-    /// Fetches one repository file set by its model manifest, without an app: the default variant
-    /// or `variant`. Files stay in the store, unreferenced. Errors as plan and install.
-    Result<PlannedModel> find_model(const manifest::ModelId& id, std::string_view variant);
+    /// The newest manifest of a model in the catalogs' copies, with its default variant or
+    /// `variant`. NotFound.
+    struct FoundModel {
+        PlannedModel model;
+        Hub hub;
+    };
+
+    Result<FoundModel> find_model(const manifest::ModelId& id, std::string_view variant);
+
+    /// The same for a manifest that the caller vouches for. Errors as ModelManifest::parse.
+    Result<PlannedModel> plan_manifest(std::string bytes, std::string_view variant);
+
+    /// Fetches the files of a model without an app; they stay in the store, unreferenced. Errors:
+    /// those of hf::Client::pull, Refused (the format gate).
     Status pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
 
     /// Installed apps by id; folders that hold no valid lock are left out.

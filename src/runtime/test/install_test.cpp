@@ -1,0 +1,289 @@
+#include "install_fixture.hpp"
+
+#include <locara/runtime/registry.hpp>
+
+namespace locara::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST_F(InstallTest, from_a_pinned_root_to_an_app_on_disk) {
+    auto installer = open_with_hub();
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan) << plan.error().describe();
+    EXPECT_EQ(plan->here_bytes, 0U);
+    EXPECT_EQ(plan->fetch_bytes, weights_.size() + plan->app.entry.bundle_size);
+    EXPECT_FALSE(plan->up_to_date);
+    EXPECT_THAT(plan->licenses_to_accept(), IsEmpty());
+    const auto lock = installer.install(*plan, null_progress());
+    ASSERT_TRUE(lock) << lock.error().describe();
+    EXPECT_THAT(files_below(home_.apps()),
+                ElementsAre("locara/first/1.0.0/bundle.list",
+                            "locara/first/1.0.0/bundle/dist/index.html",
+                            "locara/first/1.0.0/bundle/locara.json",
+                            "locara/first/1.0.0/lock.json",
+                            "locara/first/1.0.0/models/text.json"));
+    EXPECT_EQ(lock->models[0].revision, kRevision);
+    EXPECT_EQ(lock->models[0].files[0].sha256, crypto::sha256(as_bytes(weights_)));
+    EXPECT_EQ(installer.list()->size(), 1U);
+    const auto again = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->up_to_date);
+    EXPECT_EQ(again->fetch_bytes, 0U);
+    const auto outcome = installer.verify(std::nullopt, null_progress());
+    ASSERT_TRUE(outcome);
+    EXPECT_THAT(outcome->problems, IsEmpty());
+    EXPECT_EQ(outcome->files, 1U);
+}
+
+TEST_F(InstallTest, search_and_show_read_the_local_copy) {
+    publish_app("locara/second", "1.0.0");
+    publish_app("locara/second", "1.2.0");
+    publish_app("locara/second", "2.0.0-beta");
+    open_with_hub();
+    down_ = true;
+    auto installer = open(Network::Offline);
+    const auto all = installer.search("");
+    ASSERT_TRUE(all) << all.error().describe();
+    ASSERT_EQ(all->size(), 2U);
+    EXPECT_EQ((*all)[1].entry.manifest.version.render(), "1.2.0");
+    EXPECT_EQ(installer.search("SECOND tests")->size(), 1U);
+    EXPECT_EQ(installer.search("absent")->size(), 0U);
+    EXPECT_EQ(installer.find(ref("locara/second@1.0.0")).error().code(), ErrorCode::Offline);
+    EXPECT_THAT(installer.find(ref("other/second")).error().message(),
+                HasSubstr("locara/second@1.2.0"));
+}
+
+TEST_F(InstallTest, wrong_weights_never_reach_the_store) {
+    auto installer = open_with_hub();
+    tamper_ = [](const std::string& path, const std::string& body) -> std::optional<std::string> {
+        if (!path.ends_with(".gguf")) {
+            return std::nullopt;
+        }
+        auto other = body;
+        other[500] = static_cast<char>(other[500] ^ 1);
+        return other;
+    };
+    const auto lock = install(installer, "locara/first");
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::Corrupt);
+    expect_nothing_installed(installer);
+    EXPECT_EQ(installer.disk_use()->store.files, 0U);
+    tamper_ = nullptr;
+    EXPECT_TRUE(install(installer, "locara/first"));
+}
+
+TEST_F(InstallTest, a_changed_bundle_is_refused) {
+    auto installer = open_with_hub();
+    tamper_ = [](const std::string& path, const std::string& body) -> std::optional<std::string> {
+        return path.ends_with(".locapp") ? std::optional(body.substr(0, body.size() - 1) + "x")
+                                         : std::nullopt;
+    };
+    const auto lock = install(installer, "locara/first");
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::Corrupt);
+    expect_nothing_installed(installer);
+}
+
+TEST_F(InstallTest, a_bundle_whose_manifest_is_not_the_one_shown_is_refused) {
+    auto shown = app_json("locara/liar", "1.0.0");
+    shown["description"] = "Something nicer than what is inside";
+    publish_app("locara/liar", "1.0.0", shown);
+    auto installer = open_with_hub();
+    const auto lock = install(installer, "locara/liar");
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::Corrupt);
+    EXPECT_THAT(lock.error().message(), HasSubstr("not the manifest that the catalog shows"));
+    expect_nothing_installed(installer);
+}
+
+TEST_F(InstallTest, weights_that_are_no_gguf_are_refused_by_the_gate_although_signed) {
+    weights_ = std::string("\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.", 23);
+    publish_model();
+    publish_app("locara/pickle", "1.0.0");
+    auto installer = open_with_hub();
+    const auto lock = install(installer, "locara/pickle");
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::Refused) << lock.error().describe();
+    expect_nothing_installed(installer);
+    EXPECT_EQ(installer.disk_use()->store.files, 0U);
+}
+
+TEST_F(InstallTest, an_expired_catalog_installs_nothing_and_what_is_installed_still_opens) {
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    publish_app("locara/second", "1.0.0");
+    clock_.advance(std::chrono::hours(24 * 3));
+    const auto lock = install(installer, "locara/second");
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::Corrupt);
+    EXPECT_THAT(lock.error().describe(), HasSubstr("timestamp"));
+    EXPECT_TRUE(open_installed(home_, *manifest::AppId::parse("locara/first")));
+}
+
+TEST_F(InstallTest, a_newer_version_takes_the_place_of_the_older) {
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    publish_app("locara/first", "1.1.0");
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->replaces->render(), "1.0.0");
+    EXPECT_EQ(plan->here_bytes, weights_.size());
+    ASSERT_TRUE(installer.install(*plan, null_progress()));
+    const auto apps = installer.list();
+    ASSERT_EQ(apps->size(), 1U);
+    EXPECT_EQ(apps->front().lock.version.render(), "1.1.0");
+}
+
+TEST_F(InstallTest, the_same_version_with_other_bytes_is_installed_anew) {
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    // A curator's own hub may sign the same version again while an app is made.
+    write(temp_.path() / "source/locara/first/LICENSE", "new");
+    publish_app("locara/first", "1.0.0");
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan);
+    EXPECT_FALSE(plan->up_to_date);
+    ASSERT_TRUE(installer.install(*plan, null_progress()));
+    EXPECT_THAT(files_below(home_.apps()),
+                ::testing::Contains("locara/first/1.0.0/bundle/LICENSE"));
+    EXPECT_THAT(files_below(home_.temporary()), IsEmpty());
+}
+
+TEST_F(InstallTest, removing_keeps_weights_that_another_app_names) {
+    publish_app("locara/second", "1.0.0");
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    ASSERT_TRUE(install(installer, "locara/second"));
+    auto removal = installer.remove(*manifest::AppId::parse("locara/first"));
+    ASSERT_TRUE(removal) << removal.error().describe();
+    EXPECT_THAT(removal->files, IsEmpty());
+    EXPECT_EQ(removal->kept_files.size(), 1U);
+    EXPECT_EQ(installer.disk_use()->store.files, 1U);
+    removal = installer.remove(*manifest::AppId::parse("locara/second"));
+    ASSERT_TRUE(removal);
+    EXPECT_EQ(removal->files.size(), 1U);
+    EXPECT_GE(removal->freed_bytes, weights_.size());
+    EXPECT_EQ(installer.disk_use()->store.files, 0U);
+    expect_nothing_installed(installer);
+    EXPECT_EQ(installer.remove(*manifest::AppId::parse("locara/first")).error().code(),
+              ErrorCode::NotFound);
+}
+
+TEST_F(InstallTest, verify_and_open_find_what_was_changed_on_disk) {
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    const auto id = *manifest::AppId::parse("locara/first");
+    ASSERT_TRUE(open_installed(home_, id));
+    const auto folder = home_.apps() / "locara/first/1.0.0";
+    write(folder / "bundle/dist/index.html", "<script>evil</script>");
+    EXPECT_EQ(open_installed(home_, id).error().code(), ErrorCode::Corrupt);
+    EXPECT_EQ(installer.verify(id, null_progress())->problems.size(), 1U);
+    // Installing again mends it, although the version is the same.
+    ASSERT_TRUE(install(installer, "locara/first"));
+    EXPECT_TRUE(open_installed(home_, id));
+}
+
+TEST_F(InstallTest, a_takedown_blocks_installs_and_stops_what_runs) {
+    publish_app("locara/second", "1.0.0");
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    auto store = store::Store::open(home_.store);
+    ASSERT_TRUE(store);
+    Registry registry(home_, *store, clock_);
+    auto app = registry.get("locara--first");
+    ASSERT_TRUE(app) << app.error().describe();
+    EXPECT_EQ(app->models[0].weights.size(), 1U);
+    EXPECT_FALSE(registry.blocked(*app));
+    ASSERT_TRUE(repository_->add_takedown({"app",
+                                           "locara/first",
+                                           std::nullopt,
+                                           catalog::TakedownAction::BlockRun,
+                                           "it lies",
+                                           "2026-11-22"}));
+    ASSERT_TRUE(repository_->add_takedown({"app",
+                                           "locara/second",
+                                           std::nullopt,
+                                           catalog::TakedownAction::BlockInstall,
+                                           "it breaks",
+                                           "2026-11-22"}));
+    ASSERT_TRUE(repository_->publish(clock_));
+    ASSERT_TRUE(installer.refresh());
+    const auto blocked = registry.blocked(*app);
+    ASSERT_TRUE(blocked);
+    EXPECT_THAT(*blocked, HasSubstr("it lies"));
+    const auto second = install(installer, "locara/second");
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code(), ErrorCode::Refused);
+    EXPECT_THAT(second.error().message(), HasSubstr("it breaks"));
+}
+
+TEST_F(InstallTest, restrictive_terms_are_named) {
+    license_ = "CC-BY-NC-4.0";
+    publish_model();
+    publish_app("locara/second", "1.0.0");
+    auto installer = open_with_hub();
+    EXPECT_THAT(installer.plan(ref("locara/second"))->licenses_to_accept(),
+                ElementsAre("CC-BY-NC-4.0"));
+}
+
+TEST_F(InstallTest, a_cancelled_install_leaves_nothing_and_a_later_one_works) {
+    auto installer = open_with_hub();
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan);
+    tamper_ = [this](const std::string& path, const std::string&) -> std::optional<std::string> {
+        if (path.ends_with(".gguf")) {
+            stop_.request_stop();
+        }
+        return std::nullopt;
+    };
+    const auto lock = installer.install(*plan, null_progress());
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::Cancelled) << lock.error().describe();
+    expect_nothing_installed(installer);
+    stop_ = std::stop_source();
+    tamper_ = nullptr;
+    auto fresh = open();
+    EXPECT_TRUE(install(fresh, "locara/first"));
+}
+
+TEST_F(InstallTest, what_a_killed_install_left_is_cleared_by_the_next) {
+    auto installer = open_with_hub();
+    write(home_.temporary() / "install-dead/app/lock.json", "{}");
+    ASSERT_TRUE(install(installer, "locara/first"));
+    EXPECT_THAT(files_below(home_.temporary()), IsEmpty());
+}
+
+TEST_F(InstallTest, an_unknown_hub_root_is_a_conflict_not_a_change) {
+    auto installer = open_with_hub();
+    auto other =
+        catalog::Repository::create(temp_.path() / "other", temp_.path() / "other-keys", clock_);
+    ASSERT_TRUE(other);
+    const auto added = installer.add_hub(url(), other->first_root());
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().code(), ErrorCode::Conflict);
+    EXPECT_EQ(installer.hubs().size(), 1U);
+    EXPECT_TRUE(installer.add_hub(url(), repository_->first_root()));
+    EXPECT_EQ(installer.hubs().size(), 1U);
+    ASSERT_TRUE(installer.remove_hub(url()));
+    EXPECT_TRUE(load_hubs(home_)->empty());
+    EXPECT_EQ(installer.search("").error().code(), ErrorCode::NotFound);
+}
+
+TEST_F(InstallTest, the_network_is_not_touched_when_it_must_not_be) {
+    open_with_hub();
+    auto installer = open(Network::Offline);
+    const int before = requests_;
+    const auto plan = installer.plan(ref("locara/first"));
+    if (plan) {
+        EXPECT_EQ(installer.install(*plan, null_progress()).error().code(), ErrorCode::Offline);
+    } else {
+        EXPECT_EQ(plan.error().code(), ErrorCode::Offline);
+    }
+    EXPECT_EQ(requests_, before);
+}
+
+} // namespace
+} // namespace locara::runtime
