@@ -1,11 +1,14 @@
 #include "samples.hpp"
 
+#include <locara/base/file.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/schema.hpp>
 #include <locara/manifest/verified.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
 
 namespace locara::manifest {
 namespace {
@@ -159,6 +162,18 @@ void expect_bounded_patterns(const Json& schema, const std::string& where) {
 TEST(Schema, every_pattern_is_bounded) {
     expect_bounded_patterns(Json::parse(schema_text(SchemaName::App)), "app");
     expect_bounded_patterns(Json::parse(schema_text(SchemaName::Model)), "model");
+}
+
+TEST(AppManifest, those_of_this_repository_are_valid) {
+    int seen = 0;
+    for (const auto& folder : std::filesystem::directory_iterator(LOCARA_SOURCE_DIR "/apps")) {
+        if (const auto text = read_file(folder.path() / "locara.json", kManifestLimitBytes)) {
+            const auto app = AppManifest::parse(*text);
+            EXPECT_TRUE(app) << folder.path() << ": " << app.error().describe();
+            ++seen;
+        }
+    }
+    EXPECT_GE(seen, 2);
 }
 
 TEST(Facts, say_what_an_app_can_do_in_plain_words) {
