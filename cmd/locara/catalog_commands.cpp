@@ -1,0 +1,171 @@
+// locara search, locara show: from the local copies of the catalogs, so they work offline.
+#include "context.hpp"
+#include "plan_text.hpp"
+
+#include <locara/base/bytes.hpp>
+
+namespace locara::cli {
+
+namespace {
+
+Json app_json(const manifest::AppManifest& app) {
+    return {{"id", app.id.render()},
+            {"version", app.version.render()},
+            {"name", app.name},
+            {"description", app.description},
+            {"category", app.category},
+            {"kind", manifest::render(app.entry.kind)},
+            {"license", app.license},
+            {"network", app.capabilities.net}};
+}
+
+std::string render_card(const manifest::AppManifest& app,
+                        const std::vector<runtime::PlannedModel>& models) {
+    std::string out = clean(app.name) + "  " + app.id.render() + " " + app.version.render() +
+                      "  (" + std::string(manifest::render(app.entry.kind)) + ")\n" +
+                      clean(app.description) + "\n\n";
+    for (const auto& fact : manifest::facts(app)) {
+        out += pad(fact.subject, 11) + clean(fact.text) + "  [" + fact.mark + "]\n";
+    }
+    out += pad("needs", 11) + render_memory(app.memory_bytes) + " memory, " +
+           render_size(app.disk_bytes) + " disk, GPU " + app.gpu + "  [declared]\n";
+    out += pad("license", 11) + clean(app.license) + "\n";
+    for (const auto& model : models) {
+        const auto& manifest = *model.manifest;
+        out += pad("model", 11) + clean(manifest.name) + " (" + model.role +
+               "): " + manifest.source.repo + "@" + manifest.source.revision.substr(0, 12) + ", " +
+               model.get_variant().quantization + ", " +
+               render_size(model.get_variant().download_bytes()) + "\n";
+        out += pad("", 11) + clean(manifest.license.id) + ": " +
+               clean(manifest::describe(manifest.license.terms)) + "\n";
+        if (const auto& quality = model.get_variant().quality) {
+            std::string value = std::to_string(quality->value);
+            value.erase(value.find_last_not_of('0') + 1);
+            out += pad("", 11) + clean(quality->metric) + " " + value + " (" + clean(quality->how) +
+                   ")  [measured]\n";
+        }
+    }
+    if (!app.repository.empty()) {
+        out += pad("source", 11) + clean(app.repository) + "\n";
+    }
+    return out + pad("install", 11) + "locara install " + app.id.render();
+}
+
+/// What is installed, when no catalog can say.
+Result<int>
+show_installed(Context& context, runtime::Installer& installer, const manifest::AppId& id) {
+    LOCARA_TRY(const auto entry, installer.get(id));
+    if (context.flags.json) {
+        Json out = {{"schema", "locara.show/1"}};
+        out["app"] = app_json(entry.manifest);
+        out["installed"] = entry.lock.version.render();
+        out["hub"] = entry.lock.hub;
+        context.print_json(out);
+    } else {
+        context.print(render_card(entry.manifest, {}));
+    }
+    return kDone;
+}
+
+} // namespace
+
+Result<int> run_search(Context& context, const std::vector<std::string>& words, bool refresh) {
+    LOCARA_TRY(auto installer, context.installer());
+    std::string text;
+    for (const auto& word : words) {
+        text += word + " ";
+    }
+    if (refresh) {
+        LOCARA_CHECK(installer.refresh());
+    }
+    LOCARA_TRY(const auto apps, installer.search(text));
+    LOCARA_TRY(const auto installed, installer.list());
+    Json list = Json::array();
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& app : apps) {
+        const auto& manifest = app.entry.manifest;
+        const bool here = std::any_of(installed.begin(), installed.end(), [&](const auto& one) {
+            return one.lock.app == manifest.id;
+        });
+        Json one = app_json(manifest);
+        one["hub"] = app.hub.url;
+        one["installed"] = here;
+        list.push_back(std::move(one));
+        rows.push_back(
+            {manifest.id.render(),
+             manifest.version.render(),
+             here ? "installed" : "",
+             "leaves: " + (manifest.capabilities.net.empty() ? std::string("nothing")
+                                                             : manifest.capabilities.net.front()),
+             manifest.description});
+        if (context.flags.quiet) {
+            context.print(manifest.id.render());
+        }
+    }
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.search/1"}, {"apps", std::move(list)}});
+    } else if (rows.empty()) {
+        context.say("Nothing found. `locara search` without words lists every app.");
+    } else if (!context.flags.quiet) {
+        context.print(render_table(rows));
+    }
+    return kDone;
+}
+
+Result<int> run_show(Context& context, const std::string& text) {
+    LOCARA_TRY(const auto ref, manifest::AppRef::parse(text));
+    LOCARA_TRY(auto installer, context.installer());
+    auto app = installer.find(ref);
+    if (!app) {
+        if (app.error().code() == ErrorCode::NotFound && installer.get(ref.id)) {
+            return show_installed(context, installer, ref.id);
+        }
+        return std::move(app).error();
+    }
+    auto resolved = installer.resolve_models(*app);
+    // A card is worth showing without its models too (never fetched, and no network now).
+    const auto models = resolved ? std::move(*resolved) : std::vector<runtime::PlannedModel>();
+    const auto taken = installer.find_takedown(*app, models);
+    const auto installed = installer.get(ref.id);
+    if (context.flags.json) {
+        LOCARA_TRY(const auto manifest, parse_json(app->entry.manifest_json));
+        Json facts = Json::array();
+        for (const auto& fact : manifest::facts(app->entry.manifest)) {
+            facts.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
+        }
+        Json list = Json::array();
+        for (const auto& model : models) {
+            LOCARA_TRY(auto one, parse_json(model.manifest.bytes()));
+            list.push_back({{"role", model.role},
+                            {"manifest_sha256", model.manifest.digest().render()},
+                            {"manifest", std::move(one)}});
+        }
+        Json out = {{"schema", "locara.show/1"}};
+        out["app"] = app_json(app->entry.manifest);
+        out["manifest"] = manifest;
+        out["hub"] = app->hub.url;
+        out["bundle"] = {{"size", app->entry.bundle_size},
+                         {"sha256", app->entry.bundle_sha256.render()},
+                         {"files_sha256", app->entry.files_sha256.render()}};
+        out["facts"] = std::move(facts);
+        out["models"] = std::move(list);
+        out["installed"] = installed ? Json(installed->lock.version.render()) : Json();
+        out["takedown"] = taken ? Json({{"action", catalog::render(taken->action)},
+                                        {"reason", taken->reason},
+                                        {"date", taken->date}})
+                                : Json();
+        context.print_json(out);
+        return kDone;
+    }
+    context.print(render_card(app->entry.manifest, models));
+    if (taken) {
+        context.print("called back " + clean(taken->date) + " (" +
+                      std::string(catalog::render(taken->action)) + "): " + clean(taken->reason));
+    }
+    if (!resolved) {
+        context.say("Models are not shown: " + resolved.error().describe());
+    }
+    return kDone;
+}
+
+} // namespace locara::cli

@@ -1,0 +1,192 @@
+#include "context.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace locara::cli {
+
+namespace {
+
+void write_to(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const auto written = ::write(fd, text.data(), text.size());
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return; // nobody reads any more; the exit code still tells
+        }
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+bool is_set(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' && std::string_view(value) != "0";
+}
+
+unsigned terminal_width() {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) {
+        return size.ws_col - 1U;
+    }
+    return 79;
+}
+
+std::size_t count_characters(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+    }));
+}
+
+} // namespace
+
+void Context::print(std::string_view text) {
+    write_to(STDOUT_FILENO, std::string(text) + "\n");
+}
+
+void Context::print_json(const Json& json) {
+    print(render_json(json));
+}
+
+void Context::say(std::string_view text) {
+    if (!flags.quiet && !flags.json) {
+        write_to(STDERR_FILENO, std::string(text) + "\n");
+    }
+}
+
+Result<bool> Context::ask(const std::string& question, const std::string& flag, Answer otherwise) {
+    if (!terminal_in() || !terminal_err()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "this needs an answer and there is no terminal to ask on; pass " + flag);
+    }
+    write_to(STDERR_FILENO, question + (otherwise == Answer::Yes ? " [Y/n] " : " [y/N] "));
+    std::string line;
+    const auto token = interrupt_token();
+    while (true) {
+        if (token.stop_requested()) {
+            write_to(STDERR_FILENO, "\n");
+            return Error(ErrorCode::Cancelled, "stopped");
+        }
+        pollfd input{STDIN_FILENO, POLLIN, 0};
+        if (::poll(&input, 1, 100) <= 0) {
+            continue;
+        }
+        char c = 0;
+        const auto got = ::read(STDIN_FILENO, &c, 1);
+        if (got <= 0) {
+            return false; // the terminal is gone: nobody agreed
+        }
+        if (c == '\n') {
+            break;
+        }
+        line += c;
+    }
+    if (line.empty()) {
+        return otherwise == Answer::Yes;
+    }
+    return line == "y" || line == "Y" || line == "yes" || line == "Yes";
+}
+
+bool Context::terminal_in() const {
+    return ::isatty(STDIN_FILENO) == 1;
+}
+
+bool Context::terminal_out() const {
+    return ::isatty(STDOUT_FILENO) == 1;
+}
+
+bool Context::terminal_err() const {
+    return ::isatty(STDERR_FILENO) == 1;
+}
+
+Log& Context::log() const {
+    if (flags.verbose > 1 || is_set("LOCARA_LOG")) {
+        return stderr_log(LogLevel::Debug);
+    }
+    return flags.verbose > 0 ? stderr_log(LogLevel::Info) : null_log();
+}
+
+Result<runtime::Home> Context::home() const {
+    return runtime::Home::from_environment();
+}
+
+Result<http::Client*> Context::http() {
+    if (!http_) {
+        http::Client::Options options;
+        options.user_agent = "locara/" LOCARA_VERSION;
+        LOCARA_TRY(auto client, http::Client::create(std::move(options)));
+        http_ = std::make_unique<http::Client>(std::move(client));
+    }
+    return http_.get();
+}
+
+Result<runtime::Installer> Context::installer() {
+    runtime::InstallerOptions options;
+    LOCARA_TRY(options.home, home());
+    LOCARA_TRY(options.http, http());
+    options.log = &log();
+    options.stop = interrupt_token();
+    if (flags.offline || is_set("LOCARA_OFFLINE") || is_set("HF_HUB_OFFLINE")) {
+        options.network = runtime::Network::Offline;
+    }
+    const char* hub = std::getenv("LOCARA_HUB");
+    if (!flags.hub.empty()) {
+        options.hub = flags.hub;
+    } else if (hub != nullptr && *hub != '\0') {
+        options.hub = hub;
+    }
+    if (!flags.endpoint.empty()) {
+        options.endpoint = flags.endpoint;
+    }
+    return runtime::Installer::open(std::move(options));
+}
+
+std::unique_ptr<ProgressView> Context::progress() {
+    auto mode = parse_progress_mode(flags.progress);
+    ProgressMode chosen = mode ? *mode : ProgressMode::Auto;
+    if (chosen == ProgressMode::Auto) {
+        chosen = flags.quiet || flags.json || is_set("HF_HUB_DISABLE_PROGRESS_BARS")
+                     ? ProgressMode::None
+                 : terminal_err() ? ProgressMode::Tty
+                                  : ProgressMode::Plain;
+    }
+    return std::make_unique<ProgressView>(
+        chosen, terminal_width(), [](std::string_view text) { write_to(STDERR_FILENO, text); });
+}
+
+std::string pad(std::string_view text, std::size_t width) {
+    std::string out(text);
+    const auto length = count_characters(text);
+    if (length < width) {
+        out.append(width - length, ' ');
+    }
+    return out;
+}
+
+std::string render_table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            widths[i] = std::max(widths[i], count_characters(row[i]));
+        }
+    }
+    std::string out;
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line += i + 1 < row.size() ? pad(clean(row[i]), widths[i]) + "  " : clean(row[i]);
+        }
+        out += (out.empty() ? "" : "\n") + line;
+    }
+    return out;
+}
+
+} // namespace locara::cli

@@ -1,0 +1,114 @@
+// What every command gets: the global flags, where to write, and the installer.
+#pragma once
+
+#include "exit_codes.hpp"
+#include "interrupt.hpp"
+#include "progress.hpp"
+
+#include <locara/base/json.hpp>
+#include <locara/http/client.hpp>
+#include <locara/runtime/install.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::cli {
+
+struct Flags {
+    bool json = false;
+    bool quiet = false;
+    bool yes = false;
+    bool dry_run = false;
+    bool offline = false;
+    int verbose = 0;
+    std::string hub;
+    std::string endpoint;
+    std::string progress = "auto";
+    std::string color = "auto";
+    std::vector<std::string> accepted_licenses;
+};
+
+class Context {
+  public:
+    explicit Context(Flags given) : flags(std::move(given)) {}
+
+    Flags flags;
+
+    /// Standard output: results. A line gets its newline; false once nobody reads it any more.
+    void print(std::string_view text);
+    void print_json(const Json& json);
+
+    /// Standard error: what people read on the way. Nothing with --quiet or --json.
+    void say(std::string_view text);
+
+    /// A yes-or-no question on the terminal; `otherwise` is what an empty answer means.
+    /// InvalidArgument, naming `flag`, when there is no terminal to ask on. Cancelled.
+    enum class Answer { No, Yes };
+    Result<bool> ask(const std::string& question, const std::string& flag, Answer otherwise);
+
+    bool terminal_in() const;
+    bool terminal_out() const; ///< Standard output.
+    bool terminal_err() const;
+
+    Log& log() const;
+    Result<runtime::Home> home() const;
+    Result<http::Client*> http();
+    Result<runtime::Installer> installer();
+    std::unique_ptr<ProgressView> progress();
+
+  private:
+    std::unique_ptr<http::Client> http_;
+};
+
+/// Pads a text to columns (characters, not bytes).
+std::string pad(std::string_view text, std::size_t width);
+
+/// Rows of a table, columns two spaces apart, the last one as it is.
+std::string render_table(const std::vector<std::vector<std::string>>& rows);
+
+// The commands. Each returns the exit code or the error that main tells.
+Result<int> run_hub_add(Context& context,
+                        const std::string& url,
+                        const std::string& root_file,
+                        const std::string& fingerprint);
+Result<int> run_hub_list(Context& context);
+Result<int> run_hub_remove(Context& context, const std::string& url);
+Result<int> run_search(Context& context, const std::vector<std::string>& words, bool refresh);
+Result<int> run_show(Context& context, const std::string& ref);
+Result<int> run_install(Context& context, const std::vector<std::string>& refs);
+Result<int> run_list(Context& context);
+Result<int> run_remove(Context& context, const std::vector<std::string>& ids);
+Result<int> run_pull(Context& context, const std::string& model, const std::string& manifest_file);
+Result<int> run_verify(Context& context, const std::string& id);
+Result<int> run_df(Context& context);
+Result<int> run_doctor(Context& context);
+Result<int> run_scan(Context& context, const std::vector<std::string>& paths);
+Result<int> run_welcome(Context& context);
+
+struct RunOptions {
+    std::string app;
+    std::optional<std::string> once;
+    bool open = false;
+};
+
+Result<int> run_app(Context& context, const RunOptions& options);
+
+struct ServeOptions {
+    std::uint16_t port = 0;
+    std::uint64_t idle_seconds = 0; ///< 0: as the broker has it.
+    std::uint64_t context_limit = 0;
+};
+
+Result<int> run_serve(Context& context, const ServeOptions& options);
+Result<int> run_stop(Context& context);
+Result<int> run_status(Context& context);
+
+/// The plan, then the questions, then the install: what `install` and `run` share. Prints what was
+/// saved at the end. The lock is the installed one, also if there was nothing to do.
+Result<std::optional<runtime::Lock>>
+install_with_plan(Context& context, runtime::Installer& installer, const manifest::AppRef& ref);
+
+} // namespace locara::cli

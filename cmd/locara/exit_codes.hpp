@@ -1,0 +1,38 @@
+// The one table from kinds of error to exit codes (docs/cli.md, "Exit codes"), and how an error is
+// told: once, in one line, with a hint if there is one.
+#pragma once
+
+#include <locara/base/result.hpp>
+
+#include <string>
+
+namespace locara::cli {
+
+enum Exit : int {
+    kDone = 0,
+    kFailed = 1,
+    kUsage = 2,
+    kNotFound = 3,
+    kDenied = 4,
+    kNetwork = 5,
+    kVerification = 6,
+    kNoRoom = 7,
+    kRefused = 8,
+    kBusy = 9,
+    kPartly = 11,
+    kOffline = 12,
+    kInterrupted = 130,
+    kTerminated = 143,
+};
+
+/// The exit code of a kind of error. Cancelled is kInterrupted; main knows if it was a SIGTERM.
+int exit_code(ErrorCode code);
+
+/// "locara: <error>\n", or as one JSON object (schema locara.error/1) with a newline.
+std::string render_error(const Error& error, int exit, bool json);
+
+/// `text` with control characters made visible, so that what a catalog says cannot drive a
+/// terminal.
+std::string clean(std::string_view text);
+
+} // namespace locara::cli

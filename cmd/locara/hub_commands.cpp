@@ -1,0 +1,128 @@
+// locara hub add | list | rm
+#include "context.hpp"
+
+#include <locara/base/file.hpp>
+
+namespace locara::cli {
+
+namespace {
+
+constexpr std::uint64_t kRootLimitBytes = 512'000; // TUF, section 5; docs/formats/catalog.md
+
+std::string plural(unsigned n, const char* word) {
+    return std::to_string(n) + " " + word + (n == 1 ? "" : "s");
+}
+
+/// The root, by whichever of the three ways somebody vouches for it.
+Result<std::string> get_root(Context& context,
+                             runtime::Installer& installer,
+                             const std::string& url,
+                             const std::string& root_file,
+                             const std::string& fingerprint) {
+    if (!root_file.empty()) {
+        return read_file(root_file, kRootLimitBytes);
+    }
+    if (!fingerprint.empty()) {
+        LOCARA_TRY(const auto wanted,
+                   crypto::Sha256Digest::parse(fingerprint).context("--fingerprint"));
+        LOCARA_TRY(auto root, installer.fetch_root(url));
+        LOCARA_TRY(const auto info, catalog::inspect_root(root));
+        if (info.fingerprint != wanted) {
+            return Error(ErrorCode::Corrupt,
+                         "the root of " + url + " has the fingerprint " +
+                             info.fingerprint.render() + ", but you expect " + wanted.render() +
+                             "; do not add it before you know why");
+        }
+        return root;
+    }
+    // Known already: its pinned root is asked for no second time.
+    for (const auto& hub : installer.hubs()) {
+        if (hub.url == url) {
+            LOCARA_TRY(auto root, installer.fetch_root(url));
+            LOCARA_TRY(const auto info, catalog::inspect_root(root));
+            if (info.fingerprint == hub.root) {
+                return root;
+            }
+        }
+    }
+    if (!context.terminal_in() || !context.terminal_err()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "nobody is here to confirm the root of " + url +
+                         "; pass --fingerprint HEX or --root FILE, as its operator gave it to you");
+    }
+    LOCARA_TRY(auto root, installer.fetch_root(url));
+    LOCARA_TRY(const auto info, catalog::inspect_root(root));
+    context.say("The root of " + url + "\n  fingerprint  " + info.fingerprint.render() +
+                "\n  signed by    " + std::to_string(info.threshold) + " of " +
+                plural(info.keys, "key") + ", until " + render_time(info.expires) +
+                "\nCompare the fingerprint with what the hub's operator published elsewhere.");
+    LOCARA_TRY(const bool yes,
+               context.ask("Trust this hub?", "--fingerprint HEX", Context::Answer::No));
+    if (!yes) {
+        return Error(ErrorCode::Refused, "not trusted; nothing was added");
+    }
+    return root;
+}
+
+} // namespace
+
+Result<int> run_hub_add(Context& context,
+                        const std::string& text,
+                        const std::string& root_file,
+                        const std::string& fingerprint) {
+    LOCARA_TRY(const auto url, runtime::normalize_hub_url(text));
+    LOCARA_TRY(auto installer, context.installer());
+    LOCARA_TRY(const auto root, get_root(context, installer, url, root_file, fingerprint));
+    LOCARA_TRY(const auto hub, installer.add_hub(url, root));
+    LOCARA_TRY(const auto apps, installer.search(""));
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.hub-add/1"},
+                            {"url", hub.url},
+                            {"fingerprint", hub.root.render()},
+                            {"apps", apps.size()}});
+    }
+    context.say("Added " + hub.url + " (" + plural(static_cast<unsigned>(apps.size()), "app") +
+                "). Try  locara search");
+    return kDone;
+}
+
+Result<int> run_hub_list(Context& context) {
+    LOCARA_TRY(auto installer, context.installer());
+    Json list = Json::array();
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& state : installer.catalog_states()) {
+        const auto checked = state.last_checked ? render_time(*state.last_checked) : "never";
+        list.push_back({{"url", state.hub.url},
+                        {"fingerprint", state.hub.root.render()},
+                        {"added", state.hub.added},
+                        {"last_checked", state.last_checked ? Json(checked) : Json()},
+                        {"fresh", static_cast<bool>(state.fresh)}});
+        rows.push_back({state.hub.url,
+                        "checked " + checked,
+                        state.fresh ? "fresh" : "stale: " + state.fresh.error().message()});
+        if (context.flags.quiet) {
+            context.print(state.hub.url);
+        }
+    }
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.hub-list/1"}, {"hubs", std::move(list)}});
+    } else if (rows.empty()) {
+        context.say("No hub yet. Add one:  locara hub add URL");
+    } else if (!context.flags.quiet) {
+        context.print(render_table(rows));
+    }
+    return kDone;
+}
+
+Result<int> run_hub_remove(Context& context, const std::string& text) {
+    LOCARA_TRY(const auto url, runtime::normalize_hub_url(text));
+    LOCARA_TRY(auto installer, context.installer());
+    LOCARA_CHECK(installer.remove_hub(url));
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.hub-rm/1"}, {"url", url}});
+    }
+    context.say("Removed " + url + ". What was installed from it stays.");
+    return kDone;
+}
+
+} // namespace locara::cli

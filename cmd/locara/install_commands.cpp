@@ -1,0 +1,334 @@
+// locara install, list, rm, pull, verify, df
+#include "context.hpp"
+#include "plan_text.hpp"
+
+#include <locara/base/bytes.hpp>
+#include <locara/base/file.hpp>
+
+#include <algorithm>
+
+namespace locara::cli {
+
+namespace {
+
+/// Terms that restrict must be accepted by name; --yes is not enough.
+Status accept_licenses(Context& context, const runtime::Plan& plan) {
+    for (const auto& id : plan.licenses_to_accept()) {
+        const auto& accepted = context.flags.accepted_licenses;
+        if (std::find(accepted.begin(), accepted.end(), id) != accepted.end()) {
+            continue;
+        }
+        const std::string flag = "--accept-license " + id;
+        if (!context.terminal_in() || !context.terminal_err()) {
+            return Error(ErrorCode::Forbidden,
+                         "the model's license " + id +
+                             " restricts what you may do and must be "
+                             "accepted by name; read it, then pass " +
+                             flag);
+        }
+        std::string url;
+        for (const auto& model : plan.models) {
+            if (model.manifest->license.id == id) {
+                url = model.manifest->license.url;
+            }
+        }
+        LOCARA_TRY(const bool yes,
+                   context.ask("Do you accept the terms of " + id + " (" + clean(url) + ")?",
+                               flag,
+                               Context::Answer::No));
+        if (!yes) {
+            return Error(ErrorCode::Forbidden,
+                         "the terms of " + id + " were not accepted; nothing was installed");
+        }
+    }
+    return {};
+}
+
+Json lock_json(const runtime::Lock& lock) {
+    Json models = Json::array();
+    for (const auto& model : lock.models) {
+        models.push_back({{"role", model.role},
+                          {"id", model.id.render()},
+                          {"variant", model.variant},
+                          {"manifest", "sha256:" + model.manifest.render()}});
+    }
+    return {{"id", lock.app.render()},
+            {"version", lock.version.render()},
+            {"hub", lock.hub},
+            {"installed", lock.installed},
+            {"models", std::move(models)}};
+}
+
+} // namespace
+
+Result<std::optional<runtime::Lock>>
+install_with_plan(Context& context, runtime::Installer& installer, const manifest::AppRef& ref) {
+    auto planned = installer.plan(ref);
+    if (!planned) {
+        // What is installed stays usable when the hub cannot be asked; say so and go on.
+        const auto code = planned.error().code();
+        const bool unreachable = code == ErrorCode::Unavailable || code == ErrorCode::Timeout ||
+                                 code == ErrorCode::Offline;
+        auto installed = installer.get(ref.id);
+        if (unreachable && installed &&
+            (ref.version.empty() || installed->lock.version.render() == ref.version)) {
+            context.say(ref.id.render() + " " + installed->lock.version.render() +
+                        " is installed; newer versions could not be looked for: " +
+                        clean(planned.error().describe()));
+            return std::optional(std::move(installed->lock));
+        }
+        return std::move(planned).error();
+    }
+    const auto& plan = *planned;
+    if (plan.up_to_date) {
+        context.say(ref.id.render() + " " + plan.app.entry.manifest.version.render() +
+                    " is installed and up to date.");
+        if (context.flags.json) {
+            context.print_json(
+                {{"schema", "locara.install/1"}, {"plan", plan_json(plan)}, {"installed", true}});
+        }
+        LOCARA_TRY(auto installed, installer.get(ref.id));
+        return std::optional(std::move(installed.lock));
+    }
+    context.say(render_plan(plan));
+    if (context.flags.dry_run) {
+        if (context.flags.json) {
+            context.print_json(
+                {{"schema", "locara.install/1"}, {"plan", plan_json(plan)}, {"installed", false}});
+        }
+        return std::optional<runtime::Lock>();
+    }
+    if (!context.flags.yes) {
+        LOCARA_TRY(const bool yes, context.ask("Install?", "--yes", Context::Answer::Yes));
+        if (!yes) {
+            context.say("Nothing was installed.");
+            return std::optional<runtime::Lock>();
+        }
+    }
+    LOCARA_CHECK(accept_licenses(context, plan));
+    const auto progress = context.progress();
+    auto lock = installer.install(plan, *progress);
+    progress->clear();
+    if (!lock) {
+        return std::move(lock).error();
+    }
+    context.say("Installed " + lock->app.render() + " " + lock->version.render() + ": " +
+                render_summary(plan));
+    if (context.flags.json) {
+        context.print_json(
+            {{"schema", "locara.install/1"}, {"plan", plan_json(plan)}, {"installed", true}});
+    }
+    return std::optional(std::move(*lock));
+}
+
+Result<int> run_install(Context& context, const std::vector<std::string>& refs) {
+    std::vector<manifest::AppRef> parsed;
+    for (const auto& text : refs) {
+        LOCARA_TRY(auto ref, manifest::AppRef::parse(text));
+        parsed.push_back(std::move(ref));
+    }
+    LOCARA_TRY(auto installer, context.installer());
+    for (const auto& ref : parsed) {
+        LOCARA_TRY(const auto lock, install_with_plan(context, installer, ref));
+        if (lock && context.flags.quiet && !context.flags.json) {
+            context.print(lock->app.render());
+        }
+    }
+    return kDone;
+}
+
+Result<int> run_list(Context& context) {
+    LOCARA_TRY(auto installer, context.installer());
+    LOCARA_TRY(const auto apps, installer.list());
+    Json list = Json::array();
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& app : apps) {
+        Json one = lock_json(app.lock);
+        one["name"] = app.manifest.name;
+        one["kind"] = manifest::render(app.manifest.entry.kind);
+        std::uint64_t weights = 0;
+        for (const auto& model : app.lock.models) {
+            for (const auto& file : model.files) {
+                weights += file.size;
+            }
+        }
+        one["weights_bytes"] = weights;
+        list.push_back(std::move(one));
+        rows.push_back({app.lock.app.render(),
+                        app.lock.version.render(),
+                        render_size(weights),
+                        app.manifest.description});
+        if (context.flags.quiet && !context.flags.json) {
+            context.print(app.lock.app.render());
+        }
+    }
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.list/1"}, {"apps", std::move(list)}});
+    } else if (rows.empty()) {
+        context.say("Nothing is installed. `locara search` lists what there is.");
+    } else if (!context.flags.quiet) {
+        context.print(render_table(rows));
+    }
+    return kDone;
+}
+
+Result<int> run_remove(Context& context, const std::vector<std::string>& ids) {
+    LOCARA_TRY(auto installer, context.installer());
+    Json removed = Json::array();
+    std::uint64_t freed = 0;
+    for (const auto& text : ids) {
+        LOCARA_TRY(const auto ref, manifest::AppRef::parse(text));
+        LOCARA_TRY(auto removal, installer.plan_removal(ref.id));
+        std::string words = "Removes " + removal.app.render() + " " + removal.version.render();
+        for (const auto& file : removal.files) {
+            words += "\n  goes   " + clean(file.path) + ", " + render_size(file.size);
+        }
+        for (const auto& file : removal.kept_files) {
+            words += "\n  stays  " + clean(file.path) + ", " + render_size(file.size) +
+                     " (another app uses it)";
+        }
+        words += "\n  frees  " + render_size(removal.freed_bytes);
+        context.say(words);
+        if (!context.flags.dry_run) {
+            if (!context.flags.yes) {
+                LOCARA_TRY(const bool yes, context.ask("Remove?", "--yes", Context::Answer::No));
+                if (!yes) {
+                    continue;
+                }
+            }
+            LOCARA_TRY(removal, installer.remove(ref.id));
+            context.say("Removed. " + render_size(removal.freed_bytes) + " freed.");
+        }
+        freed += removal.freed_bytes;
+        removed.push_back({{"id", removal.app.render()},
+                           {"version", removal.version.render()},
+                           {"freed_bytes", removal.freed_bytes}});
+    }
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.rm/1"},
+                            {"dry_run", context.flags.dry_run},
+                            {"apps", std::move(removed)},
+                            {"freed_bytes", freed}});
+    }
+    return kDone;
+}
+
+Result<int> run_pull(Context& context, const std::string& text, const std::string& manifest_file) {
+    LOCARA_TRY(auto installer, context.installer());
+    std::optional<runtime::PlannedModel> model;
+    runtime::Hub hub;
+    if (!manifest_file.empty()) {
+        LOCARA_TRY(auto bytes, read_file(manifest_file, manifest::kManifestLimitBytes));
+        LOCARA_TRY(model, installer.plan_manifest(std::move(bytes), text).context(manifest_file));
+        hub = installer.hubs().empty() ? runtime::Hub{"https://huggingface.co", {}, ""}
+                                       : installer.hubs().front();
+    } else {
+        const auto colon = text.find(':');
+        LOCARA_TRY(const auto id, manifest::ModelId::parse(text.substr(0, colon)));
+        LOCARA_TRY(
+            auto found,
+            installer.find_model(id, colon == std::string::npos ? "" : text.substr(colon + 1)));
+        model = std::move(found.model);
+        hub = std::move(found.hub);
+    }
+    std::uint64_t needed = 0;
+    for (const auto& file : model->files) {
+        needed += file.file.size;
+        context.say((file.here ? "here    " : "fetches ") + clean(file.file.path) + ", " +
+                    render_size(file.file.size));
+    }
+    if (!context.flags.dry_run) {
+        const auto progress = context.progress();
+        LOCARA_CHECK(installer.pull(*model, hub, *progress));
+        progress->clear();
+        context.say(
+            render_size(needed) +
+            " in the store, all verified. No app names them yet: `locara df` shows such files.");
+    }
+    if (context.flags.json) {
+        Json files = Json::array();
+        for (const auto& file : model->files) {
+            files.push_back({{"path", file.file.path},
+                             {"size", file.file.size},
+                             {"sha256", file.file.sha256.render()}});
+        }
+        context.print_json({{"schema", "locara.pull/1"},
+                            {"model", model->manifest->id.render()},
+                            {"variant", model->variant},
+                            {"files", std::move(files)}});
+    }
+    return kDone;
+}
+
+Result<int> run_verify(Context& context, const std::string& text) {
+    LOCARA_TRY(auto installer, context.installer());
+    std::optional<manifest::AppId> id;
+    if (!text.empty()) {
+        LOCARA_TRY(auto ref, manifest::AppRef::parse(text));
+        id = std::move(ref.id);
+    }
+    const auto progress = context.progress();
+    LOCARA_TRY(const auto outcome, installer.verify(id, *progress));
+    progress->clear();
+    if (context.flags.json) {
+        Json problems = Json::array();
+        for (const auto& problem : outcome.problems) {
+            problems.push_back({{"subject", problem.subject}, {"text", problem.text}});
+        }
+        context.print_json({{"schema", "locara.verify/1"},
+                            {"apps", outcome.apps},
+                            {"files", outcome.files},
+                            {"bytes", outcome.bytes},
+                            {"problems", std::move(problems)}});
+    }
+    for (const auto& problem : outcome.problems) {
+        context.say("bad  " + clean(problem.subject) + ": " + clean(problem.text));
+    }
+    if (!outcome.problems.empty()) {
+        return Error(ErrorCode::Corrupt,
+                     std::to_string(outcome.problems.size()) +
+                         " of what is installed is not what was verified, first " +
+                         outcome.problems[0].subject + ": " + outcome.problems[0].text);
+    }
+    context.say(std::to_string(outcome.apps) + " apps, " + std::to_string(outcome.files) +
+                " files, " + render_size(outcome.bytes) + ": all as they were verified.");
+    return kDone;
+}
+
+Result<int> run_df(Context& context) {
+    LOCARA_TRY(auto installer, context.installer());
+    LOCARA_TRY(const auto use, installer.disk_use());
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.df/1"},
+                            {"store",
+                             {{"files", use.store.files},
+                              {"files_bytes", use.store.file_bytes},
+                              {"parts", use.store.parts},
+                              {"parts_bytes", use.store.part_bytes},
+                              {"quarantined", use.store.quarantined},
+                              {"quarantined_bytes", use.store.quarantined_bytes},
+                              {"unreferenced", use.unreferenced_files},
+                              {"unreferenced_bytes", use.unreferenced_bytes}}},
+                            {"apps", {{"count", use.apps}, {"bytes", use.app_bytes}}},
+                            {"catalogs", {{"bytes", use.catalog_bytes}}},
+                            {"free_bytes", use.free_bytes}});
+        return kDone;
+    }
+    context.print(render_table(
+        {{"weights", render_size(use.store.file_bytes), std::to_string(use.store.files) + " files"},
+         {"  unused",
+          render_size(use.unreferenced_bytes),
+          std::to_string(use.unreferenced_files) + " files that no app names"},
+         {"unfinished",
+          render_size(use.store.part_bytes),
+          std::to_string(use.store.parts) + " pulls that can go on"},
+         {"quarantine",
+          render_size(use.store.quarantined_bytes),
+          std::to_string(use.store.quarantined) + " files that failed verification"},
+         {"apps", render_size(use.app_bytes), std::to_string(use.apps) + " installed"},
+         {"catalogs", render_size(use.catalog_bytes), ""},
+         {"free", render_size(use.free_bytes), "on the disk of the store"}}));
+    return kDone;
+}
+
+} // namespace locara::cli

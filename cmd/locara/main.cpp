@@ -1,0 +1,295 @@
+// The program: flags in, one command, exit code out. Errors are told here and nowhere else.
+#include "context.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <clocale>
+#include <cstdio>
+#include <functional>
+
+namespace {
+
+using namespace locara;
+using namespace locara::cli;
+
+/// A command's first line in lists, its whole text (with the examples) in its own help.
+class HelpFormatter : public CLI::Formatter {
+  public:
+    std::string make_subcommand(const CLI::App* sub) const override {
+        const auto description = sub->get_description();
+        std::string name = "  " + sub->get_name();
+        name.resize(std::max<std::size_t>(name.size() + 2, 14), ' ');
+        return name + description.substr(0, description.find('\n')) + "\n";
+    }
+};
+
+constexpr const char* kMainText =
+    "Find, check, install and run AI apps that stay on this machine.\n"
+    "\n"
+    "Examples:\n"
+    "  locara hub add https://hub.example.org     know a catalog, after a look at its fingerprint\n"
+    "  locara search task                         apps whose card says \"task\"\n"
+    "  locara run locara/quick-add                show the plan, install, start\n"
+    "  locara run locara/quick-add --once \"call mom tomorrow at 5pm\"\n"
+    "  locara doctor                              what is wrong, and the command that mends it\n";
+
+void add_flags(CLI::App& app, Flags& flags) {
+    app.add_flag("--json", flags.json, "One JSON object on standard output");
+    app.add_flag("-q,--quiet", flags.quiet, "Only ids and results");
+    app.add_flag("-y,--yes", flags.yes, "Answer yes to the plan (never to a license or a hub)");
+    app.add_flag("-n,--dry-run", flags.dry_run, "Say what would be done");
+    app.add_flag("--offline", flags.offline, "Do not use the network");
+    app.add_flag("-v,--verbose", flags.verbose, "More on standard error; twice for all");
+    app.add_option("--hub", flags.hub, "Only this hub")->type_name("URL");
+    app.add_option("--endpoint", flags.endpoint, "Where weights come from")->type_name("URL");
+    app.add_option("--progress", flags.progress, "auto, tty, plain, json or none")
+        ->type_name("HOW");
+    app.add_option("--color", flags.color, "auto, always or never")
+        ->check(CLI::IsMember({"auto", "always", "never"}));
+    app.add_option("--accept-license", flags.accepted_licenses, "Accept restrictive terms by name")
+        ->type_name("ID");
+}
+
+/// The command line: its values, and which command was chosen.
+class CommandLine {
+  public:
+    CommandLine() : app_(kMainText, "locara") {
+        app_.formatter(std::make_shared<HelpFormatter>());
+        app_.set_version_flag("--version", "locara " LOCARA_VERSION);
+        app_.require_subcommand(0, 1);
+        add_flags(app_, flags);
+        add_hub();
+        add_catalog();
+        add_installed();
+        add_runtime();
+        app_.footer("`locara COMMAND --help` shows examples. Exit codes and files: docs/cli.md.");
+    }
+
+    CLI::App& app() { return app_; }
+
+    Result<int> run(Context& context) {
+        return command_ ? command_(context) : run_welcome(context);
+    }
+
+    Flags flags;
+
+  private:
+    CLI::App* add(CLI::App& parent,
+                  const std::string& name,
+                  const std::string& text,
+                  std::function<Result<int>(Context&)> command) {
+        auto* sub = parent.add_subcommand(name, text);
+        sub->fallthrough();
+        sub->footer(
+            "The options of `locara --help` (--json, --quiet, --offline, ...) work here too.");
+        if (command) {
+            sub->final_callback([this, command = std::move(command)] { command_ = command; });
+        }
+        return sub;
+    }
+
+    void add_hub() {
+        auto* hub = add(app_,
+                        "hub",
+                        "Hubs whose catalogs you trust\n\nExamples:\n"
+                        "  locara hub add https://hub.example.org\n"
+                        "  locara hub add http://127.0.0.1:17864 --root root.json\n"
+                        "  locara hub list\n",
+                        nullptr);
+        hub->require_subcommand(1);
+        auto* add_one =
+            add(*hub,
+                "add",
+                "Trust a hub: pins its root after you compared the fingerprint\n\nExamples:\n"
+                "  locara hub add https://hub.example.org\n"
+                "  locara hub add https://hub.example.org --fingerprint 9f2c...\n",
+                [this](Context& context) {
+                    return run_hub_add(context, url_, root_file_, fingerprint_);
+                });
+        add_one->add_option("url", url_, "Address of the hub")->required();
+        auto* root = add_one->add_option("--root", root_file_, "The root, as a file of yours")
+                         ->type_name("FILE");
+        add_one->add_option("--fingerprint", fingerprint_, "SHA-256 of the root")
+            ->type_name("HEX")
+            ->excludes(root);
+        add(*hub, "list", "The hubs you know, and how fresh their catalogs are", run_hub_list);
+        auto* remove = add(*hub,
+                           "rm",
+                           "Forget a hub; what was installed from it stays",
+                           [this](Context& context) { return run_hub_remove(context, url_); });
+        remove->add_option("url", url_, "Address of the hub")->required();
+    }
+
+    void add_catalog() {
+        auto* search = add(
+            app_,
+            "search",
+            "Find apps in the catalogs\n\nExamples:\n  locara search\n  locara search task note\n"
+            "  locara search --refresh --json\n",
+            [this](Context& context) { return run_search(context, words_, refresh_); });
+        search->add_option("words", words_, "Words that the card must hold");
+        search->add_flag("--refresh", refresh_, "Ask the hubs first");
+        auto* show =
+            add(app_,
+                "show",
+                "One app's card; works offline\n\nExamples:\n  locara show locara/quick-add\n"
+                "  locara show locara/quick-add@1.0.0 --json\n",
+                [this](Context& context) { return run_show(context, run_.app); });
+        show->alias("info");
+        show->add_option("app", run_.app, "publisher/name[@version]")->required();
+    }
+
+    void add_installed() {
+        auto* install = add(
+            app_,
+            "install",
+            "Install apps: shows the plan, asks, fetches, verifies\n\nExamples:\n"
+            "  locara install locara/quick-add\n  locara install locara/quick-add --yes --json\n"
+            "  locara install locara/quick-add --dry-run\n",
+            [this](Context& context) { return run_install(context, words_); });
+        install->add_option("app", words_, "publisher/name[@version]")->required();
+        auto* list = add(app_,
+                         "list",
+                         "What is installed\n\nExamples:\n  locara list\n  locara list --json\n",
+                         run_list);
+        list->alias("ls");
+        auto* remove = add(app_,
+                           "rm",
+                           "Remove apps, and the weights that no other app uses\n\nExamples:\n"
+                           "  locara rm locara/quick-add\n  locara rm locara/quick-add --dry-run\n",
+                           [this](Context& context) { return run_remove(context, words_); });
+        remove->alias("uninstall");
+        remove->add_option("app", words_, "publisher/name")->required();
+        auto* pull =
+            add(app_,
+                "pull",
+                "Fetch a model into the store without an app\n\nExamples:\n  locara pull "
+                "locara/quick-add\n"
+                "  locara pull locara/quick-add:f16\n  locara pull --manifest manifest.json\n",
+                [this](Context& context) -> Result<int> {
+                    if (run_.app.empty() == manifest_file_.empty()) {
+                        return Error(
+                            ErrorCode::InvalidArgument,
+                            "pull wants a model or a manifest; `locara pull --help` shows both");
+                    }
+                    return run_pull(context, run_.app, manifest_file_);
+                });
+        pull->add_option("model", run_.app, "publisher/name[:variant] from a catalog");
+        pull->add_option("--manifest", manifest_file_, "A model manifest that you vouch for")
+            ->type_name("FILE");
+        auto* verify =
+            add(app_,
+                "verify",
+                "Hash everything again, or one app with its weights\n\nExamples:\n  locara verify\n"
+                "  locara verify locara/quick-add\n",
+                [this](Context& context) { return run_verify(context, run_.app); });
+        verify->add_option("app", run_.app, "publisher/name");
+        add(app_,
+            "df",
+            "Where the disk went\n\nExamples:\n  locara df\n  locara df --json\n",
+            run_df);
+        auto* scan = add(app_,
+                         "scan",
+                         "Judge files by their content, as the gate does\n\nExamples:\n  locara "
+                         "scan model.safetensors\n"
+                         "  locara scan downloads/ --json      exit 8 if anything is refused\n",
+                         [this](Context& context) { return run_scan(context, words_); });
+        scan->add_option("path", words_, "Files and folders")->required();
+    }
+
+    void add_runtime() {
+        auto* run =
+            add(app_,
+                "run",
+                "Start an app; installs it first if need be\n\nExamples:\n  locara run "
+                "locara/quick-add\n"
+                "  locara run locara/quick-add --open\n"
+                "  locara run locara/quick-add --once \"lunch with Ana next Friday at noon\"\n",
+                [this](Context& context) { return run_app(context, run_); });
+        run->add_option("app", run_.app, "publisher/name[@version]")->required();
+        run->add_option(
+               "--once", run_.once, "Print the app's answer to this text, and nothing else")
+            ->type_name("TEXT");
+        run->add_flag("--open", run_.open, "Open it in the browser");
+        auto* serve = add(app_,
+                          "serve",
+                          "Run the broker in the foreground\n\nExamples:\n  locara serve\n  locara "
+                          "serve --port 18000\n",
+                          [this](Context& context) { return run_serve(context, serve_); });
+        serve->add_option("--port", serve_.port, "For pages; 17863 unless LOCARA_PORT says else")
+            ->check(CLI::Range(1, 65535))
+            ->type_name("PORT");
+        serve->add_option("--idle", serve_.idle_seconds, "Stop after so long without use")
+            ->type_name("SECONDS");
+        serve->add_option("--context-limit", serve_.context_limit, "Most tokens of context")
+            ->type_name("TOKENS");
+        add(app_, "stop", "Stop the broker and its engines", run_stop);
+        auto* status = add(app_, "status", "What runs; exit 3 if nothing does", run_status);
+        status->alias("ps");
+        add(app_,
+            "doctor",
+            "What is wrong here, each with the command that mends it\n\nExamples:\n  locara "
+            "doctor\n",
+            run_doctor);
+    }
+
+    CLI::App app_;
+    std::function<Result<int>(Context&)> command_;
+    std::string url_;
+    std::string root_file_;
+    std::string fingerprint_;
+    std::string manifest_file_;
+    std::vector<std::string> words_;
+    bool refresh_ = false;
+    RunOptions run_;
+    ServeOptions serve_;
+};
+
+int tell(const Error& error, bool json) {
+    int exit = exit_code(error.code());
+    std::string text;
+    if (error.code() == ErrorCode::Cancelled) {
+        exit = interrupt_signal() == 0 ? int{kInterrupted} : 128 + interrupt_signal();
+        const Error stopped(ErrorCode::Cancelled,
+                            "stopped; nothing is lost: run the same command again to resume");
+        text = render_error(stopped, exit, json);
+    } else {
+        text = render_error(error, exit, json);
+    }
+    std::fputs(text.c_str(), stderr);
+    return exit;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    // Names in archives are UTF-8; messages stay as they are.
+    std::setlocale(LC_CTYPE, "C.UTF-8");
+    watch_interrupts();
+    CommandLine line;
+    try {
+        line.app().parse(argc, argv);
+    } catch (const CLI::ParseError& why) {
+        if (why.get_exit_code() == 0) {
+            return line.app().exit(why); // help and version, on standard output
+        }
+        const auto chosen = line.app().get_subcommands();
+        const std::string help =
+            chosen.empty() ? "locara --help" : "locara " + chosen[0]->get_name() + " --help";
+        return tell(
+            Error(ErrorCode::InvalidArgument, std::string(why.what()) + "; see `" + help + "`"),
+            line.flags.json);
+    }
+    if (auto mode = parse_progress_mode(line.flags.progress); !mode) {
+        return tell(mode.error(), line.flags.json);
+    }
+    Context context(line.flags);
+    try {
+        const auto result = line.run(context);
+        return result ? *result : tell(result.error(), line.flags.json);
+    } catch (const std::exception& why) {
+        return tell(Error(ErrorCode::Internal,
+                          std::string("unexpected: ") + why.what() + "; please report this"),
+                    line.flags.json);
+    }
+}

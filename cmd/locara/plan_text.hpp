@@ -1,0 +1,23 @@
+// A plan in words, and as JSON: what people agree to before anything is fetched.
+#pragma once
+
+#include <locara/base/json.hpp>
+#include <locara/runtime/install.hpp>
+
+#include <string>
+
+namespace locara::cli {
+
+/// "nothing but what you type | network: none".
+std::string describe_touches(const manifest::Capabilities& capabilities);
+
+/// The plan as `locara install` shows it, several lines without a newline at the end.
+std::string render_plan(const runtime::Plan& plan);
+
+/// The object `plan` of locara.install/1.
+Json plan_json(const runtime::Plan& plan);
+
+/// "6.6 GB needed, 4.1 GB reused, 2.5 GB fetched, all verified".
+std::string render_summary(const runtime::Plan& plan);
+
+} // namespace locara::cli

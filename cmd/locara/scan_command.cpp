@@ -1,0 +1,37 @@
+// locara scan: the formats gate on files of your own.
+#include "context.hpp"
+
+#include <locara/formats/scan.hpp>
+
+#include <filesystem>
+
+namespace locara::cli {
+
+Result<int> run_scan(Context& context, const std::vector<std::string>& paths) {
+    const std::vector<std::filesystem::path> list(paths.begin(), paths.end());
+    LOCARA_TRY(const auto items, formats::scan_paths(list));
+    bool refused = false;
+    Json files = Json::array();
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& item : items) {
+        const auto& verdict = item.verdict;
+        refused = refused || verdict.decision == formats::Decision::Refuse;
+        files.push_back({{"path", item.path},
+                         {"verdict", formats::render(verdict.decision)},
+                         {"label", verdict.label},
+                         {"rule", verdict.rule},
+                         {"reason", verdict.reason}});
+        rows.push_back({std::string(formats::render(verdict.decision)),
+                        verdict.label,
+                        item.path,
+                        verdict.reason});
+    }
+    if (context.flags.json) {
+        context.print_json({{"schema", "locara.scan/1"}, {"files", std::move(files)}});
+    } else {
+        context.print(render_table(rows));
+    }
+    return refused ? kRefused : kDone;
+}
+
+} // namespace locara::cli
