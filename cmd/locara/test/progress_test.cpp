@@ -26,7 +26,7 @@ Progress at(std::uint64_t done, std::uint64_t received) {
 TEST(Bar, tells_verified_from_arrived) {
     const auto bar = render_bar(at(25'000'000, 50'000'000), 10'000'000, 200);
     EXPECT_EQ(bar,
-              "[=====-----          ] 25 MB of 100 MB verified, 10 MB/s, 5 s left  model.gguf");
+              "[=====-----          ] 25.0 MB of 100 MB verified, 10.0 MB/s, 5 s left  model.gguf");
     EXPECT_EQ(render_bar(at(0, 0), 0, 30).size(), 30U);
 }
 
@@ -60,7 +60,7 @@ TEST(Plain, writes_a_line_every_ten_seconds) {
     }
     ASSERT_EQ(screen.written.size(), 2U);
     EXPECT_EQ(screen.written[0],
-              "pull model.gguf: 0 B of 100 MB verified, 1 MB/s, 1 min left (hub.example.org)\n");
+              "pull model.gguf: 0 B of 100 MB verified, 1.0 MB/s, 1 min left (hub.example.org)\n");
 }
 
 TEST(Tty, redraws_in_place_and_clears_up) {
