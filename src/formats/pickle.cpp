@@ -723,9 +723,9 @@ class Walker {
             callable.kind == Kind::Mark) {
             return wrong("a call of something that cannot be called");
         }
-        if (callable.kind == Kind::Import) {
-            walk_.calls = walk_.calls || callable.index == 0 ||
-                          is_plausible(walk_.imports[callable.index - 1]);
+        if (callable.kind == Kind::Import &&
+            (callable.index == 0 || is_plausible(walk_.imports[callable.index - 1]))) {
+            walk_.calls = true;
         } else {
             walk_.unknown_call = true;
         }
@@ -777,7 +777,7 @@ std::optional<Finding> judge_pickle(const PickleWalk& walk, PickleContext contex
     bool is_pickle = false;
     switch (context) {
     case PickleContext::Unknown:
-        is_pickle = walk.binary || whole || plausible || walk.calls;
+        is_pickle = walk.binary || whole || plausible || walk.calls || walk.unknown_call;
         break;
     case PickleContext::Text:
         // A first word in "c" and a second line make a GLOBAL: only a call, or a walk over every

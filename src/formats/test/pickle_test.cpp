@@ -129,6 +129,15 @@ TEST(Pickle, judges_what_comes_before_an_error) {
     EXPECT_EQ(rule_of("\x80\x05"s), "pickle.malformed");
 }
 
+TEST(Pickle, asks_more_of_text_than_of_other_bytes) {
+    // Python can hardly import these; in bytes that are nothing else a call of them is refused
+    // all the same, in text it is taken for prose.
+    const std::string odd = "c~min\ng\n)R";
+    EXPECT_EQ(rule_of(odd + "\xff"), "pickle.import.malicious");
+    EXPECT_EQ(rule_of(odd + "#", PickleContext::Text), "none");
+    EXPECT_EQ(rule_of(odd + ".", PickleContext::Text), "pickle.import.malicious");
+}
+
 TEST(Pickle, walks_on_after_stop) {
     const auto two = walk("N.cos\nsystem\n(Vid\ntR.");
     EXPECT_EQ(two.pickles, 2U);

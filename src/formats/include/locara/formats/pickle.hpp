@@ -44,7 +44,7 @@ struct PickleWalk {
     std::uint64_t opcodes = 0;         ///< Executed in all of them.
     bool binary = false;               ///< Starts with a PROTO opcode (protocol 2 and up).
     bool calls = false;                ///< Called an import that Python could make (REDUCE ...).
-    bool unknown_call = false;         ///< Called something that is not an import.
+    bool unknown_call = false;         ///< Called something else: computed, or of an odd name.
     std::vector<PickleImport> imports; ///< The first 256 distinct ones.
 
     /// Whether an import is not listed, or not known.
