@@ -1,7 +1,8 @@
 // Runs the browser tests against a Locara that is already set up.
-//   node tests/browser/run.mjs --url URL [--form-url URL] [--screenshots]
-// URL is what `locara run locara/quick-add` prints; --form-url the same for locara/task-form. Each
-// opens an app once. Without --url, both are asked from the program in $LOCARA_BIN (a folder).
+//   node tests/browser/run.mjs [--url URL] [--prompt-url URL] [--screenshots]
+// URL is what `locara run locara/quick-add` prints, --prompt-url the same for locara/task-form; each
+// opens an app once, and only the apps that are given are tested. With neither, both are asked from
+// the program in $LOCARA_BIN (a folder).
 // --screenshots also writes the pictures of the apps' cards, below apps/*/screenshots.
 import { execFileSync, spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -10,7 +11,7 @@ import { parseArgs } from 'node:util';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({
-    options: { url: { type: 'string' }, 'form-url': { type: 'string' }, screenshots: { type: 'boolean', default: false } },
+    options: { url: { type: 'string' }, 'prompt-url': { type: 'string' }, screenshots: { type: 'boolean', default: false } },
 });
 
 function launch(app) {
@@ -20,22 +21,25 @@ function launch(app) {
     return url;
 }
 
-let { url, 'form-url': formUrl } = values;
-if (url === undefined) {
+let { url, 'prompt-url': promptUrl } = values;
+if (url === undefined && promptUrl === undefined) {
     if (!process.env.LOCARA_BIN) {
-        console.error('run.mjs: give --url URL, or set LOCARA_BIN to the folder of the program locara');
+        console.error('run.mjs: give --url URL or --prompt-url URL, or set LOCARA_BIN to the folder of the program locara');
         process.exit(2);
     }
     url = launch('locara/quick-add');
-    formUrl ??= launch('locara/task-form');
+    promptUrl = launch('locara/task-form');
 }
-const files = ['quick_add.test.mjs', ...(formUrl === undefined ? [] : ['task_form.test.mjs'])];
+const files = [
+    ...(url === undefined ? [] : ['quick_add.test.mjs']),
+    ...(promptUrl === undefined ? [] : ['task_form.test.mjs']),
+];
 const child = spawn(process.execPath, ['--test', '--test-reporter=spec', ...files.map((name) => join(here, name))], {
     stdio: 'inherit',
     env: {
         ...process.env,
-        LOCARA_URL: url,
-        LOCARA_FORM_URL: formUrl ?? '',
+        LOCARA_URL: url ?? '',
+        LOCARA_PROMPT_URL: promptUrl ?? '',
         LOCARA_SCREENSHOTS: values.screenshots ? join(here, '../../apps') : '',
     },
 });

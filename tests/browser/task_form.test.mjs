@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { appFrame, openBrowser, openSink, violations } from './browser.mjs';
 
-const kUrl = process.env.LOCARA_FORM_URL ?? '';
+const kUrl = process.env.LOCARA_PROMPT_URL ?? '';
 
 test('Task Form in the browser', { timeout: 120_000 }, async (t) => {
-    assert.match(kUrl, /^http:\/\/locara\.localhost:\d+\/app\/locara--task-form#./, 'LOCARA_FORM_URL (see run.mjs)');
+    assert.match(kUrl, /^http:\/\/locara\.localhost:\d+\/app\/locara--task-form#./, 'LOCARA_PROMPT_URL (see run.mjs)');
     const sink = await openSink();
     const { context, close } = await openBrowser(sink);
     t.after(async () => {
