@@ -122,10 +122,11 @@ def main():
     parser.add_argument("--schema", action="store_true", help="send the JSON schema as response_format")
     parser.add_argument("--tokenizer", action="store_true", help="compare tokens with the server's /tokenize instead")
     parser.add_argument("--limit", type=int, default=2000, help="number of held-out notes")
+    parser.add_argument("--seed", type=int, default=2026, help="another seed draws other held-out notes")
     parser.add_argument("--show", type=int, default=0, help="print this many wrong answers")
     parser.add_argument("--write-heldout", metavar="FILE", help="write the first 200 held-out notes as JSON lines and stop")
     args = parser.parse_args()
-    notes = generate.heldout_notes(args.limit)
+    notes = generate.heldout_notes(args.limit, args.seed)
     if args.write_heldout:
         with open(args.write_heldout, "w", encoding="utf-8") as f:
             for note, task in notes[:200]:

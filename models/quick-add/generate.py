@@ -99,6 +99,57 @@ monthly annual long short broken spare warm winter summer""".split()
 AMOUNTS = ["2", "3", "4", "5", "6", "10", "12", "two", "three", "some", "more", "a few", "a dozen", "2 kg of", "1 liter of",
            "500g of", "a bag of", "a box of", "6 bottles of", "3 packs of"]
 
+# Everyday words for practice in copying: in training notes they replace other words of the core.
+EVERYDAY = """able account across act action adult advice again age agent air album alarm alone amount animal answer apple
+area arm army arrive art attic author autumn avenue award baby bag bake ball balcony banana barn base basket bath beach bean
+bear bed bell belt bench best beyond bird bite blanket blood board boat body bone bonus boot border bottom bow bowl box boy
+branch brain bridge bright broken bucket build bulb burn butter button cabin cage camp canvas cap carpet cart castle cat cell
+chain change charity cheap cheese chess chicken child choose city clay climb clock cloth cloud club coast code cold collar color
+column comb concrete connect copy corn corner cost cotton count country couple court cover cow crack cream credit crew crowd
+cup cut cycle damage dance danger dark daughter deal deep deer degree deliver demand deposit desert detail device diet dig
+diploma dirt discuss dish doll donkey door dot double dozen dragon drain draw dream drive drop drum dust eagle earth east
+edge effort elbow energy engine enter equal error estate event evil example exit expert eye fabric face factory fair fall
+farm fast father fault favor feather feed feel fever field fight figure film filter finger fire fish fix flag flame flat
+flight floor flow fly foam fog fold food foot force forest fork fortune forum forward found fountain fox frame freedom fresh
+fridge friend front frost fruit fuel full fund funny fur future game gap garage gas gate general gentle ghost giant girl
+glass globe glove glue goal goat gold grain grand grass gravel great grill grip ground group grow guest gum habit hair hall
+hand handle happy harvest head heart heavy hedge herb hill hole honest hook hope horse host house human hunt husband ice idea
+image income index ink insect inside invite iron island item ivory jail jar jeans jewel join joke judge juice jump jury
+kernel kettle kidney kind king kiss knee knight label labor lady lake lane language laser laugh lava law layer lead leader
+leaf leak leather left leg lemon lens lesson level lid life lift light lime line link lion lip list live load loan local
+lock log lost loud love loyal lucky lump lunar magic mail main major make mango maple marble margin market mask master
+match mate meal mean meat medal media melon member menu mercy merit metal method middle mind mine mix mobile mode model money
+monkey monster moon moral morale mortar moss mother motor motion mount mouse mouth mud mule muscle music nail narrow nature
+neck needle nerve nest net never noble noise none noodle north nose notice novel number nurse oak object ocean odd oil olive
+one-way onion open orbit organ other oven owner oxygen page pain pair palace panel pants paper parade parent parrot part pass
+paste path patient pattern pause peace peach pearl pencil people percent permit petrol photo piece pig pilot pin pine pink
+pipe pitch pizza plain planet plank plastic platform play plead pleasant pledge plot plug pocket poem point pole police pond
+pool poor port post potato pound powder power praise press price pride prince print prior prison prize problem profile profit
+proof proud pull pump pupil purple purse push puzzle queen question queue quick quiet quilt rabbit race radio rail rain raise
+ranch random range rare rate raw razor ready real reason rebel record recycle reduce reef region relay remote rent rescue
+result reward rib ribbon rice rich rival river road roast robot rock rocket roll roof root rose rough round route royal rubber
+rug rule sack sad saddle safe sail saint salad salt sample sand satin sauce sausage save saw scale scene science scooter
+score scout scrap screen screw sea seal season seat second secret seed sell send sense series set seven-up shade shadow shake
+shape share shark sharp sheep sheet shelf shell shine ship shock shore short shoulder shovel show shower shy sick sign signal
+silk silver simple sing sink site size skate skill skin skirt sky slate sleep slice slide slim slope slow smart smell smile
+smoke snack snake soap soccer sock soda soft soil soldier solid solo son song soup south space spare spark speed spell spice
+spider spike spin spirit spoon spot spray spring square squash stable stage stairs stamp stand star state statue steak steam
+steel stem step stick stock stomach stone stool store storm story straw street string strong student style sugar suit sum
+sunk sunny sunset surf surprise swan sweater sweet swim switch sword symbol syrup system table tail tale talent tank
+tape target taste taxi tea teacher tear teeth term text thank theme thick thin thing thorn thread throat throne thumb thunder
+thus tide tiger tight tile timber tin tip tire tissue title toast tobacco toddler toe toilet token tomb ton tone tongue tool
+tooth topaz torch total touch tour towel tower town toxic trade traffic trail tram trap trash tray treat trend trial tribe
+trick troop truck true trumpet trunk trust tube tuba tulip tuna tune tunnel turkey turtle tutor twig twin type uncle under
+uniform union unit upper urban urgency usage useful user usual valley value van vault vegetable velvet vendor verb vessel
+victory video view village vine virus visa vision visitor voice volcano volume voyage wage wagon wall walnut war warm warning
+wash waste watch wave wax wealth weather web weed weekly-ad weight well west wet whale wheat wheel whenua whip whisper white
+wide wife wild willow win wind window wing winter wire wise wish wolf woman wonder wood wool word world worm worth wrap wrist
+writer wrong yard yellow young youth zebra zero zinc zipper zone""".split()
+# Starts that an ordinary word shares with a date, time, priority or filler word.
+MISLEADING = """mon tues tue wedn wed thurs thu fri satur sat sun tod tom tomo ton nex thi wee mor eve noo mid half quar jan feb
+mar apr may ju aug sep oct nov dec urg asa imp crit pri hig no nor whe eas chr in on by at for bef unt due ever plea rem
+don nee tod thank las day end aft a b c d e f g h i l m n o p r s t u w""".split()
+
 HIGH = ["urgent", "URGENT", "asap", "ASAP", "important", "high priority", "top priority", "very important", "critical",
         "it's urgent", "this is urgent", "very urgent", "really important", "high prio", "priority high", "right away",
         "super urgent", "this is important", "as soon as possible", "priority: high"]
@@ -221,7 +272,7 @@ class Writer:
 
     def invented_word(self, capital=False):
         r = self.rng.random()
-        if r < 0.80:
+        if r < 0.86:
             word = "".join(self.pick(ONSETS) + self.pick(NUCLEI) + self.pick(CODAS)
                            for _ in range(self.pick([1, 1, 2, 2, 2, 3, 3, 4])))
             if self.chance(0.06):
@@ -236,6 +287,17 @@ class Writer:
         else:
             word = self.pick(OTHER_SCRIPTS)
         return word[:1].upper() + word[1:] if capital else word
+
+    def practice_word(self):
+        """A word to copy: everyday, invented, or one that starts like a date, time or priority word."""
+        r = self.rng.random()
+        if r < 0.5:
+            return self.pick(EVERYDAY)
+        if r < 0.75:
+            return self.invented_word()
+        if r < 0.88:
+            return self.pick(MISLEADING) + self.invented_word()[:5]
+        return self.pick(MISLEADING) + self.pick(EVERYDAY)[-4:]
 
     def typo(self, word):
         if len(word) < 4:
@@ -546,9 +608,10 @@ class Writer:
             if words[at].isalpha():
                 words[at] = c.typo(words[at])
             chunks[0] = " ".join(words)
-        if not c.heldout:  # more practice in copying: any longer word may be replaced by an invented one
-            chunks = [" ".join(c.invented_word() if len(w) > 3 and w.isalpha() and w[0] != '"' and c.chance(0.12) else w
-                               for w in chunk.split(" ")) for chunk in chunks]
+        if not c.heldout and c.chance(0.7):  # more practice in copying: any longer word may be replaced by another one
+            share = c.pick([0.15, 0.3, 0.6])
+            chunks = [" ".join(c.practice_word() if len(w) > 2 and w.isalpha() and w not in ("the", "and", "for", "with")
+                               and c.chance(share) else w for w in chunk.split(" ")) for chunk in chunks]
         core = [["core", chunk, None] for chunk in chunks]
         if c.chance(0.2):
             filler = c.pick(EVENT_FILLERS if is_event else FILLERS)
@@ -578,10 +641,13 @@ class Writer:
             blocks = [[w] for w in when]
         for block in sorted(blocks, key=lambda b: c.rng.random()):
             r = c.rng.random()
-            if r < 0.62:
+            if r < 0.68:
                 position = len(pieces)
-            elif r < 0.80:
+            elif r < 0.86:
                 position = 0
+                if pieces[0][0] == "filler" and c.chance(0.6):
+                    del pieces[0]
+                    gaps = [gap - 1 for gap in gaps]
             else:
                 position = c.pick(gaps)
             pieces[position:position] = block
@@ -594,9 +660,9 @@ class Writer:
             if ["tag", "#" + tag, None] not in tags:
                 tags.append(["tag", "#" + tag, None])
         r = c.rng.random()
-        if r < 0.68:
+        if r < 0.78:
             pieces += tags
-        elif r < 0.80:
+        elif r < 0.88:
             pieces = tags + pieces
         else:
             for tag in tags:
@@ -615,7 +681,7 @@ class Writer:
                 words = c.pick([words] * 10 + ["(" + words + ")", "[" + words + "]"]) if words[0] != "!" else words
                 if c.chance(0.1):
                     words = words[:1].upper() + words[1:]
-                slots = [len(pieces)] * 5 + [i for i in range(1, len(pieces)) if pieces[i - 1][0] != "filler"]
+                slots = [len(pieces)] * 8 + [i for i in range(1, len(pieces)) if pieces[i - 1][0] != "filler"]
                 pieces.insert(c.pick(slots), ["priority", words, None])
         c.recase(pieces)
         note = c.join(pieces)

@@ -3,7 +3,6 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from tokenizer import VOCAB_SIZE
 
@@ -18,7 +17,8 @@ class RMSNorm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
 
     def forward(self, x):
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
+        return x.bfloat16() if torch.is_autocast_cpu_enabled() else x
 
 
 class Attention(nn.Module):
@@ -45,7 +45,8 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(c["intermediate_size"], c["hidden_size"], bias=False)
 
     def forward(self, x):
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate = self.gate_proj(x)
+        return self.down_proj(gate * torch.sigmoid(gate) * self.up_proj(x))
 
 
 class Block(nn.Module):

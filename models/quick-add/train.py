@@ -87,6 +87,15 @@ def average_gradients(parameters, workers):
         at += p.numel()
 
 
+def stop_now(wish, workers):
+    """True in every worker as soon as one of them wants to stop."""
+    if workers == 1:
+        return wish
+    vote = torch.tensor([float(wish)])
+    torch.distributed.all_reduce(vote)
+    return vote.item() > 0
+
+
 def batches(seed, start_step, tokens_per_batch, batches_per_pool=64):
     """Batches of similar length, deterministic in (seed, step)."""
     step = start_step
@@ -131,13 +140,15 @@ def exact_match(model, notes, batch_size=100):
     return right
 
 
-def schedule(step, steps, warmup=200, decay=0.45):
-    return min(1.0, (step + 1) / warmup, max(0.0, (steps - step) / (decay * steps)))
+def schedule(seconds, total, warmup=100, decay=0.6):
+    """Share of the full learning rate: a short rise, level, then a straight line to zero at the end of the time."""
+    return max(0.0, min(1.0, (seconds + 1) / warmup, (total - seconds) / (decay * total)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--steps", type=int, default=6000, help="total steps; the learning rate falls over the last 45 %%")
+    parser.add_argument("--minutes", type=float, default=82, help="total training time, over all resumes; the learning "
+                        "rate falls to zero over the last 60 %% of it")
     parser.add_argument("--tokens", type=int, default=4000, help="tokens per step and worker")
     parser.add_argument("--muon-lr", type=float, default=0.02, help="learning rate of the weight matrices")
     parser.add_argument("--adam-lr", type=float, default=0.003, help="learning rate of embedding and norms")
@@ -192,11 +203,11 @@ def train(rank, args):
     heldout = generate.heldout_notes(args.eval_notes)
     average, started = None, time.time()
     for ids, target in batches(f"{args.seed}:{rank}", step, args.tokens):
-        if step >= args.steps:
+        if stop_now(seconds >= 60 * args.minutes, args.workers):
             break
         for optimizer, lr in zip(optimizers, base_lrs):
             for group in optimizer.param_groups:
-                group["lr"] = lr * schedule(step, args.steps)
+                group["lr"] = lr * schedule(seconds, 60 * args.minutes)
         keep = target >= 0
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not args.float32):
             logits = model(ids, keep)
@@ -210,11 +221,11 @@ def train(rank, args):
         for optimizer in optimizers:
             optimizer.step()
         step += 1
+        now = time.time()
+        seconds, started = seconds + now - started, now
         if rank:
             continue
         average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
-        now = time.time()
-        seconds, started = seconds + now - started, now
         if step % 25 == 0:
             print(f"step {step} loss {average:.5f} seconds {seconds:.0f}", flush=True)
         if step % args.save_every == 0:
