@@ -100,7 +100,7 @@ const kAttacks = {
     },
 };
 
-/** Ways to say a name to the outside that no header of a page can close; see docs/threat-model.md. */
+/** Ways to say a name to the outside that no header of a page can close; see docs/security.md. */
 const kNames = {
     webrtc: (to) => {
         const host = new URL(to).host;

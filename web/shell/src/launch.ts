@@ -128,7 +128,7 @@ export async function exchange(label: string, code: string, origin: string): Pro
         };
     }
     if (response.status === 404) {
-        return { title: 'This app is not installed', text: `There is no ${refOf(label)} here.`, note, again: true };
+        return { title: 'This app is not running', text: `Locara does not run ${refOf(label)} at the moment.`, note, again: true };
     }
     return {
         title: 'This app could not be opened',
