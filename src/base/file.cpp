@@ -1,5 +1,6 @@
 #include <locara/base/file.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -135,10 +136,31 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t limit_bytes) {
                      path.string() + " is " + render_size(size) + "; at most " +
                          render_size(limit_bytes) + " are read");
     }
-    std::string text(size, '\0');
-    LOCARA_CHECK(read_exactly_at(fd, 0, std::as_writable_bytes(std::span(text)))
-                     .context("reading " + path.string()));
-    return text;
+    // Read to the end and not for `size` bytes: files of /proc say that they are empty.
+    std::string text(std::max<std::size_t>(size, 4096), '\0');
+    std::size_t used = 0;
+    while (true) {
+        if (used == text.size()) {
+            text.resize(text.size() * 2);
+        }
+        const ssize_t got = ::read(fd.get(), text.data() + used, text.size() - used);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return errno_error("cannot read", path);
+        }
+        used += static_cast<std::size_t>(got);
+        if (used > limit_bytes) {
+            return Error(ErrorCode::TooLarge,
+                         path.string() + " holds more than the " + render_size(limit_bytes) +
+                             " that are read of it");
+        }
+        if (got == 0) {
+            text.resize(used);
+            return text;
+        }
+    }
 }
 
 Status write_file_atomically(const fs::path& path, ByteView bytes, mode_t mode) {

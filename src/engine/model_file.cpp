@@ -40,7 +40,7 @@ Result<Stamp> stamp_of(const std::filesystem::path& path) {
 struct ModelFiles::State {
     store::Store* store = nullptr;
     std::mutex mutex;
-    std::map<crypto::Sha256Digest, Stamp> seen; // GUARDED_BY(mutex)
+    std::map<store::Digest, Stamp> seen; // GUARDED_BY(mutex)
 };
 
 ModelFiles::ModelFiles(store::Store& store) : state_(std::make_unique<State>()) {
@@ -49,7 +49,7 @@ ModelFiles::ModelFiles(store::Store& store) : state_(std::make_unique<State>()) 
 
 ModelFiles::~ModelFiles() = default;
 
-Result<ModelFile> ModelFiles::open(const crypto::Sha256Digest& digest, std::stop_token stop) {
+Result<ModelFile> ModelFiles::open(const store::Digest& digest, std::stop_token stop) {
     LOCARA_TRY(auto path, state_->store->path_of(digest));
     LOCARA_TRY(const Stamp before, stamp_of(path));
     const auto size = static_cast<std::uint64_t>(before.size);

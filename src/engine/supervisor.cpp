@@ -352,7 +352,7 @@ Result<Lease> Supervisor::ensure_running(const EngineSpec& spec, std::stop_token
     return state_->acquire(state_->find_or_add(spec), spec, stop);
 }
 
-void Supervisor::stop_model(const crypto::Sha256Digest& model) {
+void Supervisor::stop_model(const store::Digest& model) {
     for (const auto& instance : state_->all()) {
         const std::lock_guard lock(instance->mutex);
         if (instance->spec.model == model && instance->phase == Instance::Phase::Running) {

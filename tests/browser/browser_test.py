@@ -16,20 +16,13 @@ class Browser(harness.TestCase):
         printed = self.client.run("run", app)
         return re.search(r"http://locara\.localhost:\d+/\S+", printed)[0]
 
-    def drive(self, *arguments):
-        done = subprocess.run(["node", SOURCE / "tests/browser/run.mjs", *arguments], timeout=240, text=True,
+    def test_the_apps_from_install_to_an_exported_task(self):
+        self.client.add_hub(self.hub)
+        done = subprocess.run(["node", SOURCE / "tests/browser/run.mjs", "--url", self.open_app(APP),
+                               "--form-url", self.open_app("locara/task-form")], timeout=400, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.client.environment)
         print(done.stdout)
         self.assertEqual(done.returncode, 0)
-
-    def test_quick_add_from_install_to_an_exported_task(self):
-        self.client.add_hub(self.hub)
-        self.drive("--url", self.open_app(APP))
-
-    def test_a_prompt_app_is_rendered_by_the_runtime(self):
-        self.client.add_hub(self.hub)
-        prompt_app = next(a["id"] for a in self.client.json("search")["apps"] if a["kind"] == "prompt")
-        self.drive("--prompt-url", self.open_app(prompt_app))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,11 @@ TEST_F(FileTest, read_file_bounds_size_and_refuses_what_is_not_a_file) {
     EXPECT_EQ(read_file(folder.path() / "fifo", 3).error().code(), ErrorCode::InvalidArgument);
 }
 
+TEST_F(FileTest, read_file_reads_proc_files_though_they_say_they_are_empty) {
+    EXPECT_NE(read_file("/proc/self/status", 1U << 20U)->find("Pid:"), std::string::npos);
+    EXPECT_EQ(read_file("/proc/self/status", 10).error().code(), ErrorCode::TooLarge);
+}
+
 TEST_F(FileTest, read_exactly_reports_an_early_end) {
     ASSERT_TRUE(write_file_atomically(path, as_bytes("abc")));
     const Fd fd = open_file(path, O_RDONLY).value();

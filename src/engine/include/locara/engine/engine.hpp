@@ -11,7 +11,6 @@
 
 #include <locara/base/log.hpp>
 #include <locara/base/result.hpp>
-#include <locara/crypto/sha256.hpp>
 #include <locara/engine/model_file.hpp>
 #include <locara/sandbox/profile.hpp>
 
@@ -34,8 +33,8 @@ enum class Purpose {
 
 /// What to run. Two specs with the same model, purpose and context share one engine.
 struct EngineSpec {
-    std::string model_id;       ///< For messages: "locara/quick-add".
-    crypto::Sha256Digest model; ///< Digest of the model manifest.
+    std::string model_id; ///< For messages: "locara/quick-add".
+    store::Digest model;  ///< Digest of the model manifest.
     Purpose purpose = Purpose::Text;
     std::vector<ModelFile> weights;       ///< GGUF; first part first.
     std::uint64_t context_tokens = 4096;  ///< For each request.
@@ -62,7 +61,7 @@ Result<std::filesystem::path> find_llama_server();
 
 struct EngineStatus {
     std::string model_id;
-    crypto::Sha256Digest model;
+    store::Digest model;
     Purpose purpose = Purpose::Text;
     bool running = false;
     pid_t pid = -1; ///< Of llama-server, as seen from outside; -1 if not running.
@@ -115,7 +114,7 @@ class Supervisor {
     Result<Lease> ensure_running(const EngineSpec& spec, std::stop_token stop = {});
 
     /// Stops engines of a model now, in use or not (takedown, removal).
-    void stop_model(const crypto::Sha256Digest& model);
+    void stop_model(const store::Digest& model);
 
     std::vector<EngineStatus> status() const;
 

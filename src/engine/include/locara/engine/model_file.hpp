@@ -7,7 +7,6 @@
 #pragma once
 
 #include <locara/base/result.hpp>
-#include <locara/crypto/sha256.hpp>
 #include <locara/store/store.hpp>
 
 #include <cstdint>
@@ -19,7 +18,7 @@ namespace locara::engine {
 
 class ModelFile {
   public:
-    const crypto::Sha256Digest& digest() const { return digest_; }
+    const store::Digest& digest() const { return digest_; }
 
     const std::filesystem::path& path() const { return path_; }
 
@@ -28,10 +27,10 @@ class ModelFile {
   private:
     friend class ModelFiles;
 
-    ModelFile(const crypto::Sha256Digest& digest, std::filesystem::path path, std::uint64_t size)
+    ModelFile(const store::Digest& digest, std::filesystem::path path, std::uint64_t size)
         : digest_(digest), path_(std::move(path)), size_(size) {}
 
-    crypto::Sha256Digest digest_;
+    store::Digest digest_;
     std::filesystem::path path_;
     std::uint64_t size_ = 0;
 };
@@ -46,7 +45,7 @@ class ModelFiles {
 
     /// The file, with its bytes checked. Errors: NotFound (not in the store), Corrupt (its bytes
     /// changed; the store has moved it to quarantine), Cancelled, Io.
-    Result<ModelFile> open(const crypto::Sha256Digest& digest, std::stop_token stop = {});
+    Result<ModelFile> open(const store::Digest& digest, std::stop_token stop = {});
 
   private:
     struct State;
