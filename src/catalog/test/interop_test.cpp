@@ -11,7 +11,7 @@ class CatalogInterop : public ::testing::TestWithParam<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(repositories,
                          CatalogInterop,
-                         ::testing::Values("tuf-on-ci-0.11", "sigstore-root-signing"),
+                         ::testing::Values("tuf-on-ci-0.11"),
                          [](const auto& instance) {
                              std::string name = instance.param;
                              for (auto& c : name) {
