@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr auto kStartTimeout = std::chrono::seconds(20);
+constexpr auto kEndTimeout = std::chrono::seconds(10);
 
 /// The broker needs none of our secrets.
 std::vector<char*> broker_environment() {
@@ -78,6 +79,8 @@ Result<pid_t> spawn_detached(const fs::path& program, const fs::path& log) {
     posix_spawn_file_actions_addopen(
         &setup.actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     posix_spawn_file_actions_adddup2(&setup.actions, STDOUT_FILENO, STDERR_FILENO);
+    // Nothing of the caller's stays open in there: somebody may wait for a pipe to end.
+    posix_spawn_file_actions_addclosefrom_np(&setup.actions, STDERR_FILENO + 1);
     sigset_t none;
     sigemptyset(&none);
     posix_spawnattr_setsigmask(&setup.attributes, &none);
@@ -152,6 +155,27 @@ bool BrokerClient::is_running() const {
     return static_cast<bool>(send("GET", "/locara/v1/status", ""));
 }
 
+Status BrokerClient::wait_until(Until until) const {
+    // A broker that ends lets its audit log go last, after its engines.
+    const auto deadline = std::chrono::steady_clock::now() + kEndTimeout;
+    while (until == Until::Gone || !is_running()) {
+        const auto lock = FileLock::try_acquire(home_.audit_log().string() + ".lock");
+        if (lock || lock.error().code() != ErrorCode::Busy) {
+            return {};
+        }
+        if (std::chrono::steady_clock::now() > deadline) {
+            return Error(ErrorCode::Busy,
+                         "an earlier broker does not end; look for `locara serve` in the list of "
+                         "processes");
+        }
+        if (interrupt_token().stop_requested()) {
+            return Error(ErrorCode::Cancelled, "stopped");
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return {};
+}
+
 Status BrokerClient::ensure_running(Context& context) const {
     if (is_running()) {
         return {};
@@ -161,10 +185,8 @@ Status BrokerClient::ensure_running(Context& context) const {
     LOCARA_TRY(const auto turn, FileLock::acquire(home_.run / "start.lock", [] {
                    return interrupt_token().stop_requested();
                }));
-    if (is_running()) {
-        return {};
-    }
-    return start(context);
+    LOCARA_CHECK(wait_until(Until::GoneOrAnswering));
+    return is_running() ? Status() : start(context);
 }
 
 Status BrokerClient::start(Context& context) const {

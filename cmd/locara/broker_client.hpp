@@ -20,6 +20,11 @@ class BrokerClient {
     /// error of a broker that could not start is its own last line.
     Status ensure_running(Context& context) const;
 
+    /// Returns when no broker holds the state folder any more (one that was asked to stop still
+    /// has engines to end), or when one answers. Busy after ten seconds, Cancelled.
+    enum class Until { Gone, GoneOrAnswering };
+    Status wait_until(Until until) const;
+
     /// Sends JSON ("" for none) and reads JSON. A problem document becomes the Error it stands for.
     /// Unavailable if no broker runs.
     Result<Json>

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <thread>
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -143,7 +142,7 @@ Result<int> run_serve(Context& context, const ServeOptions& options) {
     LOCARA_TRY(broker_options.port, port_of(options));
     LOCARA_TRY(broker_options.share, runtime::find_share_folder());
     broker_options.unix_socket = home.broker_socket();
-    broker_options.audit_log = home.state / "audit.jsonl";
+    broker_options.audit_log = home.audit_log();
     broker_options.registry = &registry;
     broker_options.engines = supervisor.get();
     broker_options.log = &log;
@@ -167,9 +166,7 @@ Result<int> run_stop(Context& context) {
     const bool ran = broker.is_running();
     if (ran) {
         LOCARA_CHECK(broker.send("POST", "/locara/v1/stop", "{}"));
-        for (int i = 0; i < 1000 && broker.is_running(); ++i) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
+        LOCARA_CHECK(broker.wait_until(BrokerClient::Until::Gone));
     }
     if (context.flags.json) {
         context.print_json({{"schema", "locara.stop/1"}, {"was_running", ran}});

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include <unistd.h>
@@ -14,16 +12,6 @@ namespace locara::runtime {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A file of /proc or /sys. Those say that they are empty, so they are read until they end.
-Result<std::string> read_kernel_file(const char* path) {
-    std::ifstream in(path);
-    std::string text((std::istreambuf_iterator<char>(in)), {});
-    if (text.empty()) {
-        return Error(ErrorCode::Io, std::string(path) + " cannot be read");
-    }
-    return text;
-}
 
 std::uint64_t leading_number(std::string_view text) {
     text.remove_prefix(std::min(text.find_first_of("0123456789"), text.size()));
@@ -45,7 +33,7 @@ std::uint64_t find_meminfo(std::string_view meminfo, std::string_view name) {
 /// The first of the files that holds a number; 0 if none ("max" is none).
 std::uint64_t read_number(std::initializer_list<const char*> paths) {
     for (const auto* path : paths) {
-        if (const auto text = read_kernel_file(path); text && (*text)[0] != 'm') {
+        if (const auto text = read_file(path, 4096); text && !text->empty() && (*text)[0] != 'm') {
             return leading_number(*text);
         }
     }
@@ -57,7 +45,7 @@ std::uint64_t read_number(std::initializer_list<const char*> paths) {
 Result<Device> probe_device(const fs::path& store) {
     Device device;
     device.processors = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-    LOCARA_TRY(const auto meminfo, read_kernel_file("/proc/meminfo"));
+    LOCARA_TRY(const auto meminfo, read_file("/proc/meminfo", 1U << 20U));
     device.memory_total_bytes = find_meminfo(meminfo, "MemTotal:");
     device.memory_available_bytes = find_meminfo(meminfo, "MemAvailable:");
     // In a container the machine's memory is not ours; both cgroup versions say what is.

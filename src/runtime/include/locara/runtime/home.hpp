@@ -37,6 +37,8 @@ struct Home {
 
     std::filesystem::path broker_socket() const { return run / "broker.sock"; }
 
+    std::filesystem::path audit_log() const { return state / "audit.jsonl"; }
+
     std::filesystem::path broker_log() const { return state / "broker.log"; }
 
     /// Makes data (0755), config, state, cache and run (0700).
