@@ -49,7 +49,7 @@ done
 # Only this loopback hub is trusted without asking: its root is taken from its own data folder.
 locara hub add "http://$hub_address" --root "$state/hub/root.json" --quiet
 if [ "${1:-}" = --once ]; then
-    locara install "$app" --yes --quiet >&2
+    locara install "$app" --yes --quiet > /dev/null
     locara run "$app" --once "$2"
     exit
 fi

@@ -19,7 +19,7 @@ class Browser(harness.TestCase):
     def test_the_apps_from_install_to_an_exported_task(self):
         self.client.add_hub(self.hub)
         done = subprocess.run(["node", SOURCE / "tests/browser/run.mjs", "--url", self.open_app(APP),
-                               "--form-url", self.open_app("locara/task-form")], timeout=400, text=True,
+                               "--prompt-url", self.open_app("locara/task-form")], timeout=400, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.client.environment)
         print(done.stdout)
         self.assertEqual(done.returncode, 0)
