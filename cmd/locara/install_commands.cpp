@@ -223,6 +223,9 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
         hub = installer.hubs().empty() ? runtime::Hub{"https://huggingface.co", {}, ""}
                                        : installer.hubs().front();
     } else {
+        if (installer.may_use_network()) {
+            LOCARA_CHECK(installer.refresh());
+        }
         const auto colon = text.find(':');
         LOCARA_TRY(const auto id, manifest::ModelId::parse(text.substr(0, colon)));
         LOCARA_TRY(

@@ -184,6 +184,10 @@ const std::vector<Hub>& Installer::hubs() const {
     return state_->hubs;
 }
 
+bool Installer::may_use_network() const {
+    return state_->options.network == Network::Allowed;
+}
+
 Result<std::string> Installer::fetch_root(const std::string& url) {
     HubFetcher fetcher(state_->options.network == Network::Offline ? nullptr : state_->options.http,
                        url,
@@ -419,7 +423,14 @@ Result<Installer::FoundModel> Installer::find_model(const manifest::ModelId& id,
             }
         }
         if (newest) {
+            LOCARA_CHECK(one.client->check_fresh().context("catalog of " + one.hub.url));
             LOCARA_TRY(auto model, state_->plan_model("", std::move(*newest), variant));
+            const auto taken = state_->takedown_of(model);
+            if (taken && taken->action != catalog::TakedownAction::Warn) {
+                return Error(ErrorCode::Refused,
+                             id.render() + " was called back on " + taken->date + ": " +
+                                 taken->reason);
+            }
             return FoundModel{std::move(model), one.hub};
         }
     }
@@ -432,29 +443,43 @@ Result<PlannedModel> Installer::plan_manifest(std::string bytes, std::string_vie
     return state_->plan_model("", std::move(manifest), variant);
 }
 
+void Installer::State::look_up_takedown(std::string_view kind,
+                                        const std::string& id,
+                                        const std::string& version,
+                                        std::optional<catalog::TakedownEntry>& strictest) const {
+    for (const auto& one : catalogs) {
+        // A takedown counts whichever hub says it.
+        auto found = one.client->takedown().find(kind, id, version);
+        if (found && (!strictest || strictest->action < found->action)) {
+            strictest = std::move(found);
+        }
+    }
+}
+
+std::optional<catalog::TakedownEntry>
+Installer::State::takedown_of(const PlannedModel& model) const {
+    std::optional<catalog::TakedownEntry> strictest;
+    const auto& manifest = *model.manifest;
+    look_up_takedown("model", manifest.source.repo + "@" + manifest.source.revision, "", strictest);
+    look_up_takedown("model", manifest.id.render(), manifest.version.render(), strictest);
+    look_up_takedown("model", "sha256:" + model.manifest.digest().render(), "", strictest);
+    for (const auto& file : model.files) {
+        look_up_takedown("file", "sha256:" + file.file.sha256.render(), "", strictest);
+    }
+    return strictest;
+}
+
 std::optional<catalog::TakedownEntry>
 Installer::State::takedown_of(const manifest::AppEntry& entry,
                               const std::vector<PlannedModel>& models) const {
     std::optional<catalog::TakedownEntry> strictest;
-    const auto look =
-        [&](std::string_view kind, const std::string& id, const std::string& version) {
-            for (const auto& one : catalogs) {
-                // A takedown counts whichever hub says it.
-                auto found = one.client->takedown().find(kind, id, version);
-                if (found && (!strictest || strictest->action < found->action)) {
-                    strictest = std::move(found);
-                }
-            }
-        };
-    look("app", entry.manifest.id.render(), entry.manifest.version.render());
-    look("bundle", "sha256:" + entry.files_sha256.render(), "");
-    look("bundle", "sha256:" + entry.bundle_sha256.render(), "");
+    look_up_takedown("app", entry.manifest.id.render(), entry.manifest.version.render(), strictest);
+    look_up_takedown("bundle", "sha256:" + entry.files_sha256.render(), "", strictest);
+    look_up_takedown("bundle", "sha256:" + entry.bundle_sha256.render(), "", strictest);
     for (const auto& model : models) {
-        look("model", model.manifest->source.repo + "@" + model.manifest->source.revision, "");
-        look("model", model.manifest->id.render(), model.manifest->version.render());
-        look("model", "sha256:" + model.manifest.digest().render(), "");
-        for (const auto& file : model.files) {
-            look("file", "sha256:" + file.file.sha256.render(), "");
+        auto found = takedown_of(model);
+        if (found && (!strictest || strictest->action < found->action)) {
+            strictest = std::move(found);
         }
     }
     return strictest;

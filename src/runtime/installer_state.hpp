@@ -41,6 +41,12 @@ struct Installer::State {
     Result<PlannedModel> plan_model(std::string role,
                                     manifest::VerifiedModelManifest manifest,
                                     std::string_view variant) const;
+    /// What the takedown lists say; the strictest entry.
+    void look_up_takedown(std::string_view kind,
+                          const std::string& id,
+                          const std::string& version,
+                          std::optional<catalog::TakedownEntry>& strictest) const;
+    std::optional<catalog::TakedownEntry> takedown_of(const PlannedModel& model) const;
     std::optional<catalog::TakedownEntry>
     takedown_of(const manifest::AppEntry& entry, const std::vector<PlannedModel>& models) const;
 

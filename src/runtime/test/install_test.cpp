@@ -220,6 +220,27 @@ TEST_F(InstallTest, a_takedown_blocks_installs_and_stops_what_runs) {
     EXPECT_THAT(second.error().message(), HasSubstr("it breaks"));
 }
 
+TEST_F(InstallTest, a_model_is_pulled_without_an_app_unless_it_was_called_back) {
+    auto installer = open_with_hub();
+    const auto id = *manifest::ModelId::parse("locara/tiny");
+    const auto found = installer.find_model(id, "");
+    ASSERT_TRUE(found) << found.error().describe();
+    EXPECT_THAT(installer.find_model(id, "q9").error().message(), HasSubstr("variants: f32"));
+    ASSERT_TRUE(installer.pull(found->model, found->hub, null_progress()));
+    EXPECT_EQ(installer.disk_use()->unreferenced_files, 1U);
+    ASSERT_TRUE(repository_->add_takedown({"model",
+                                           "locara/tiny@" + std::string(kRevision),
+                                           std::nullopt,
+                                           catalog::TakedownAction::BlockInstall,
+                                           "it leaks",
+                                           "2026-11-22"}));
+    ASSERT_TRUE(repository_->publish(clock_));
+    ASSERT_TRUE(installer.refresh());
+    EXPECT_EQ(installer.find_model(id, "").error().code(), ErrorCode::Refused);
+    // The app that uses it is refused as well.
+    EXPECT_EQ(installer.plan(ref("locara/first")).error().code(), ErrorCode::Refused);
+}
+
 TEST_F(InstallTest, restrictive_terms_are_named) {
     license_ = "CC-BY-NC-4.0";
     publish_model();

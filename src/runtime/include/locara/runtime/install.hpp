@@ -142,6 +142,9 @@ class Installer {
 
     const std::vector<Hub>& hubs() const;
 
+    /// As InstallerOptions::network says.
+    bool may_use_network() const;
+
     /// Pins `root_bytes` for a hub, fetches its catalog and adds it to the list. Adding the same
     /// again with the same root only brings the catalog up to date. Conflict if the hub is known
     /// under another root; the errors of catalog::Client.
@@ -183,7 +186,7 @@ class Installer {
     Result<Lock> install(const Plan& plan, ProgressSink& progress);
 
     /// The newest manifest of a model in the catalogs' copies, with its default variant or
-    /// `variant`. NotFound.
+    /// `variant`. NotFound, Corrupt (the catalog has expired), Refused (taken down).
     struct FoundModel {
         PlannedModel model;
         Hub hub;
