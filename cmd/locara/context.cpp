@@ -170,6 +170,10 @@ std::string pad(std::string_view text, std::size_t width) {
     return out;
 }
 
+std::string count(std::uint64_t n, std::string_view word) {
+    return std::to_string(n) + " " + std::string(word) + (n == 1 ? "" : "s");
+}
+
 std::string render_table(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths;
     for (const auto& row : rows) {

@@ -66,6 +66,9 @@ class Context {
 /// Pads a text to columns (characters, not bytes).
 std::string pad(std::string_view text, std::size_t width);
 
+/// "1 app", "2 apps".
+std::string count(std::uint64_t n, std::string_view word);
+
 /// Rows of a table, columns two spaces apart, the last one as it is.
 std::string render_table(const std::vector<std::vector<std::string>>& rows);
 

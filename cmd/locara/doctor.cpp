@@ -196,8 +196,8 @@ Result<int> run_welcome(Context& context) {
         const auto apps = installer->list();
         const auto use = installer->disk_use();
         if (apps && use && !apps->empty()) {
-            here = std::to_string(apps->size()) + (apps->size() == 1 ? " app, " : " apps, ") +
-                   render_size(use->store.file_bytes) + " of weights";
+            here = count(apps->size(), "app") + ", " + render_size(use->store.file_bytes) +
+                   " of weights";
             attempt = "locara run " + apps->front().lock.app.render() + "      " +
                       clean(apps->front().manifest.description);
         } else if (!installer->hubs().empty()) {

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::uint64_t kRootLimitBytes = 512'000; // TUF, section 5; docs/formats/catalog.md
 
-std::string plural(unsigned n, const char* word) {
-    return std::to_string(n) + " " + word + (n == 1 ? "" : "s");
-}
-
 /// The root, by whichever of the three ways somebody vouches for it.
 Result<std::string> get_root(Context& context,
                              runtime::Installer& installer,
@@ -54,7 +50,7 @@ Result<std::string> get_root(Context& context,
     LOCARA_TRY(const auto info, catalog::inspect_root(root));
     context.say("The root of " + url + "\n  fingerprint  " + info.fingerprint.render() +
                 "\n  signed by    " + std::to_string(info.threshold) + " of " +
-                plural(info.keys, "key") + ", until " + render_time(info.expires) +
+                count(info.keys, "key") + ", until " + render_time(info.expires) +
                 "\nCompare the fingerprint with what the hub's operator published elsewhere.");
     LOCARA_TRY(const bool yes,
                context.ask("Trust this hub?", "--fingerprint HEX", Context::Answer::No));
@@ -81,8 +77,7 @@ Result<int> run_hub_add(Context& context,
                             {"fingerprint", hub.root.render()},
                             {"apps", apps.size()}});
     }
-    context.say("Added " + hub.url + " (" + plural(static_cast<unsigned>(apps.size()), "app") +
-                "). Try  locara search");
+    context.say("Added " + hub.url + " (" + count(apps.size(), "app") + "). Try  locara search");
     return kDone;
 }
 

@@ -293,8 +293,8 @@ Result<int> run_verify(Context& context, const std::string& text) {
                          " of what is installed is not what was verified, first " +
                          outcome.problems[0].subject + ": " + outcome.problems[0].text);
     }
-    context.say(std::to_string(outcome.apps) + " apps, " + std::to_string(outcome.files) +
-                " files, " + render_size(outcome.bytes) + ": all as they were verified.");
+    context.say(count(outcome.apps, "app") + ", " + count(outcome.files, "file") + ", " +
+                render_size(outcome.bytes) + ": all as they were verified.");
     return kDone;
 }
 
@@ -318,7 +318,7 @@ Result<int> run_df(Context& context) {
         return kDone;
     }
     context.print(render_table(
-        {{"weights", render_size(use.store.file_bytes), std::to_string(use.store.files) + " files"},
+        {{"weights", render_size(use.store.file_bytes), count(use.store.files, "file")},
          {"  unused",
           render_size(use.unreferenced_bytes),
           std::to_string(use.unreferenced_files) + " files that no app names"},

@@ -65,6 +65,25 @@ Result<bool> ensure_installed(Context& context, const manifest::AppRef& ref) {
     return lock->has_value();
 }
 
+std::string text_of(const Json& object, const char* key) {
+    return object.is_object() && object.value(key, Json()).is_string()
+               ? object.at(key).get<std::string>()
+               : std::string();
+}
+
+/// What the broker says of itself (docs/local-api.md), one row for each thing that runs.
+std::string render_status(const Json& status) {
+    std::vector<std::vector<std::string>> rows = {{"broker", text_of(status, "origin"), ""}};
+    for (const auto& app : status.value("apps", Json::array())) {
+        rows.push_back({"app", text_of(app, "id"), text_of(app, "version")});
+    }
+    for (const auto& engine : status.value("engines", Json::array())) {
+        const bool running = engine.is_object() && engine.value("running", Json()) == true;
+        rows.push_back({"engine", text_of(engine, "model"), running ? "running" : "stopped"});
+    }
+    return render_table(rows);
+}
+
 Result<std::uint16_t> port_of(const ServeOptions& options) {
     if (options.port != 0) {
         return options.port;
@@ -188,7 +207,7 @@ Result<int> run_status(Context& context) {
     if (context.flags.json) {
         context.print_json({{"schema", "locara.status/1"}, {"running", true}, {"broker", *status}});
     } else {
-        context.print(status->dump(2));
+        context.print(render_status(*status));
     }
     return kDone;
 }

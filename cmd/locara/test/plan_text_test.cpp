@@ -22,6 +22,11 @@ TEST(Touches, names_every_grant) {
               "a.example.org, b.example.org");
 }
 
+TEST(Count, knows_one) {
+    EXPECT_EQ(count(1, "app"), "1 app");
+    EXPECT_EQ(count(0, "app"), "0 apps");
+}
+
 TEST(Table, pads_by_characters_and_leaves_the_last_column) {
     EXPECT_EQ(render_table({{"a", "bb", "c"}, {"caf\xC3\xA9", "b", "long text"}}),
               "a     bb  c\ncaf\xC3\xA9  b   long text");
