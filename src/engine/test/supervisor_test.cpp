@@ -95,8 +95,11 @@ class Engine : public testing::Test {
         return http::local_request_blocking(lease.socket(), request);
     }
 
+    /// Answers of exactly this length: random weights may end an answer anywhere.
     static Json chat(int max_tokens) {
-        return {{"messages", {{{"role", "user"}, {"content", "hi"}}}}, {"max_tokens", max_tokens}};
+        return {{"messages", {{{"role", "user"}, {"content", "hi"}}}},
+                {"max_tokens", max_tokens},
+                {"ignore_eos", true}};
     }
 
     std::optional<TempFolder> folder_;
