@@ -1,6 +1,6 @@
 """A verified pull against what a person would do by hand: curl the file, then sha256sum it. Same hub, same run.
 
-    python3 tests/bench/pull_bench.py [MiB] [ROUNDS]     (default 512 MiB, 5 rounds; `./dev bench` runs it)
+    python3 -m tests.bench.pull_bench [MiB] [ROUNDS]     (default 512 MiB, 5 rounds; `./dev bench` runs it)
 
 Prints the ratio first. A pull is cold each time: the store is emptied before each round."""
 import json
@@ -16,8 +16,7 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "blackbox"))
-import harness
+from tests import harness
 
 
 def make_seed(folder, mebibytes):

@@ -6,8 +6,8 @@ import tempfile
 import time
 import unittest
 
-import harness
-from harness import ANSWER, NOTE, SOURCE
+from tests import harness
+from tests.harness import ANSWER, NOTE, SOURCE
 
 
 class DevRun(unittest.TestCase):

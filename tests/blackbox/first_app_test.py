@@ -6,8 +6,8 @@ import unittest
 import urllib.error
 import urllib.request
 
-import harness
-from harness import ANSWER, APP, NOTE
+from tests import harness
+from tests.harness import ANSWER, APP, NOTE
 
 
 class FirstApp(harness.TestCase):

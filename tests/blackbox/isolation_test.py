@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import unittest
 
-import harness
-from harness import ANSWER, APP, NOTE, wait_for
+from tests import harness
+from tests.harness import ANSWER, APP, NOTE, wait_for
 
 
 def processes_named(name):

@@ -5,8 +5,8 @@ import random
 import time
 import unittest
 
-import harness
-from harness import APP
+from tests import harness
+from tests.harness import APP
 
 
 class Kill(harness.TestCase):

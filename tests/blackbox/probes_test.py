@@ -5,8 +5,8 @@ import json
 import socket
 import unittest
 
-import harness
-from harness import APP, SEED, SOURCE
+from tests import harness
+from tests.harness import APP, SEED, SOURCE
 
 WANTED = 0.92  # of these 200 notes; the card gives the figure for 2,000
 

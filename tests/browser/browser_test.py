@@ -1,13 +1,9 @@
 """Drives the demo app in a real Chromium from install to an exported task (tests/browser/run.mjs does the clicking)."""
-import os
-import pathlib
 import re
 import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "blackbox"))
-import harness
-from harness import APP, SOURCE
+from tests import harness
+from tests.harness import APP, SOURCE
 
 
 class Browser(harness.TestCase):

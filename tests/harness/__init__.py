@@ -1,8 +1,10 @@
 """What the black-box tests share: a hub and a client on folders and ports of their own, and a proxy that lies.
 
-Only the real programs run here: build/bin/locara, build/bin/locara-hub and the engine they start.
+Only the real programs run here: build/bin/locara, build/bin/locara-hub and the engine they start. Tests are modules:
+`python3 -m tests.blackbox.first_app_test` from the root of the repository.
 """
 import contextlib
+import hashlib
 import http.client
 import http.server
 import json
@@ -18,6 +20,8 @@ import tempfile
 import threading
 import time
 import unittest
+
+from tests.harness.golden import GoldenFolder
 
 SOURCE = pathlib.Path(os.environ.get("LOCARA_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 BUILD = pathlib.Path(os.environ.get("LOCARA_BUILD", SOURCE / "build"))
@@ -64,6 +68,10 @@ class Hub:
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def fingerprint(self):
+        return hashlib.sha256((self.folder / "root.json").read_bytes()).hexdigest()
 
     def start(self):
         (self.folder / "ready").unlink(missing_ok=True)
@@ -140,6 +148,7 @@ class LyingProxy:
                 upstream.request(self.command, self.path, headers=headers)
                 answer = upstream.getresponse()
                 body = answer.read()
+                upstream.close()
                 kept = {k: v for k, v in answer.getheaders()
                         if k.lower() not in ("connection", "transfer-encoding", "content-length")}
                 length = answer.getheader("Content-Length")
@@ -167,12 +176,17 @@ class LyingProxy:
                 pass  # clients that leave early are what these tests are about
 
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+# tests/golden/<name of the test file>/
+GOLDEN = GoldenFolder(SOURCE / "tests/golden" / pathlib.Path(sys.argv[0]).stem, os.environ.get("LOCARA_ACCEPT") == "1")
 
 
 class TestCase(unittest.TestCase):
@@ -181,7 +195,11 @@ class TestCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="locara-test-"))
-        cls.hub = Hub(cls.folder / "hub")
+        cls.hub = Hub(cls.folder / "hub", seed=cls.make_seed())
+
+    @classmethod
+    def make_seed(cls):
+        return SEED
 
     @classmethod
     def tearDownClass(cls):
@@ -190,12 +208,35 @@ class TestCase(unittest.TestCase):
 
     def setUp(self):
         self.client = Client(tempfile.mkdtemp(prefix="client-", dir=self.folder))
+        self.proxies = []
         self.addCleanup(self.client.stop)
 
-    def proxy(self, rule=None):
-        proxy = LyingProxy(self.hub, rule)
+    def proxy(self, rule=None, hub=None):
+        proxy = LyingProxy(hub or self.hub, rule)
         self.addCleanup(proxy.stop)
+        self.proxies.append(proxy)
         return proxy
+
+    def assert_golden(self, name, found):
+        """`found`, with what differs from run to run replaced, is what the golden file holds."""
+        difference = GOLDEN.compare(name, self.steady(found))
+        if difference:
+            self.fail(difference)
+
+    def steady(self, text):
+        """Only what truly varies: addresses, folders, times, this machine's figures, secrets."""
+        for found, name in ((self.client.home, "HOME"), (self.folder, "FOLDER"), (BUILD, "BUILD"), (SOURCE, "SOURCE")):
+            text = text.replace(str(found), name)
+        for port in (self.client.port, self.hub.port, *(proxy.port for proxy in self.proxies)):
+            text = re.sub(rf"\b{port}\b", "PORT", text)
+        text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+        text = re.sub(r"#[0-9a-f]{64}", "#CODE", text)
+        text = text.replace(self.hub.fingerprint, "FINGERPRINT")
+        text = re.sub(r"\S+/llama-server\b", "ENGINE", text)
+        text = re.sub(r"[\d.]+ [kMGT]?i?B(?= free\b)", "SIZE", text)
+        text = re.sub(r"\d+ cores, [\d.]+ .iB memory", "N cores, SIZE memory", text)
+        text = re.sub(r"(Landlock version) \d+", r"\1 N", text)
+        return re.sub(r'("(?:disk_free_bytes|memory_available_bytes|free_bytes|pid|idle_seconds)": ?)\d+', r"\1N", text)
 
     def assert_nothing_half_installed(self):
         """After a failed install: no app listed, no app folder, only whole and right files in the store."""
@@ -204,13 +245,13 @@ class TestCase(unittest.TestCase):
         self.assertEqual([p for p in installed.glob("*/*/*") if not p.name.startswith(".")] if installed.exists() else [], [])
         self.client.run("verify")
 
-    def assert_one_clear_line(self, *words):
-        """The error is told once, starts with the program's name, and holds the words."""
-        lines = [line for line in self.client.stderr.splitlines() if line.startswith("locara: ")]
-        self.assertEqual(len(lines), 1, self.client.stderr)
-        for word in words:
-            self.assertIn(word.lower(), self.client.stderr.lower())
-
 
 def main():
-    unittest.main(verbosity=1)
+    """Runs the tests of the file; after a whole run without failures, golden files that none used are a failure too."""
+    program = unittest.main(verbosity=1, exit=False)
+    passed = program.result.wasSuccessful()
+    if passed and not program.result.skipped and len(sys.argv) == 1:
+        for name in GOLDEN.take_unused():
+            print(f"golden file {name}: no test uses it; `./dev test --accept` removes it", file=sys.stderr)
+            passed = False
+    sys.exit(0 if passed else 1)
