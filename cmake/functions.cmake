@@ -1,6 +1,7 @@
 # locara_module(NAME SOURCES a.cpp ... [LIBS system libraries seen in public headers] [PRIVATE_LIBS ...])
 #   One static library per module; its arrows come from the table in modules.cmake.
-# locara_test(NAME SOURCES ... [LIBS ...])   tests beside the module, one program: locara_<NAME>_test
+# locara_test(NAME SOURCES ... [LIBS ...])   tests beside the module, one program: locara_<NAME>_test; data and golden
+#   files in test/data/
 # locara_fuzz(NAME SUBJECT)                  fuzz/fuzz_<SUBJECT>.cpp with its corpus fuzz/corpus/<SUBJECT>/
 include(GoogleTest)
 
@@ -52,14 +53,14 @@ endfunction()
 
 function(locara_test name)
     cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
-    add_executable(locara_${name}_test ${T_SOURCES})
+    add_executable(locara_${name}_test ${T_SOURCES} ${PROJECT_SOURCE_DIR}/src/base/test_support/golden_main.cpp)
     target_include_directories(locara_${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_compile_definitions(locara_${name}_test PRIVATE
         LOCARA_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data"
         LOCARA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
         LOCARA_BINARY_DIR="${PROJECT_BINARY_DIR}")
     target_link_libraries(locara_${name}_test PRIVATE
-        locara_${name} locara::options ${T_LIBS} GTest::gmock GTest::gtest_main)
+        locara_${name} locara_test_support locara::options ${T_LIBS} GTest::gmock)
     # One ctest entry per module: starting the program once is what keeps the suite quick.
     add_test(NAME unit/${name} COMMAND locara_${name}_test --gtest_brief=1)
     set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 300)
