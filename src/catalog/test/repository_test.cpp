@@ -2,6 +2,8 @@
 #include "paths.hpp"
 #include "test/forge.hpp"
 
+#include <locara/test_support/golden.hpp>
+
 #include <gmock/gmock.h>
 
 #include <sys/stat.h>
@@ -70,6 +72,49 @@ TEST_F(CatalogRepository, lays_out_a_consistent_snapshot) {
                     "targets/apps/locara/" + digest(kBundleBytes) + ".quick-add-1.0.0.locapp",
                     "targets/models/locara/quick-add/" + digest(kModelBytes) + ".1.0.0.json",
                     "targets/takedown/" + digest(TakedownList().render()) + ".list.json"));
+}
+
+// docs/formats/catalog.md: what clients of every later version must still read.
+TEST(CatalogBytes, are_those_of_the_format) {
+    const TempFolder folder = scratch();
+    const auto keys = folder.path() / "keys";
+    ASSERT_TRUE(create_folders(keys, 0700));
+    char seed = 0;
+    const auto put_keys = [&](const std::string& role, int count) {
+        for (int n = 1; n <= count; ++n) {
+            const auto key =
+                crypto::SigningKey::from_seed(as_bytes(std::string(32, ++seed))).value();
+            ASSERT_TRUE(key.save(keys / (role + "-" + std::to_string(n) + ".pem")));
+        }
+    };
+    put_keys("root", 3);
+    put_keys("targets", 3);
+    for (const char* role : {"takedown", "apps", "models", "snapshot", "timestamp"}) {
+        put_keys(role, 1);
+    }
+    const FakeClock clock(at("2026-11-22T12:00:00Z"));
+    auto repository = Repository::create(folder.path() / "tree", keys, clock).value();
+    ASSERT_TRUE(repository.put_target(
+        CatalogTest::kEntry, as_bytes(CatalogTest::kEntryBytes), R"({"name":"Quick Add"})"));
+    ASSERT_TRUE(repository.put_target(CatalogTest::kModel, as_bytes(CatalogTest::kModelBytes)));
+    TakedownEntry entry;
+    entry.kind = "file";
+    entry.id = "sha256:" + std::string(64, 'a');
+    entry.reason = "carries code";
+    entry.date = "2026-11-22";
+    ASSERT_TRUE(repository.add_takedown(entry));
+    ASSERT_TRUE(repository.publish(clock));
+    const auto metadata = folder.path() / "tree/metadata";
+    for (const char* name : {"1.root.json",
+                             "1.targets.json",
+                             "2.takedown.json",
+                             "2.apps.json",
+                             "2.models.json",
+                             "2.snapshot.json",
+                             "timestamp.json"}) {
+        EXPECT_GOLDEN(std::string("metadata/") + name, slurp(metadata / name));
+    }
+    EXPECT_GOLDEN("metadata/takedown-list.json", repository.takedown().render());
 }
 
 TEST_F(CatalogRepository, gives_each_role_the_keys_threshold_and_life_of_the_document) {

@@ -2,8 +2,11 @@
 
 #include <locara/catalog/repository.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
+
+#include <regex>
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -345,6 +348,60 @@ TEST_F(HubTest, answers_browsers_of_other_origins) {
     EXPECT_THAT(preflight.head, StartsWith("HTTP/1.1 204 "));
     EXPECT_THAT(preflight.head, HasSubstr("Access-Control-Allow-Headers: Authorization, Range"));
     EXPECT_THAT(get("/api/models").head, HasSubstr("Access-Control-Allow-Origin: *\r\n"));
+}
+
+// ------------------------------------------------------------------------------ bytes on the wire
+
+// Every kind of answer as clients see it, head and body. What differs from run to run is replaced;
+// JSON is indented for people.
+TEST_F(HubTest, answers_are_those_that_clients_know) {
+    const std::string port = std::to_string(hub_->port());
+    const auto steady = [&](std::string text) {
+        const auto replace = [&text](const std::string& pattern, const char* by) {
+            text = std::regex_replace(text, std::regex(pattern), by);
+        };
+        replace("127\\.0\\.0\\.1:" + port, "HUB");
+        replace("(X-Request-Id|Date): [^\r]*", "$1: *");
+        replace(hub_->fingerprint(), "FINGERPRINT");
+        replace("\r", ""); // lines end in CRLF; that they do, other tests see
+        return text;
+    };
+    const auto show = [&](const std::string& start, const std::string& body = "") {
+        const Answer answer = send(hub_->port(), start, body);
+        const auto json = parse_json(answer.body);
+        return steady("> " + start + (body.empty() ? "" : "> " + body + "\r\n") + answer.head +
+                      (json ? json->dump(2) + "\n" : answer.body));
+    };
+    const auto show_get = [&](const std::string& path, const std::string& fields = "") {
+        return show("GET " + path + " HTTP/1.1\r\n" + fields) + "\n";
+    };
+    const std::string post = "POST /api/models/locara/tiny/paths-info/main HTTP/1.1\r\n";
+    EXPECT_GOLDEN("repository.txt",
+                  show_get("/api/models/locara/tiny?blobs=true") +
+                      show_get("/api/models/locara/tiny/tree/main?recursive=true") +
+                      show_get("/api/models/locara/tiny/tree/main?limit=2") +
+                      show_get("/api/models/locara/tiny/tree/main/extra%20dir?expand=true") +
+                      show_get("/api/models/locara/tiny/refs") + show_get("/api/models") +
+                      show(post + "Content-Type: application/json\r\n",
+                           R"({"paths": ["model.gguf", "none"], "expand": true})"));
+    EXPECT_GOLDEN("files.txt",
+                  show("HEAD /locara/tiny/resolve/main/model.gguf HTTP/1.1\r\n") + "\n" +
+                      show_get("/locara/tiny/resolve/main/model.gguf", "Range: bytes=0-3\r\n") +
+                      show_get("/locara/tiny/resolve/main/model.gguf", "Range: bytes=9999-\r\n") +
+                      show_get("/locara/tiny/resolve/main/config.json") +
+                      show_get("/locara/tiny/raw/main/model.gguf"));
+    EXPECT_GOLDEN("errors.txt",
+                  show_get("/locara/none/resolve/main/a") +
+                      show_get("/locara/tiny/resolve/other/config.json") +
+                      show_get("/locara/tiny/resolve/main/none") +
+                      show_get("/api/models/locara/none") +
+                      show_get("/api/models/locara/tiny/tree/main/none") +
+                      show_get("/catalog/metadata/2.root.json") + show_get("/none") +
+                      show(post + "Content-Type: application/json\r\n", "[1") + "\n" +
+                      show("DELETE /api/models HTTP/1.1\r\n"));
+    EXPECT_GOLDEN("service.txt",
+                  show_get("/") + show_get("/healthz") + show_get("/version") +
+                      show("OPTIONS /locara/tiny/raw/main/a HTTP/1.1\r\n"));
 }
 
 // --------------------------------------------------------------------------------------- a life

@@ -4,6 +4,7 @@
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/schema.hpp>
 #include <locara/manifest/verified.hpp>
+#include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,78 +42,38 @@ TEST(AppManifest, reads_every_field) {
     EXPECT_EQ(app->repository, "");
 }
 
-TEST(AppManifest, unknown_capability_is_named_with_path_choices_and_suggestion) {
-    EXPECT_EQ(
-        message([](Json& j) { j["capabilities"]["network"] = {"example.org"}; }),
-        "capabilities.network: unknown capability \"network\"; known: net, files, save, devices, "
-        "background, wasm; did you mean \"net\"?");
-}
-
-// One line each: what is wrong, and the whole answer. The texts are part of what we promise.
+// The texts are part of what we promise: path, rule, what was found and what to do.
 TEST(AppManifest, errors_name_path_rule_found_and_fix) {
+    Mistakes<AppManifest> mistakes(sample_app());
     const auto digest = "sha256:" + std::string(64, 'a');
-    EXPECT_EQ(
-        message([](Json& j) { j.erase("license"); }),
-        "license: is missing; it says: License of the app's own code and files, as an SPDX id.");
-    EXPECT_THAT(message([](Json& j) { j["licence"] = "MIT"; }),
-                HasSubstr("did you mean \"license\"?"));
-    EXPECT_EQ(message([](Json& j) { j["id"] = "Locara/QuickAdd"; }),
-              "id: \"Locara/QuickAdd\" is not of the right form; write publisher/name with "
-              "lower-case letters, "
-              "digits and single hyphens (publisher 3 to 24 characters, name 2 to 32)");
-    EXPECT_THAT(message([](Json& j) { j["id"] = "lo/quick-add"; }),
-                HasSubstr("id: \"lo/quick-add\" is no app id"));
-    EXPECT_EQ(message([](Json& j) { j["version"] = "1.0"; }),
-              "version: \"1.0\" is not of the right form; write a semantic version such as 1.0.0 "
-              "or 1.2.0-beta.1");
-    EXPECT_EQ(message([](Json& j) { j["entry"]["kind"] = "wasm"; }),
-              "entry.kind: \"wasm\" is not one of: web, prompt, process");
-    EXPECT_EQ(message([](Json& j) { j["entry"]["kind"] = "webb"; }),
-              "entry.kind: \"webb\" is not one of: web, prompt, process; did you mean \"web\"?");
-    EXPECT_EQ(message([](Json& j) { j["models"][0]["manifest"] = "latest"; }),
-              "models[0].manifest: \"latest\" is not of the right form; write sha256: and 64 "
-              "lower-case hex digits");
-    EXPECT_EQ(message([](Json& j) { j["requires"]["memory_bytes"] = "1 GB"; }),
-              "requires.memory_bytes: must be of type integer, found \"1 GB\"");
-    EXPECT_EQ(message([](Json& j) { j["requires"]["memory_bytes"] = -1; }),
-              "requires.memory_bytes: -1 is too small, at least 0 is wanted");
-    EXPECT_EQ(message([](Json& j) { j["capabilities"]["files"] = "all"; }),
-              "capabilities.files: \"all\" is not one of: none, picker");
-    EXPECT_EQ(message([](Json& j) { j["capabilities"]["net"] = {"https://example.org/"}; }),
-              "capabilities.net[0]: \"https://example.org/\" is not of the right form; write a "
-              "plain host name such "
-              "as api.example.org: no scheme, port, path or wildcard");
-    EXPECT_EQ(message([](Json& j) { j["name"] = ""; }), "name: must not be empty");
-    EXPECT_EQ(message([](Json& j) { j["name"] = std::string(61, 'x'); }),
-              "name: has 61 characters, at most 60 are allowed");
-    EXPECT_EQ(message([](Json& j) {
-                  j["tags"] = {"a", "b", "a"};
-              }),
-              "tags[2]: \"a\" stands in the list already; remove one");
-    EXPECT_THAT(
-        message([](Json& j) { j["icon"] = "../icon.svg"; }),
-        HasSubstr("icon: the path \"../icon.svg\" is not allowed: a part is \".\" or \"..\""));
-    EXPECT_THAT(message([](Json& j) { j["entry"]["root"] = "/etc"; }),
-                HasSubstr("entry.root: the path"));
-    EXPECT_EQ(message([](Json& j) { j["entry"]["once"]["role"] = "chat"; }),
-              "entry.once.role: no model has the role \"chat\"; roles in models: text");
-    EXPECT_EQ(
-        message([](Json& j) { j["models"][0]["task"] = "embeddings"; }),
-        "entry.once.role: the model \"text\" is for embeddings; a prompt needs text-generation");
-    EXPECT_EQ(message([](Json& j) { j["entry"]["once"]["template"] = "{{note}} {{who}}"; }),
-              "entry.once.template: {{who}} names no field; fields: note");
-    EXPECT_EQ(message([](Json& j) { j["entry"]["once"]["template"] = "hello"; }),
-              "entry.once.fields[0]: the template never uses \"note\"; write {{note}} in it, or "
-              "remove the field");
-    EXPECT_THAT(message([](Json& j) { j["entry"]["once"]["template"] = "{{note"; }),
-                HasSubstr("never closed"));
-    EXPECT_EQ(message([](Json& j) { j["entry"]["once"]["fields"][0]["kind"] = "choice"; }),
-              "entry.once.fields[0].choices: is missing; a field of kind choice lists what can be "
-              "chosen");
-    EXPECT_THAT(message([&](Json& j) { j["models"][0]["fallbacks"] = {digest}; }),
-                HasSubstr("models[0].fallbacks: a model cannot stand in for itself"));
-    EXPECT_THAT(message([](Json& j) { j["models"].push_back(j["models"][0]); }),
-                HasSubstr("models[1].role: \"text\" is taken"));
+    mistakes.set("/license", "");
+    mistakes.set("/licence", R"("MIT")");
+    mistakes.set("/id", R"("Locara/QuickAdd")");
+    mistakes.set("/id", R"("lo/quick-add")");
+    mistakes.set("/version", R"("1.0")");
+    mistakes.set("/name", R"("")");
+    mistakes.set("/name", "\"" + std::string(61, 'x') + "\"");
+    mistakes.set("/tags", R"(["a","b","a"])");
+    mistakes.set("/icon", R"("../icon.svg")");
+    mistakes.set("/entry/kind", R"("wasm")");
+    mistakes.set("/entry/kind", R"("webb")");
+    mistakes.set("/entry/root", R"("/etc")");
+    mistakes.set("/entry/once/role", R"("chat")");
+    mistakes.set("/entry/once/template", R"("{{note}} {{who}}")");
+    mistakes.set("/entry/once/template", R"("hello")");
+    mistakes.set("/entry/once/template", R"("{{note")");
+    mistakes.set("/entry/once/fields/0/kind", R"("choice")");
+    mistakes.set("/capabilities/network", R"(["example.org"])");
+    mistakes.set("/capabilities/files", R"("all")");
+    mistakes.set("/capabilities/net", R"(["https://example.org/"])");
+    mistakes.set("/models/0/manifest", R"("latest")");
+    mistakes.set("/models/0/task", R"("embeddings")");
+    mistakes.set("/models/0/fallbacks", "[\"" + digest + "\"]");
+    mistakes.set("/models/1", sample_app()["models"][0].dump());
+    mistakes.set("/requires/memory_bytes", R"("1 GB")");
+    mistakes.set("/requires/memory_bytes", "-1");
+    mistakes.set("/schema", R"("locara.dev/app/v2")");
+    EXPECT_GOLDEN("errors/app.txt", mistakes.text());
 }
 
 TEST(AppManifest, duplicate_keys_and_broken_json_are_refused) {

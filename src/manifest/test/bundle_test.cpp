@@ -1,6 +1,7 @@
 #include "samples.hpp"
 
 #include <locara/manifest/bundle.hpp>
+#include <locara/test_support/golden.hpp>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -120,6 +121,15 @@ TEST_F(Bundle, packs_what_the_manifest_names_and_unpacks_to_the_same) {
     EXPECT_EQ(*read_file(folder / "dist/assets/app.js", 100), "console.log(1)");
     EXPECT_TRUE(verify_unpacked(folder, unpacked->list));
     EXPECT_EQ(BundleFileList::parse(packed->list.render())->id(), packed->id);
+}
+
+// docs/formats/locapp.md: a change here is a change of the format, and of every signed bundle.
+TEST_F(Bundle, is_written_as_the_format_says) {
+    const auto packed = pack_bundle(app(), file("a.locapp"));
+    ASSERT_TRUE(packed) << packed.error().describe();
+    EXPECT_GOLDEN("bundle/files.txt", packed->list.render());
+    EXPECT_GOLDEN("bundle/id.txt", "sha256:" + packed->id.render() + "\n");
+    EXPECT_GOLDEN("bundle/small.locapp", *read_file(file("a.locapp"), 1U << 20U));
 }
 
 TEST_F(Bundle, the_same_folder_gives_the_same_bytes_whatever_times_and_modes_it_has) {

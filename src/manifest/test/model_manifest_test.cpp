@@ -2,6 +2,7 @@
 
 #include <locara/manifest/license.hpp>
 #include <locara/manifest/verified.hpp>
+#include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,53 +36,29 @@ TEST(ModelManifest, reads_every_field) {
 }
 
 TEST(ModelManifest, errors_name_path_rule_found_and_fix) {
-    EXPECT_EQ(message([](Json& j) { j["source"]["revision"] = "main"; }),
-              "source.revision: \"main\" is not of the right form; pin the commit: 40 lower-case "
-              "hex digits, never a "
-              "branch or tag");
-    EXPECT_EQ(message([](Json& j) { j["default"] = "q4"; }),
-              "default: \"q4\" is no variant; variants: f16");
-    EXPECT_EQ(message([](Json& j) { j["variants"][0]["files"][0]["format"] = "pickle"; }),
-              "variants[0].files[0].format: \"pickle\" is not one of: gguf, safetensors, json, "
-              "text; convert the "
-              "weights to safetensors or GGUF: formats that can carry code are refused");
-    EXPECT_THAT(
-        message([](Json& j) { j["variants"][0]["files"][0]["path"] = "pytorch_model.bin"; }),
-        HasSubstr("variants[0].files[0].path: \"pytorch_model.bin\" is named like a format that "
-                  "can carry code"));
-    EXPECT_THAT(
-        message([](Json& j) { j["variants"][0]["files"][0]["path"] = "model.safetensors"; }),
-        HasSubstr("variants[0].files[0].format: \"model.safetensors\" is declared as gguf"));
-    EXPECT_THAT(message([](Json& j) { j["variants"][0]["files"][0]["path"] = "../model.gguf"; }),
-                HasSubstr("variants[0].files[0].path: the path"));
-    EXPECT_EQ(message([](Json& j) { j["variants"][0]["files"][0]["sha256"] = "00"; }),
-              "variants[0].files[0].sha256: \"00\" is not of the right form; write 64 lower-case "
-              "hex digits");
-    EXPECT_EQ(message([](Json& j) { j["variants"] = Json::array(); }),
-              "variants: must not be empty");
-    EXPECT_THAT(message([](Json& j) { j["variants"].push_back(j["variants"][0]); }),
-                HasSubstr("variants[1].name: \"f16\" is taken"));
-    EXPECT_THAT(message([](Json& j) {
-                    auto second = j["variants"][0];
-                    second["name"] = "q8";
-                    second["files"][0]["size"] = 2;
-                    j["variants"].push_back(second);
-                }),
-                HasSubstr("variants[1].files: \"model.gguf\" has another size or hash"));
-    EXPECT_THAT(message([](Json& j) {
-                    j["variants"][0]["files"][0]["path"] = "config.json";
-                    j["variants"][0]["files"][0]["format"] = "json";
-                }),
-                HasSubstr("variants[0].files: llama.cpp loads only GGUF"));
-    EXPECT_EQ(
-        message([](Json& j) { j["validation"]["results"]["passed"] = 2; }),
-        "validation.results: passed and failed make 2, but there are 1 probes; run them again");
-    EXPECT_EQ(message([](Json& j) { j["recommended"]["temprature"] = 1; }),
-              "recommended.temprature: unknown parameter \"temprature\"; known: temperature, "
-              "top_p, top_k, min_p, "
-              "repeat_penalty, max_tokens, seed, stop; did you mean \"temperature\"?");
-    EXPECT_THAT(message([](Json& j) { j["license"]["terms"].erase("gated"); }),
-                HasSubstr("license.terms.gated: is missing"));
+    Mistakes<ModelManifest> mistakes(sample_model());
+    mistakes.set("/source/revision", R"("main")");
+    mistakes.set("/default", R"("q4")");
+    mistakes.set("/variants", "[]");
+    mistakes.set("/variants/0/files/0/format", R"("pickle")");
+    mistakes.set("/variants/0/files/0/path", R"("pytorch_model.bin")");
+    mistakes.set("/variants/0/files/0/path", R"("model.safetensors")");
+    mistakes.set("/variants/0/files/0/path", R"("../model.gguf")");
+    mistakes.set("/variants/0/files/0/sha256", R"("00")");
+    mistakes.set("/validation/results/passed", "2");
+    mistakes.set("/recommended/temprature", "1");
+    mistakes.set("/license/terms/gated", "");
+    Json json = sample_model();
+    json["variants"].push_back(json["variants"][0]);
+    mistakes.add("a variant twice", json);
+    json["variants"][1]["name"] = "q8";
+    json["variants"][1]["files"][0]["size"] = 2;
+    mistakes.add("a file of another size in another variant", json);
+    json = sample_model();
+    json["variants"][0]["files"][0]["path"] = "config.json";
+    json["variants"][0]["files"][0]["format"] = "json";
+    mistakes.add("a variant without weights", json);
+    EXPECT_GOLDEN("errors/model.txt", mistakes.text());
 }
 
 TEST(ModelManifest, nulls_and_absent_optional_keys_are_the_same) {

@@ -3,6 +3,8 @@
 
 #include <locara/base/json.hpp>
 
+#include <gtest/gtest.h>
+
 #include <string>
 
 namespace locara::manifest {
@@ -45,5 +47,37 @@ inline Json sample_model() {
         "results": {"passed": 1, "failed": 0}}
     })");
 }
+
+/// What authors read for their mistakes, collected for a golden file: each change to a valid
+/// manifest and the whole error that it gets.
+template <class Manifest> class Mistakes {
+  public:
+    explicit Mistakes(Json valid) : valid_(std::move(valid)) {}
+
+    /// The value at a JSON pointer replaced by a JSON text, or removed for "".
+    void set(const char* pointer, const std::string& value) {
+        Json json = valid_;
+        const Json::json_pointer at(pointer);
+        if (value.empty()) {
+            json.at(at.parent_pointer()).erase(at.back());
+        } else {
+            json[at] = Json::parse(value);
+        }
+        add(std::string(pointer) + (value.empty() ? " removed" : " = " + value.substr(0, 70)),
+            json);
+    }
+
+    void add(const std::string& what, const Json& json) {
+        const auto parsed = Manifest::parse(render_json(json));
+        EXPECT_FALSE(parsed) << what;
+        text_ += what + "\n    " + (parsed ? "" : parsed.error().describe()) + "\n";
+    }
+
+    const std::string& text() const { return text_; }
+
+  private:
+    Json valid_;
+    std::string text_;
+};
 
 } // namespace locara::manifest

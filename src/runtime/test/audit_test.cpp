@@ -1,5 +1,6 @@
 #include <locara/base/file.hpp>
 #include <locara/runtime/audit.hpp>
+#include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -54,20 +55,11 @@ class Audit : public testing::Test {
 
 TEST_F(Audit, lines_say_what_happened_and_hang_together) {
     write_three();
-    const auto all = lines();
-    ASSERT_EQ(all.size(), 3U);
-    EXPECT_THAT(all[0],
-                testing::StartsWith("{\"seq\":1,\"time\":\"2026-11-22T19:00:00Z\",\"event\":"
-                                    "\"launched\",\"app\":\"locara/quick-add\",\"prev\":\"" +
-                                    std::string(64, '0') + "\",\"hash\":\""));
-    const auto first = parse_json(all[0]);
-    const auto second = parse_json(all[1]);
-    ASSERT_TRUE(first && second);
-    EXPECT_EQ((*second)["prev"], (*first)["hash"]);
+    EXPECT_GOLDEN("audit.jsonl", *read_file(path_, 10'000));
     const auto report = AuditLog::verify(path_);
     ASSERT_TRUE(report) << report.error().describe();
     EXPECT_EQ(report->records, 3U);
-    EXPECT_EQ(report->head, (*parse_json(all[2]))["hash"]);
+    EXPECT_EQ(report->head, (*parse_json(lines()[2]))["hash"]);
 
     struct stat info {};
 

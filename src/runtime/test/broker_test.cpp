@@ -6,6 +6,7 @@
 #include <locara/http/local_client.hpp>
 #include <locara/runtime/audit.hpp>
 #include <locara/runtime/broker.hpp>
+#include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <regex>
 #include <sstream>
 #include <thread>
 
@@ -372,6 +374,51 @@ TEST_F(BrokerTest, a_role_the_manifest_does_not_name_is_denied_and_written_down)
     const std::string log = audit();
     EXPECT_THAT(log, HasSubstr(R"("event":"denied","why":"model_not_granted")"));
     EXPECT_THAT(log, HasSubstr(R"("role":"vision")"));
+}
+
+// What client libraries of OpenAI's API are shown, whole: status, body, and what else matters.
+TEST_F(BrokerTest, errors_are_those_that_clients_know) {
+    const std::string key = token("locara/quick-add");
+    std::string all;
+    const auto show = [&](const char* what, const RawAnswer& answer) {
+        auto json = parse_json(answer.body);
+        ASSERT_TRUE(json) << answer.body;
+        const std::string text = std::string(what) + "\n" + std::to_string(answer.status) + " " +
+                                 answer.field("Content-Type") + "\n" + json->dump(2) + "\n\n";
+        all += std::regex_replace(text, std::regex(":" + port()), ":PORT");
+    };
+    const auto chats = [&](const Json& body) { return ask(key, "/v1/chat/completions", body); };
+    const std::string app = host("locara--quick-add");
+    const auto with = [](const char* name, const Json& value) {
+        Json body = chat();
+        body[name] = value;
+        return body;
+    };
+    show("no token", send("GET", "/v1/models", app));
+    show("a wrong token", ask("0", "/v1/chat/completions", chat()));
+    show("the token in the address", send("GET", "/v1/models?token=" + key, app));
+    show("a role of no model", chats(chat("vision")));
+    show("no role", chats(Json::object()));
+    show("no object", chats(Json::array()));
+    show("no messages", chats(Json{{"model", "text"}}));
+    show("an address to fetch",
+         chats(with("messages",
+                    {{{"role", "user"},
+                      {"content",
+                       {{{"type", "image_url"}, {"image_url", {{"url", "http://x/y.png"}}}}}}}})));
+    show("a bad parameter", chats(with("temperature", "hot")));
+    show("another task", ask(key, "/v1/embeddings", Json{{"model", "text"}, {"input", "a"}}));
+    show("a long prompt",
+         chats(with("messages", {{{"role", "user"}, {"content", std::string(900, 'x')}}})));
+    show("an unknown address", ask(key, "/v1/files", chat()));
+    show("a foreign host", send("GET", "/v1/models", "evil.example"));
+    show("a foreign origin",
+         send("POST", "/v1/chat/completions", app, "Origin: http://evil.example\r\n", "{}"));
+    show("no JSON", send("POST", "/v1/chat/completions", app, "Content-Type: text/plain\r\n", "x"));
+    show("a preflight", send("OPTIONS", "/v1/chat/completions", app));
+    show("an app that does not run", send("GET", "/", host("locara--absent")));
+    show("an old launch code", exchange("locara--quick-add", "0"));
+    EXPECT_GOLDEN("api-errors.txt", all);
 }
 
 TEST_F(BrokerTest, nothing_is_fetched_for_an_app) {

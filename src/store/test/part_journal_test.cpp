@@ -1,4 +1,5 @@
 #include <locara/store/part_journal.hpp>
+#include <locara/test_support/golden.hpp>
 
 #include <gtest/gtest.h>
 
@@ -20,6 +21,7 @@ TEST(PartJournalTest, parse_and_render_are_inverse_and_follow_the_document) {
     EXPECT_EQ(journal->size, 100U);
     EXPECT_EQ(journal->spans.spans(), (std::vector<Span>{{0, 64}, {70, 100}}));
     EXPECT_EQ(journal->render(), kHead + kFirst + kSecond);
+    EXPECT_GOLDEN("part-journal.txt", journal->render());
     EXPECT_EQ(journal->render_line({70, 100}), kSecond);
 }
 
