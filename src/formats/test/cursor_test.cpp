@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-
 namespace locara::formats {
 namespace {
 
@@ -77,19 +75,6 @@ TEST(Cursor, reads_across_its_window) {
     EXPECT_FALSE(cursor.next(byte));
     EXPECT_TRUE(cursor.ahead().empty());
     EXPECT_FALSE(cursor.io_error());
-}
-
-TEST(ByteSource, gives_only_what_it_has) {
-    const std::string bytes = "0123456789";
-    const MemorySource memory(as_bytes(bytes));
-    const SliceSource slice(memory, 2, 5);
-    std::array<std::byte, 3> out{};
-    ASSERT_TRUE(slice.read(2, out));
-    EXPECT_EQ(as_text(out), "456");
-    EXPECT_EQ(slice.read(3, out).error().code(), ErrorCode::Corrupt); // inside the whole, though
-    EXPECT_FALSE(slice.read(~0ULL, out));
-    EXPECT_FALSE(memory.read(8, out));
-    EXPECT_TRUE(memory.read(10, std::span<std::byte>()));
 }
 
 TEST(Messages, quote_what_files_hold) {
