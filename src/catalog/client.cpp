@@ -3,6 +3,7 @@
 #include "paths.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/base/percent.hpp>
 #include <locara/catalog/client.hpp>
 
 #include <algorithm>
@@ -110,7 +111,7 @@ struct Client::State {
     std::optional<TakedownList> takedown; ///< Nothing before the first one.
 
     fs::path metadata_file(std::string_view role) const {
-        return dir / "metadata" / (escape_name(role) + ".json");
+        return dir / "metadata" / (percent_encode(role) + ".json");
     }
 
     fs::path object_file(const std::string& digest) const {
@@ -460,7 +461,7 @@ class Update {
                                                const MetaFile& meta,
                                                const RoleKeys& keys,
                                                std::string_view parent) {
-        if (escape_name(role).size() > kFileNameLimit) {
+        if (percent_encode(role).size() > kFileNameLimit) {
             return Error(ErrorCode::Corrupt,
                          "the catalog delegates to a role with a name of " +
                              std::to_string(role.size()) + " bytes, too long for a file name");
@@ -491,7 +492,7 @@ class Update {
     }
 
     static std::string versioned(std::string_view role, const MetaFile& meta, const Root& root) {
-        const std::string file = escape_name(role) + ".json";
+        const std::string file = percent_encode(role) + ".json";
         return root.consistent_snapshot ? std::to_string(meta.version) + "." + file : file;
     }
 

@@ -1,5 +1,7 @@
 #include "paths.hpp"
 
+#include <locara/base/percent.hpp>
+
 namespace locara::catalog {
 
 namespace {
@@ -85,27 +87,6 @@ std::size_t count_slashes(std::string_view text) {
     return count;
 }
 
-bool is_unreserved(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-std::string escape(std::string_view text, std::string_view kept) {
-    constexpr std::string_view kDigits = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        if (is_unreserved(c) || kept.find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            out += '%';
-            out += kDigits[byte >> 4U];
-            out += kDigits[byte & 15U];
-        }
-    }
-    return out;
-}
-
 } // namespace
 
 bool matches_pattern(std::string_view pattern, std::string_view path) {
@@ -121,12 +102,8 @@ bool matches_pattern(std::string_view pattern, std::string_view path) {
     return true;
 }
 
-std::string escape_name(std::string_view name) {
-    return escape(name, "");
-}
-
 std::string escape_path(std::string_view path) {
-    return escape(path, "/!$&'()*+,;=:@"); // pchar
+    return percent_encode(path, "/!$&'()*+,;=:@"); // pchar
 }
 
 bool is_relative_path(std::string_view path) {

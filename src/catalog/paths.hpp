@@ -1,4 +1,4 @@
-// Names in addresses and file names, and TUF path patterns.
+// Paths in addresses, and TUF path patterns.
 //
 // Threads: plain functions.
 #pragma once
@@ -13,11 +13,7 @@ namespace locara::catalog {
 /// `*`, `?` and `[...]` do not match `/`. Time is at most the product of the lengths.
 bool matches_pattern(std::string_view pattern, std::string_view path);
 
-/// Percent-encodes everything but letters, digits and `-._~` (RFC 3986, section 2.3): a role name
-/// as one part of an address or as a file name.
-std::string escape_name(std::string_view name);
-
-/// The same for a path, in which `/` and what may stand in a part (RFC 3986, section 3.3) stay.
+/// Percent-encodes a path, in which `/` and what may stand in a part (RFC 3986, section 3.3) stay.
 std::string escape_path(std::string_view path);
 
 /// Whether a target name may become part of an address: not empty, no empty, `.` or `..` parts.

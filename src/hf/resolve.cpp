@@ -1,6 +1,6 @@
 #include "resolve.hpp"
 
-#include <locara/http/message.hpp>
+#include <locara/base/percent.hpp>
 
 #include <algorithm>
 
@@ -95,7 +95,7 @@ Result<std::string> make_resolve_url(std::string_view endpoint,
                          "bytes, without empty parts, '.', '..' and control characters");
     }
     return std::string(endpoint) + "/" + std::string(repo) + "/resolve/" +
-           http::percent_encode(revision) + "/" + http::percent_encode(path, "/");
+           percent_encode(revision) + "/" + percent_encode(path, "/");
 }
 
 } // namespace locara::hf

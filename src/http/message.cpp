@@ -1,4 +1,5 @@
 #include <locara/base/json.hpp>
+#include <locara/base/percent.hpp>
 #include <locara/http/message.hpp>
 
 #include <algorithm>
@@ -36,43 +37,11 @@ template <class Visit> bool any_element(std::string_view list, Visit visit) {
     }
 }
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char l = lower(c);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-Result<std::string> decode(std::string_view text, bool plus_is_space) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (c == '+' && plus_is_space) {
-            out += ' ';
-            continue;
-        }
-        if (c != '%') {
-            out += c;
-            continue;
-        }
-        const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-        const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-        if (low < 0) {
-            return Error(ErrorCode::InvalidArgument,
-                         "the target holds '%' at offset " + std::to_string(i) +
-                             " without two hexadecimal digits behind it; write %25 for a percent "
-                             "sign");
-        }
-        const char value = static_cast<char>(high * 16 + low);
-        if (value == '\0') {
-            return Error(ErrorCode::InvalidArgument, "the target holds an encoded NUL (%00)");
-        }
-        out += value;
-        i += 2;
-    }
-    return out;
+/// A name or value of a query, where a '+' is a space.
+Result<std::string> decode_form(std::string_view text) {
+    std::string spaced(text);
+    std::replace(spaced.begin(), spaced.end(), '+', ' ');
+    return percent_decode(spaced);
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view digits) {
@@ -144,29 +113,6 @@ void Headers::remove(std::string_view name) {
                   fields_.end());
 }
 
-Result<std::string> percent_decode(std::string_view text) {
-    return decode(text, false);
-}
-
-std::string percent_encode(std::string_view text, std::string_view keep) {
-    constexpr std::string_view kDigits = "0123456789ABCDEF";
-    std::string out;
-    out.reserve(text.size());
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-        if (plain || keep.find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            const auto value = static_cast<unsigned char>(c);
-            out += '%';
-            out += kDigits[value >> 4U];
-            out += kDigits[value & 15U];
-        }
-    }
-    return out;
-}
-
 Result<std::vector<std::string>> split_path(std::string_view raw_path) {
     std::vector<std::string> segments;
     if (raw_path.empty()) {
@@ -194,10 +140,10 @@ Result<Query> Query::parse(std::string_view text) {
         const std::string_view field = text.substr(0, end);
         if (!field.empty()) {
             const std::size_t equals = field.find('=');
-            LOCARA_TRY(std::string key, decode(field.substr(0, equals), true));
+            LOCARA_TRY(std::string key, decode_form(field.substr(0, equals)));
             std::string value;
             if (equals != std::string_view::npos) {
-                LOCARA_TRY(value, decode(field.substr(equals + 1), true));
+                LOCARA_TRY(value, decode_form(field.substr(equals + 1)));
             }
             query.fields_.emplace_back(std::move(key), std::move(value));
         }

@@ -1,6 +1,7 @@
 #include "routes.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/base/percent.hpp>
 #include <locara/hub/git_repo.hpp>
 
 #include <algorithm>
@@ -80,7 +81,7 @@ std::string content_type(std::string_view path) {
 std::string disposition(const Request& request, std::string_view path) {
     const std::size_t slash = path.rfind('/');
     const std::string name =
-        http::percent_encode(slash == std::string_view::npos ? path : path.substr(slash + 1));
+        percent_encode(slash == std::string_view::npos ? path : path.substr(slash + 1));
     return (request.query.flag("download") ? "attachment" : "inline") +
            std::string("; filename*=UTF-8''") + name + "; filename=\"" + name + "\"";
 }
@@ -298,7 +299,7 @@ class ModelRoutes {
             std::string link = "<" + endpoint(request) + request.path + "?";
             for (const auto& [key, value] : request.query.fields()) {
                 if (key != "cursor" && key != "limit") {
-                    link += http::percent_encode(key) + "=" + http::percent_encode(value) + "&";
+                    link += percent_encode(key) + "=" + percent_encode(value) + "&";
                 }
             }
             response.headers.add("Link",

@@ -3,6 +3,7 @@
 #include "../metadata.hpp"
 #include "../paths.hpp"
 
+#include <locara/base/percent.hpp>
 #include <locara/crypto/canonical_json.hpp>
 
 #include <cstdint>
@@ -54,7 +55,7 @@ void check(std::string_view bytes, const char* type) {
         LOCARA_ASSERT(address.find_first_of("?# \\\n") == std::string::npos);
     }
     for (const auto& delegation : targets->delegations) {
-        LOCARA_ASSERT(escape_name(delegation.name).find('/') == std::string::npos);
+        LOCARA_ASSERT(percent_encode(delegation.name).find('/') == std::string::npos);
     }
 }
 

@@ -3,6 +3,8 @@
 #include "paths.hpp"
 #include "test/forge.hpp"
 
+#include <locara/base/percent.hpp>
+
 #include <gmock/gmock.h>
 
 namespace locara::catalog {
@@ -901,7 +903,7 @@ TEST_F(CatalogAttack, role_names_that_climb_or_cut_addresses) {
         forge.docs[name]["targets"]["apps/odd/x"] = forge.docs["apps"]["targets"][kBundle];
         forge.commit({name, "apps"});
         const std::string file = "metadata/1." + name + ".json";
-        const std::string escaped = "metadata/1." + escape_name(name) + ".json";
+        const std::string escaped = "metadata/1." + percent_encode(name) + ".json";
         auto moved = server.files.extract(file);
         moved.key() = escaped;
         server.files.insert(std::move(moved));
@@ -915,7 +917,7 @@ TEST_F(CatalogAttack, role_names_that_climb_or_cut_addresses) {
         for (const auto& entry : std::filesystem::recursive_directory_iterator(state())) {
             stored.insert(std::filesystem::relative(entry.path(), state()).string());
         }
-        EXPECT_EQ(stored.count("metadata/" + escape_name(name) + ".json"), 1U) << name;
+        EXPECT_EQ(stored.count("metadata/" + percent_encode(name) + ".json"), 1U) << name;
         EXPECT_FALSE(std::filesystem::exists(folder.path() / "x.json"));
         EXPECT_TRUE(Client::open(state(), server, clock));
     }

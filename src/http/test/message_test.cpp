@@ -32,12 +32,6 @@ TEST(SplitPath, refuses_dot_segments_broken_escapes_and_nul) {
     }
 }
 
-TEST(PercentEncode, is_undone_by_decode) {
-    const std::string text = "a b/\xc3\xa9+%#?&";
-    EXPECT_EQ(percent_encode(text, "/"), "a%20b/%C3%A9%2B%25%23%3F%26");
-    EXPECT_EQ(*percent_decode(percent_encode(text)), text);
-}
-
 TEST(Query, takes_repeated_keys_plus_and_flags) {
     const auto query = Query::parse("expand=a&expand=b+c&x&recursive=True&no=false&e=");
     ASSERT_TRUE(query);

@@ -80,12 +80,6 @@ class Query {
     std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-/// Replaces %XX once. InvalidArgument on a broken escape or on an encoded NUL.
-Result<std::string> percent_decode(std::string_view text);
-
-/// Encodes everything but the unreserved characters of RFC 3986 and those in `keep`.
-std::string percent_encode(std::string_view text, std::string_view keep = "");
-
 /// "a%20b/c%2Fd" (without the leading slash) -> {"a b", "c/d"}. "" gives no segment, a trailing
 /// slash gives an empty last one. InvalidArgument on a broken escape, and on a segment that decodes
 /// to "." or "..", which no client of ours sends.
