@@ -1,3 +1,4 @@
+#include "members.hpp"
 #include "prompt_template.hpp"
 #include "words.hpp"
 
@@ -11,10 +12,6 @@
 namespace locara::manifest {
 
 namespace {
-
-Error fault(const std::string& path, const std::string& text) {
-    return Error(ErrorCode::InvalidArgument, path + ": " + text);
-}
 
 std::string text_or_empty(const Json& object, const char* key) {
     const auto at = object.find(key);
@@ -162,11 +159,7 @@ Result<std::vector<ModelNeed>> parse_models(const Json& json) {
         ModelNeed need;
         need.role = one.at("role");
         need.task = one.at("task");
-        auto id = ModelId::parse(one.at("id").get_ref<const std::string&>());
-        if (!id) {
-            return fault(where + ".id", id.error().message());
-        }
-        need.id = std::move(*id);
+        LOCARA_TRY(need.id, parse_member<ModelId>(one, "id", where + "."));
         LOCARA_TRY(need.manifest, parse_digest(one.at("manifest")));
         for (const auto& fallback : one.value("fallbacks", Json::array())) {
             LOCARA_TRY(auto digest, parse_digest(fallback));
@@ -231,19 +224,10 @@ const ModelNeed* AppManifest::find_model(std::string_view role) const {
 }
 
 Result<AppManifest> AppManifest::parse(std::string_view text) {
-    LOCARA_CHECK(validate(SchemaName::App, text));
-    LOCARA_TRY(const auto json, parse_json(text, {.bytes = kManifestLimitBytes, .depth = 32}));
+    LOCARA_TRY(const auto json, validate(SchemaName::App, text));
     AppManifest out;
-    auto id = AppId::parse(json.at("id").get_ref<const std::string&>());
-    if (!id) {
-        return fault("id", id.error().message());
-    }
-    out.id = std::move(*id);
-    auto version = Version::parse(json.at("version").get_ref<const std::string&>());
-    if (!version) {
-        return fault("version", version.error().message());
-    }
-    out.version = std::move(*version);
+    LOCARA_TRY(out.id, parse_member<AppId>(json, "id"));
+    LOCARA_TRY(out.version, parse_member<Version>(json, "version"));
     out.name = json.at("name");
     out.description = json.at("description");
     out.details = text_or_empty(json, "details");

@@ -1,3 +1,4 @@
+#include "members.hpp"
 #include "words.hpp"
 
 #include <locara/base/json.hpp>
@@ -13,10 +14,6 @@
 namespace locara::manifest {
 
 namespace {
-
-Error fault(const std::string& path, const std::string& text) {
-    return Error(ErrorCode::InvalidArgument, path + ": " + text);
-}
 
 template <class T> std::optional<T> optional_value(const Json& object, const char* key) {
     const auto at = object.find(key);
@@ -237,19 +234,10 @@ const Variant& ModelManifest::get_default() const {
 }
 
 Result<ModelManifest> ModelManifest::parse(std::string_view text) {
-    LOCARA_CHECK(validate(SchemaName::Model, text));
-    LOCARA_TRY(const auto json, parse_json(text, {.bytes = kManifestLimitBytes, .depth = 32}));
+    LOCARA_TRY(const auto json, validate(SchemaName::Model, text));
     ModelManifest out;
-    auto id = ModelId::parse(json.at("id").get_ref<const std::string&>());
-    if (!id) {
-        return fault("id", id.error().message());
-    }
-    out.id = std::move(*id);
-    auto version = Version::parse(json.at("version").get_ref<const std::string&>());
-    if (!version) {
-        return fault("version", version.error().message());
-    }
-    out.version = std::move(*version);
+    LOCARA_TRY(out.id, parse_member<ModelId>(json, "id"));
+    LOCARA_TRY(out.version, parse_member<Version>(json, "version"));
     out.name = json.at("name");
     out.description = json.at("description");
     out.task = json.at("task");

@@ -376,15 +376,15 @@ Status check_version(SchemaName name, const Json& document) {
 
 } // namespace
 
-Status validate(SchemaName name, std::string_view json) {
-    LOCARA_TRY(const auto document, parse_json(json, {.bytes = kManifestLimitBytes, .depth = 32}));
+Result<Json> validate(SchemaName name, std::string_view text) {
+    LOCARA_TRY(auto document, parse_json(text, {.bytes = kManifestLimitBytes, .depth = 32}));
     LOCARA_CHECK(check_version(name, document));
     const auto& loaded = load(name);
     if (auto fault = Explainer(loaded.json).find(loaded.json, document, "")) {
         return Error(ErrorCode::InvalidArgument, std::move(*fault));
     }
     try {
-        const auto plain = nlohmann::json::parse(json);
+        const nlohmann::json plain(document); // the shape that valijson has an adapter for
         const valijson::adapters::NlohmannJsonAdapter adapter(plain);
         valijson::ValidationResults results;
         valijson::Validator validator;
@@ -404,7 +404,7 @@ Status validate(SchemaName name, std::string_view json) {
         return Error(ErrorCode::Internal,
                      std::string("the schema validator gave up: ") + why.what());
     }
-    return {};
+    return document;
 }
 
 } // namespace locara::manifest

@@ -4,6 +4,7 @@
 // the error alone. Threads: safe from any.
 #pragma once
 
+#include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 
 #include <string_view>
@@ -15,9 +16,9 @@ enum class SchemaName { App, Model };
 /// The schema as JSON text, as it stands in `schemas/`.
 std::string_view schema_text(SchemaName schema);
 
-/// Checks a JSON text against a schema. InvalidArgument for the first violation found,
-/// as `path: what is wrong; what is allowed; what to do`, and for malformed JSON; TooLarge above
-/// kManifestLimitBytes; Unsupported when the document is of another schema version.
-Status validate(SchemaName schema, std::string_view json);
+/// Parses a JSON text and checks it against a schema. InvalidArgument for the first violation
+/// found, as `path: what is wrong; what is allowed; what to do`, and for malformed JSON; TooLarge
+/// above kManifestLimitBytes; Unsupported when the document is of another schema version.
+Result<Json> validate(SchemaName schema, std::string_view text);
 
 } // namespace locara::manifest
