@@ -112,6 +112,37 @@ std::string extension_of(std::string_view name) {
     return dot == std::string_view::npos ? std::string() : lower(name.substr(dot));
 }
 
+NameMeaning meaning_of(std::string_view extension) {
+    constexpr bool kWeights = true;
+    constexpr bool kPython = true;
+    static constexpr NameMeaning kMeanings[] = {
+        {".safetensors", kWeights, !kPython, Kind::Safetensors},
+        {".gguf", kWeights, !kPython, Kind::Gguf},
+        {".ggml", kWeights, !kPython, {}},
+        {".bin", kWeights, !kPython, {}},
+        {".pt", kWeights, !kPython, {}},
+        {".pth", kWeights, kPython, {}}, // a checkpoint, or lines that `site` runs at start
+        {".ckpt", kWeights, !kPython, {}},
+        {".pkl", kWeights, !kPython, {}},
+        {".pickle", kWeights, !kPython, {}},
+        {".onnx", kWeights, !kPython, {}},
+        {".h5", kWeights, !kPython, {}},
+        {".hdf5", kWeights, !kPython, {}},
+        {".npz", kWeights, !kPython, {}},
+        {".joblib", kWeights, !kPython, {}},
+        {".model", kWeights, !kPython, {}},
+        {".py", !kWeights, kPython, {}},
+        {".pyw", !kWeights, kPython, {}},
+        {".ipynb", !kWeights, kPython, {}},
+    };
+    for (const auto& row : kMeanings) {
+        if (row.extension == extension) {
+            return row;
+        }
+    }
+    return {};
+}
+
 std::string_view base_name(std::string_view path) {
     const auto slash = path.rfind('/');
     return slash == std::string_view::npos ? path : path.substr(slash + 1);

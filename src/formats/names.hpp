@@ -1,5 +1,7 @@
-// Names of members of archives: what the threat model, section 4, allows.
+// Names: which ones the members of archives may have, and what an extension makes others do.
 #pragma once
+
+#include <locara/formats/sniff.hpp>
 
 #include <optional>
 #include <string>
@@ -12,6 +14,18 @@ std::optional<std::string> check_member_name(std::string_view name);
 
 /// The lower-case extension with its dot ("model.SafeTensors" -> ".safetensors"), or empty.
 std::string extension_of(std::string_view name);
+
+/// What loaders do with a file of this extension. Contents are judged whatever the name says; this
+/// tells who would be surprised by them.
+struct NameMeaning {
+    std::string_view extension;
+    bool weights = false;       ///< It is taken for weights.
+    bool python = false;        ///< Python runs it, some of them at its own start.
+    std::optional<Kind> parsed; ///< Our own parsers must agree that it is this.
+};
+
+/// The row of an extension as extension_of gives it; an empty row for all others.
+NameMeaning meaning_of(std::string_view extension);
 
 /// What follows the last slash.
 std::string_view base_name(std::string_view path);

@@ -61,25 +61,6 @@ Verdict refuse(Kind kind, const Error& error) {
     return refuse(kind, read_failure(error));
 }
 
-bool is_weight_extension(std::string_view extension) {
-    constexpr std::string_view kWeights[] = {".safetensors",
-                                             ".gguf",
-                                             ".ggml",
-                                             ".bin",
-                                             ".pt",
-                                             ".pth",
-                                             ".ckpt",
-                                             ".pkl",
-                                             ".pickle",
-                                             ".onnx",
-                                             ".h5",
-                                             ".hdf5",
-                                             ".npz",
-                                             ".joblib",
-                                             ".model"};
-    return std::find(std::begin(kWeights), std::end(kWeights), extension) != std::end(kWeights);
-}
-
 /// What all levels of one file share.
 struct Spent {
     std::chrono::steady_clock::time_point deadline;
@@ -242,7 +223,7 @@ class Scanner {
                            "an executable program; models hold none",
                            0});
         case Kind::Script:
-            return is_weight_extension(extension)
+            return meaning_of(extension).weights
                        ? refuse(kind,
                                 {"executable.script", "a script under the name of weights", 0})
                        : flag("script",
@@ -258,7 +239,7 @@ class Scanner {
         case Kind::Text:
             return judge_text(source, kind, name, extension);
         case Kind::Empty:
-            return is_weight_extension(extension)
+            return meaning_of(extension).weights
                        ? flag("empty", "name.mismatch", "the file is empty, not " + extension)
                        : allow(kind, "empty", "the file is empty");
         case Kind::Unknown:
@@ -278,7 +259,7 @@ class Scanner {
         case Kind::WebAssembly:
             break;
         }
-        if (extension == ".safetensors" || extension == ".gguf") {
+        if (meaning_of(extension).parsed) {
             return flag(std::string(render(kind)),
                         "name.mismatch",
                         "named " + extension + ", but the content is " + std::string(render(kind)));
@@ -312,10 +293,11 @@ class Scanner {
 
     static Verdict judge_unknown(const ByteSource& source, const std::string& extension) {
         // Under these names somebody will try to load it: say what is wrong with it.
-        if (extension == ".safetensors") {
+        const auto parsed = meaning_of(extension).parsed;
+        if (parsed == Kind::Safetensors) {
             return check_weights(check_safetensors(source), Kind::Safetensors);
         }
-        if (extension == ".gguf") {
+        if (parsed == Kind::Gguf) {
             return check_weights(check_gguf(source), Kind::Gguf);
         }
         return flag("unknown",
@@ -340,15 +322,14 @@ class Scanner {
                               std::string_view name,
                               const std::string& extension) {
         const std::string label(render(kind));
-        if (extension == ".py" || extension == ".pyw" || extension == ".ipynb" ||
-            extension == ".pth") {
+        if (meaning_of(extension).python) {
             return flag(label,
                         "name.code",
                         "named " + extension +
                             ", which Python runs; it is never fetched with a "
                             "model, and a curator looks at it first");
         }
-        if (is_weight_extension(extension)) {
+        if (meaning_of(extension).weights) {
             return flag(label, "name.mismatch", "named " + extension + ", but the content is text");
         }
         const std::string_view base = base_name(name);
@@ -365,7 +346,7 @@ class Scanner {
     }
 
     static Verdict judge_svg(const ByteSource& source, const std::string& extension) {
-        if (is_weight_extension(extension)) {
+        if (meaning_of(extension).weights) {
             return flag("svg", "name.mismatch", "named " + extension + ", but the content is svg");
         }
         auto text = read_text(source);
