@@ -95,50 +95,15 @@ class [[nodiscard]] Error {
     ((condition) ? static_cast<void>(0)                                                            \
                  : ::locara::assertion_failed(#condition, __FILE__, __LINE__))
 
-/// A value of type T or an Error. `Result<void>` (alias Status) carries only success or failure.
-template <class T> class [[nodiscard]] Result {
+/// What Result<T> and Result<void> share: whether there is a value, and the error if not. `R` is
+/// the Result itself, so that context() hands on the same type.
+template <class R, class T> class ResultBase {
   public:
     using value_type = T;
-
-    template <class U = T>
-
-    requires(std::is_constructible_v<T, U&&> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Error>)
-        Result(U&& value) // NOLINT(google-explicit-constructor): `return value;` must read plainly
-        : state_(std::forward<U>(value)) {}
-
-    Result(Error error) // NOLINT(google-explicit-constructor): `return Error(...)` likewise
-        : state_(tl::unexpect, std::move(error)) {}
 
     bool has_value() const { return state_.has_value(); }
 
     explicit operator bool() const { return has_value(); }
-
-    /// The value. Asserts that there is one.
-    T& value() & {
-        LOCARA_ASSERT(has_value());
-        return *state_;
-    }
-
-    const T& value() const& {
-        LOCARA_ASSERT(has_value());
-        return *state_;
-    }
-
-    T&& value() && {
-        LOCARA_ASSERT(has_value());
-        return std::move(*state_);
-    }
-
-    T& operator*() & { return value(); }
-
-    const T& operator*() const& { return value(); }
-
-    T&& operator*() && { return std::move(*this).value(); }
-
-    T* operator->() { return &value(); }
-
-    const T* operator->() const { return &value(); }
 
     /// The error. Asserts that there is one.
     const Error& error() const& {
@@ -152,51 +117,74 @@ template <class T> class [[nodiscard]] Result {
     }
 
     /// Adds a line of context if this is an error: `LOCARA_TRY(auto f, open(p).context("..."));`
-    Result context(std::string line) && {
+    R context(std::string line) && {
         if (!has_value()) {
             state_.error().add_context(std::move(line));
         }
-        return std::move(*this);
+        return std::move(static_cast<R&>(*this));
     }
 
-  private:
+  protected:
     tl::expected<T, Error> state_;
+
+  private:
+    friend R;
+    ResultBase() = default;
+
+    template <class... Args>
+    explicit ResultBase(std::in_place_t, Args&&... args) : state_(std::forward<Args>(args)...) {}
 };
 
-template <> class [[nodiscard]] Result<void> {
-  public:
-    using value_type = void;
+/// A value of type T or an Error. `Result<void>` (alias Status) carries only success or failure.
+template <class T> class [[nodiscard]] Result : public ResultBase<Result<T>, T> {
+    using Base = ResultBase<Result<T>, T>;
 
+  public:
+    template <class U = T>
+
+    requires(std::is_constructible_v<T, U&&> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+             !std::is_same_v<std::remove_cvref_t<U>, Error>)
+        Result(U&& value) // NOLINT(google-explicit-constructor): `return value;` must read plainly
+        : Base(std::in_place, std::forward<U>(value)) {}
+
+    Result(Error error) // NOLINT(google-explicit-constructor): `return Error(...)` likewise
+        : Base(std::in_place, tl::unexpect, std::move(error)) {}
+
+    /// The value. Asserts that there is one.
+    T& value() & {
+        LOCARA_ASSERT(this->has_value());
+        return *this->state_;
+    }
+
+    const T& value() const& {
+        LOCARA_ASSERT(this->has_value());
+        return *this->state_;
+    }
+
+    T&& value() && {
+        LOCARA_ASSERT(this->has_value());
+        return std::move(*this->state_);
+    }
+
+    T& operator*() & { return value(); }
+
+    const T& operator*() const& { return value(); }
+
+    T&& operator*() && { return std::move(*this).value(); }
+
+    T* operator->() { return &value(); }
+
+    const T* operator->() const { return &value(); }
+};
+
+template <> class [[nodiscard]] Result<void> : public ResultBase<Result<void>, void> {
+  public:
     Result() = default;
 
     Result(Error error) // NOLINT(google-explicit-constructor): as above
-        : state_(tl::unexpect, std::move(error)) {}
-
-    bool has_value() const { return state_.has_value(); }
-
-    explicit operator bool() const { return has_value(); }
+        : ResultBase(std::in_place, tl::unexpect, std::move(error)) {}
 
     void value() const { LOCARA_ASSERT(has_value()); }
-
-    const Error& error() const& {
-        LOCARA_ASSERT(!has_value());
-        return state_.error();
-    }
-
-    Error&& error() && {
-        LOCARA_ASSERT(!has_value());
-        return std::move(state_.error());
-    }
-
-    Result context(std::string line) && {
-        if (!has_value()) {
-            state_.error().add_context(std::move(line));
-        }
-        return std::move(*this);
-    }
-
-  private:
-    tl::expected<void, Error> state_;
 };
 
 /// Success or failure with nothing to return. Success is `return {};`.
