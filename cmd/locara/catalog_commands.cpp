@@ -20,10 +20,11 @@ Json app_json(const manifest::AppManifest& app) {
 }
 
 std::string render_card(const manifest::AppManifest& app,
-                        const std::vector<runtime::PlannedModel>& models) {
-    std::string out = clean(app.name) + "  " + app.id.render() + " " + app.version.render() +
-                      "  (" + std::string(manifest::render(app.entry.kind)) + ")\n" +
-                      clean(app.description) + "\n\n";
+                        const std::vector<runtime::PlannedModel>& models,
+                        const Style& style) {
+    std::string out = style.paint(Tone::Heading, clean(app.name)) + "  " + app.id.render() + " " +
+                      app.version.render() + "  (" + std::string(manifest::render(app.entry.kind)) +
+                      ")\n" + clean(app.description) + "\n\n";
     for (const auto& fact : manifest::facts(app)) {
         out += pad(fact.subject, 11) + clean(fact.text) + "  [" + fact.mark + "]\n";
     }
@@ -62,7 +63,7 @@ show_installed(Context& context, runtime::Installer& installer, const manifest::
         out["hub"] = entry.lock.hub;
         context.print_json(out);
     } else {
-        context.print(render_card(entry.manifest, {}));
+        context.print(render_card(entry.manifest, {}, context.out_style()));
     }
     return kDone;
 }
@@ -157,10 +158,11 @@ Result<int> run_show(Context& context, const std::string& text) {
         context.print_json(out);
         return kDone;
     }
-    context.print(render_card(app->entry.manifest, models));
+    context.print(render_card(app->entry.manifest, models, context.out_style()));
     if (taken) {
-        context.print("called back " + clean(taken->date) + " (" +
-                      std::string(catalog::render(taken->action)) + "): " + clean(taken->reason));
+        context.print(context.out_style().paint(Tone::Bad, "called back") + " " +
+                      clean(taken->date) + " (" + std::string(catalog::render(taken->action)) +
+                      "): " + clean(taken->reason));
     }
     if (!resolved) {
         context.say("Models are not shown: " + resolved.error().describe());

@@ -61,6 +61,27 @@ void Context::say(std::string_view text) {
     }
 }
 
+int Context::tell(const Error& error) {
+    if (error.code() == ErrorCode::Cancelled) {
+        const int exit = interrupt_signal() == 0 ? int{kInterrupted} : 128 + interrupt_signal();
+        const Error stopped(ErrorCode::Cancelled,
+                            "stopped; nothing is lost: run the same command again to resume");
+        write_to(STDERR_FILENO, render_error(stopped, exit, flags.json, err_style()));
+        return exit;
+    }
+    const int exit = exit_code(error.code());
+    write_to(STDERR_FILENO, render_error(error, exit, flags.json, err_style()));
+    return exit;
+}
+
+Style Context::out_style() const {
+    return Style::choose(flags.color, terminal_out());
+}
+
+Style Context::err_style() const {
+    return Style::choose(flags.color, terminal_err());
+}
+
 Result<bool> Context::ask(const std::string& question, const std::string& flag, Answer otherwise) {
     if (!terminal_in() || !terminal_err()) {
         return Error(ErrorCode::InvalidArgument,
@@ -174,7 +195,8 @@ std::string count(std::uint64_t n, std::string_view word) {
     return std::to_string(n) + " " + std::string(word) + (n == 1 ? "" : "s");
 }
 
-std::string render_table(const std::vector<std::vector<std::string>>& rows) {
+std::string render_table(const std::vector<std::vector<std::string>>& rows,
+                         const std::function<std::string(const std::string& cell)>& paint) {
     std::vector<std::size_t> widths;
     for (const auto& row : rows) {
         widths.resize(std::max(widths.size(), row.size()));
@@ -186,7 +208,11 @@ std::string render_table(const std::vector<std::vector<std::string>>& rows) {
     for (const auto& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
-            line += i + 1 < row.size() ? pad(clean(row[i]), widths[i]) + "  " : clean(row[i]);
+            const auto cell = clean(row[i]);
+            line += i == 0 && paint ? paint(cell) : cell;
+            if (i + 1 < row.size()) {
+                line.append(widths[i] - count_characters(cell) + 2, ' ');
+            }
         }
         out += (out.empty() ? "" : "\n") + line;
     }

@@ -4,11 +4,13 @@
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
 #include "progress.hpp"
+#include "style.hpp"
 
 #include <locara/base/json.hpp>
 #include <locara/http/client.hpp>
 #include <locara/runtime/install.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +46,13 @@ class Context {
     /// Standard error: what people read on the way. Nothing with --quiet or --json.
     void say(std::string_view text);
 
+    /// Tells an error on standard error, as a line or as JSON, and returns its exit code.
+    int tell(const Error& error);
+
+    /// Colours for what print() and say() write.
+    Style out_style() const;
+    Style err_style() const;
+
     /// A yes-or-no question on the terminal; `otherwise` is what an empty answer means.
     /// InvalidArgument, naming `flag`, when there is no terminal to ask on. Cancelled.
     enum class Answer { No, Yes };
@@ -69,8 +78,11 @@ std::string pad(std::string_view text, std::size_t width);
 /// "1 app", "2 apps".
 std::string count(std::uint64_t n, std::string_view word);
 
-/// Rows of a table, columns two spaces apart, the last one as it is.
-std::string render_table(const std::vector<std::vector<std::string>>& rows);
+/// Rows of a table, columns two spaces apart, the last one as it is. `paint`, if there is one, may
+/// colour the first cell of each row.
+std::string
+render_table(const std::vector<std::vector<std::string>>& rows,
+             const std::function<std::string(const std::string& cell)>& paint = nullptr);
 
 // The commands. Each returns the exit code or the error that main tells.
 Result<int> run_hub_add(Context& context,

@@ -181,7 +181,13 @@ Result<int> run_doctor(Context& context) {
     if (context.flags.json) {
         context.print_json({{"schema", "locara.doctor/1"}, {"findings", std::move(list)}});
     } else {
-        context.print(render_table(rows));
+        const auto style = context.out_style();
+        context.print(render_table(rows, [&style](const std::string& level) {
+            return style.paint(level == kLevels[0]   ? Tone::Good
+                               : level == kLevels[1] ? Tone::Notice
+                                                     : Tone::Bad,
+                               level);
+        }));
     }
     return problem ? kFailed : kDone;
 }

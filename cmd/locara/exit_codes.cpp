@@ -1,7 +1,5 @@
 #include "exit_codes.hpp"
 
-#include <locara/base/json.hpp>
-
 namespace locara::cli {
 
 int exit_code(ErrorCode code) {
@@ -55,22 +53,25 @@ std::string clean(std::string_view text) {
     return out;
 }
 
-std::string render_error(const Error& error, int exit, bool json) {
-    std::string message = error.describe();
+Json error_json(const Error& error, int exit) {
+    const std::string message = error.describe();
     // By convention a message ends in "; what to do".
     std::string hint;
     if (const auto semicolon = message.rfind("; "); semicolon != std::string::npos) {
         hint = message.substr(semicolon + 2);
     }
-    if (!json) {
-        return "locara: " + clean(message) + "\n";
+    return {{"schema", "locara.error/1"},
+            {"code", render(error.code())},
+            {"message", message},
+            {"hint", hint.empty() ? Json() : Json(hint)},
+            {"exit", exit}};
+}
+
+std::string render_error(const Error& error, int exit, bool json, const Style& style) {
+    if (json) {
+        return render_json(error_json(error, exit)) + "\n";
     }
-    const Json object = {{"schema", "locara.error/1"},
-                         {"code", render(error.code())},
-                         {"message", message},
-                         {"hint", hint.empty() ? Json() : Json(hint)},
-                         {"exit", exit}};
-    return render_json(object) + "\n";
+    return style.paint(Tone::Bad, "locara:") + " " + clean(error.describe()) + "\n";
 }
 
 } // namespace locara::cli

@@ -2,6 +2,9 @@
 // told: once, in one line, with a hint if there is one.
 #pragma once
 
+#include "style.hpp"
+
+#include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 
 #include <string>
@@ -29,7 +32,10 @@ enum Exit : int {
 int exit_code(ErrorCode code);
 
 /// "locara: <error>\n", or as one JSON object (schema locara.error/1) with a newline.
-std::string render_error(const Error& error, int exit, bool json);
+std::string render_error(const Error& error, int exit, bool json, const Style& style = Style());
+
+/// The object of schema locara.error/1.
+Json error_json(const Error& error, int exit);
 
 /// `text` with control characters made visible, so that what a catalog says cannot drive a
 /// terminal.

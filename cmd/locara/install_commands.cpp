@@ -285,7 +285,8 @@ Result<int> run_verify(Context& context, const std::string& text) {
                             {"problems", std::move(problems)}});
     }
     for (const auto& problem : outcome.problems) {
-        context.say("bad  " + clean(problem.subject) + ": " + clean(problem.text));
+        context.say(context.err_style().paint(Tone::Bad, "bad") + "  " + clean(problem.subject) +
+                    ": " + clean(problem.text));
     }
     if (!outcome.problems.empty()) {
         return Error(ErrorCode::Corrupt,

@@ -44,7 +44,8 @@ void add_flags(CLI::App& app, Flags& flags) {
     app.add_option("--endpoint", flags.endpoint, "Where weights come from")->type_name("URL");
     app.add_option("--progress", flags.progress, "auto, tty, plain, json or none")
         ->type_name("HOW");
-    app.add_option("--color", flags.color, "auto, always or never")
+    app.add_option("--color", flags.color, "Colour; auto: on a terminal, unless NO_COLOR is set")
+        ->type_name("WHEN")
         ->check(CLI::IsMember({"auto", "always", "never"}));
     app.add_option("--accept-license", flags.accepted_licenses, "Accept restrictive terms by name")
         ->type_name("ID");
@@ -245,21 +246,6 @@ class CommandLine {
     ServeOptions serve_;
 };
 
-int tell(const Error& error, bool json) {
-    int exit = exit_code(error.code());
-    std::string text;
-    if (error.code() == ErrorCode::Cancelled) {
-        exit = interrupt_signal() == 0 ? int{kInterrupted} : 128 + interrupt_signal();
-        const Error stopped(ErrorCode::Cancelled,
-                            "stopped; nothing is lost: run the same command again to resume");
-        text = render_error(stopped, exit, json);
-    } else {
-        text = render_error(error, exit, json);
-    }
-    std::fputs(text.c_str(), stderr);
-    return exit;
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
@@ -276,20 +262,20 @@ int main(int argc, char** argv) {
         const auto chosen = line.app().get_subcommands();
         const std::string help =
             chosen.empty() ? "locara --help" : "locara " + chosen[0]->get_name() + " --help";
-        return tell(
-            Error(ErrorCode::InvalidArgument, std::string(why.what()) + "; see `" + help + "`"),
-            line.flags.json);
-    }
-    if (auto mode = parse_progress_mode(line.flags.progress); !mode) {
-        return tell(mode.error(), line.flags.json);
+        return Context(line.flags)
+            .tell(Error(ErrorCode::InvalidArgument,
+                        std::string(why.what()) + "; see `" + help + "`"));
     }
     Context context(line.flags);
+    if (auto mode = parse_progress_mode(line.flags.progress); !mode) {
+        return context.tell(mode.error());
+    }
     try {
         const auto result = line.run(context);
-        return result ? *result : tell(result.error(), line.flags.json);
+        return result ? *result : context.tell(result.error());
     } catch (const std::exception& why) {
-        return tell(Error(ErrorCode::Internal,
-                          std::string("unexpected: ") + why.what() + "; please report this"),
-                    line.flags.json);
+        return context.tell(
+            Error(ErrorCode::Internal,
+                  std::string("unexpected: ") + why.what() + "; please report this"));
     }
 }

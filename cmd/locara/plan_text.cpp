@@ -58,10 +58,10 @@ std::string describe_touches(const manifest::Capabilities& can) {
     return join(parts, " | ");
 }
 
-std::string render_plan(const runtime::Plan& plan) {
+std::string render_plan(const runtime::Plan& plan, const Style& style) {
     const auto& app = plan.app.entry.manifest;
-    std::string out = clean(app.name) + " " + app.version.render() + " by " + app.id.publisher +
-                      " (" + clean(plan.app.hub.url) + ", signed)\n";
+    std::string out = style.paint(Tone::Heading, clean(app.name) + " " + app.version.render()) +
+                      " by " + app.id.publisher + " (" + clean(plan.app.hub.url) + ", signed)\n";
     out += "Does      " + clean(app.description) + "\n";
     out += "Touches   " + describe_touches(app.capabilities) + "\n";
     for (std::size_t i = 0; i < plan.models.size(); ++i) {
@@ -86,7 +86,7 @@ std::string render_plan(const runtime::Plan& plan) {
         out += "\nReplaces  version " + plan.replaces->render();
     }
     for (const auto& warning : plan.warnings) {
-        out += "\nWarning   " + clean(warning);
+        out += "\n" + style.paint(Tone::Notice, "Warning") + "   " + clean(warning);
     }
     return out;
 }

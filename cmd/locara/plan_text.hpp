@@ -1,6 +1,8 @@
 // A plan in words, and as JSON: what people agree to before anything is fetched.
 #pragma once
 
+#include "style.hpp"
+
 #include <locara/base/json.hpp>
 #include <locara/runtime/install.hpp>
 
@@ -12,7 +14,7 @@ namespace locara::cli {
 std::string describe_touches(const manifest::Capabilities& capabilities);
 
 /// The plan as `locara install` shows it, several lines without a newline at the end.
-std::string render_plan(const runtime::Plan& plan);
+std::string render_plan(const runtime::Plan& plan, const Style& style = Style());
 
 /// The object `plan` of locara.install/1.
 Json plan_json(const runtime::Plan& plan);

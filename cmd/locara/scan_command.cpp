@@ -29,7 +29,14 @@ Result<int> run_scan(Context& context, const std::vector<std::string>& paths) {
     if (context.flags.json) {
         context.print_json({{"schema", "locara.scan/1"}, {"files", std::move(files)}});
     } else {
-        context.print(render_table(rows));
+        const auto style = context.out_style();
+        context.print(render_table(rows, [&style](const std::string& verdict) {
+            using formats::Decision;
+            return style.paint(verdict == formats::render(Decision::Allow)  ? Tone::Good
+                               : verdict == formats::render(Decision::Flag) ? Tone::Notice
+                                                                            : Tone::Bad,
+                               verdict);
+        }));
     }
     return refused ? kRefused : kDone;
 }
