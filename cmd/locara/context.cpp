@@ -182,6 +182,30 @@ std::unique_ptr<ProgressView> Context::progress() {
         chosen, terminal_width(), [](std::string_view text) { write_to(STDERR_FILENO, text); });
 }
 
+Result<EachOutcome>
+for_each_word(Context& context,
+              const std::vector<std::string>& words,
+              const std::function<Status(const std::string&, Json& list)>& one) {
+    EachOutcome outcome;
+    std::size_t failed = 0;
+    for (const auto& word : words) {
+        auto done = one(word, outcome.list);
+        if (done) {
+            continue;
+        }
+        if (words.size() == 1 || done.error().code() == ErrorCode::Cancelled) {
+            return std::move(done).error();
+        }
+        const int exit = context.tell(done.error());
+        outcome.exit = failed++ == 0 ? exit : outcome.exit;
+        outcome.list.push_back({{"id", word}, {"error", error_json(done.error(), exit)}});
+    }
+    if (failed > 0 && failed < words.size()) {
+        outcome.exit = kPartly;
+    }
+    return outcome;
+}
+
 std::string pad(std::string_view text, std::size_t width) {
     std::string out(text);
     const auto length = count_characters(text);
@@ -214,6 +238,7 @@ std::string render_table(const std::vector<std::vector<std::string>>& rows,
                 line.append(widths[i] - count_characters(cell) + 2, ' ');
             }
         }
+        line.erase(line.find_last_not_of(' ') + 1);
         out += (out.empty() ? "" : "\n") + line;
     }
     return out;

@@ -121,9 +121,27 @@ Result<int> run_serve(Context& context, const ServeOptions& options);
 Result<int> run_stop(Context& context);
 Result<int> run_status(Context& context);
 
-/// The plan, then the questions, then the install: what `install` and `run` share. Prints what was
+struct InstallOutcome {
+    std::optional<runtime::Lock> lock; ///< What is installed now; null if nothing is.
+    Json json;                         ///< The members of locara.install/1 for this app.
+};
+
+/// The plan, then the questions, then the install: what `install` and `run` share. Says what was
 /// saved at the end. The lock is the installed one, also if there was nothing to do.
-Result<std::optional<runtime::Lock>>
+Result<InstallOutcome>
 install_with_plan(Context& context, runtime::Installer& installer, const manifest::AppRef& ref);
+
+/// Does `one` for each of the words, and goes on after an error. With one word its error is the
+/// answer. With several, each error is told at once and stands in the list that is returned as
+/// {"id","error"} beside what `one` added to it; `exit` is then kPartly if something was done, else
+/// the code of the first error. Cancelled ends it.
+struct EachOutcome {
+    Json list = Json::array();
+    int exit = kDone;
+};
+
+Result<EachOutcome> for_each_word(Context& context,
+                                  const std::vector<std::string>& words,
+                                  const std::function<Status(const std::string&, Json& list)>& one);
 
 } // namespace locara::cli

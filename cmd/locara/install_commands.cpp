@@ -61,7 +61,7 @@ Json lock_json(const runtime::Lock& lock) {
 
 } // namespace
 
-Result<std::optional<runtime::Lock>>
+Result<InstallOutcome>
 install_with_plan(Context& context, runtime::Installer& installer, const manifest::AppRef& ref) {
     auto planned = installer.plan(ref);
     if (!planned) {
@@ -75,34 +75,30 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
             context.say(ref.id.render() + " " + installed->lock.version.render() +
                         " is installed; newer versions could not be looked for: " +
                         clean(planned.error().describe()));
-            return std::optional(std::move(installed->lock));
+            return InstallOutcome{std::move(installed->lock),
+                                  {{"plan", nullptr}, {"installed", true}}};
         }
         return std::move(planned).error();
     }
     const auto& plan = *planned;
+    InstallOutcome outcome{{}, {{"plan", plan_json(plan)}, {"installed", false}}};
     if (plan.up_to_date) {
         context.say(ref.id.render() + " " + plan.app.entry.manifest.version.render() +
                     " is installed and up to date.");
-        if (context.flags.json) {
-            context.print_json(
-                {{"schema", "locara.install/1"}, {"plan", plan_json(plan)}, {"installed", true}});
-        }
         LOCARA_TRY(auto installed, installer.get(ref.id));
-        return std::optional(std::move(installed.lock));
+        outcome.lock = std::move(installed.lock);
+        outcome.json["installed"] = true;
+        return outcome;
     }
-    context.say(render_plan(plan));
+    context.say(render_plan(plan, context.err_style()));
     if (context.flags.dry_run) {
-        if (context.flags.json) {
-            context.print_json(
-                {{"schema", "locara.install/1"}, {"plan", plan_json(plan)}, {"installed", false}});
-        }
-        return std::optional<runtime::Lock>();
+        return outcome;
     }
     if (!context.flags.yes) {
         LOCARA_TRY(const bool yes, context.ask("Install?", "--yes", Context::Answer::Yes));
         if (!yes) {
             context.say("Nothing was installed.");
-            return std::optional<runtime::Lock>();
+            return outcome;
         }
     }
     LOCARA_CHECK(accept_licenses(context, plan));
@@ -114,27 +110,36 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
     }
     context.say("Installed " + lock->app.render() + " " + lock->version.render() + ": " +
                 render_summary(plan));
-    if (context.flags.json) {
-        context.print_json(
-            {{"schema", "locara.install/1"}, {"plan", plan_json(plan)}, {"installed", true}});
-    }
-    return std::optional(std::move(*lock));
+    outcome.lock = std::move(*lock);
+    outcome.json["installed"] = true;
+    return outcome;
 }
 
 Result<int> run_install(Context& context, const std::vector<std::string>& refs) {
-    std::vector<manifest::AppRef> parsed;
     for (const auto& text : refs) {
-        LOCARA_TRY(auto ref, manifest::AppRef::parse(text));
-        parsed.push_back(std::move(ref));
+        LOCARA_CHECK(manifest::AppRef::parse(text)); // a slip of the finger installs nothing
     }
     LOCARA_TRY(auto installer, context.installer());
-    for (const auto& ref : parsed) {
-        LOCARA_TRY(const auto lock, install_with_plan(context, installer, ref));
-        if (lock && context.flags.quiet && !context.flags.json) {
-            context.print(lock->app.render());
+    const auto install = [&](const std::string& text, Json& list) -> Status {
+        LOCARA_TRY(const auto ref, manifest::AppRef::parse(text));
+        LOCARA_TRY(auto outcome, install_with_plan(context, installer, ref));
+        if (outcome.lock && context.flags.quiet && !context.flags.json) {
+            context.print(outcome.lock->app.render());
         }
+        list.push_back(std::move(outcome.json));
+        return {};
+    };
+    LOCARA_TRY(const auto done, for_each_word(context, refs, install));
+    if (context.flags.json) {
+        Json out = {{"schema", "locara.install/1"}};
+        if (refs.size() == 1) {
+            out.update(done.list.front());
+        } else {
+            out["apps"] = done.list;
+        }
+        context.print_json(out);
     }
-    return kDone;
+    return done.exit;
 }
 
 Result<int> run_list(Context& context) {
@@ -174,9 +179,8 @@ Result<int> run_list(Context& context) {
 
 Result<int> run_remove(Context& context, const std::vector<std::string>& ids) {
     LOCARA_TRY(auto installer, context.installer());
-    Json removed = Json::array();
     std::uint64_t freed = 0;
-    for (const auto& text : ids) {
+    const auto remove = [&](const std::string& text, Json& list) -> Status {
         LOCARA_TRY(const auto ref, manifest::AppRef::parse(text));
         LOCARA_TRY(auto removal, installer.plan_removal(ref.id));
         std::string words = "Removes " + removal.app.render() + " " + removal.version.render();
@@ -193,24 +197,26 @@ Result<int> run_remove(Context& context, const std::vector<std::string>& ids) {
             if (!context.flags.yes) {
                 LOCARA_TRY(const bool yes, context.ask("Remove?", "--yes", Context::Answer::No));
                 if (!yes) {
-                    continue;
+                    return {};
                 }
             }
             LOCARA_TRY(removal, installer.remove(ref.id));
             context.say("Removed. " + render_size(removal.freed_bytes) + " freed.");
         }
         freed += removal.freed_bytes;
-        removed.push_back({{"id", removal.app.render()},
-                           {"version", removal.version.render()},
-                           {"freed_bytes", removal.freed_bytes}});
-    }
+        list.push_back({{"id", removal.app.render()},
+                        {"version", removal.version.render()},
+                        {"freed_bytes", removal.freed_bytes}});
+        return {};
+    };
+    LOCARA_TRY(auto done, for_each_word(context, ids, remove));
     if (context.flags.json) {
         context.print_json({{"schema", "locara.rm/1"},
                             {"dry_run", context.flags.dry_run},
-                            {"apps", std::move(removed)},
+                            {"apps", std::move(done.list)},
                             {"freed_bytes", freed}});
     }
-    return kDone;
+    return done.exit;
 }
 
 Result<int> run_pull(Context& context, const std::string& text, const std::string& manifest_file) {

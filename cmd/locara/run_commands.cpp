@@ -55,14 +55,14 @@ Result<bool> ensure_installed(Context& context, const manifest::AppRef& ref) {
     if (installed && (ref.version.empty() || installed->lock.version.render() == ref.version)) {
         return true;
     }
-    // Its JSON is for `install`; here standard output belongs to the app.
+    // The plan is for people to see, also when the answer is JSON.
     const bool json = std::exchange(context.flags.json, false);
-    auto lock = install_with_plan(context, installer, ref);
+    const auto outcome = install_with_plan(context, installer, ref);
     context.flags.json = json;
-    if (!lock) {
-        return std::move(lock).error();
+    if (!outcome) {
+        return outcome.error();
     }
-    return lock->has_value();
+    return outcome->lock.has_value();
 }
 
 std::string text_of(const Json& object, const char* key) {
