@@ -117,6 +117,27 @@ Json once_body(const manifest::Prompt& prompt, const std::string& filled) {
     return body;
 }
 
+/// {"app": label, <member>: a secret}, as the shell sends it; no id if it is anything else.
+struct ShellRequest {
+    std::string label;
+    std::optional<manifest::AppId> id;
+    std::string secret;
+};
+
+ShellRequest read_shell_request(const Request& request, const char* member) {
+    const auto json = parse_json(request.body);
+    const auto text = [&](const char* name) {
+        return json && json->is_object() && json->contains(name) && (*json)[name].is_string()
+                   ? (*json)[name].get<std::string>()
+                   : std::string();
+    };
+    ShellRequest asked{text("app"), std::nullopt, text(member)};
+    if (auto id = manifest::AppId::parse_label(asked.label)) {
+        asked.id = std::move(*id);
+    }
+    return asked;
+}
+
 // {"choices":[{"message":{"content":"..."}}]} -> the content.
 Result<std::string> read_content(const std::string& answer) {
     const auto json = parse_json(answer);
@@ -221,6 +242,7 @@ struct Broker::State {
     asio::awaitable<Response> launch(std::string label);
     asio::awaitable<Response> once(std::string label, std::string body);
     Response exchange_code(const Request& request);
+    Response close_session(const Request& request);
 
     Response serve_file(const Request& request, const InstalledApp& app) const;
     std::optional<Response> refuse_without_token(const Request& request, const std::string& label);
@@ -303,8 +325,11 @@ asio::awaitable<Response> Broker::State::handle_page(Request request) {
 
 asio::awaitable<Response> Broker::State::handle_shell(const Request& request) {
     if (request.method == "POST") {
-        co_return request.path == "/locara/v1/launch"
-            ? exchange_code(request)
+        if (request.path == "/locara/v1/launch") {
+            co_return exchange_code(request);
+        }
+        co_return request.path == "/locara/v1/close"
+            ? close_session(request)
             : problem(404, "not_found", "the shell has no such address", "");
     }
     std::optional<manifest::AppId> app;
@@ -508,21 +533,16 @@ asio::awaitable<Response> Broker::State::once(std::string label, std::string bod
     co_return http::json_response(200, render_json(Json{{"answer", *content}}));
 }
 
-// ---- The shell's one question
+// ---- What the shell asks: a session, and its end
 
 Response Broker::State::exchange_code(const Request& request) {
-    const auto json = parse_json(request.body);
-    const auto text = [&](const char* name) {
-        return json && json->is_object() && json->contains(name) && (*json)[name].is_string()
-                   ? (*json)[name].get<std::string>()
-                   : std::string();
-    };
-    const std::string label = text("app");
-    const auto id = manifest::AppId::parse_label(label);
+    const auto asked = read_shell_request(request, "code");
+    const std::string& label = asked.label;
+    const auto& id = asked.id;
     if (!id) {
         return problem(400, "invalid_argument", "the body must name an app and its code", "");
     }
-    if (!codes.redeem(label, text("code"))) {
+    if (!codes.redeem(label, asked.secret)) {
         deny(request, id->render(), "launch_code", Json::object());
         return problem(401,
                        "launch_code",
@@ -541,6 +561,19 @@ Response Broker::State::exchange_code(const Request& request) {
                                                 {"app", app_json(app->manifest)},
                                                 {"facts", facts_json(app->manifest)},
                                                 {"save", app->manifest.capabilities.save}}));
+}
+
+Response Broker::State::close_session(const Request& request) {
+    const auto asked = read_shell_request(request, "token");
+    if (!asked.id) {
+        return problem(400, "invalid_argument", "the body must name an app and its token", "");
+    }
+    if (!tokens.revoke(asked.label, asked.secret)) {
+        deny(request, asked.id->render(), "wrong_token", Json::object());
+        return problem(401, "wrong_token", "this token has ended or was never given out", "");
+    }
+    audit.note("closed", {{"app", asked.id->render()}});
+    return http::json_response(200, R"({"closed":true})");
 }
 
 // ---- Apps

@@ -67,4 +67,12 @@ void Tokens::revoke(std::string_view label) {
     }
 }
 
+bool Tokens::revoke(std::string_view label, std::string_view token) {
+    const std::lock_guard lock(mutex_);
+    const auto found = tokens_.find(label);
+    return found != tokens_.end() && std::erase_if(found->second, [token](const Secret& known) {
+                                         return known.equals(token);
+                                     }) > 0;
+}
+
 } // namespace locara::runtime

@@ -2,6 +2,7 @@
 // the page trying to reach anything but its own origin. Start it through run.mjs.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { appFrame, openBrowser, openSink, violations } from './browser.mjs';
@@ -545,8 +546,24 @@ test('Quick Add in the browser', { timeout: 240_000 }, async (t) => {
         assert.deepEqual(answers, ['refused', 'refused']);
     });
 
-    await t.test('stops: the tab forgets its key', async () => {
+    await t.test('stops: the tab forgets its key, which opens nothing any more', async () => {
+        const { token, origin } = await page.evaluate(() => JSON.parse(Object.values(sessionStorage)[0]));
+        const askWithKey = () =>
+            new Promise((resolve, reject) => {
+                const { host, port } = new URL(origin);
+                const headers = { Host: host, Authorization: `Bearer ${token}` };
+                request({ host: '127.0.0.1', port, path: '/v1/models', headers }, (answer) => {
+                    answer.resume();
+                    resolve(answer.statusCode);
+                })
+                    .on('error', reject)
+                    .end();
+            });
+        assert.equal(await askWithKey(), 200);
+        const closed = page.waitForResponse(/\/locara\/v1\/close$/);
         await page.click('#stop');
+        assert.equal((await closed).status(), 200);
+        assert.equal(await askWithKey(), 401);
         assert.equal(await page.locator('iframe').count(), 0);
         assert.equal(await page.evaluate(() => sessionStorage.length), 0);
         await page.reload();

@@ -412,6 +412,33 @@ TEST_F(BrokerTest, a_launch_code_opens_once) {
     EXPECT_THAT(audit(), HasSubstr(R"("why":"launch_code")"));
 }
 
+TEST_F(BrokerTest, a_session_that_the_shell_closes_has_ended) {
+    const std::string key = token("locara/quick-add");
+    const std::string other_tab = token("locara/quick-add");
+    const auto close = [&](const std::string& label, const std::string& value) {
+        return send("POST",
+                    "/locara/v1/close",
+                    host("locara"),
+                    "Origin: http://" + host("locara") + "\r\nContent-Type: application/json\r\n",
+                    R"({"app":")" + label + R"(","token":")" + value + R"("})");
+    };
+    EXPECT_EQ(close("locara--other-app", key).status, 401);
+    EXPECT_EQ(close("nonsense", key).status, 400);
+    EXPECT_EQ(close("locara--quick-add", key).status, 200);
+    EXPECT_EQ(ask(key, "/v1/chat/completions", chat()).status, 401);
+    EXPECT_EQ(close("locara--quick-add", key).status, 401);
+    EXPECT_EQ(send("GET",
+                   "/v1/models",
+                   host("locara--quick-add"),
+                   "Authorization: Bearer " + other_tab + "\r\n")
+                  .status,
+              200)
+        << "the other tab goes on";
+    const std::string log = audit();
+    EXPECT_THAT(log, HasSubstr(R"("event":"closed","app":"locara/quick-add")"));
+    EXPECT_THAT(log, Not(HasSubstr(key)));
+}
+
 TEST_F(BrokerTest, pages_carry_the_headers_that_keep_them_in) {
     launch("locara/quick-add");
     launch("locara/other-app");

@@ -51,5 +51,17 @@ TEST(Tokens, open_the_app_they_were_issued_for) {
     EXPECT_FALSE(tokens.accepts("a", token));
 }
 
+TEST(Tokens, end_one_by_one) {
+    Tokens tokens;
+    const std::string token = tokens.issue("a");
+    const std::string other = tokens.issue("a");
+    EXPECT_FALSE(tokens.revoke("b", token));
+    EXPECT_FALSE(tokens.revoke("a", ""));
+    EXPECT_TRUE(tokens.revoke("a", token));
+    EXPECT_FALSE(tokens.revoke("a", token));
+    EXPECT_FALSE(tokens.accepts("a", token));
+    EXPECT_TRUE(tokens.accepts("a", other));
+}
+
 } // namespace
 } // namespace locara::runtime

@@ -138,6 +138,21 @@ export async function exchange(label: string, code: string, origin: string): Pro
     };
 }
 
+/** Ends the session at the broker, so that a copy of its token is worth nothing. Never throws; a broker that is gone has ended it. */
+export async function close(label: string, token: string): Promise<void> {
+    try {
+        await fetch('/locara/v1/close', {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json' },
+            body: JSON.stringify({ app: label, token }),
+            cache: 'no-store',
+            keepalive: true, // the tab may be closed right after
+        });
+    } catch {
+        return;
+    }
+}
+
 export const kGone: Refusal = {
     title: 'Locara does not answer',
     text: 'The program behind this page is not running any more.',

@@ -3,6 +3,7 @@ import './shell.css';
 import { parseFromApp, type FromShell } from '@locara/sdk';
 import { mayRun, safeFileName, sizeText } from './files';
 import {
+    close,
     dropSession,
     exchange,
     kGone,
@@ -246,11 +247,12 @@ async function showEnded(): Promise<void> {
 
 get('stop').addEventListener('click', () => {
     if (label === null || running === null) return;
-    const name = running.launch.app.name;
+    const { token, app } = running.launch;
     dropSession(tabStorage, label);
+    void close(label, token);
     showMessage({
-        title: `${name} is stopped`,
-        text: 'This tab has forgotten its key. What you kept in the app stays in this browser.',
+        title: `${app.name} is stopped`,
+        text: 'The key of this tab is void now. What you kept in the app stays in this browser.',
         note: '',
         again: true,
     });

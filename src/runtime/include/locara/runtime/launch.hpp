@@ -60,6 +60,9 @@ class Tokens {
     /// Ends every token of a label.
     void revoke(std::string_view label);
 
+    /// Ends one token. False if accepts() would not take it.
+    bool revoke(std::string_view label, std::string_view token);
+
   private:
     mutable std::mutex mutex_;
     std::map<std::string, std::deque<Secret>, std::less<>> tokens_; // GUARDED_BY(mutex_)
