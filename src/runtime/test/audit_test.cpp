@@ -120,6 +120,69 @@ TEST_F(Audit, does_not_go_on_after_a_last_line_that_was_changed) {
     EXPECT_EQ(log.error().code(), ErrorCode::Corrupt);
 }
 
+/// A log of small files: two lines of this test fit into one, a third does not.
+class AuditFiles : public Audit {
+  protected:
+    static constexpr AuditLimits kSmall{600, 3};
+
+    std::filesystem::path older(int n) const { return path_.string() + "." + std::to_string(n); }
+
+    void write(int lines) {
+        auto log = AuditLog::open(path_, clock_, kSmall);
+        ASSERT_TRUE(log) << log.error().describe();
+        for (int i = 0; i < lines; ++i) {
+            ASSERT_TRUE(log->append("launched", {{"app", "locara/quick-add"}}));
+        }
+    }
+
+    AuditLog::Report verify() {
+        const auto report = AuditLog::verify(path_);
+        EXPECT_TRUE(report) << report.error().describe();
+        return report ? *report : AuditLog::Report();
+    }
+};
+
+TEST_F(AuditFiles, are_bounded_and_the_chain_goes_on_across_them) {
+    write(7);
+    EXPECT_EQ(verify().records, 7U);
+    EXPECT_EQ(verify().first, 1U);
+    EXPECT_EQ(lines().size(), 1U);
+    EXPECT_EQ(parse_json(lines()[0])->at("seq"), 7);
+    for (int n : {1, 2, 3}) {
+        EXPECT_LE(std::filesystem::file_size(older(n)), kSmall.file_bytes);
+    }
+    write(2); // opened anew: the eighth fits, the ninth does not
+    EXPECT_EQ(verify().records, 7U) << "the oldest two went";
+    EXPECT_EQ(verify().first, 3U);
+    EXPECT_FALSE(std::filesystem::exists(older(4)));
+
+    struct stat info {};
+
+    ASSERT_EQ(stat(path_.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777U, 0600U);
+}
+
+TEST_F(AuditFiles, go_on_after_a_crash_at_any_step_of_starting_a_new_one) {
+    write(4);
+    std::filesystem::rename(path_, path_.string() + ".moved"); // as between the renames and open
+    std::filesystem::rename(older(1), older(2));
+    std::filesystem::rename(path_.string() + ".moved", older(1));
+    write(1);
+    EXPECT_EQ(verify().records, 5U);
+    std::filesystem::rename(older(2), older(3)); // as between two of the renames
+    EXPECT_EQ(verify().records, 5U);
+    write(2);
+    EXPECT_EQ(verify().records, 7U);
+}
+
+TEST_F(AuditFiles, show_a_file_that_was_taken_out_or_changed) {
+    write(6);
+    std::filesystem::remove(older(1));
+    EXPECT_FALSE(AuditLog::verify(path_));
+    std::filesystem::remove(older(2));
+    EXPECT_FALSE(AuditLog::verify(path_)) << "line 5 cannot be the first of a log of one file";
+}
+
 TEST_F(Audit, has_one_writer) {
     const auto first = AuditLog::open(path_, clock_);
     ASSERT_TRUE(first);
