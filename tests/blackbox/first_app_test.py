@@ -77,14 +77,10 @@ class FirstApp(harness.TestCase):
         client.run("hub", "add", self.hub.url, "--fingerprint", "0" * 64, expect=6)
         client.run("search", expect=3)
 
-    def test_help_and_version_need_nothing(self):
-        for verb in ("hub", "search", "show", "install", "run", "list", "rm", "pull", "verify", "df", "doctor",
-                     "serve", "scan"):
-            self.assertIn("locara " + verb, self.client.run(verb, "--help"))
+    def test_version_and_a_first_look_need_nothing(self):
         self.assertRegex(self.client.run("--version"), r"^locara \d+\.\d+\.\d+")
         self.assertIn("This machine", self.client.run())
         self.client.run("doctor")
-        self.client.run("no-such-verb", expect=2)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,174 @@
+"""What the two programs say, word for word: help, results, JSON and errors, against golden files (tests/golden/wire_test)."""
+import json
+import re
+import shutil
+import subprocess
+import unittest
+
+from tests import harness
+from tests.harness import BIN, SOURCE
+
+TINY = "test/tiny-notes"
+VERBS = ("", "hub", "hub add", "hub list", "hub rm", "search", "show", "install", "list", "rm", "pull", "verify", "df",
+         "scan", "run", "serve", "stop", "status", "doctor")
+
+
+def write_seed(seed):
+    """One app and one model that never change, so that every digest below is the same for ever."""
+    model, app = seed / "models/tiny", seed / "apps/tiny-notes"
+    (model / "repo").mkdir(parents=True)
+    app.mkdir(parents=True)
+    shutil.copy(SOURCE / "src/engine/test/data/tiny.gguf", model / "repo/model.gguf")
+    manifest = {
+        "schema": "locara.dev/model/v1", "id": "test/tiny", "version": "1.0.0", "name": "Tiny",
+        "description": "Random weights", "task": "text-generation",
+        "modality": {"input": ["text"], "output": ["text"]}, "context_length": 256,
+        "source": {"repo": "test/tiny", "revision": "0" * 40},
+        "variants": [{
+            "name": "f32", "quantization": "F32",
+            "files": [{"path": "model.gguf", "size": 1, "sha256": "0" * 64, "xet_hash": None, "format": "gguf"}],
+            "engine": {"name": "llama.cpp", "minimum_version": "v0.5.0"}, "weights_bytes": 95648,
+            "kv_bytes_per_token": 256, "quality": None, "speed": None}],
+        "default": "f32", "lineage": [],
+        "license": {"id": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0",
+                    "terms": {"commercial": True, "redistribution": True, "attribution": True,
+                              "use_restrictions": [], "gated": False}},
+        "chat_template": None, "tokenizer": None, "recommended": {"temperature": 0, "max_tokens": 20},
+        "validation": {"date": "2026-11-22", "engine_version": "v0.5.0",
+                       "probes": [{"messages": [{"role": "user", "content": "x"}], "expected": "y"}],
+                       "results": {"passed": 1, "failed": 0}}}
+    (model / "manifest.json").write_text(json.dumps(manifest))
+    pinned = subprocess.run([BIN / "locara-hub", "pin", "--write", model], check=True, text=True, stdout=subprocess.PIPE)
+    digest = pinned.stdout.split("manifest  ")[1].split()[0]
+    (app / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>\n')
+    (app / "locara.json").write_text(json.dumps({
+        "schema": "locara.dev/app/v1", "id": TINY, "version": "1.0.0", "name": "Tiny Notes",
+        "description": "Turns a note into nonsense", "category": "productivity", "tags": ["task"], "icon": "icon.svg",
+        "license": "Apache-2.0",
+        "entry": {"kind": "prompt", "prompt": {
+            "role": "text", "template": "{{note}}",
+            "fields": [{"name": "note", "label": "Note", "kind": "line", "required": True}]}},
+        "capabilities": {"net": [], "files": "none", "save": True, "devices": [], "background": False, "wasm": False},
+        "models": [{"role": "text", "task": "text-generation", "id": "test/tiny", "manifest": digest, "fallbacks": []}],
+        "requires": {"memory_bytes": 64000000, "disk_bytes": 8000000, "gpu": "none"}}))
+    return pinned.stdout
+
+
+class Wire(harness.TestCase):
+    @classmethod
+    def make_seed(cls):
+        cls.pinned = write_seed(cls.folder / "seed")
+        return cls.folder / "seed"
+
+    def setUp(self):
+        super().setUp()
+        self.told = ""
+
+    def tell(self, *arguments, expect=0, indent=False):
+        """Runs a command and adds it with all that it says to what is told."""
+        output = self.client.run(*arguments, expect=expect)
+        if indent:
+            output, self.client.stderr = (json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n" if text else ""
+                                          for text in (output, self.client.stderr))
+        self.told += f"$ locara {' '.join(map(str, arguments))}\n{output}"
+        self.told += "".join(f"! {line}\n" for line in self.client.stderr.splitlines())
+        self.told += (f"exit {expect}\n" if expect else "") + "\n"
+
+    def tell_hub(self, *arguments, expect=0):
+        done = subprocess.run([BIN / "locara-hub", *arguments], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, expect, done.stderr)
+        self.told += f"$ locara-hub {' '.join(map(str, arguments))}\n{done.stdout}"
+        self.told += "".join(f"! {line}\n" for line in done.stderr.splitlines())
+        self.told += (f"exit {expect}\n" if expect else "") + "\n"
+
+    def a_life(self, *flags, indent=False):
+        """Every command once, from an unknown hub to nothing left."""
+        def tell(*arguments, expect=0):
+            self.tell(*arguments, *flags, expect=expect, indent=indent)
+        bad = self.folder / "weights.bin"
+        bad.write_bytes(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.")
+        tell("hub", "list")
+        tell("hub", "add", self.hub.url, "--root", self.hub.folder / "root.json")
+        tell("hub", "list")
+        tell("search", "task")
+        tell("show", TINY)
+        tell("list")
+        tell("install", TINY, "--dry-run")
+        tell("install", TINY, "--yes")
+        tell("install", TINY, "--yes")
+        tell("show", TINY)
+        tell("list")
+        tell("status", expect=3)
+        tell("run", TINY)
+        tell("status")
+        tell("stop")
+        tell("stop")
+        tell("doctor")
+        tell("verify")
+        tell("df")
+        tell("rm", TINY, "--dry-run")
+        tell("rm", TINY, "--yes")
+        tell("pull", "test/tiny", "--yes")
+        tell("scan", self.folder / "seed/models/tiny/repo/model.gguf", bad, expect=8)
+        tell("hub", "rm", self.hub.url)
+
+    def test_help(self):
+        for verb in VERBS:
+            self.tell(*verb.split(), "--help")
+        self.assert_golden("help-locara.txt", self.told)
+
+    def test_hub(self):
+        for verb in ("", "serve", "init", "pin"):
+            self.tell_hub(*verb.split(), "--help")
+        self.assert_golden("help-locara-hub.txt", self.told)
+        self.assert_golden("hub-pin.txt", self.pinned)
+
+    def steady(self, text):
+        # What files take on the disk, and what is left of it, is this machine's affair.
+        text = re.sub(r'("(?:files_bytes|unreferenced_bytes)": )\d+', r"\1N", text)
+        return re.sub(r"(?m)^((?:weights|free) +)[\d.]+ .?B +", r"\1SIZE  ", super().steady(text))
+
+    def test_words(self):
+        self.a_life("--progress", "none")
+        self.assert_golden("words.txt", self.told)
+
+    def test_json(self):
+        self.a_life("--json", indent=True)
+        self.assert_golden("json.txt", self.told)
+
+    def test_errors(self):
+        tell, hub = self.tell, self.hub
+        tell("no-such-verb", expect=2)
+        tell("install", expect=2)
+        tell("install", TINY, "--progress", "loud", expect=2)
+        tell("search", expect=3)
+        tell("hub", "add", "http://hub.example.org", expect=2)
+        tell("hub", "add", hub.url, expect=2)
+        tell("hub", "add", hub.url, "--fingerprint", "0" * 64, expect=6)
+        self.client.add_hub(hub)
+        tell("install", "Tiny Notes", expect=2)
+        tell("install", "test/tiny-note", "--yes", expect=3)
+        tell("install", TINY, expect=2)
+        tell("install", TINY, "--yes", "--offline", expect=12)
+        tell("install", TINY, "test/none", "--yes", "--progress", "none", expect=11)
+        tell("rm", "test/none", TINY, "--yes", "--json", expect=11)
+        tell("rm", "test/none", "test/nobody", "--yes", expect=3)
+        tell("show", "test/none", "--json", expect=3)
+        tell("pull", expect=2)
+        tell("pull", "test/tiny:q4", expect=3)
+        tell("rm", TINY, "--yes", expect=3)
+        tell("verify", TINY, expect=3)
+        tell("run", "test/none", expect=3)
+        tell("status", expect=3)
+        tell("scan", self.folder / "none", expect=3)
+        tell("serve", "--port", "0", expect=2)
+        self.tell_hub(expect=2)
+        self.tell_hub("serve", "--data", self.folder / "other", "--listen", "nowhere", expect=2)
+        self.tell_hub("serve", "--data", hub.folder, "--listen", "127.0.0.1:0", expect=9)
+        self.tell_hub("pin", self.folder / "none", expect=3)
+        self.assert_golden("errors.txt", self.told)
+
+
+if __name__ == "__main__":
+    harness.main()
