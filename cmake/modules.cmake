@@ -1,17 +1,18 @@
 # The modules of liblocara and the arrows between them: the one table of the architecture.
-# CMake links each module from its row; `scripts/check-arrows` compares the rows with the #include lines.
+# CMake links each module from its row; `scripts/check/arrows` compares the rows with the #include lines.
 # A module may include itself, what its row names, and `base`. Arrows point down only.
 set(LOCARA_MODULES
     "base     ->"
     "crypto   -> base"
+    "xet      -> crypto"
     "formats  -> base"
-    "store    -> crypto"
+    "store    -> crypto xet"
     "manifest -> crypto"
     "catalog  -> crypto manifest"
     "http     -> base"
-    "hf       -> crypto http store"
+    "hf       -> crypto http xet store"
     "sandbox  -> base"
     "engine   -> sandbox http store"
-    "runtime  -> crypto formats store manifest catalog http hf sandbox engine"
-    "hub      -> crypto formats store manifest catalog http hf sandbox"
+    "runtime  -> crypto xet formats store manifest catalog http hf sandbox engine"
+    "hub      -> crypto xet formats store manifest catalog http hf sandbox"
 )
