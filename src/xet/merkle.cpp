@@ -21,7 +21,6 @@ constexpr crypto::Blake3Key key(std::string_view hex) {
 constexpr auto kDataKey = key("6697f5775b9550de3135cbaca597181c9de421109beb2b58b4d0b04b93adf229");
 constexpr auto kNodeKey = key("017ec5c7a5472996fd946666b48a02e65ddd536f37c76dd2f86352e64a53713f");
 constexpr auto kRangeKey = key("7f1857d6ce56ed66127ff913e7a5c3f3a4cd26d5b5db49e64124987f28fb94c3");
-constexpr crypto::Blake3Key kFileKey{};
 
 constexpr std::uint64_t kGroupMask = 4; ///< A group ends where the last word divides by this.
 constexpr std::size_t kMinGroup = 3;    ///< Nodes, unless the level ends.
@@ -79,11 +78,15 @@ XorbHash xorb_hash(std::span<const ChunkInfo> chunks) {
     return XorbHash{level.front().hash.bytes};
 }
 
-FileHash file_hash(std::span<const ChunkInfo> chunks) {
-    if (chunks.empty()) {
+FileHash file_hash(std::span<const ChunkInfo> chunks, const FileSalt& salt) {
+    return file_hash_of_root(xorb_hash(chunks), salt);
+}
+
+FileHash file_hash_of_root(const XorbHash& root, const FileSalt& salt) {
+    if (root.is_zero()) {
         return {};
     }
-    return FileHash{crypto::blake3_keyed(kFileKey, xorb_hash(chunks).bytes)};
+    return FileHash{crypto::blake3_keyed(salt.bytes, root.bytes)};
 }
 
 RangeHash range_hash(std::span<const ChunkInfo> chunks) {
@@ -92,6 +95,10 @@ RangeHash range_hash(std::span<const ChunkInfo> chunks) {
         hasher.update(chunk.hash.bytes);
     }
     return RangeHash{hasher.finish()};
+}
+
+ChunkHash keyed_chunk_hash(const ChunkHash& hash, const DedupKey& key) {
+    return key.is_zero() ? hash : ChunkHash{crypto::blake3_keyed(key.bytes, hash.bytes)};
 }
 
 bool is_dedup_eligible(const ChunkHash& hash) {
