@@ -21,8 +21,9 @@ nlohmann::json vectors(const std::string& name) {
 }
 
 Bytes trigger_pattern() {
+    const auto rows = vectors("trigger-patterns");
     Bytes pattern;
-    for (const int value : vectors("trigger-patterns")["pattern"]) {
+    for (const int value : rows["pattern"]) {
         pattern.push_back(static_cast<std::byte>(value));
     }
     return pattern;

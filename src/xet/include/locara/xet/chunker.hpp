@@ -81,10 +81,10 @@ struct IndexOptions {
     unsigned threads = 1;
     WithSha256 sha256 = WithSha256::No;
     /// When asked to stop, the answer is Cancelled within a few MiB of work.
-    std::stop_token stop;
+    std::stop_token stop = {};
     /// If given, is told the bytes of each piece that is done (a MiB or less), from any of the
     /// threads, one call at a time. Must not block for long.
-    std::function<void(std::size_t)> progress;
+    std::function<void(std::size_t)> progress = nullptr;
 };
 
 /// What a file is made of.
