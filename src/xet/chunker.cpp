@@ -1,4 +1,4 @@
-#include "gear.hpp"
+#include "scan.hpp"
 
 #include <locara/xet/chunker.hpp>
 
@@ -8,24 +8,84 @@ namespace locara::xet {
 
 namespace {
 
-constexpr std::size_t kReadBytes = 1U << 20U;
+/// So much is scanned, then hashed while it is still in the second-level cache.
+constexpr std::size_t kWindowBytes = 256U << 10U;
+
+static_assert(Chunker::kBufferBytes >= kWindowBytes + kMaxChunkBytes);
+
+/// An open chunk: the bytes from its start on, as far as they have been looked through for its end.
+struct Open {
+    std::uint64_t offset = 0; ///< Of its start in the stream.
+    std::size_t scanned = 0;  ///< It does not end at or before this many bytes.
+};
+
+/// Scratch space of `consume`, kept from call to call.
+struct Scratch {
+    Scan scan;
+    std::vector<ByteView> pieces;
+    std::vector<ChunkHash> hashes;
+};
+
+/// Hands out the chunks that end within `bytes`, which begin with the open chunk. Returns how many
+/// bytes they are; the rest is the new open chunk.
+Result<std::size_t>
+consume(ByteView bytes, Open& open, Scratch& scratch, const Chunker::Sink& sink) {
+    std::size_t start = 0;
+    while (open.scanned < bytes.size() - start) {
+        const std::size_t first = std::max(start + kMinChunkBytes, start + open.scanned + 1);
+        const std::size_t last = std::min(bytes.size(), first - 1 + kWindowBytes);
+        scan(bytes.data(), first, last, scratch.scan);
+        Walk walk(bytes.data(), scratch.scan, start);
+        scratch.pieces.clear();
+        while (const auto cut = walk.next()) {
+            scratch.pieces.push_back(bytes.subspan(start, *cut - start));
+            start = *cut;
+        }
+        open.scanned = last - start;
+        scratch.hashes.resize(scratch.pieces.size());
+        chunk_hashes(scratch.pieces, scratch.hashes);
+        for (std::size_t i = 0; i < scratch.pieces.size(); ++i) {
+            const ByteView piece = scratch.pieces[i];
+            const Chunk chunk{
+                open.offset, static_cast<std::uint32_t>(piece.size()), scratch.hashes[i]};
+            open.offset += piece.size();
+            LOCARA_CHECK(sink(chunk, piece));
+        }
+    }
+    return start;
+}
 
 } // namespace
 
 struct Chunker::State {
-    Bytes buffer; ///< The bytes of the chunk that has not ended yet.
-    std::uint64_t offset = 0;
-    std::uint64_t gear = 0;
+    Open open;
+    Bytes buffer; ///< What is here of the open chunk and after it.
+    Scratch scratch;
 
-    Status emit(const Sink& sink) {
-        const Chunk chunk{offset, static_cast<std::uint32_t>(buffer.size()), chunk_hash(buffer)};
-        LOCARA_CHECK(sink(chunk, buffer));
-        offset += buffer.size();
-        buffer.clear();
-        gear = 0;
-        return {};
-    }
+    /// Adds bytes to the buffer, and hands out chunks when there is enough to scan. Returns how
+    /// many of the bytes are settled; the others, if any, begin with the open chunk and the buffer
+    /// is empty.
+    Result<std::size_t> fill(ByteView bytes, const Sink& sink);
 };
+
+Result<std::size_t> Chunker::State::fill(ByteView bytes, const Sink& sink) {
+    const std::size_t before = buffer.size();
+    const std::size_t taken = std::min(bytes.size(), kBufferBytes - before);
+    if (buffer.capacity() < kBufferBytes) {
+        buffer.reserve(kBufferBytes);
+    }
+    buffer.insert(buffer.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+    if (buffer.size() < kWindowBytes) {
+        return taken;
+    }
+    LOCARA_TRY(const std::size_t used, consume(buffer, open, scratch, sink));
+    if (used >= before) {
+        buffer.clear();
+        return used - before;
+    }
+    buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(used));
+    return taken;
+}
 
 Chunker::Chunker() : state_(std::make_unique<State>()) {}
 
@@ -34,19 +94,30 @@ Chunker& Chunker::operator=(Chunker&&) noexcept = default;
 Chunker::~Chunker() = default;
 
 Status Chunker::update(ByteView block, const Sink& sink) {
-    for (const std::byte byte : block) {
-        state_->buffer.push_back(byte);
-        state_->gear = 2 * state_->gear + kGearTable[std::to_integer<std::size_t>(byte)];
-        const std::size_t size = state_->buffer.size();
-        if ((size >= kMinChunkBytes && state_->gear < kGearLimit) || size == kMaxChunkBytes) {
-            LOCARA_CHECK(state_->emit(sink));
+    State& state = *state_;
+    while (!block.empty()) {
+        std::size_t settled = 0;
+        if (state.buffer.empty() && block.size() >= kWindowBytes) {
+            LOCARA_TRY(settled, consume(block, state.open, state.scratch, sink));
+            const ByteView rest = block.subspan(settled);
+            state.buffer.assign(rest.begin(), rest.end());
+            return {};
         }
+        LOCARA_TRY(settled, state.fill(block, sink));
+        block = block.subspan(settled);
     }
     return {};
 }
 
 Status Chunker::finish(const Sink& sink) {
-    return state_->buffer.empty() ? Status() : state_->emit(sink);
+    State& state = *state_;
+    LOCARA_TRY(const std::size_t used, consume(state.buffer, state.open, state.scratch, sink));
+    const ByteView rest = ByteView(state.buffer).subspan(used);
+    if (rest.empty()) {
+        return {};
+    }
+    const Chunk last{state.open.offset, static_cast<std::uint32_t>(rest.size()), chunk_hash(rest)};
+    return sink(last, rest);
 }
 
 std::vector<Chunk> chunk_bytes(ByteView bytes) {
@@ -55,50 +126,13 @@ std::vector<Chunk> chunk_bytes(ByteView bytes) {
         chunks.push_back(chunk);
         return {};
     };
-    Chunker chunker;
-    chunker.update(bytes, keep).value();
-    chunker.finish(keep).value();
+    Open open;
+    Scratch scratch;
+    const std::size_t used = consume(bytes, open, scratch, keep).value();
+    if (const ByteView rest = bytes.subspan(used); !rest.empty()) {
+        chunks.push_back({used, static_cast<std::uint32_t>(rest.size()), chunk_hash(rest)});
+    }
     return chunks;
-}
-
-Result<FileIndex> index_file(const Fd& fd, const IndexOptions& options) {
-    FileIndex index;
-    LOCARA_TRY(index.size, regular_file_size(fd, "the file"));
-    std::optional<crypto::Sha256> sha256;
-    if (options.sha256 == WithSha256::Yes) {
-        sha256.emplace();
-    }
-    const auto keep = [&](const Chunk& chunk, ByteView) -> Status {
-        index.chunks.push_back(chunk);
-        return {};
-    };
-    Chunker chunker;
-    Bytes block(std::min<std::uint64_t>(index.size, kReadBytes));
-    for (std::uint64_t offset = 0; offset < index.size; offset += block.size()) {
-        if (options.stop.stop_requested()) {
-            return Error(ErrorCode::Cancelled, "stopped while chunking");
-        }
-        block.resize(std::min<std::uint64_t>(block.size(), index.size - offset));
-        LOCARA_CHECK(read_exactly_at(fd, offset, block));
-        LOCARA_CHECK(chunker.update(block, keep));
-        if (sha256) {
-            sha256->update(block);
-        }
-        if (options.progress) {
-            options.progress(block.size());
-        }
-    }
-    LOCARA_CHECK(chunker.finish(keep));
-    std::vector<ChunkInfo> infos;
-    infos.reserve(index.chunks.size());
-    for (const Chunk& chunk : index.chunks) {
-        infos.push_back(chunk.info());
-    }
-    index.hash = file_hash(infos);
-    if (sha256) {
-        index.sha256 = sha256->finish();
-    }
-    return index;
 }
 
 } // namespace locara::xet

@@ -60,6 +60,15 @@ ChunkHash chunk_hash(ByteView bytes) {
     return ChunkHash{crypto::blake3_keyed(kDataKey, bytes)};
 }
 
+void chunk_hashes(std::span<const ByteView> chunks, std::span<ChunkHash> hashes) {
+    LOCARA_ASSERT(chunks.size() == hashes.size());
+    std::vector<crypto::Blake3Digest> digests(chunks.size());
+    crypto::blake3_keyed_many(kDataKey, chunks, digests);
+    for (std::size_t i = 0; i < digests.size(); ++i) {
+        hashes[i].bytes = digests[i];
+    }
+}
+
 XorbHash xorb_hash(std::span<const ChunkInfo> chunks) {
     if (chunks.empty()) {
         return {};

