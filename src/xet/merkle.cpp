@@ -1,6 +1,9 @@
+#include "hash_tree.hpp"
+
 #include <locara/crypto/blake3.hpp>
 #include <locara/xet/merkle.hpp>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -23,25 +26,25 @@ constexpr auto kNodeKey = key("017ec5c7a5472996fd946666b48a02e65ddd536f37c76dd2f
 constexpr auto kRangeKey = key("7f1857d6ce56ed66127ff913e7a5c3f3a4cd26d5b5db49e64124987f28fb94c3");
 
 constexpr std::uint64_t kGroupMask = 4; ///< A group ends where the last word divides by this.
-constexpr std::size_t kMinGroup = 3;    ///< Nodes, unless the level ends.
-constexpr std::size_t kMaxGroup = 9;
 constexpr std::uint64_t kDedupMask = 1024;
 
-/// How many of the nodes, from the first, make the next group.
+} // namespace
+
+bool is_natural_cut(const ChunkInfo& node) {
+    return node.hash.word(3) % kGroupMask == 0;
+}
+
 std::size_t next_group(std::span<const ChunkInfo> nodes) {
-    if (nodes.size() < kMinGroup) {
-        return nodes.size();
-    }
     const std::size_t end = std::min(nodes.size(), kMaxGroup);
     for (std::size_t count = kMinGroup; count < end; ++count) {
-        if (nodes[count - 1].hash.word(3) % kGroupMask == 0) {
+        if (is_natural_cut(nodes[count - 1])) {
             return count;
         }
     }
     return end;
 }
 
-ChunkInfo join(std::span<const ChunkInfo> group, std::string& text) {
+ChunkInfo join_group(std::span<const ChunkInfo> group, std::string& text) {
     text.clear();
     std::uint64_t size = 0;
     for (const ChunkInfo& node : group) {
@@ -53,8 +56,6 @@ ChunkInfo join(std::span<const ChunkInfo> group, std::string& text) {
     }
     return {ChunkHash{crypto::blake3_keyed(kNodeKey, as_bytes(text))}, size};
 }
-
-} // namespace
 
 ChunkHash chunk_hash(ByteView bytes) {
     return ChunkHash{crypto::blake3_keyed(kDataKey, bytes)};
@@ -79,7 +80,7 @@ XorbHash xorb_hash(std::span<const ChunkInfo> chunks) {
         std::size_t nodes = 0; // of the next level, which overwrites this one from the left
         for (std::size_t first = 0; first < level.size();) {
             const std::size_t count = next_group(std::span(level).subspan(first));
-            level[nodes++] = join(std::span(level).subspan(first, count), text);
+            level[nodes++] = join_group(std::span(level).subspan(first, count), text);
             first += count;
         }
         level.resize(nodes);
@@ -88,13 +89,10 @@ XorbHash xorb_hash(std::span<const ChunkInfo> chunks) {
 }
 
 FileHash file_hash(std::span<const ChunkInfo> chunks, const FileSalt& salt) {
-    return file_hash_of_root(xorb_hash(chunks), salt);
+    return chunks.empty() ? FileHash{} : file_hash_of_root(xorb_hash(chunks), salt);
 }
 
 FileHash file_hash_of_root(const XorbHash& root, const FileSalt& salt) {
-    if (root.is_zero()) {
-        return {};
-    }
     return FileHash{crypto::blake3_keyed(salt.bytes, root.bytes)};
 }
 

@@ -62,8 +62,8 @@ using FileSalt = Hash<struct FileSaltKind>;
 /// The root over all chunks of a file, hashed once more under the salt. Zero for no chunks.
 FileHash file_hash(std::span<const ChunkInfo> chunks, const FileSalt& salt = {});
 
-/// The same when the root is known already (subtree.hpp). Zero for the zero root, which is that of
-/// no chunks.
+/// The same when the root is known already (subtree.hpp). REQUIRES: the file is not empty; the hash
+/// of the empty file is zero.
 FileHash file_hash_of_root(const XorbHash& root, const FileSalt& salt = {});
 
 /// Keyed BLAKE3 over the raw chunk hashes in their order.
