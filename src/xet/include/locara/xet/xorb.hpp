@@ -191,6 +191,8 @@ class RecordSplitter {
     Result<Bytes> finish();
 
   private:
+    Status hand_on(const ChunkRecord& record, const Sink& sink);
+
     Bytes buffer_; ///< The start of a record, or all of the footer so far.
     std::uint64_t records_ = 0;
     std::uint64_t bytes_ = 0; ///< Of whole records.
@@ -210,7 +212,7 @@ class XorbReader {
         ByteView raw;
     };
 
-    /// An error ends the reading with it.
+    /// An error ends the reading with it. May be null.
     using Sink = std::function<Status(const Chunk&)>;
 
     explicit XorbReader(Sink sink);
@@ -239,8 +241,8 @@ class XorbReader {
     XorbTable table_;
 };
 
-/// Checks a whole xorb in memory: every chunk unpacks, the footer, if any, agrees, and the chunks
-/// hash to `expected`. Corrupt otherwise, TooLarge past a limit.
+/// Checks a whole xorb in memory: every chunk unpacks, the footer, if any, agrees, and its
+/// chunks, at least one, hash to `expected`. Corrupt otherwise, TooLarge past a limit.
 Result<XorbTable> verify_xorb(ByteView xorb, const XorbHash& expected);
 
 } // namespace locara::xet
