@@ -37,11 +37,12 @@ class HashSubtree {
     from_chunks(AtStart at_start, std::span<const ChunkInfo> chunks, AtEnd at_end);
 
     /// Joins the run that follows directly. InvalidArgument if this one reaches the end of the
-    /// whole or the other one its start.
+    /// whole or the other one its start. REQUIRES: next is another object.
     Status merge(const HashSubtree& next);
 
     /// The root, once the run is the whole: xorb_hash of all its chunks (zero for none). Nothing
-    /// otherwise. file_hash_of_root makes a file hash of it.
+    /// otherwise. file_hash_of_root makes a file hash of that of
+    /// one chunk or more.
     std::optional<XorbHash> root() const;
 
     AtStart at_start() const { return at_start_; }
@@ -69,6 +70,9 @@ class HashSubtree {
 
         bool operator==(const Level&) const = default;
     };
+
+    /// Brings what was parsed into the form above.
+    Status tidy();
 
     std::vector<Level> levels_; ///< From the chunks up; none for an empty run.
     AtStart at_start_ = AtStart::No;
