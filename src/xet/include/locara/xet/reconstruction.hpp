@@ -63,16 +63,6 @@ struct Plan {
     std::vector<FileTerm> terms;
     std::vector<XorbFetch> xorbs; ///< In no order, each xorb once.
 
-    /// The entry and range that hold all chunks of a term: where to fetch it. Null if none does,
-    /// which validate_plan rules out.
-    struct Source {
-        const XorbFetch* xorb = nullptr;
-        const FetchEntry* entry = nullptr;
-        const FetchRange* range = nullptr;
-    };
-
-    std::optional<Source> find_source(const FileTerm& term) const;
-
     bool operator==(const Plan&) const = default;
 };
 
@@ -91,11 +81,21 @@ Result<Plan> make_plan(const FileBlock& file,
                        const FindTable& find,
                        const MakeUrl& make_url);
 
+/// Where the chunks of a term are fetched: pointers into the plan.
+struct PlanSource {
+    const XorbFetch* xorb = nullptr;
+    const FetchEntry* entry = nullptr;
+    const FetchRange* range = nullptr; ///< Holds all chunks of the term.
+};
+
+/// The source of each term, in their order. Corrupt if a term lies in no range of its xorb.
+Result<std::vector<PlanSource>> find_sources(const Plan& plan);
+
 /// Checks that a plan can be carried out: limits; each term has chunks and a raw size they can
-/// have; each lies inside one range of its xorb; ranges are ordered, do not overlap, and have room
-/// for their chunks; every URL is there once; the offset lies in the first term. With `wanted`, the
-/// number of bytes asked for: the terms give that many after the offset, and the last one is
-/// needed. Corrupt if not.
+/// have; each lies inside one range of its xorb; the ranges of an entry ascend, do not overlap, and
+/// have room for their chunks; URLs are printable; the offset lies in the first term. With
+/// `wanted`, the number of bytes asked for: the terms give that many after the offset, and the last
+/// one is needed. Corrupt if not, TooLarge past a limit.
 Status validate_plan(const Plan& plan, std::optional<std::uint64_t> wanted = std::nullopt);
 
 /// The two JSON forms. v1 has one range an entry, so there an entry with many becomes many with the
