@@ -101,6 +101,8 @@ Result<int> run_verify(Context& context, const std::string& id);
 Result<int> run_df(Context& context);
 Result<int> run_doctor(Context& context);
 Result<int> run_scan(Context& context, const std::vector<std::string>& paths);
+Result<int> run_xet_inspect(Context& context, const std::string& path);
+Result<int> run_xet_dedup(Context& context, const std::string& old_path, const std::string& path);
 Result<int> run_welcome(Context& context);
 
 struct RunOptions {

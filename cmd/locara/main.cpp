@@ -196,6 +196,35 @@ class CommandLine {
                          "  locara scan downloads/ --json      exit 8 if anything is refused\n",
                          [this](Context& context) { return run_scan(context, words_); });
         scan->add_option("path", words_, "Files and folders")->required();
+        add_xet();
+    }
+
+    void add_xet() {
+        auto* xet = add(app_,
+                        "xet",
+                        "What files are made of, as the Xet protocol sees it\n\nExamples:\n"
+                        "  locara xet inspect model.safetensors\n"
+                        "  locara xet dedup v1.safetensors v2.safetensors\n",
+                        nullptr);
+        xet->require_subcommand(1);
+        auto* inspect =
+            add(*xet,
+                "inspect",
+                "A file's chunks and hashes\n\nExamples:\n"
+                "  locara xet inspect model.safetensors\n"
+                "  locara xet inspect model.safetensors --json\n",
+                [this](Context& context) { return run_xet_inspect(context, words_[0]); });
+        inspect->add_option("file", words_, "File")->required()->expected(1);
+        auto* dedup =
+            add(*xet,
+                "dedup",
+                "Which bytes of a file another one does not have\n\nExamples:\n"
+                "  locara xet dedup v1.safetensors v2.safetensors\n"
+                "  locara xet dedup v1.safetensors v2.safetensors --json\n",
+                [this](Context& context) { return run_xet_dedup(context, words_[0], words_[1]); });
+        dedup->add_option("files", words_, "The old file, then the new one")
+            ->required()
+            ->expected(2);
     }
 
     void add_runtime() {
