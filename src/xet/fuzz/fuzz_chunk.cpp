@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const ByteView packed(reinterpret_cast<const std::byte*>(data) + 4, size - 4);
     const auto scheme = parse_compression(data[0]);
     LOCARA_ASSERT(scheme.has_value() == (data[0] < 3));
-    const std::size_t length = data[1] | data[2] << 8U | data[3] << 16U;
+    const std::size_t length = data[1] + 256UL * data[2] + 65'536UL * data[3];
     if (!scheme || length > kMaxChunkBytes) {
         return 0;
     }

@@ -36,9 +36,9 @@ TEST(ByteGroupingTest, groups_are_positions_mod_four_and_longer_ones_come_first)
 }
 
 TEST(ByteGroupingTest, both_forms_agree_and_regroup_undoes_split_at_every_length) {
-    SplitMix64 random(1);
+    SplitMix random(1);
     for (std::size_t size = 0; size < 300; ++size) {
-        const Bytes raw = random.bytes(size);
+        const Bytes raw = next_bytes(random, size);
         Bytes grouped(size);
         Bytes reference(size);
         Bytes back(size);
@@ -57,7 +57,7 @@ TEST(CompressionTest, every_scheme_gives_back_what_was_packed) {
     Compressor compressor;
     Decompressor decompressor;
     for (const std::size_t size : {1UL, 2UL, 3UL, 5UL, 1000UL, 65'537UL, kMaxChunkBytes}) {
-        for (const Bytes& raw : {SplitMix64(2).bytes(size),
+        for (const Bytes& raw : {random_bytes(2, size),
                                  Bytes(size, std::byte{7}),
                                  copy(ByteView(weights(3, size)).first(size))}) {
             for (const Compression scheme : kSchemes) {
@@ -76,14 +76,14 @@ TEST(CompressionTest, the_scheme_that_gains_most_is_chosen) {
     Compressor compressor;
     EXPECT_EQ(compressor.pack(words(4, 2'000)).scheme, Compression::Lz4);
     EXPECT_EQ(compressor.pack(weights(5, 30'000)).scheme, Compression::Bg4Lz4);
-    EXPECT_EQ(compressor.pack(SplitMix64(7).bytes(30'000)).scheme, Compression::None);
+    EXPECT_EQ(compressor.pack(random_bytes(7, 30'000)).scheme, Compression::None);
 }
 
 TEST(CompressionTest, less_than_three_percent_gain_stays_raw) {
     // Random bytes with a run of zeros at the end: each zero saves about a byte.
     Compressor compressor;
     const auto scheme_with = [&](std::size_t zeros) {
-        Bytes raw = SplitMix64(9).bytes(100'000 - zeros);
+        Bytes raw = random_bytes(9, 100'000 - zeros);
         raw.resize(100'000);
         return compressor.pack(raw);
     };

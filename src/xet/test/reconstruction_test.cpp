@@ -53,7 +53,7 @@ Bytes carry_out(const Plan& plan, ByteView xorb, std::uint64_t wanted) {
 }
 
 Bytes copy_bin() {
-    Bytes bytes = SplitMix64(7).bytes(150'000);
+    Bytes bytes = random_bytes(7, 150'000);
     const Bytes text = text_lines(20'000);
     bytes.insert(bytes.end(), text.begin(), text.end());
     return bytes;
@@ -91,7 +91,7 @@ TEST(PlanTest, carried_out_it_gives_the_bytes_asked_for) {
     const Example example;
     const Bytes file = copy_bin();
     EXPECT_EQ(carry_out(example.plan(), example.xorb, file.size()), file);
-    SplitMix64 random(30);
+    SplitMix random(30);
     std::vector<ByteRange> ranges{{0, 1}, {358'889, 358'890}, {22'352, 22'354}, {38'750, 269'522}};
     for (int i = 0; i < 60; ++i) {
         const std::uint64_t begin = random.below(file.size());

@@ -9,10 +9,10 @@ namespace locara::xet {
 namespace {
 
 /// Random chunks; `cut_chance` in 16 of them are natural cuts at the lowest level.
-std::vector<ChunkInfo> random_chunks(SplitMix64& random, std::size_t count, unsigned cut_chance) {
+std::vector<ChunkInfo> random_chunks(SplitMix& random, std::size_t count, unsigned cut_chance) {
     std::vector<ChunkInfo> chunks(count);
     for (ChunkInfo& chunk : chunks) {
-        const Bytes bytes = random.bytes(kHashBytes);
+        const Bytes bytes = next_bytes(random, kHashBytes);
         std::copy(bytes.begin(), bytes.end(), chunk.hash.bytes.begin());
         std::byte& low = chunk.hash.bytes[24]; // of the last word
         low &= std::byte{0xfc};
@@ -26,7 +26,7 @@ std::vector<ChunkInfo> random_chunks(SplitMix64& random, std::size_t count, unsi
 
 /// Subtrees over consecutive runs of `chunks`, cut at random places.
 std::vector<HashSubtree>
-split(SplitMix64& random, std::span<const ChunkInfo> chunks, std::size_t pieces) {
+split(SplitMix& random, std::span<const ChunkInfo> chunks, std::size_t pieces) {
     std::vector<std::size_t> cuts{0, chunks.size()};
     for (std::size_t i = 1; i < pieces; ++i) {
         cuts.push_back(random.below(chunks.size() + 1));
@@ -42,7 +42,7 @@ split(SplitMix64& random, std::span<const ChunkInfo> chunks, std::size_t pieces)
 }
 
 /// Joins neighbours in a random order until one is left.
-HashSubtree merge_in_any_order(SplitMix64& random, std::vector<HashSubtree> runs) {
+HashSubtree merge_in_any_order(SplitMix& random, std::vector<HashSubtree> runs) {
     while (runs.size() > 1) {
         const auto i = static_cast<std::ptrdiff_t>(random.below(runs.size() - 1));
         EXPECT_TRUE(runs[static_cast<std::size_t>(i)].merge(runs[static_cast<std::size_t>(i) + 1]));
@@ -64,7 +64,7 @@ TEST(SubtreeTest, whole_lists_have_the_root_of_the_reference) {
 }
 
 TEST(SubtreeTest, any_split_and_any_order_of_merging_gives_the_root_of_the_whole) {
-    SplitMix64 random(20);
+    SplitMix random(20);
     for (int round = 0; round < 4'000; ++round) {
         // Usual lists, and those with few or many cuts, where boundaries are rarely stable.
         const std::array<unsigned, 6> chances = {4, 4, 1, 0, 9, 16};
@@ -78,7 +78,7 @@ TEST(SubtreeTest, any_split_and_any_order_of_merging_gives_the_root_of_the_whole
 }
 
 TEST(SubtreeTest, json_form_has_golden_text) {
-    SplitMix64 random(26);
+    SplitMix random(26);
     const auto chunks = random_chunks(random, 40, 5);
     const auto run = HashSubtree::from_chunks(AtStart::No, chunks, AtEnd::No);
     EXPECT_EQ(run.render()["levels"].size(), 2U);
@@ -86,7 +86,7 @@ TEST(SubtreeTest, json_form_has_golden_text) {
 }
 
 TEST(SubtreeTest, json_form_reads_back_and_merges_the_same) {
-    SplitMix64 random(21);
+    SplitMix random(21);
     for (int round = 0; round < 300; ++round) {
         const auto chunks = random_chunks(random, random.below(400), 4);
         auto runs = split(random, chunks, 4);
@@ -130,7 +130,7 @@ Json joined_on_the_left(const HashSubtree& run) {
 }
 
 TEST(SubtreeTest, parts_that_the_reference_joined_are_told_apart) {
-    SplitMix64 random(22);
+    SplitMix random(22);
     for (int round = 0; round < 200; ++round) {
         const auto chunks = random_chunks(random, 200, 4);
         for (const AtStart at_start : {AtStart::No, AtStart::Yes}) {
@@ -156,7 +156,7 @@ TEST(SubtreeTest, only_neighbours_merge) {
 }
 
 TEST(SubtreeTest, empty_runs_change_nothing) {
-    SplitMix64 random(23);
+    SplitMix random(23);
     const auto chunks = random_chunks(random, 100, 4);
     auto run = HashSubtree::from_chunks(AtStart::Yes, {}, AtEnd::No);
     EXPECT_EQ(HashSubtree::from_chunks(AtStart::Yes, {}, AtEnd::Yes).root(), XorbHash{});
@@ -168,7 +168,7 @@ TEST(SubtreeTest, empty_runs_change_nothing) {
 }
 
 TEST(SubtreeTest, space_grows_with_the_logarithm) {
-    SplitMix64 random(24);
+    SplitMix random(24);
     auto run = HashSubtree::from_chunks(AtStart::Yes, {}, AtEnd::No);
     std::size_t most = 0;
     for (int i = 0; i < 200; ++i) {
@@ -180,7 +180,7 @@ TEST(SubtreeTest, space_grows_with_the_logarithm) {
 }
 
 TEST(SubtreeTest, malformed_json_is_refused) {
-    SplitMix64 random(25);
+    SplitMix random(25);
     const auto run =
         HashSubtree::from_chunks(AtStart::No, random_chunks(random, 300, 4), AtEnd::No);
     const Json good = run.render();

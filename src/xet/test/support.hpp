@@ -1,6 +1,8 @@
 // What the tests of this module share: the vectors and the inputs they are made of.
 #pragma once
 
+#include "inputs.hpp"
+
 #include <locara/base/bytes.hpp>
 #include <locara/base/file.hpp>
 #include <locara/xet/merkle.hpp>
@@ -32,41 +34,21 @@ inline nlohmann::json read_vectors(const std::string& name) {
     return nlohmann::json::parse(read_data(name + ".json"));
 }
 
-/// The pseudo-random numbers of test/data/README.md, "Inputs".
-class SplitMix64 {
-  public:
-    explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
-
-    std::uint64_t next() {
-        state_ += 0x9E3779B97F4A7C15U;
-        std::uint64_t z = state_;
-        z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
-        z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
-        return z ^ (z >> 31U);
-    }
-
-    /// 0 to limit - 1.
-    std::uint64_t below(std::uint64_t limit) { return next() % limit; }
-
-    Bytes bytes(std::size_t count) {
-        Bytes out;
-        while (out.size() < count) {
-            std::uint64_t word = next();
-            for (int i = 0; i < 8 && out.size() < count; ++i) {
-                out.push_back(static_cast<std::byte>(word & 0xFFU));
-                word >>= 8U;
-            }
+/// The next `count` bytes of a generator; REQUIRES: a multiple of 8, else some are lost.
+inline Bytes next_bytes(SplitMix& random, std::size_t count) {
+    Bytes out;
+    for (std::size_t i = 0; i < count; i += 8) {
+        std::uint64_t word = random.next();
+        for (std::size_t k = i; k < i + 8 && k < count; ++k, word >>= 8U) {
+            out.push_back(static_cast<std::byte>(word & 0xFFU));
         }
-        return out;
     }
-
-  private:
-    std::uint64_t state_;
-};
+    return out;
+}
 
 /// Little-endian 16-bit numbers that look like half-precision weights.
 inline Bytes weights(std::uint64_t seed, std::size_t count) {
-    SplitMix64 random(seed);
+    SplitMix random(seed);
     Bytes out;
     for (std::size_t i = 0; i < count; ++i) {
         const std::uint64_t value = (random.next() & 0x80ffU) | 0x3c00U;
@@ -88,8 +70,8 @@ inline Bytes text_lines(std::size_t count) {
 /// Twelve-byte words from a list of 16, one random byte between them: plain LZ4 finds the words,
 /// byte grouping tears them apart.
 inline Bytes words(std::uint64_t seed, std::size_t count) {
-    SplitMix64 random(seed);
-    const Bytes list = random.bytes(16 * 12UL);
+    SplitMix random(seed);
+    const Bytes list = next_bytes(random, 16 * 12UL);
     Bytes out;
     for (std::size_t i = 0; i < count; ++i) {
         const auto word = list.begin() + static_cast<std::ptrdiff_t>(12 * random.below(16));
@@ -101,11 +83,11 @@ inline Bytes words(std::uint64_t seed, std::size_t count) {
 
 /// A table over random hashes: chunk sizes cycle through a few, packed is a little smaller.
 inline XorbTable random_table(std::uint64_t seed, std::uint32_t chunks) {
-    SplitMix64 random(seed);
+    SplitMix random(seed);
     XorbTable table;
     for (std::uint32_t i = 0; i < chunks; ++i) {
         ChunkHash hash;
-        const Bytes bytes = random.bytes(kHashBytes);
+        const Bytes bytes = next_bytes(random, kHashBytes);
         std::copy(bytes.begin(), bytes.end(), hash.bytes.begin());
         const auto raw = static_cast<std::uint32_t>(1 + random.below(kMaxChunkBytes));
         const std::uint32_t packed = raw - raw / 4;

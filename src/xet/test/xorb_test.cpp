@@ -28,7 +28,7 @@ void put_u32(Bytes& bytes, std::size_t at, std::uint32_t value) {
 /// A small xorb with all three schemes.
 Xorb small_xorb(Footer footer) {
     XorbBuilder builder;
-    for (const Bytes& raw : {words(4, 60), weights(5, 300), SplitMix64(7).bytes(200)}) {
+    for (const Bytes& raw : {words(4, 60), weights(5, 300), random_bytes(7, 200)}) {
         EXPECT_TRUE(builder.add(chunk_hash(raw), raw));
     }
     return builder.finish(footer);
@@ -162,7 +162,7 @@ TEST(XorbTest, builder_stops_at_the_limits) {
     const Xorb full = many.finish(Footer::With);
     EXPECT_TRUE(verify_xorb(full.bytes, full.hash));
 
-    const Bytes random = SplitMix64(3).bytes(kMaxChunkBytes);
+    const Bytes random = random_bytes(3, kMaxChunkBytes);
     XorbBuilder large;
     while (large.fits(random.size())) {
         ASSERT_TRUE(large.add({}, random));
@@ -183,7 +183,7 @@ TEST(XorbTest, chunks_below_the_usual_minimum_are_taken) {
     // The JavaScript client's chunker makes chunks of 8,128 bytes.
     XorbBuilder builder;
     for (const std::size_t size : {8'128UL, 1UL, 64UL}) {
-        const Bytes raw = SplitMix64(size).bytes(size);
+        const Bytes raw = random_bytes(size, size);
         ASSERT_TRUE(builder.add(chunk_hash(raw), raw));
     }
     const Xorb xorb = builder.finish();

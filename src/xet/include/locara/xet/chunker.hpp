@@ -27,7 +27,6 @@ namespace locara::xet {
 
 inline constexpr std::size_t kMinChunkBytes = 8U << 10U;
 inline constexpr std::size_t kTargetChunkBytes = 64U << 10U;
-inline constexpr std::size_t kMaxChunkBytes = 128U << 10U;
 
 /// One chunk: where it stands in its file or stream, and the hash of its bytes.
 struct Chunk {

@@ -10,6 +10,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/result.hpp>
+#include <locara/xet/merkle.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +19,6 @@
 #include <string_view>
 
 namespace locara::xet {
-
-/// The largest chunk, raw. There is no smallest (the last chunk of a file has any size).
-inline constexpr std::size_t kMaxChunkBytes = 128U << 10U;
 
 /// The largest packed form that is read. No sensible writer makes one larger than the chunk.
 inline constexpr std::size_t kMaxPackedBytes = 2 * kMaxChunkBytes;

@@ -12,10 +12,14 @@
 #include <locara/xet/hash.hpp>
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 namespace locara::xet {
+
+/// The largest chunk, raw. There is no smallest (the last chunk of a file has any size).
+inline constexpr std::size_t kMaxChunkBytes = 128U << 10U;
 
 /// A run of chunks of a xorb, by index; the end is open.
 struct ChunkRange {
