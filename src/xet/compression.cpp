@@ -3,7 +3,9 @@
 #include <locara/xet/compression.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <lz4frame.h>
 
@@ -116,23 +118,39 @@ Compressor::Packed Compressor::pack(ByteView raw) {
 
 // --- Decompressor -------------------------------------------------------------------------------
 
-struct Decompressor::State {
+namespace {
+
+struct FreeContext {
+    void operator()(LZ4F_dctx* context) const { LZ4F_freeDecompressionContext(context); }
+};
+
+using FrameContext = std::unique_ptr<LZ4F_dctx, FreeContext>;
+
+FrameContext make_context() {
     LZ4F_dctx* context = nullptr;
+    LOCARA_ASSERT(LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION)) == 0);
+    return FrameContext(context);
+}
+
+} // namespace
+
+struct Decompressor::State {
+    FrameContext context; ///< Null after a failure.
     Bytes grouped;
 
-    State() {
-        LOCARA_ASSERT(LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION)) == 0);
+    /// One whole frame that gives exactly raw.size() bytes.
+    Status unpack_frame(ByteView packed, std::span<std::byte> raw) {
+        LOCARA_CHECK(check_frame_head(packed));
+        // A context that failed is not used again: LZ4F 1.9.4 remembers, even when it is reset, how
+        // many bytes a frame still owed, and would refuse the next one for it.
+        FrameContext used = context ? std::move(context) : make_context();
+        LOCARA_CHECK(unpack_frame(*used, packed, raw));
+        context = std::move(used);
+        return {};
     }
 
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-
-    ~State() { LZ4F_freeDecompressionContext(context); }
-
-    /// One whole frame that gives exactly raw.size() bytes.
-    Status unpack_frame(ByteView packed, std::span<std::byte> raw) const {
-        LOCARA_CHECK(check_frame_head(packed));
-        LZ4F_resetDecompressionContext(context);
+    static Status unpack_frame(LZ4F_dctx& context, ByteView packed, std::span<std::byte> raw) {
+        LZ4F_resetDecompressionContext(&context);
         LZ4F_decompressOptions_t options{};
         options.stableDst = 1; // `raw` is one buffer to the end, LZ4F need not copy its window
         std::size_t taken = 0;
@@ -141,7 +159,7 @@ struct Decompressor::State {
             std::size_t in = packed.size() - taken;
             std::size_t out = raw.size() - given;
             const std::size_t hint = LZ4F_decompress(
-                context, raw.data() + given, &out, packed.data() + taken, &in, &options);
+                &context, raw.data() + given, &out, packed.data() + taken, &in, &options);
             if (LZ4F_isError(hint) != 0) {
                 return corrupt(std::string("a packed chunk is no valid LZ4 frame: ") +
                                LZ4F_getErrorName(hint));

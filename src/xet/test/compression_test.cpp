@@ -151,6 +151,21 @@ TEST(CompressionTest, unpack_takes_frames_with_checksums_and_sizes_and_holds_the
     EXPECT_TRUE(decompressor.unpack(Compression::Lz4, frame, raw));
 }
 
+TEST(CompressionTest, a_failed_chunk_does_not_spoil_the_next_one) {
+    // A frame that promises 29 bytes and breaks off; LZ4F goes on waiting for them if it can.
+    const Bytes broken = parse_hex("04224d187c401d000000000000008e0f0000006e").value();
+    Compressor compressor;
+    Decompressor decompressor;
+    Bytes raw(29);
+    EXPECT_FALSE(decompressor.unpack(Compression::Lz4, broken, raw));
+    const Bytes good = text_lines(50);
+    Bytes back(good.size());
+    const auto status = decompressor.unpack(
+        Compression::Lz4, compressor.pack_as(Compression::Lz4, good).bytes, back);
+    EXPECT_TRUE(status) << status.error().describe();
+    EXPECT_EQ(back, good);
+}
+
 TEST(CompressionTest, only_three_schemes_are_known) {
     EXPECT_EQ(parse_compression(2).value(), Compression::Bg4Lz4);
     EXPECT_EQ(parse_compression(3).error().code(), ErrorCode::Corrupt);
