@@ -2,6 +2,7 @@
 #   One static library per module; its arrows come from the table in modules.cmake.
 # locara_test(NAME SOURCES ... [LIBS ...])   tests beside the module, one program: locara_<NAME>_test; data and golden
 #   files in test/data/
+# locara_bench(NAME SOURCES ...)             benchmarks beside the module, one program: locara_<NAME>_bench
 # locara_fuzz(NAME SUBJECT)                  fuzz/fuzz_<SUBJECT>.cpp with its corpus fuzz/corpus/<SUBJECT>/
 include(GoogleTest)
 
@@ -64,6 +65,16 @@ function(locara_test name)
     # One ctest entry per module: starting the program once is what keeps the suite quick.
     add_test(NAME unit/${name} COMMAND locara_${name}_test --gtest_brief=1)
     set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 300)
+endfunction()
+
+# Benchmarks are built by the target `benches`, not by default.
+add_custom_target(benches)
+function(locara_bench name)
+    cmake_parse_arguments(B "" "" "SOURCES;LIBS" ${ARGN})
+    add_executable(locara_${name}_bench EXCLUDE_FROM_ALL ${B_SOURCES})
+    target_include_directories(locara_${name}_bench PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(locara_${name}_bench PRIVATE locara_${name} locara::options ${B_LIBS})
+    add_dependencies(benches locara_${name}_bench)
 endfunction()
 
 add_custom_target(fuzzers)

@@ -41,6 +41,17 @@ std::optional<std::size_t> find_plain(const std::byte* data, std::size_t first, 
     return std::nullopt;
 }
 
+/// Whether the state says so. A branch of its own each time, which costs one instruction: the
+/// compiler would rather compute several answers and join them, which costs three each. It cannot
+/// do that with what it cannot look into.
+[[gnu::always_inline]] inline bool is_candidate(std::uint64_t gear) {
+    if (gear < kGearLimit) [[unlikely]] {
+        __asm__ volatile("");
+        return true;
+    }
+    return false;
+}
+
 struct Lane {
     std::size_t next = 1; ///< The offset to look at next.
     std::size_t last = 0;
@@ -53,7 +64,7 @@ using Lanes = std::array<Lane, kLanes>;
 
 /// Moves all lanes on by at most `count` offsets, up to the first step in which one of them meets a
 /// candidate. Returns the steps made.
-std::size_t step(const std::byte* data, Lanes& lanes, std::size_t count) {
+[[gnu::noinline]] std::size_t step(const std::byte* data, Lanes& lanes, std::size_t count) {
     // Four lanes hide the latency of the two additions, and need 15 registers: more lanes lose.
     std::uint64_t gear0 = lanes[0].gear;
     std::uint64_t gear1 = lanes[1].gear;
@@ -64,14 +75,24 @@ std::size_t step(const std::byte* data, Lanes& lanes, std::size_t count) {
     const std::byte* const bytes2 = data + lanes[2].next - 1;
     const std::byte* const bytes3 = data + lanes[3].next - 1;
     std::size_t i = 0;
-    while (i < count) {
+    const auto once = [&] {
         gear0 = shift_in(gear0, bytes0[i]);
         gear1 = shift_in(gear1, bytes1[i]);
         gear2 = shift_in(gear2, bytes2[i]);
         gear3 = shift_in(gear3, bytes3[i]);
         ++i;
-        if (gear0 < kGearLimit || gear1 < kGearLimit || gear2 < kGearLimit || gear3 < kGearLimit)
-            [[unlikely]] {
+        return is_candidate(gear0) || is_candidate(gear1) || is_candidate(gear2) ||
+               is_candidate(gear3);
+    };
+    // Four steps a turn, for the loop itself costs as much as one byte.
+    while (i + 4 <= count) {
+        if (once() || once() || once() || once()) [[unlikely]] {
+            count = i;
+            break;
+        }
+    }
+    while (i < count) {
+        if (once()) [[unlikely]] {
             break;
         }
     }
