@@ -5,6 +5,7 @@ set(LOCARA_MODULES
     "base     ->"
     "crypto   -> base"
     "xet      -> crypto"
+    "cas      -> crypto xet"
     "formats  -> base"
     "store    -> crypto xet"
     "manifest -> crypto"
@@ -14,5 +15,5 @@ set(LOCARA_MODULES
     "sandbox  -> base"
     "engine   -> sandbox http store"
     "runtime  -> crypto xet formats store manifest catalog http hf sandbox engine"
-    "hub      -> crypto xet formats store manifest catalog http hf sandbox"
+    "hub      -> crypto xet cas formats store manifest catalog http hf sandbox"
 )
