@@ -29,7 +29,8 @@ namespace locara::cas {
 
 /// The name of an object: segments of a-z, 0-9, '-', '_' and '.', joined by '/'; at most 255
 /// bytes. No segment is empty or begins with '.', so a key can never leave its folder nor name a
-/// file of another kind.
+/// file of another kind. REQUIRES, of all keys of one backend: none is another one's beginning up
+/// to a '/', as a name cannot be both a file and a folder.
 class Key {
   public:
     static constexpr std::size_t kMaxBytes = 255;
