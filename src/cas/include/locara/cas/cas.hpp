@@ -226,7 +226,8 @@ struct FsckOptions {
     /// Stops at the first object after this many bytes; 0 means never.
     std::uint64_t budget_bytes = 0;
     /// What to do with an object that is not what its key says. SetAside: copied to quarantine/ and
-    /// removed, so that the next upload can put a good one in its place.
+    /// removed, so that the next upload can put a good one in its place. (Not what merely lacks
+    /// another object, such as a file whose xorb is gone: it is whole again when that comes back.)
     enum class OnBad { Report, SetAside } on_bad = OnBad::Report;
     std::stop_token stop; ///< Asked to stop, fsck ends early as by its budget.
 };
@@ -322,8 +323,8 @@ class Cas {
     /// needs. NotFound; TooLarge above xet::kMaxShardBytes.
     Result<Bytes> shard_of(const xet::FileHash& file) const;
 
-    /// What to answer a global dedup query: a shard with footer that holds the blocks of xorbs with
-    /// this chunk that the caller may use (the first of them), and no file; nothing if there is
+    /// What to answer a global dedup query: a shard with footer that holds the block of a xorb with
+    /// this chunk that the caller may use, and no file; nothing if there is
     /// none. Chunk hashes are plain if `key` is zero, else keyed with it. The xorb is not removed
     /// before gc's grace time from now; `valid_for` is the shard's key expiry.
     Result<std::optional<Bytes>>
