@@ -13,6 +13,7 @@
 #include <locara/base/progress.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/store/chunk_index.hpp>
 #include <locara/store/part_journal.hpp>
 #include <locara/store/spans.hpp>
 
@@ -72,12 +73,14 @@ struct VerifyReport {
 /// the part out of the store and is returned by publish.
 using Gate = std::function<Status(const Fd& file)>;
 
+class Store;
+
 /// A file on its way in. Holds the lock of its digest for as long as it lives. What a checkpoint
 /// has noted stays for the next pull when it is destroyed. Made by Store::open_part.
 ///
-/// Threads: write, missing, received_bytes, hashed_bytes and checkpoint may be called from many
-/// threads at once; advance_hash by one thread at a time beside them. The others need the part for
-/// themselves.
+/// Threads: write, copy_chunks, missing, received_bytes, hashed_bytes and checkpoint may be called
+/// from many threads at once; advance_hash by one thread at a time beside them. The others need the
+/// part for themselves.
 class Part {
   public:
     /// When received bytes are made durable and noted: as soon as one of the two is passed.
@@ -107,6 +110,22 @@ class Part {
     /// numbers) when the disk is full; what had arrived before stays. After a failed write the part
     /// is good for checkpoint, reset and discard only.
     Status write(std::uint64_t offset, ByteView bytes);
+
+    /// What copy_chunks did.
+    struct Copied {
+        std::uint64_t bytes = 0;  ///< Verified and here now.
+        std::uint64_t shared = 0; ///< Of these, shared with their source on disk, not doubled.
+        std::uint64_t bad = 0;    ///< Did not match their hash or could not be read: still missing.
+    };
+
+    /// Takes a run of chunks, each of which ends where the next begins in one file of the store,
+    /// and puts them at `offset`: by sharing blocks where the file system can, else by copying.
+    /// Every chunk is hashed as it lies in the part before it counts as received; a bad one is
+    /// left out, as are chunks of which bytes are here already or on their way. Errors:
+    /// InvalidArgument (not a run, or past the end), NotFound (the file is no longer in the store),
+    /// those of write.
+    Result<Copied>
+    copy_chunks(std::uint64_t offset, const Store& store, std::span<const FoundChunk> run);
 
     void set_pace(Pace pace);
 
@@ -189,6 +208,29 @@ class Store {
     /// verify for every file; bad files are in the report, not an error. Cancelled.
     Result<VerifyReport> verify_all(ProgressSink& progress = null_progress(),
                                     std::stop_token stop = {});
+
+    /// Makes the chunk index of a file if it has none, and opens it. Hashes the whole file on
+    /// `threads` threads; when its SHA-256 is no longer the right one the answer is Corrupt and
+    /// there is no index. NotFound, Cancelled, NoSpace. Progress: task "index".
+    Result<ChunkIndex> make_index(const Digest& digest,
+                                  unsigned threads = 1,
+                                  ProgressSink& progress = null_progress(),
+                                  std::stop_token stop = {});
+
+    /// Keeps an index whose chunks the caller has proven (a Xet pull knows them), in place of what
+    /// is there. NotFound unless the file is here; InvalidArgument if the sizes differ or as
+    /// ChunkIndex::render.
+    Status put_index(const IndexedFile& file);
+
+    /// Opens the index of a file. NotFound if there is none; one that is Corrupt is removed first.
+    Result<ChunkIndex> open_index(const Digest& digest) const;
+
+    /// For finding chunks in all files that have an index now.
+    Result<ChunkFinder> open_finder() const;
+
+    /// The bytes of a chunk, hashed again. Corrupt when they differ, NotFound when its file is
+    /// gone.
+    Result<Bytes> read_chunk(const FoundChunk& chunk) const;
 
     /// Removes a file, or a part. NotFound; Busy while somebody pulls it. Programs that have the
     /// file mapped keep it until they let go.
