@@ -259,7 +259,9 @@ Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id
         }
     }
     if (!id) {
-        LOCARA_TRY(const auto report, state.store.verify_all(progress, state.options.stop));
+        store::VerifyOptions options;
+        options.stop = state.options.stop;
+        LOCARA_TRY(const auto report, state.store.verify_all(options, progress));
         outcome.files = report.files;
         outcome.bytes = report.bytes;
         for (const auto& bad : report.bad) {

@@ -28,6 +28,16 @@ struct Layout {
 
     std::filesystem::path quarantine() const { return root / "quarantine"; }
 
+    std::filesystem::path chunks() const { return root / "chunks"; }
+
+    std::filesystem::path adopted() const { return root / "adopted"; }
+
+    /// Notes of a verification of everything, so that it can go on.
+    std::filesystem::path verify_journal() const { return root / "verify.journal"; }
+
+    /// Held shared by whoever puts files in that nothing names yet, alone by garbage collection.
+    std::filesystem::path use_lock() const { return root / "use.lock"; }
+
     std::filesystem::path file(const crypto::Sha256Digest& digest) const {
         const std::string name = digest.render();
         return files() / name.substr(0, 2) / name;
@@ -39,6 +49,15 @@ struct Layout {
 
     std::filesystem::path journal(const crypto::Sha256Digest& digest) const {
         return parts() / (digest.render() + ".journal");
+    }
+
+    std::filesystem::path index(const crypto::Sha256Digest& digest) const {
+        const std::string name = digest.render();
+        return chunks() / name.substr(0, 2) / name;
+    }
+
+    std::filesystem::path adopted(const crypto::Sha256Digest& digest) const {
+        return adopted() / digest.render();
     }
 
     std::filesystem::path lock(const crypto::Sha256Digest& digest) const {

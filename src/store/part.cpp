@@ -95,8 +95,9 @@ Error Part::State::full_disk(const Error& cause) const {
         here = received.bytes();
     }
     return Error(ErrorCode::NoSpace,
-                 "the disk of " + layout.root.string() + " is full: " + render_size(size - here) +
-                     " of " + render_size(size) + " are still to come and " +
+                 "there is no room on the disk of " + layout.root.string() + ": " +
+                     render_size(size - here) + " of " + render_size(size) +
+                     " are still to come and " +
                      (free ? render_size(*free) : std::string("nothing")) +
                      " are free; what has arrived is kept, free some space and pull again",
                  cause.system_errno());
@@ -110,8 +111,12 @@ Status Part::State::write_gap(std::uint64_t offset, ByteView bytes) {
         }
         return std::move(written).context("writing " + layout.part(digest).string());
     }
-    const Span span{offset, offset + bytes.size()};
     const std::lock_guard guard(mutex);
+    note_received({offset, offset + bytes.size()});
+    return {};
+}
+
+void Part::State::note_received(Span span) {
     received.add(span);
     // Ranges arrive in order within themselves, so most writes only lengthen a span.
     const auto before = std::find_if(unsynced.begin(), unsynced.end(), [&](const Span& other) {
@@ -123,7 +128,6 @@ Status Part::State::write_gap(std::uint64_t offset, ByteView bytes) {
         unsynced.push_back(span);
     }
     unsynced_bytes += span.size();
-    return {};
 }
 
 Part::Part(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -175,6 +179,10 @@ Status Part::write(std::uint64_t offset, ByteView bytes) {
     for (const Span& gap : gaps) {
         LOCARA_CHECK(state_->write_gap(gap.first, bytes.subspan(gap.first - offset, gap.size())));
     }
+    return checkpoint_if_due();
+}
+
+Status Part::checkpoint_if_due() {
     bool due = false;
     {
         const std::lock_guard guard(state_->mutex);
@@ -184,7 +192,11 @@ Status Part::write(std::uint64_t offset, ByteView bytes) {
             state_->last_checkpoint = State::Clock::now();
         }
     }
-    return due ? checkpoint() : Status{};
+    if (!due) {
+        return {};
+    }
+    LOCARA_CHECK(checkpoint());
+    return state_->check_room();
 }
 
 Status Part::checkpoint() {
@@ -207,18 +219,36 @@ Status Part::checkpoint() {
             Error::from_errno("cannot sync " + state_->layout.part(state_->digest).string(), saved);
         return error.code() == ErrorCode::NoSpace ? state_->full_disk(error) : error;
     }
+    return state_->note(spans);
+}
+
+Status Part::State::check_room() const {
+    const auto free = free_disk_bytes(layout.root);
+    std::uint64_t to_come = 0;
+    {
+        const std::lock_guard guard(mutex);
+        to_come = size - received.bytes();
+    }
+    if (!free || *free >= to_come) {
+        return {};
+    }
+    // Something else takes the disk: better to stop now than when nobody can write any more.
+    return full_disk(Error(ErrorCode::NoSpace, "the rest does not fit", ENOSPC));
+}
+
+Status Part::State::note(const std::vector<Span>& spans) {
     std::string lines;
     for (const Span& span : spans) {
-        lines += state_->journal.render_line(span);
-        state_->journal.spans.add(span);
+        lines += journal.render_line(span);
+        journal.spans.add(span);
     }
-    if (!state_->journal.clean) { // an earlier append may have left half a line
-        return state_->write_journal();
+    if (!journal.clean) { // an earlier append may have left half a line
+        return write_journal();
     }
-    state_->journal.clean = false;
-    LOCARA_CHECK(write_all(state_->journal_fd, as_bytes(lines))
-                     .context("writing the journal of " + state_->digest.render()));
-    state_->journal.clean = true;
+    journal.clean = false;
+    LOCARA_CHECK(write_all(journal_fd, as_bytes(lines))
+                     .context("writing the journal of " + digest.render()));
+    journal.clean = true;
     return {};
 }
 

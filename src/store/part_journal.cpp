@@ -1,6 +1,6 @@
-#include <locara/store/part_journal.hpp>
+#include "text.hpp"
 
-#include <charconv>
+#include <locara/store/part_journal.hpp>
 
 namespace locara::store {
 
@@ -8,42 +8,11 @@ namespace {
 
 constexpr std::string_view kMagic = "locara-part 1 ";
 constexpr std::size_t kDigestDigits = 64;
-constexpr std::size_t kCheckDigits = 8;
-
-/// Takes a decimal number in its one spelling off the front of `text`.
-std::optional<std::uint64_t> take_number(std::string_view& text) {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || (text.front() == '0' && end != text.data() + 1)) {
-        return std::nullopt;
-    }
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    return value;
-}
-
-bool take(std::string_view& text, std::string_view expected) {
-    if (!text.starts_with(expected)) {
-        return false;
-    }
-    text.remove_prefix(expected.size());
-    return true;
-}
-
-/// Takes a line that has its newline; false (and nothing taken) if none is whole.
-bool take_line(std::string_view& text, std::string_view& line) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) {
-        return false;
-    }
-    line = text.substr(0, end);
-    text.remove_prefix(end + 1);
-    return true;
-}
 
 std::string check_of(const PartJournal& journal, Span span) {
     const std::string text = journal.digest.render() + " " + std::to_string(journal.size) + " " +
                              std::to_string(span.first) + " " + std::to_string(span.end);
-    return crypto::sha256(as_bytes(text)).render().substr(0, kCheckDigits);
+    return short_check(text);
 }
 
 std::optional<Span> parse_span(const PartJournal& journal, std::string_view line) {

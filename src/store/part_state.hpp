@@ -25,7 +25,18 @@ struct Part::State {
     Status open_files(bool fresh);
     Status write_journal();
     Status write_gap(std::uint64_t offset, ByteView bytes);
+    Status note(const std::vector<Span>& spans); ///< In the journal. With `journal_mutex` held.
+    Status check_room() const;                   ///< NoSpace when the rest does not fit any more.
     Error full_disk(const Error& cause) const;
+
+    /// A span of data was written. Call it with `mutex` held.
+    void note_received(Span span);
+
+    /// Copies chunks whose spans are claimed, and hashes them in their new place.
+    Status copy_claimed(const Fd& source,
+                        std::uint64_t offset,
+                        std::span<const FoundChunk> run,
+                        Copied& copied);
 
     // Constant after opening.
     const Layout layout;

@@ -23,6 +23,40 @@ void SpanSet::add(Span span) {
     bytes_ += span.size();
 }
 
+void SpanSet::remove(Span span) {
+    if (span.first >= span.end) {
+        return;
+    }
+    auto at = spans_.upper_bound(span.first);
+    if (at != spans_.begin()) {
+        --at;
+    }
+    while (at != spans_.end() && at->first < span.end) {
+        const Span old{at->first, at->second};
+        if (old.end <= span.first) {
+            ++at;
+            continue;
+        }
+        at = spans_.erase(at);
+        bytes_ -= old.size();
+        for (const Span left : {Span{old.first, std::min(old.end, span.first)},
+                                Span{std::max(old.first, span.end), old.end}}) {
+            if (left.first < left.end) {
+                spans_.emplace(left.first, left.end);
+                bytes_ += left.size();
+            }
+        }
+    }
+}
+
+bool SpanSet::touches(Span span) const {
+    if (span.first >= span.end) {
+        return false;
+    }
+    const auto at = spans_.lower_bound(span.end);
+    return at != spans_.begin() && std::prev(at)->second > span.first;
+}
+
 bool SpanSet::covers(Span span) const {
     return gaps(span).empty();
 }

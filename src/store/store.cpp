@@ -1,6 +1,9 @@
+#include "disk.hpp"
+#include "folders.hpp"
+#include "locate.hpp"
 #include "part_state.hpp"
-
-#include <locara/base/secret.hpp>
+#include "temporary.hpp"
+#include "verify.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -35,24 +38,6 @@ Status check_version(const Layout& layout) {
                        layout.version().string() + " does not say 'locara-store 1': the store was "
                                                    "written by another version of Locara; use "
                                                    "that one, or another folder");
-}
-
-/// Calls `take` for each regular file of a folder whose whole name is a digest. An absent folder
-/// has none.
-Status each_digest(const fs::path& folder,
-                   const std::function<Status(const Digest&, const fs::path&)>& take) {
-    std::error_code error;
-    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-        const auto digest = Digest::parse(it->path().filename().string());
-        std::error_code ignored;
-        if (digest && it->symlink_status(ignored).type() == fs::file_type::regular) {
-            LOCARA_CHECK(take(*digest, it->path()));
-        }
-    }
-    if (error && error != std::errc::no_such_file_or_directory) {
-        return Error::from_errno("cannot list " + folder.string(), error.value());
-    }
-    return {};
 }
 
 std::optional<std::uint64_t> file_size_of(const fs::path& path) {
@@ -99,38 +84,17 @@ void remove_stale_journals(const Layout& layout) {
     }
 }
 
-/// A file in tmp/ that is locked by us and removed unless it was published.
+/// Bytes being copied in.
 class Copy {
   public:
     static Result<Copy> create(const Layout& layout) {
-        while (true) {
-            std::string path = (layout.tmp() / "put-XXXXXX").string();
-            Fd fd(::mkostemp(path.data(), O_CLOEXEC));
-            if (!fd.valid()) {
-                const int saved = errno;
-                return Error::from_errno("cannot create a file in " + layout.tmp().string(), saved);
-            }
-            // Another process that starts up may have come between the two calls.
-            if (lock_now(fd) && still_at(fd, path)) {
-                return Copy(layout, path, std::move(fd));
-            }
-        }
-    }
-
-    Copy(Copy&& other) noexcept
-        : layout_(std::move(other.layout_)), path_(std::exchange(other.path_, {})),
-          fd_(std::move(other.fd_)), hash_(std::move(other.hash_)), size_(other.size_) {}
-
-    Copy& operator=(Copy&&) = delete;
-
-    ~Copy() {
-        if (!path_.empty()) {
-            ::unlink(path_.c_str());
-        }
+        LOCARA_TRY(Temporary file, Temporary::create(layout));
+        return Copy(layout, std::move(file));
     }
 
     Status append(ByteView bytes) {
-        LOCARA_CHECK(write_all_at(fd_, size_, bytes).context("writing " + path_.string()));
+        LOCARA_CHECK(
+            write_all_at(file_.fd(), size_, bytes).context("writing " + file_.path().string()));
         hash_.update(bytes);
         size_ += bytes.size();
         return {};
@@ -138,84 +102,46 @@ class Copy {
 
     Result<FileInfo> publish() && {
         const FileInfo info{hash_.finish(), size_};
-        constexpr mode_t kReadOnly = 0444;
-        if (::fchmod(fd_.get(), kReadOnly) != 0) {
-            const int saved = errno;
-            return Error::from_errno("cannot set the mode of " + path_.string(), saved);
-        }
-        LOCARA_CHECK(sync_file(fd_));
-        LOCARA_CHECK(publish_file(layout_, path_, info.digest));
-        path_.clear();
+        LOCARA_CHECK(std::move(file_).publish(layout_, info.digest));
         return info;
     }
 
   private:
-    Copy(Layout layout, fs::path path, Fd fd)
-        : layout_(std::move(layout)), path_(std::move(path)), fd_(std::move(fd)) {}
+    Copy(Layout layout, Temporary file) : layout_(std::move(layout)), file_(std::move(file)) {}
 
     Layout layout_;
-    fs::path path_;
-    Fd fd_;
+    Temporary file_;
     crypto::Sha256 hash_;
     std::uint64_t size_ = 0;
 };
 
-/// Moves a bad file out of the store. Empty if even that fails.
-fs::path move_to_quarantine(const Layout& layout, const Digest& digest) {
-    const fs::path from = layout.file(digest);
-    constexpr std::size_t kSuffixBytes = 4;
-    const fs::path to = layout.quarantine() / (digest.render() + "." + random_hex(kSuffixBytes));
-    if (!rename_file(from, to, Replace::No)) {
-        return {};
+/// As Store::find, but an adopted file that was changed is found out, and no longer here.
+Result<std::optional<FileInfo>>
+find_settled(const Layout& layout, const Digest& digest, Lock lock, const std::stop_token& stop) {
+    auto here = locate(layout, digest);
+    if (!here) {
+        return std::optional<FileInfo>();
     }
-    constexpr mode_t kOwnerOnly = 0400;
-    ::chmod(to.c_str(), kOwnerOnly);
-    // Should one of these fail, a power cut brings the bad file back, to be found again.
-    (void)sync_folder(layout.quarantine()).has_value();
-    (void)sync_folder(from.parent_path()).has_value();
-    return to;
-}
-
-/// Hashes one file. nullopt: it is good. Errors: NotFound, Cancelled.
-Result<std::optional<BadFile>> check_file(const Layout& layout,
-                                          const Digest& digest,
-                                          const std::stop_token& stop,
-                                          const std::function<void(std::size_t)>& progress) {
-    auto file = locara::open_file(layout.file(digest), O_RDONLY | O_NOFOLLOW);
-    if (!file && file.error().code() == ErrorCode::NotFound) {
-        return Error(ErrorCode::NotFound, digest.render() + " is not in the store");
+    const auto settled = settle(layout, digest, std::move(*here), lock, stop);
+    if (settled) {
+        return std::optional(FileInfo{digest, settled->stamp.size});
     }
-    BadFile bad{digest, std::nullopt, {}, {}};
-    if (!file) {
-        bad.reason = file.error().describe();
-    } else {
-        const auto found = crypto::sha256_file(*file, [&](std::size_t bytes) {
-            progress(bytes);
-            return !stop.stop_requested();
-        });
-        if (found && *found == digest) {
-            return std::optional<BadFile>();
-        }
-        if (!found && found.error().code() == ErrorCode::Cancelled) {
-            return found.error();
-        }
-        if (found) {
-            bad.found = *found;
-            bad.reason = "SHA-256 is " + found->render();
-        } else {
-            bad.reason = found.error().describe();
-        }
-    }
-    bad.moved_to = move_to_quarantine(layout, digest);
-    return std::optional(std::move(bad));
+    return settled.error().code() == ErrorCode::Corrupt
+               ? Result<std::optional<FileInfo>>(std::optional<FileInfo>())
+               : settled.error();
 }
 
 } // namespace
 
 Result<Store> Store::open(const fs::path& root) {
     const Layout layout{root};
-    for (const fs::path& folder :
-         {layout.files(), layout.parts(), layout.locks(), layout.tmp(), layout.quarantine()}) {
+    for (const fs::path& folder : {layout.files(),
+                                   layout.parts(),
+                                   layout.locks(),
+                                   layout.tmp(),
+                                   layout.quarantine(),
+                                   layout.chunks(),
+                                   layout.adopted()}) {
         LOCARA_CHECK(create_folders(folder).context("opening the store"));
     }
     LOCARA_CHECK(check_version(layout));
@@ -229,43 +155,48 @@ bool Store::has(const Digest& digest) const {
 }
 
 std::optional<FileInfo> Store::find(const Digest& digest) const {
-    const auto size = file_size_of(Layout{root_}.file(digest));
-    return size ? std::optional(FileInfo{digest, *size}) : std::nullopt;
+    const auto here = locate(Layout{root_}, digest);
+    return here ? std::optional(FileInfo{digest, here->stamp.size}) : std::nullopt;
 }
 
-Result<fs::path> Store::path_of(const Digest& digest) const {
-    if (!has(digest)) {
-        return Error(ErrorCode::NotFound, digest.render() + " is not in the store; pull it first");
+Result<fs::path> Store::path_of(const Digest& digest, std::stop_token stop) const {
+    const Layout layout{root_};
+    auto here = locate(layout, digest);
+    if (!here) {
+        const auto record = read_adopted(layout, digest);
+        const std::string why = record && record->link == LinkKind::Reference
+                                    ? " (it was adopted from " + record->from.string() +
+                                          ", which is gone or has another size now)"
+                                    : "";
+        return Error(ErrorCode::NotFound,
+                     digest.render() + " is not in the store" + why + "; pull it first");
     }
-    return Layout{root_}.file(digest);
+    LOCARA_TRY(const Located settled,
+               settle(layout, digest, std::move(*here), Lock::NotHeld, stop));
+    return settled.path;
 }
 
-Result<Fd> Store::open_file(const Digest& digest) const {
-    LOCARA_TRY(const fs::path path, path_of(digest));
+Result<Fd> Store::open_file(const Digest& digest, std::stop_token stop) const {
+    LOCARA_TRY(const fs::path path, path_of(digest, stop));
     return locara::open_file(path, O_RDONLY | O_NOFOLLOW);
 }
 
 Result<std::vector<FileInfo>> Store::list() const {
+    const Layout layout{root_};
     std::vector<FileInfo> files;
-    std::error_code error;
-    fs::directory_iterator it(Layout{root_}.files(), error);
-    for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
-        const std::string prefix = it->path().filename().string();
-        std::error_code ignored;
-        if (prefix.size() != 2 || it->symlink_status(ignored).type() != fs::file_type::directory) {
-            continue;
+    LOCARA_CHECK(each_stored(layout.files(), [&](const Digest& digest, const fs::path& path) {
+        if (const auto size = file_size_of(path)) {
+            files.push_back({digest, *size});
         }
-        LOCARA_CHECK(each_digest(it->path(), [&](const Digest& digest, const fs::path& path) {
-            const auto size = file_size_of(path);
-            if (size && digest.render().starts_with(prefix)) {
-                files.push_back({digest, *size});
-            }
-            return Status{};
-        }));
-    }
-    if (error) {
-        return Error::from_errno("cannot list " + root_.string(), error.value());
-    }
+        return Status{};
+    }));
+    LOCARA_CHECK(each_digest(layout.adopted(), [&](const Digest& digest, const fs::path&) {
+        const auto here = locate(layout, digest);
+        if (here && here->adopted && here->adopted->link == LinkKind::Reference) {
+            files.push_back({digest, here->stamp.size});
+        }
+        return Status{};
+    }));
     std::sort(files.begin(), files.end(), [](const FileInfo& a, const FileInfo& b) {
         return a.digest < b.digest;
     });
@@ -297,19 +228,43 @@ Result<Usage> Store::usage() const {
     LOCARA_TRY(const auto files, list());
     for (const FileInfo& file : files) {
         ++usage.files;
-        usage.file_bytes += allocated_bytes(layout.file(file.digest));
+        const auto record = read_adopted(layout, file.digest);
+        const std::uint64_t allocated = allocated_bytes(layout.file(file.digest));
+        usage.file_bytes += allocated;
+        const std::uint64_t shared = shared_bytes(layout.file(file.digest));
+        if (!record) {
+            usage.shared_bytes += shared;
+            continue;
+        }
+        ++usage.adopted;
+
+        struct stat info {};
+
+        if (record->link == LinkKind::Reference && allocated == 0) {
+            usage.adopted_saved_bytes += allocated_bytes(record->from);
+        } else if (record->link == LinkKind::Hardlink) {
+            const bool held = ::lstat(layout.file(file.digest).c_str(), &info) == 0 &&
+                              info.st_nlink > 1; // else the other program removed its name
+            usage.adopted_saved_bytes += held ? allocated : 0;
+        } else {
+            usage.adopted_saved_bytes += shared;
+        }
     }
     LOCARA_CHECK(each_digest(layout.parts(), [&](const Digest&, const fs::path& path) {
         ++usage.parts;
         usage.part_bytes += allocated_bytes(path);
         return Status{};
     }));
-    std::error_code error;
-    for (fs::directory_iterator it(layout.quarantine(), error), end; !error && it != end;
-         it.increment(error)) {
+    LOCARA_CHECK(each_file(layout.quarantine(), [&](const fs::path& path) {
         ++usage.quarantined;
-        usage.quarantined_bytes += allocated_bytes(it->path());
-    }
+        usage.quarantined_bytes += allocated_bytes(path);
+        return Status{};
+    }));
+    LOCARA_CHECK(each_stored(layout.chunks(), [&](const Digest&, const fs::path& path) {
+        ++usage.indexes;
+        usage.index_bytes += allocated_bytes(path);
+        return Status{};
+    }));
     return usage;
 }
 
@@ -323,22 +278,22 @@ Result<std::variant<FileInfo, Part>> Store::open_part(const Digest& digest,
                          render_size(kMaxFileBytes) + " are taken");
     }
     const Layout layout{root_};
-    auto here = find(digest);
+    LOCARA_TRY(auto here, find_settled(layout, digest, Lock::NotHeld, stop));
     if (here && here->size == size) {
         return std::variant<FileInfo, Part>(*here);
     }
     LOCARA_TRY(DigestLock lock, DigestLock::acquire(layout.lock(digest), stop, waiting));
-    here = find(digest);
+    LOCARA_TRY(here, find_settled(layout, digest, Lock::Held, stop));
     if (here && here->size != size) {
         // Either the stored file is damaged, or the caller was told a wrong size.
-        const auto checked = verify(digest, null_progress(), stop);
-        if (checked) {
+        const auto checked = verify_file(layout, digest, OnBad::Quarantine, Lock::Held, stop);
+        if (checked && !*checked) {
             return Error(ErrorCode::Corrupt,
                          digest.render() + " is in the store with " + std::to_string(here->size) +
                              " bytes, but " + std::to_string(size) +
                              " are asked for: whoever states that size is wrong");
         }
-        if (checked.error().code() == ErrorCode::Cancelled) {
+        if (!checked && checked.error().code() != ErrorCode::NotFound) {
             return checked.error();
         }
         here = find(digest); // gone: it was put into quarantine
@@ -385,72 +340,28 @@ Result<FileInfo> Store::put_file(const fs::path& path) {
     return std::move(copy).publish();
 }
 
-Status Store::verify(const Digest& digest, ProgressSink& progress, std::stop_token stop) {
-    const Layout layout{root_};
-    Progress state{"verify",
-                   digest.render(),
-                   0,
-                   file_size_of(layout.file(digest)).value_or(0),
-                   0,
-                   "already on disk",
-                   0};
-    LOCARA_TRY(const auto bad, check_file(layout, digest, stop, [&](std::size_t bytes) {
-                   state.done_bytes += bytes;
-                   state.received_bytes = state.done_bytes;
-                   progress.report(state);
-               }));
-    if (!bad) {
-        return {};
-    }
-    return Error(bad->found ? ErrorCode::Corrupt : ErrorCode::Io,
-                 "the stored file " + digest.render() + " is damaged (" + bad->reason + "); " +
-                     (bad->moved_to.empty() ? "it could not be moved out of the store"
-                                            : "it was moved to " + bad->moved_to.string()) +
-                     "; pull it again");
-}
-
-Result<VerifyReport> Store::verify_all(ProgressSink& progress, std::stop_token stop) {
-    const Layout layout{root_};
-    LOCARA_TRY(const auto files, list());
-    Progress state{"verify", "", 0, 0, 0, "already on disk", 0};
-    for (const FileInfo& file : files) {
-        state.total_bytes += file.size;
-    }
-    VerifyReport report;
-    for (const FileInfo& file : files) {
-        state.item = file.digest.render();
-        auto checked = check_file(layout, file.digest, stop, [&](std::size_t bytes) {
-            state.done_bytes += bytes;
-            state.received_bytes = state.done_bytes;
-            progress.report(state);
-        });
-        if (!checked) {
-            if (checked.error().code() == ErrorCode::NotFound) {
-                continue; // removed since it was listed
-            }
-            return std::move(checked).error();
-        }
-        ++report.files;
-        if (*checked) {
-            report.bad.push_back(**std::move(checked));
-        } else {
-            report.bytes += file.size;
-        }
-    }
-    return report;
-}
-
 Status Store::remove(const Digest& digest) {
     const Layout layout{root_};
     LOCARA_TRY(const DigestLock lock, DigestLock::try_acquire(layout.lock(digest)));
-    const fs::path path = layout.file(digest);
-    if (::unlink(path.c_str()) != 0) {
-        const int saved = errno;
-        return saved == ENOENT
-                   ? Error(ErrorCode::NotFound, digest.render() + " is not in the store")
-                   : Error::from_errno("cannot remove " + path.string(), saved);
+    const auto here = locate(layout, digest);
+    if (!here) {
+        return Error(ErrorCode::NotFound, digest.render() + " is not in the store");
     }
-    return sync_folder(path.parent_path());
+    const bool is_reference = here->adopted && here->adopted->link == LinkKind::Reference;
+    if (!is_reference) {
+        const fs::path path = layout.file(digest);
+        if (::unlink(path.c_str()) != 0) {
+            const int saved = errno;
+            return Error::from_errno("cannot remove " + path.string(), saved);
+        }
+        // Before the record: a hard link must not outlive it.
+        LOCARA_CHECK(sync_folder(path.parent_path()));
+    }
+    ::unlink(layout.index(digest).c_str());
+    if (::unlink(layout.adopted(digest).c_str()) == 0) {
+        return sync_folder(layout.adopted());
+    }
+    return {};
 }
 
 Status Store::remove_part(const Digest& digest) {
@@ -466,6 +377,16 @@ Status Store::remove_part(const Digest& digest) {
                    : Error::from_errno("cannot remove " + path.string(), saved);
     }
     return sync_folder(layout.parts());
+}
+
+std::uint64_t Store::removable_bytes(const Digest& digest) const {
+    const Layout layout{root_};
+    return store::removable_bytes(layout.file(digest)) +
+           store::removable_bytes(layout.index(digest));
+}
+
+fs::path Store::own_path(const Digest& digest) const {
+    return Layout{root_}.file(digest);
 }
 
 Status Store::check_space(std::uint64_t bytes) const {

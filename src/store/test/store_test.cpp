@@ -85,7 +85,7 @@ TEST_F(StoreTest, verify_all_reports_every_bad_file_and_progress) {
     damage(digests[1]);
     damage(digests[4]);
     Recorder recorder;
-    const auto report = store.verify_all(recorder);
+    const auto report = store.verify_all({}, recorder);
     ASSERT_TRUE(report);
     EXPECT_EQ(report->files, 5U);
     EXPECT_EQ(report->bytes, 18U);
@@ -102,8 +102,9 @@ TEST_F(StoreTest, verify_all_reports_every_bad_file_and_progress) {
 
     std::stop_source stop;
     stop.request_stop();
-    EXPECT_EQ(store.verify_all(null_progress(), stop.get_token()).error().code(),
-              ErrorCode::Cancelled);
+    VerifyOptions options;
+    options.stop = stop.get_token();
+    EXPECT_EQ(store.verify_all(options).error().code(), ErrorCode::Cancelled);
 }
 
 TEST_F(StoreTest, open_part_checks_the_size_of_what_is_here) {

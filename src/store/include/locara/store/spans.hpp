@@ -25,6 +25,12 @@ class SpanSet {
     /// Adds the bytes of a span. An empty span adds nothing.
     void add(Span span);
 
+    /// Takes the bytes of a span out.
+    void remove(Span span);
+
+    /// Whether any byte of the span is in the set.
+    bool touches(Span span) const;
+
     /// Whether every byte of the span is in the set.
     bool covers(Span span) const;
 

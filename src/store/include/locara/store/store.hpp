@@ -13,6 +13,7 @@
 #include <locara/base/progress.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/store/adopted.hpp>
 #include <locara/store/chunk_index.hpp>
 #include <locara/store/part_journal.hpp>
 #include <locara/store/spans.hpp>
@@ -23,14 +24,20 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 namespace locara::store {
 
 using Digest = crypto::Sha256Digest;
+
+/// Looks at a complete file before it becomes one of the store, through a read-only descriptor. An
+/// error keeps it out and is the answer.
+using Gate = std::function<Status(const Fd& file)>;
 
 /// A file of the store.
 struct FileInfo {
@@ -45,7 +52,71 @@ struct PartInfo {
     std::uint64_t received_bytes = 0; ///< What its journal holds.
 };
 
-/// What lies in the store. Bytes are what the disk holds (parts are sparse).
+/// How a file of another program becomes one of the store.
+struct AdoptOptions {
+    /// nullopt: the first of Reflink, Hardlink, Reference that the file systems and our rights
+    /// allow.
+    std::optional<LinkKind> link;
+    Gate gate; ///< As for Part::publish, before anything else is read.
+    unsigned threads = 1;
+    const Clock* clock = &system_clock();
+    std::stop_token stop;
+};
+
+struct AdoptOutcome {
+    FileInfo file;
+    std::optional<LinkKind> link; ///< nullopt: the store had these bytes before.
+};
+
+/// Keeps garbage collection away while it lives: whoever puts files in and names them (in a
+/// lockfile, as a pin) only afterwards holds one from before the first file to after the naming.
+class StoreUse {
+  private:
+    friend class Store;
+
+    explicit StoreUse(Fd fd) : fd_(std::move(fd)) {}
+
+    Fd fd_;
+};
+
+struct GcOptions {
+    /// What must stay. Asked once nobody uses the store; an error of it ends the collection.
+    std::function<Result<std::set<Digest>>()> roots;
+    /// Younger things stay, by the time their inode last changed (parts: their content).
+    std::chrono::seconds min_age = std::chrono::hours(1);
+    std::chrono::seconds min_part_age = std::chrono::hours(24 * 7);
+    /// Whether adopted files that are no roots go, too. The other programs' files stay in any case.
+    enum class Adopted { Keep, Collect } adopted = Adopted::Keep;
+    enum class DryRun { No, Yes } dry_run = DryRun::No;
+    const Clock* clock = &system_clock();
+    std::stop_token stop;
+};
+
+/// One thing that goes, or would.
+struct GcItem {
+    enum class Kind { File, Adopted, Index, Part, Quarantine, Temporary };
+
+    Kind kind = Kind::File;
+    std::optional<Digest> digest;
+    std::filesystem::path path;
+    std::uint64_t size = 0; ///< Its length in bytes.
+    /// What the file system gives back: allocated blocks, 0 while another hard link holds them,
+    /// without those shared with other files (reflinks). In a dry run blocks shared only among the
+    /// items are not counted either: it is then the least that comes back.
+    std::uint64_t freed_bytes = 0;
+};
+
+std::string_view render(GcItem::Kind kind);
+
+struct GcReport {
+    std::vector<GcItem> items;
+    std::uint64_t freed_bytes = 0;
+    std::uint64_t kept_young = 0; ///< Would have gone but for their age.
+    std::uint64_t kept_busy = 0;  ///< Would have gone but somebody works on them.
+};
+
+/// What lies in the store. Bytes are what the disk holds (parts are sparse); adopted references
+/// count as files of 0 bytes, since they lie elsewhere.
 struct Usage {
     std::uint64_t files = 0;
     std::uint64_t file_bytes = 0;
@@ -53,25 +124,51 @@ struct Usage {
     std::uint64_t part_bytes = 0;
     std::uint64_t quarantined = 0;
     std::uint64_t quarantined_bytes = 0;
+    std::uint64_t indexes = 0;
+    std::uint64_t index_bytes = 0;
+    std::uint64_t adopted = 0; ///< Of the files, those that other programs hold, too.
+    /// Their bytes that lie on the disk once and not twice.
+    std::uint64_t adopted_saved_bytes = 0;
+    /// Bytes of the other files that share blocks with something (reflinks).
+    std::uint64_t shared_bytes = 0;
 };
 
-/// A file that did not pass verification.
+/// What happens to a file that does not pass verification.
+enum class OnBad {
+    Quarantine, ///< It is set aside whole. (An adopted one is dropped and left where it is.)
+    /// With an index it becomes a part that holds its good chunks, so that a pull fetches the bad
+    /// ones only. Without one, or when no chunk is good, as Quarantine.
+    Repair,
+};
+
+/// A file that did not pass verification, and is no longer one of the store.
 struct BadFile {
     Digest digest;
+    std::uint64_t size = 0;
     std::optional<Digest> found;    ///< What its bytes have instead; absent if it cannot be read.
-    std::filesystem::path moved_to; ///< In quarantine; empty if it could not be moved.
+    std::filesystem::path moved_to; ///< In quarantine; empty if it is not there.
     std::string reason;
+    bool has_index = false;       ///< Whether the next field says anything.
+    std::vector<Span> bad_spans;  ///< The bad chunks, adjacent ones joined.
+    std::optional<PartInfo> part; ///< What OnBad::Repair made of it.
+};
+
+struct VerifyOptions {
+    OnBad on_bad = OnBad::Quarantine;
+    unsigned threads = 1;
+    /// Whether a run that was interrupted in the last seven days goes on: what it had verified
+    /// and what did not change since is not hashed again.
+    enum class Resume { No, Yes } resume = Resume::No;
+    const Clock* clock = &system_clock();
+    std::stop_token stop;
 };
 
 struct VerifyReport {
-    std::uint64_t files = 0; ///< Looked at, good and bad.
-    std::uint64_t bytes = 0; ///< Of the good ones.
+    std::uint64_t files = 0;   ///< Looked at, good and bad.
+    std::uint64_t bytes = 0;   ///< Of the good ones.
+    std::uint64_t skipped = 0; ///< Verified by the run that this one went on with.
     std::vector<BadFile> bad;
 };
-
-/// Looks at a complete part before it is published, through a read-only descriptor. An error keeps
-/// the part out of the store and is returned by publish.
-using Gate = std::function<Status(const Fd& file)>;
 
 class Store;
 
@@ -158,6 +255,7 @@ class Part {
     friend class Store;
     struct State;
     explicit Part(std::unique_ptr<State> state);
+    Status checkpoint_if_due();
     std::unique_ptr<State> state_;
 };
 
@@ -171,17 +269,23 @@ class Store {
 
     bool has(const Digest& digest) const;
 
-    /// The file's digest and size. nullopt if it is not here.
+    /// The file's digest and size. nullopt if it is not here. An adopted file whose size is right
+    /// counts as here; whether it was changed is found out when it is opened.
     std::optional<FileInfo> find(const Digest& digest) const;
 
-    /// Where the file is, for an engine to map. NotFound. The path stays valid until removed.
-    Result<std::filesystem::path> path_of(const Digest& digest) const;
+    /// Where the file is, for an engine to map. NotFound. The path stays valid until removed. An
+    /// adopted file that another program may have changed is hashed again first: when it did
+    /// change, it leaves the store and the answer is Corrupt. Cancelled.
+    Result<std::filesystem::path> path_of(const Digest& digest, std::stop_token stop = {}) const;
 
-    /// Opens the file for reading. NotFound.
-    Result<Fd> open_file(const Digest& digest) const;
+    /// Opens the file for reading. Errors: as path_of.
+    Result<Fd> open_file(const Digest& digest, std::stop_token stop = {}) const;
 
-    /// All files, ordered by digest.
+    /// All files, adopted ones among them, ordered by digest.
     Result<std::vector<FileInfo>> list() const;
+
+    /// What is remembered of adopted files that are here, ordered by digest.
+    Result<std::vector<Adopted>> list_adopted() const;
     Result<std::vector<PartInfo>> list_parts() const;
     Result<Usage> usage() const;
 
@@ -199,15 +303,31 @@ class Store {
     Result<FileInfo> put_bytes(ByteView bytes);
     Result<FileInfo> put_file(const std::filesystem::path& path);
 
+    /// Takes over a file of another program, which is never moved, changed or chmodded: hashes it,
+    /// links it (see LinkKind) and keeps its chunk index. Errors: InvalidArgument (no regular
+    /// file), Unsupported (options.link cannot be had here), Conflict (it was written to
+    /// meanwhile), the gate's, Cancelled, NoSpace, TooLarge. Progress: task "adopt".
+    Result<AdoptOutcome> adopt(const std::filesystem::path& path,
+                               const AdoptOptions& options = {},
+                               ProgressSink& progress = null_progress());
+
     /// Hashes the file again. Corrupt when it differs, or Io when it cannot be read: it is then in
     /// quarantine and no longer in the store. NotFound, Cancelled. Progress: task "verify".
     Status verify(const Digest& digest,
                   ProgressSink& progress = null_progress(),
                   std::stop_token stop = {});
 
-    /// verify for every file; bad files are in the report, not an error. Cancelled.
-    Result<VerifyReport> verify_all(ProgressSink& progress = null_progress(),
-                                    std::stop_token stop = {});
+    /// The same, with what was found and done. nullopt: it is good. NotFound, Cancelled.
+    Result<std::optional<BadFile>> check(const Digest& digest,
+                                         OnBad on_bad,
+                                         ProgressSink& progress = null_progress(),
+                                         std::stop_token stop = {});
+
+    /// check for every file; bad files are in the report, not an error. With OnBad::Repair also
+    /// makes parts of files that lie in quarantine and have an index. Needs no network. Cancelled
+    /// (a later run can go on); Busy while another process verifies everything.
+    Result<VerifyReport> verify_all(const VerifyOptions& options = {},
+                                    ProgressSink& progress = null_progress());
 
     /// Makes the chunk index of a file if it has none, and opens it. Hashes the whole file on
     /// `threads` threads; when its SHA-256 is no longer the right one the answer is Corrupt and
@@ -232,10 +352,27 @@ class Store {
     /// gone.
     Result<Bytes> read_chunk(const FoundChunk& chunk) const;
 
+    /// Waits while a collection runs (see StoreUse), calling `waiting` about every 100 ms.
+    /// Cancelled.
+    Result<StoreUse> use(std::stop_token stop = {},
+                         const std::function<void()>& waiting = nullptr) const;
+
+    /// Removes what nothing names: files and their indexes, parts nobody goes on with, what is in
+    /// quarantine, leftovers of killed programs. Busy while somebody uses the store. Cancelled:
+    /// what went until then is gone.
+    Result<GcReport> collect_garbage(const GcOptions& options);
+
     /// Removes a file, or a part. NotFound; Busy while somebody pulls it. Programs that have the
     /// file mapped keep it until they let go.
     Status remove(const Digest& digest);
     Status remove_part(const Digest& digest);
+
+    /// What the file system would give back if this file were removed, with its index: see
+    /// GcItem::freed_bytes.
+    std::uint64_t removable_bytes(const Digest& digest) const;
+
+    /// Where the file is or would be in the store's own folders, adopted or not.
+    std::filesystem::path own_path(const Digest& digest) const;
 
     /// NoSpace, with numbers and what to do, unless `bytes` more fit on the disk of the store.
     Status check_space(std::uint64_t bytes) const;

@@ -1,0 +1,17 @@
+// What files take on disk, and what removing them gives back. Private to the module.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace locara::store {
+
+/// Of the blocks of a file, the bytes that other files share (reflinks), as far as the file system
+/// tells (FIEMAP). 0 if it cannot.
+std::uint64_t shared_bytes(const std::filesystem::path& path);
+
+/// What the file system gives back when this name is removed: nothing while another name leads to
+/// the file, else its blocks without shared ones.
+std::uint64_t removable_bytes(const std::filesystem::path& path);
+
+} // namespace locara::store

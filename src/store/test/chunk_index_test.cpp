@@ -1,0 +1,243 @@
+#include "store_test_folder.hpp"
+
+#include <locara/xet/chunker.hpp>
+#include <locara/xet/merkle.hpp>
+
+#include <cstdlib>
+#include <map>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace locara::store {
+namespace {
+
+xet::ChunkHash chunk_named(unsigned n) {
+    return xet::chunk_hash(as_bytes(std::to_string(n)));
+}
+
+xet::XorbHash xorb_named(unsigned n) {
+    return xet::XorbHash{chunk_named(1000 + n).bytes};
+}
+
+/// `count` chunks, every third of which is one of an earlier place, some in xorbs.
+IndexedFile some_file(unsigned count, unsigned seed = 1) {
+    std::mt19937 random(seed);
+    IndexedFile file;
+    file.sha256 = digest_of("file " + std::to_string(seed));
+    file.xorbs = {xorb_named(seed * 10), xorb_named(seed * 10 + 1), xorb_named(seed * 10 + 2)};
+    std::vector<xet::ChunkInfo> infos;
+    for (unsigned i = 0; i < count; ++i) {
+        IndexedFile::Chunk chunk;
+        const unsigned name = i % 3 == 2 ? static_cast<unsigned>(random() % i) : i + seed * 10'000;
+        chunk.hash = i % 3 == 2 ? file.chunks[name].hash : chunk_named(name);
+        chunk.size = i % 3 == 2 ? file.chunks[name].size
+                                : static_cast<std::uint32_t>(1 + random() % kMaxIndexedChunkBytes);
+        if (i % 5 != 0) {
+            chunk.xorb = static_cast<std::uint32_t>(random() % 3);
+            chunk.index = i;
+        }
+        infos.push_back({chunk.hash, chunk.size});
+        file.chunks.push_back(chunk);
+    }
+    file.hash = xet::file_hash(infos);
+    return file;
+}
+
+ChunkIndex index_of(const IndexedFile& file) {
+    const auto bytes = ChunkIndex::render(file);
+    EXPECT_TRUE(bytes) << bytes.error().describe();
+    auto index = ChunkIndex::parse(*bytes, file.sha256);
+    EXPECT_TRUE(index) << index.error().describe();
+    return *std::move(index);
+}
+
+TEST(ChunkIndexTest, finds_every_chunk_by_hash_and_by_place) {
+    const IndexedFile file = some_file(500);
+    const ChunkIndex index = index_of(file);
+    EXPECT_EQ(index.sha256(), file.sha256);
+    EXPECT_EQ(index.file_hash(), file.hash);
+    EXPECT_EQ(index.file_size(), file.size());
+    ASSERT_EQ(index.chunk_count(), 500U);
+    std::map<xet::ChunkHash, std::uint32_t> first;
+    std::uint64_t offset = 0;
+    for (std::uint32_t i = 0; i < 500; ++i) {
+        const auto& given = file.chunks[i];
+        first.emplace(given.hash, i);
+        const auto chunk = index.chunk(i);
+        ASSERT_TRUE(chunk);
+        EXPECT_EQ(chunk->hash, given.hash);
+        EXPECT_EQ(chunk->size, given.size);
+        EXPECT_EQ(chunk->offset, offset);
+        offset += given.size;
+        EXPECT_EQ(index.find(given.hash), first.at(given.hash));
+        EXPECT_TRUE(index.is_at(i, given.hash));
+        if (given.xorb != IndexedFile::kNoXorb) {
+            EXPECT_EQ(index.find(file.xorbs[given.xorb], given.index), i);
+            EXPECT_TRUE(index.is_at(i, file.xorbs[given.xorb], given.index));
+            EXPECT_FALSE(index.is_at(i, file.xorbs[(given.xorb + 1) % 3], given.index));
+        }
+    }
+    EXPECT_FALSE(index.find(chunk_named(77)));
+    EXPECT_FALSE(index.find(xorb_named(1), 1));
+    EXPECT_FALSE(index.find(file.xorbs[0], 1U << 20U));
+    EXPECT_FALSE(index.is_at(500, file.chunks[0].hash));
+    EXPECT_TRUE(index.verify());
+}
+
+TEST(ChunkIndexTest, load_gives_back_what_was_rendered) {
+    IndexedFile file = some_file(60);
+    const auto loaded = index_of(file).load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(*ChunkIndex::render(*loaded), *ChunkIndex::render(file));
+    const IndexedFile empty{digest_of(""), {}, {}, {}};
+    EXPECT_EQ(index_of(empty).chunk_count(), 0U);
+    EXPECT_FALSE(index_of(empty).find(chunk_named(1)));
+}
+
+TEST(ChunkIndexTest, lists_that_contradict_themselves_are_not_rendered) {
+    const auto code_of = [](const IndexedFile& file) {
+        return ChunkIndex::render(file).error().code();
+    };
+    IndexedFile file = some_file(9);
+    file.hash.bytes[3] ^= std::byte{1};
+    EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
+    file = some_file(9);
+    file.chunks[2].size = 0;
+    EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
+    file.chunks[2].size = kMaxIndexedChunkBytes + 1;
+    EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
+    file = some_file(9);
+    file.chunks[4].xorb = 3;
+    EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
+    file = some_file(9);
+    file.xorbs[1] = file.xorbs[0];
+    EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
+}
+
+TEST(ChunkIndexTest, every_damaged_bit_is_found_by_the_whole_check) {
+    const IndexedFile file = some_file(7);
+    const Bytes good = *ChunkIndex::render(file);
+    // Of places nothing is proven: they are what a hub said.
+    const auto is_place = [](std::size_t byte) {
+        constexpr std::size_t kRecords = 104 + 3 * 32;
+        return byte >= 104 &&
+               (byte < kRecords || (byte < kRecords + 7 * 48 && (byte - kRecords) % 48 >= 40));
+    };
+    for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
+        Bytes bad = good;
+        bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+        const auto index = ChunkIndex::parse(bad, file.sha256);
+        EXPECT_FALSE(index && index->verify() && !is_place(bit / 8)) << "bit " << bit;
+        if (index) { // and nothing leads out of bounds on the way
+            for (const auto& chunk : file.chunks) {
+                if (const auto at = index->find(chunk.hash)) {
+                    (void)index->chunk(*at).has_value();
+                }
+            }
+        }
+    }
+    for (std::size_t size = 0; size < good.size(); ++size) {
+        EXPECT_FALSE(ChunkIndex::parse(ByteView(good).first(size), file.sha256));
+    }
+    EXPECT_EQ(ChunkIndex::parse(good, digest_of("other")).error().code(), ErrorCode::Corrupt);
+}
+
+TEST(ChunkIndexTest, bytes_are_as_the_format_says) {
+    IndexedFile file = some_file(5);
+    const std::string golden = LOCARA_TEST_DATA "/chunk-index";
+    const Bytes bytes = *ChunkIndex::render(file);
+    if (std::getenv("LOCARA_ACCEPT") != nullptr) {
+        ASSERT_TRUE(write_file_atomically(golden, bytes));
+    }
+    const auto expected = read_file(golden, 1U << 20U);
+    ASSERT_TRUE(expected) << expected.error().describe();
+    EXPECT_EQ(as_text(bytes), *expected) << "LOCARA_ACCEPT=1 writes it anew";
+}
+
+class FinderTest : public StoreFolder {};
+
+TEST_F(FinderTest, makes_an_index_once_and_reads_chunks_with_a_look_at_their_bytes) {
+    const std::string text = random_text(700'000);
+    const Digest digest = store.put_bytes(as_bytes(text))->digest;
+    EXPECT_EQ(store.open_index(digest).error().code(), ErrorCode::NotFound);
+    const auto index = store.make_index(digest, 2);
+    ASSERT_TRUE(index) << index.error().describe();
+    EXPECT_EQ(index->file_size(), text.size());
+    const auto chunks = xet::chunk_bytes(as_bytes(text));
+    ASSERT_EQ(index->chunk_count(), chunks.size());
+    const auto finder = store.open_finder();
+    ASSERT_TRUE(finder);
+    EXPECT_EQ(finder->files(), 1U);
+    std::optional<FoundChunk> before;
+    for (const xet::Chunk& chunk : chunks) {
+        const auto found = finder->find(chunk.hash, before ? &*before : nullptr);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->file, digest);
+        EXPECT_EQ(found->offset, chunk.offset);
+        EXPECT_TRUE(!before || before->is_before(*found));
+        const auto bytes = store.read_chunk(*found);
+        ASSERT_TRUE(bytes);
+        EXPECT_EQ(as_text(*bytes), text.substr(chunk.offset, chunk.length));
+        before = found;
+    }
+    FoundChunk wrong = *before;
+    wrong.offset -= 1;
+    EXPECT_EQ(store.read_chunk(wrong).error().code(), ErrorCode::Corrupt);
+    ASSERT_TRUE(store.remove(digest));
+    EXPECT_EQ(store.read_chunk(*before).error().code(), ErrorCode::NotFound);
+    EXPECT_EQ(store.open_finder()->files(), 0U);
+    EXPECT_EQ(store.usage()->indexes, 0U);
+}
+
+TEST_F(FinderTest, a_damaged_file_gets_no_index_and_a_damaged_index_is_made_anew) {
+    const std::string text = random_text(300'000);
+    const Digest digest = store.put_bytes(as_bytes(text))->digest;
+    const auto path = *store.path_of(digest);
+    ASSERT_TRUE(store.make_index(digest));
+    const auto index_path = root / "chunks" / digest.render().substr(0, 2) / digest.render();
+    EXPECT_EQ(mode_of(index_path), 0444U);
+    ASSERT_EQ(::truncate(index_path.c_str(), 200), 0);
+    EXPECT_EQ(store.open_finder()->files(), 0U);
+    EXPECT_FALSE(std::filesystem::exists(index_path));
+    const Fd fd = locara::open_file(path, O_RDWR).value();
+    ASSERT_TRUE(write_all_at(fd, 1000, as_bytes("?")));
+    EXPECT_EQ(store.make_index(digest).error().code(), ErrorCode::Corrupt);
+    EXPECT_EQ(store.open_index(digest).error().code(), ErrorCode::NotFound);
+    std::stop_source stop;
+    stop.request_stop();
+    EXPECT_EQ(store.make_index(digest, 1, null_progress(), stop.get_token()).error().code(),
+              ErrorCode::Cancelled);
+}
+
+TEST_F(FinderTest, keeps_an_index_that_was_made_elsewhere_and_finds_by_place) {
+    const std::string text = random_text(400'000);
+    const auto chunks = xet::chunk_bytes(as_bytes(text));
+    IndexedFile file;
+    file.sha256 = digest_of(text);
+    file.xorbs = {xorb_named(1), xorb_named(2)};
+    std::vector<xet::ChunkInfo> infos;
+    for (std::uint32_t i = 0; i < chunks.size(); ++i) {
+        file.chunks.push_back({chunks[i].hash, chunks[i].length, i % 2, 10 + i});
+        infos.push_back(chunks[i].info());
+    }
+    file.hash = xet::file_hash(infos);
+    EXPECT_EQ(store.put_index(file).error().code(), ErrorCode::NotFound);
+    ASSERT_TRUE(store.put_bytes(as_bytes(text)));
+    ASSERT_TRUE(store.put_index(file));
+    const auto finder = store.open_finder();
+    for (std::uint32_t i = 0; i < chunks.size(); ++i) {
+        const auto found = finder->find(file.xorbs[i % 2], 10 + i);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->hash, chunks[i].hash);
+        EXPECT_EQ(found->offset, chunks[i].offset);
+    }
+    EXPECT_FALSE(finder->find(xorb_named(3), 10));
+    file.chunks.pop_back();
+    infos.pop_back();
+    file.hash = xet::file_hash(infos);
+    EXPECT_EQ(store.put_index(file).error().code(), ErrorCode::InvalidArgument);
+}
+
+} // namespace
+} // namespace locara::store
