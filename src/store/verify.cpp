@@ -445,8 +445,9 @@ Status Store::verify(const Digest& digest, ProgressSink& progress, std::stop_tok
     }
     return Error(bad->found ? ErrorCode::Corrupt : ErrorCode::Io,
                  "the stored file " + digest.render() + " is damaged (" + bad->reason + "); " +
-                     (bad->moved_to.empty() ? "it is no longer used"
-                                            : "it was moved to " + bad->moved_to.string()) +
+                     (has(digest)             ? "it could not be moved out of the store"
+                      : bad->moved_to.empty() ? "it is no longer used"
+                                              : "it was moved to " + bad->moved_to.string()) +
                      "; pull it again");
 }
 
