@@ -1,9 +1,9 @@
 #include "store_test_folder.hpp"
 
+#include <locara/test_support/golden.hpp>
 #include <locara/xet/chunker.hpp>
 #include <locara/xet/merkle.hpp>
 
-#include <cstdlib>
 #include <map>
 
 #include <fcntl.h>
@@ -144,15 +144,7 @@ TEST(ChunkIndexTest, every_damaged_bit_is_found_by_the_whole_check) {
 }
 
 TEST(ChunkIndexTest, bytes_are_as_the_format_says) {
-    IndexedFile file = some_file(5);
-    const std::string golden = LOCARA_TEST_DATA "/chunk-index";
-    const Bytes bytes = *ChunkIndex::render(file);
-    if (std::getenv("LOCARA_ACCEPT") != nullptr) {
-        ASSERT_TRUE(write_file_atomically(golden, bytes));
-    }
-    const auto expected = read_file(golden, 1U << 20U);
-    ASSERT_TRUE(expected) << expected.error().describe();
-    EXPECT_EQ(as_text(bytes), *expected) << "LOCARA_ACCEPT=1 writes it anew";
+    EXPECT_GOLDEN("chunk-index", as_text(*ChunkIndex::render(some_file(5))));
 }
 
 class FinderTest : public StoreFolder {};

@@ -1,7 +1,7 @@
-#include "golden.hpp"
 #include "support.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/test_support/golden.hpp>
 #include <locara/xet/reconstruction.hpp>
 
 #include <gtest/gtest.h>

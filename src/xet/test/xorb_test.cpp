@@ -1,6 +1,6 @@
-#include "golden.hpp"
 #include "support.hpp"
 
+#include <locara/test_support/golden.hpp>
 #include <locara/xet/xorb.hpp>
 
 #include <gtest/gtest.h>
