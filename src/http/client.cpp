@@ -473,14 +473,18 @@ struct Client::State {
         }
         if (request.method == "HEAD") {
             curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-        } else if (request.method != "GET" || request.body) {
+        } else if (request.method != "GET" || request.body || !request.large_body.empty()) {
             curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-            if (request.body || request.method == "POST" || request.method == "PUT") {
-                const std::string empty;
-                const std::string& body = request.body ? *request.body : empty;
+            if (request.body || !request.large_body.empty() || request.method == "POST" ||
+                request.method == "PUT") {
+                const std::string_view body = !request.large_body.empty()
+                                                  ? as_text(request.large_body)
+                                              : request.body ? std::string_view(*request.body)
+                                                             : std::string_view();
                 curl_easy_setopt(
                     easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-                curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body.c_str());
+                // Not copied: the request outlives the transfer.
+                curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
                 headers.append("Expect:");
                 if (!request.headers.find("Content-Type")) {
                     headers.append("Content-Type:"); // not curl's guess of a form
@@ -666,6 +670,7 @@ Client::send(const ClientRequest& request, std::stop_token stop, const ResponseS
             ((status == 301 || status == 302) && hop.method != "GET" && hop.method != "HEAD")) {
             hop.method = hop.method == "HEAD" ? "HEAD" : "GET";
             hop.body.reset();
+            hop.large_body = {};
             hop.headers.remove("Content-Type");
         }
         if (!(origin == first)) {

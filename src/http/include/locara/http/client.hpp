@@ -106,6 +106,9 @@ struct ClientRequest {
     std::string url;
     ClientHeaders headers;
     std::optional<std::string> body;
+    /// Sent instead of `body` where it is not empty: for large bodies, never copied. Borrowed; must
+    /// outlive the call.
+    ByteView large_body;
 
     /// Asks for bytes [range->first, range->second] inclusive. The server may ignore it.
     std::optional<std::pair<std::uint64_t, std::uint64_t>> range;
