@@ -82,6 +82,11 @@ std::string printable(std::string_view text) {
     return copy;
 }
 
+std::string said_in(const http::ResponseHead& head, std::string_view body) {
+    const std::string words = words_of(head, body);
+    return words.empty() ? std::string() : " (" + words + ")";
+}
+
 Failure failure_of(const http::ResponseHead& head, std::string_view body, const Asked& asked) {
     using Again = Failure::Again;
     const std::string words = words_of(head, body);
@@ -102,6 +107,13 @@ Failure failure_of(const http::ResponseHead& head, std::string_view body, const 
         return {not_found(code, asked), Again::Never, {}};
     case 408:
         return {Error(ErrorCode::Timeout, said), Again::Later, asked_wait(head.headers)};
+    case 409:
+    case 412:
+        return {Error(ErrorCode::Conflict, said + " for " + asked.repo), Again::Never, {}};
+    case 413:
+        return {Error(ErrorCode::TooLarge, said + " for " + asked.repo), Again::Never, {}};
+    case 422:
+        return {Error(ErrorCode::InvalidArgument, said + " for " + asked.repo), Again::Never, {}};
     case 429:
         return {Error(ErrorCode::Unavailable, said + ": too many requests"),
                 Again::Later,

@@ -24,6 +24,9 @@ inline constexpr std::size_t kMaxErrorBodyBytes = 16U << 10U;
 /// The failure that an answer with this status means. `status` is not 2xx.
 Failure failure_of(const http::ResponseHead& head, std::string_view body, const Asked& asked);
 
+/// What the server says about an error in its own words: " (words)", or nothing.
+std::string said_in(const http::ResponseHead& head, std::string_view body);
+
 /// The failure that an error of the HTTP client means.
 Failure failure_of(Error error);
 

@@ -14,6 +14,10 @@ constexpr std::uint64_t kProgressBytes = 64U << 10U;
 constexpr std::uint64_t kHashStepBytes = 2U << 20U;
 constexpr auto kHashPause = std::chrono::milliseconds(20);
 constexpr std::size_t kSha256Digits = 64;
+/// With it a server that has Xet answers with a few words about the file instead of its bytes.
+constexpr std::string_view kXetFileInfo = "application/vnd.xet-fileinfo+json";
+/// The body of an answer that offers Xet is read up to here, to keep the connection.
+constexpr std::uint64_t kMaxOfferBytes = 16U << 10U;
 
 bool is_client_error(int status) {
     return status >= 400 && status < 500 && status != 408 && status != 429;
@@ -56,6 +60,7 @@ class Fetch::Answer {
 
   private:
     Status take_head(const http::ResponseHead& head);
+    Status look_for_xet(const http::ResponseHead& head);
     Status take_range(const http::ResponseHead& head);
     Status take_whole(const http::ResponseHead& head);
     Status take_body(ByteView bytes);
@@ -82,6 +87,8 @@ class Fetch::Answer {
     std::uint64_t at_ = 0;  ///< Where the next byte belongs.
     std::uint64_t end_ = 0; ///< Where the answer ends.
     bool whole_ = false;
+    bool is_offer_ = false; ///< Xet is offered; the body is not wanted.
+    std::uint64_t offer_bytes_ = 0;
     bool enough_ = false; ///< Everything was there and the server kept sending.
     std::uint64_t gained_ = 0;
     std::optional<Failure> failure_;
@@ -109,6 +116,10 @@ Status Fetch::Answer::take_head(const http::ResponseHead& head) {
                          Failure::Again::Never,
                          {}});
     }
+    LOCARA_CHECK(look_for_xet(head));
+    if (is_offer_) {
+        return {};
+    }
     // A server that says by itself that it has another file spares us the download.
     for (std::size_t i = 0; i <= head.redirects.size(); ++i) {
         const http::Hop& hop = i < head.redirects.size() ? head.redirects[i] : head;
@@ -122,6 +133,29 @@ Status Fetch::Answer::take_head(const http::ResponseHead& head) {
         fetch_.direct_url_ = head.url;
     }
     return head.status == 206 ? take_range(head) : take_whole(head);
+}
+
+Status Fetch::Answer::look_for_xet(const http::ResponseHead& head) {
+    const std::lock_guard guard(fetch_.mutex_);
+    if (std::exchange(fetch_.look_, LookForXet::No) == LookForXet::No) {
+        return {};
+    }
+    for (std::size_t i = 0; i <= head.redirects.size(); ++i) {
+        const http::Hop& hop = i < head.redirects.size() ? head.redirects[i] : head;
+        const auto hash = xet::FileHash::parse(hop.headers.find("X-Xet-Hash").value_or(""));
+        if (hash && !hash->is_zero()) {
+            fetch_.offered_ = *hash;
+            is_offer_ = true;
+            return {};
+        }
+    }
+    if (head.headers.find("Content-Type").value_or("").starts_with(kXetFileInfo)) {
+        return end_with(
+            {Error(ErrorCode::Unavailable, printable(head.url) + " offers Xet without a hash"),
+             Failure::Again::Now,
+             {}});
+    }
+    return {};
 }
 
 Status Fetch::Answer::take_range(const http::ResponseHead& head) {
@@ -171,6 +205,11 @@ Status Fetch::Answer::take_body(ByteView bytes) {
                    ? Status{}
                    : Error(ErrorCode::TooLarge, "the error page is long enough");
     }
+    if (is_offer_) {
+        offer_bytes_ += bytes.size();
+        return offer_bytes_ <= kMaxOfferBytes ? Status{}
+                                              : Error(ErrorCode::TooLarge, "enough was said");
+    }
     const bool too_many = bytes.size() > end_ - at_;
     if (too_many && whole_) {
         return end_as_wrong("more than " + std::to_string(fetch_.file_.size) + " bytes");
@@ -196,6 +235,10 @@ std::optional<Failure> Fetch::Answer::outcome(Result<http::ClientResponse> respo
                                               bool used_direct) {
     if (!wrong_.empty()) {
         fetch_.fail(failure_->error, wrong_);
+    }
+    if (is_offer_) {
+        fetch_.stop_.request_stop();
+        return std::nullopt;
     }
     if (failure_ || enough_) {
         return std::move(failure_);
@@ -236,10 +279,11 @@ Fetch::Fetch(const Endpoint& endpoint,
              const FileRef& file,
              std::string url,
              store::Part& part,
-             const PullOptions& options)
+             const PullOptions& options,
+             LookForXet look)
     : endpoint_(endpoint), file_(file), url_(std::move(url)), part_(part), options_(options),
       asked_(endpoint.asked(file.repo, file.revision, file.path)),
-      limit_(options.limit_bytes_per_second, endpoint.timer) {}
+      limit_(options.limit_bytes_per_second, endpoint.timer), look_(look) {}
 
 std::string Fetch::source() const {
     const std::lock_guard guard(mutex_);
@@ -352,13 +396,18 @@ void Fetch::give_back(store::Span span) {
 
 std::optional<Failure> Fetch::fetch_span(int index, store::Span span, std::uint64_t& gained) {
     std::string url;
+    bool look = false;
     {
         const std::lock_guard guard(mutex_);
         url = direct_url_;
+        look = look_ == LookForXet::Yes;
     }
     const bool used_direct = !url.empty();
     http::ClientRequest request = endpoint_.request(used_direct ? url : url_);
     request.range = {span.first, span.end - 1};
+    if (look) {
+        request.headers.add("Accept", std::string(kXetFileInfo) + ", */*");
+    }
     request.body_limit_bytes = std::numeric_limits<std::uint64_t>::max(); // Answer has the bounds
     Answer answer(*this, index, span);
     const http::ResponseSink sink = answer.sink();

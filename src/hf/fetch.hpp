@@ -3,10 +3,13 @@
 
 #include "endpoint.hpp"
 
+#include <locara/xet/hash.hpp>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 
 namespace locara::hf {
 
@@ -25,6 +28,9 @@ class RateLimit {
     Timer::TimePoint free_at_{}; ///< Guarded by mutex_.
 };
 
+/// Whether the first answer is looked at for the file's Xet hash.
+enum class LookForXet { No, Yes };
+
 /// One run over what a part misses. Workers fetch; the calling thread hashes behind them.
 ///
 /// The first request is made alone: its answer says whether the server serves ranges (206) or sends
@@ -35,7 +41,8 @@ class Fetch {
           const FileRef& file,
           std::string url,
           store::Part& part,
-          const PullOptions& options);
+          const PullOptions& options,
+          LookForXet look = LookForXet::No);
 
     /// Returns when nothing is missing any more, or with the first error. `progress` is called
     /// from the calling thread, often. When the server has other bytes than the manifest says, the
@@ -44,6 +51,10 @@ class Fetch {
                const std::function<void(const std::string&)>& progress);
 
     const std::string& wrong() const { return wrong_; }
+
+    /// The Xet hash that the server's first answer bore, if it was looked for. Nothing has been
+    /// fetched then, and run succeeded.
+    const std::optional<xet::FileHash>& offered() const { return offered_; }
 
     std::uint64_t fetched_bytes() const { return fetched_; }
 
@@ -82,6 +93,8 @@ class Fetch {
     int in_flight_ = 0;
     int running_ = 0; ///< Workers that have not returned.
     Mode mode_ = Mode::Unknown;
+    LookForXet look_ = LookForXet::No; ///< Still to be looked for.
+    std::optional<xet::FileHash> offered_;
     int owner_ = 0;          ///< The one worker that goes on unless mode is Ranges.
     std::string direct_url_; ///< Where a redirect led to, to ask there at once; may be empty.
     std::string source_;

@@ -63,6 +63,25 @@ bool is_path(std::string_view path) {
     }
 }
 
+Status check_repo(std::string_view repo) {
+    if (is_repo(repo)) {
+        return {};
+    }
+    return Error(ErrorCode::InvalidArgument,
+                 "'" + shown(repo) +
+                     "' is not a repository: it must be org/name, of letters, "
+                     "digits and . _ -, each at most 96 characters");
+}
+
+Status check_revision(std::string_view revision) {
+    if (!revision.empty() && revision.size() <= kMaxRevisionBytes && !has_control(revision) &&
+        revision.find("..") == std::string_view::npos) {
+        return {};
+    }
+    return Error(ErrorCode::InvalidArgument,
+                 "'" + shown(revision) + "' is not a revision: give a commit, branch or tag");
+}
+
 } // namespace
 
 bool is_commit(std::string_view revision) {
@@ -73,29 +92,40 @@ bool is_commit(std::string_view revision) {
            });
 }
 
+Status check_path(std::string_view path) {
+    if (is_path(path)) {
+        return {};
+    }
+    return Error(ErrorCode::InvalidArgument,
+                 "'" + shown(path) +
+                     "' is not a path inside a repository: it must be relative, at most 1024 "
+                     "bytes, without empty parts, '.', '..' and control characters");
+}
+
 Result<std::string> make_resolve_url(std::string_view endpoint,
                                      std::string_view repo,
                                      std::string_view revision,
                                      std::string_view path) {
-    if (!is_repo(repo)) {
-        return Error(ErrorCode::InvalidArgument,
-                     "'" + shown(repo) +
-                         "' is not a repository: it must be org/name, of letters, "
-                         "digits and . _ -, each at most 96 characters");
-    }
-    if (revision.empty() || revision.size() > kMaxRevisionBytes || has_control(revision) ||
-        revision.find("..") != std::string_view::npos) {
-        return Error(ErrorCode::InvalidArgument,
-                     "'" + shown(revision) + "' is not a revision: give a commit, branch or tag");
-    }
-    if (!is_path(path)) {
-        return Error(ErrorCode::InvalidArgument,
-                     "'" + shown(path) +
-                         "' is not a path inside a repository: it must be relative, at most 1024 "
-                         "bytes, without empty parts, '.', '..' and control characters");
-    }
+    LOCARA_CHECK(check_repo(repo));
+    LOCARA_CHECK(check_revision(revision));
+    LOCARA_CHECK(check_path(path));
     return std::string(endpoint) + "/" + std::string(repo) + "/resolve/" +
            percent_encode(revision) + "/" + percent_encode(path, "/");
+}
+
+Result<std::string> make_api_url(std::string_view endpoint,
+                                 std::string_view plural,
+                                 std::string_view repo,
+                                 std::string_view call,
+                                 std::string_view revision) {
+    LOCARA_CHECK(check_repo(repo));
+    std::string url = std::string(endpoint) + "/api/" + std::string(plural) + "/" +
+                      std::string(repo) + "/" + std::string(call);
+    if (!revision.empty()) {
+        LOCARA_CHECK(check_revision(revision));
+        url += "/" + http::percent_encode(revision);
+    }
+    return url;
 }
 
 } // namespace locara::hf

@@ -24,4 +24,15 @@ Result<std::string> make_resolve_url(std::string_view endpoint,
                                      std::string_view revision,
                                      std::string_view path);
 
+/// `<endpoint>/api/<plural>/<repo>/<call>`, and `/<revision>` after it unless that is empty;
+/// slashes in the revision become %2F. Errors: as make_resolve_url.
+Result<std::string> make_api_url(std::string_view endpoint,
+                                 std::string_view plural,
+                                 std::string_view repo,
+                                 std::string_view call,
+                                 std::string_view revision);
+
+/// InvalidArgument unless this can be a path inside a repository.
+Status check_path(std::string_view path);
+
 } // namespace locara::hf

@@ -1,8 +1,11 @@
-// Client of the Hugging Face Hub protocol: files of pinned revisions, fetched into the store.
+// Client of the Hugging Face Hub protocol: files of pinned revisions, fetched into the store, and
+// files put into a repository.
 //
 // Speaks the `resolve` route (GET and HEAD) of any server of that protocol; a Locara hub is one.
-// What it cannot do: list repositories, upload, or Xet. It never writes outside the Store it is
-// handed, and nothing gets into that store whose SHA-256 is not the one that was asked for.
+// Where the server has a file as Xet chunks, only those chunks are fetched that this machine lacks,
+// and only those are sent that the server lacks. What it cannot do: list repositories. A pull never
+// writes outside the Store it is handed, and nothing gets into that store whose SHA-256 is not the
+// one that was asked for.
 //
 // Threads: a Client may be used by any number of threads at once; the http::Client that it was
 // made with must outlive it.
@@ -15,8 +18,10 @@
 #include <locara/base/secret.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/hf/timer.hpp>
+#include <locara/hf/upload.hpp>
 #include <locara/http/client.hpp>
 #include <locara/store/store.hpp>
+#include <locara/xet/hash.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -70,6 +75,9 @@ struct FileRef {
     std::string path;     ///< Inside the repository, with '/', as the repository spells it.
     std::uint64_t size = 0;
     crypto::Sha256Digest sha256;
+    /// What the manifest says: chunks are then proven one by one against it. Without it the server
+    /// is asked, and its answer is only a hint.
+    std::optional<xet::FileHash> xet_hash = std::nullopt;
 };
 
 /// What the server says about a file. Absent headers are empty.
@@ -83,21 +91,34 @@ struct RemoteFile {
 /// read-only; `path` is FileRef::path. An error refuses the file.
 using Gate = std::function<Status(const Fd& file, const std::string& path)>;
 
+/// Whether a pull may go chunk by chunk where the server offers it.
+enum class UseXet { No, Yes };
+
 struct PullOptions {
     int connections = 4;                      ///< 1 to 32.
-    std::uint64_t range_bytes = 8U << 20U;    ///< Size of one ranged GET, 64 KiB to 1 GiB.
+    std::uint64_t range_bytes = 8U << 20U;    ///< Size of one plain ranged GET, 64 KiB to 1 GiB.
     std::uint64_t limit_bytes_per_second = 0; ///< Over all connections; 0: no limit.
     Gate gate;                                ///< May be empty.
     store::Part::Pace pace;                   ///< When received bytes are made durable.
+    UseXet xet = UseXet::Yes;
+    /// Missing chunks this close to each other in the file are fetched together, with what lies
+    /// between them: cheaper than another request. At most 64 MiB.
+    std::uint64_t gap_bytes = 256U << 10U;
+    /// Files below this are fetched plainly: asking for a plan would cost more than it saves.
+    std::uint64_t xet_from_bytes = 256U << 10U;
 };
 
 struct PullResult {
     std::uint64_t size = 0;
-    std::uint64_t fetched_bytes = 0; ///< Over the network in this call, thrown away ones included.
-    std::uint64_t reused_bytes = 0;  ///< Here before this call.
-    std::string source;              ///< Host the bytes came from; "already on disk" if none did.
-    int retries = 0;                 ///< Requests that failed and were made again.
-    bool fetched_again = false;      ///< The first bytes were wrong and the file was fetched twice.
+    /// Bodies that came over the network in this call: thrown away ones included, chunks as they
+    /// were packed, without shards and plans.
+    std::uint64_t fetched_bytes = 0;
+    std::uint64_t reused_bytes = 0; ///< Of the file: here before this call, in whatever place.
+    std::uint64_t copied_bytes = 0; ///< Of these, taken from other files of the store, by chunk.
+    std::string source;             ///< Host the bytes came from; "already on disk" if none did.
+    int retries = 0;                ///< Requests that failed and were made again.
+    bool fetched_again = false;     ///< The first bytes were wrong and the file was fetched twice.
+    bool by_chunks = false;         ///< Xet served this pull.
 };
 
 class Client {
@@ -131,14 +152,23 @@ class Client {
                                  std::uint64_t limit_bytes,
                                  std::stop_token stop = {});
 
-    /// Brings one file into the store: by parallel ranged GETs, resumed from what an earlier pull
-    /// left, each failure retried within RetryPolicy. On success the store has the file whole and
+    /// Brings one file into the store, resumed from what an earlier pull left, each failure retried
+    /// within RetryPolicy. On success the store has the file whole and
     /// verified. On any failure the store has it not; what arrived stays as a part for the next
     /// call (except wrong or refused bytes, which are removed).
     ///
-    /// Wrong bytes at the end: the part is emptied and the file fetched again once; wrong again is
-    /// Corrupt with the file, expected and found digest and size. A server that ignores ranges is
-    /// read as one stream.
+    /// By chunks, if the file has a Xet hash (FileRef, else what the server says) and is not small:
+    /// chunks that any indexed file of the store has are copied from there, the rest is fetched in
+    /// ranges of xorbs. If the server hands out the file's shard, every chunk is verified as it
+    /// lands; a wrong one is asked for once more, and then the call fails with Corrupt, naming it,
+    /// and keeps all others. Without the shard only the whole is verified. The store keeps the
+    /// chunk index of what was pulled.
+    ///
+    /// Else by parallel ranged GETs; a server that ignores ranges is read as one stream. So it goes
+    /// too where the server does not offer Xet for the file.
+    ///
+    /// Wrong bytes at the end: the part is emptied and the file fetched again once, plainly; wrong
+    /// again is Corrupt with the file, expected and found digest and size.
     ///
     /// Errors: InvalidArgument (repo, revision not a 40-hex commit, path, options), NotFound (no
     /// such repository, revision or file), Unauthorized (token missing or refused, gated),
@@ -153,6 +183,24 @@ class Client {
                             ProgressSink& progress = null_progress(),
                             std::stop_token stop = {},
                             const PullOptions& options = {});
+
+    /// Puts files into a repository by one commit: see upload.hpp. Calling it again after any
+    /// failure sends only what had not arrived. Progress: task "hash" for each file, then task
+    /// "upload" for all (item = the path, or "3 files"): `done_bytes` are known to be on the
+    /// server, `reused_bytes` of these were there before.
+    ///
+    /// Errors: InvalidArgument (request, options, or what the server finds wrong), NotFound (no
+    /// such local file, repository or revision), Unauthorized, Forbidden, Conflict (the branch
+    /// moved on since `parent_commit`; a file changed while it was read), Unsupported (the server
+    /// takes no Xet uploads), Corrupt (the server gives answers that contradict themselves),
+    /// Unavailable, Timeout (retries used up), Cancelled, TooLarge, Offline, Io.
+    Result<UploadResult> upload(const Upload& upload,
+                                ProgressSink& progress = null_progress(),
+                                std::stop_token stop = {},
+                                const UploadOptions& options = {});
+
+    /// Makes a repository; one that is there already is fine. Errors: as upload.
+    Status create_repo(RepoKind kind, std::string_view repo, std::stop_token stop = {});
 
   private:
     struct State;

@@ -1,0 +1,52 @@
+// All chunks of one file, in order, proven against its Xet file hash. Private to the module.
+//
+// Made from the file's own shard: with it every chunk can be verified as it lands, and found on
+// this machine by its hash.
+//
+// Threads: read-only once made.
+#pragma once
+
+#include <locara/crypto/sha256.hpp>
+#include <locara/store/chunk_index.hpp>
+#include <locara/xet/hash.hpp>
+#include <locara/xet/merkle.hpp>
+#include <locara/xet/shard.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace locara::hf {
+
+class ChunkList {
+  public:
+    struct Chunk {
+        xet::ChunkHash hash;
+        std::uint64_t offset = 0; ///< In the file.
+        std::uint32_t size = 0;
+        std::uint32_t xorb = 0;  ///< Number in xorbs(). A hint, unlike what stands above.
+        std::uint32_t index = 0; ///< Which chunk of that xorb. A hint.
+    };
+
+    /// Takes the file's block and the xorb blocks that it names, and proves hashes and sizes of the
+    /// chunks: they give `file`. Corrupt when the shard has no such file, lacks a xorb, hides its
+    /// chunk hashes under a key, has a term past its xorb, gives another hash or size.
+    static Result<ChunkList>
+    create(const xet::Shard& shard, const xet::FileHash& file, std::uint64_t size);
+
+    const std::vector<Chunk>& chunks() const { return chunks_; }
+
+    const std::vector<xet::XorbHash>& xorbs() const { return xorbs_; }
+
+    /// The number of the chunk that begins at this byte; nothing if none does.
+    std::optional<std::size_t> find(std::uint64_t offset) const;
+
+    /// As the store keeps it.
+    store::IndexedFile indexed(const crypto::Sha256Digest& sha256, const xet::FileHash& file) const;
+
+  private:
+    std::vector<xet::XorbHash> xorbs_;
+    std::vector<Chunk> chunks_;
+};
+
+} // namespace locara::hf
