@@ -123,7 +123,7 @@ Result<std::string> make_api_url(std::string_view endpoint,
                       std::string(repo) + "/" + std::string(call);
     if (!revision.empty()) {
         LOCARA_CHECK(check_revision(revision));
-        url += "/" + http::percent_encode(revision);
+        url += "/" + percent_encode(revision);
     }
     return url;
 }

@@ -1,0 +1,82 @@
+// What a hub and its chunk store say: tokens, preupload, paths, commits, progress of shards,
+// ranges, and shards as lists of chunks. (Plans, shards and xorbs as formats: the fuzzers of xet.)
+#include "../answer.hpp"
+#include "../chunk_list.hpp"
+#include "../protocol.hpp"
+#include "../resolve.hpp"
+#include "../xorb_plan.hpp"
+
+#include <locara/http/client.hpp>
+
+using namespace locara;
+
+namespace {
+
+void check_texts(std::string_view text) {
+    if (const auto token = hf::parse_xet_token(text)) {
+        LOCARA_ASSERT(http::parse_origin(token->cas_url).has_value());
+        LOCARA_ASSERT(!token->cas_url.ends_with('/'));
+        LOCARA_ASSERT(!token->value.empty() && token->expires >= 0);
+    }
+    if (const auto answer = hf::parse_preupload(text)) {
+        LOCARA_ASSERT(answer->commit.empty() || hf::is_commit(answer->commit));
+    }
+    if (const auto answer = hf::parse_commit_answer(text)) {
+        LOCARA_ASSERT(hf::is_commit(answer->commit));
+        LOCARA_ASSERT(answer->url.find('\n') == std::string::npos);
+    }
+    static_cast<void>(hf::parse_paths_info(text));
+    if (const auto line = hf::parse_shard_progress(text)) {
+        LOCARA_ASSERT(hf::printable(line->message) == line->message);
+    }
+    if (const auto range = hf::ContentRange::parse(text)) {
+        LOCARA_ASSERT(range->first <= range->last);
+    }
+}
+
+void check_shard(ByteView bytes) {
+    const auto shard = xet::parse_shard(bytes);
+    if (!shard) {
+        return;
+    }
+    for (const xet::FileBlock& file : shard->files) {
+        const auto list = hf::ChunkList::create(*shard, file.hash, file.size());
+        if (!list) {
+            continue;
+        }
+        std::uint64_t at = 0;
+        for (const auto& chunk : list->chunks()) {
+            LOCARA_ASSERT(chunk.offset == at && chunk.xorb < list->xorbs().size());
+            LOCARA_ASSERT(list->find(at).has_value());
+            at += chunk.size;
+        }
+        LOCARA_ASSERT(at == file.size());
+    }
+    // A store's answer may be anything; what is planned with it still is the file.
+    hf::XorbPlan plan(1U << 20U);
+    plan.add_known(*shard);
+    std::vector<xet::ChunkInfo> chunks;
+    for (const xet::XorbBlock& xorb : shard->xorbs) {
+        for (const xet::ShardChunk& chunk : xorb.chunks) {
+            chunks.push_back({chunk.hash, chunk.raw_bytes});
+        }
+    }
+    LOCARA_ASSERT(plan.add_file(chunks, nullptr).has_value());
+    plan.finish();
+    std::uint64_t size = 0;
+    for (const xet::ChunkInfo& chunk : chunks) {
+        size += chunk.size;
+    }
+    const auto block = plan.file_block(0, chunks);
+    LOCARA_ASSERT(block.size() == size && block.verification.size() == block.terms.size());
+    LOCARA_ASSERT(plan.known_bytes() + plan.new_bytes() == size);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const ByteView bytes = std::as_bytes(std::span(data, size));
+    check_texts(as_text(bytes));
+    check_shard(bytes);
+    return 0;
+}
