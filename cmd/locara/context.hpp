@@ -105,6 +105,19 @@ Result<int> run_xet_inspect(Context& context, const std::string& path);
 Result<int> run_xet_dedup(Context& context, const std::string& old_path, const std::string& path);
 Result<int> run_welcome(Context& context);
 
+struct UploadArguments {
+    std::string repo;
+    std::vector<std::string> files;
+    std::string path; ///< In the repository: of the one file, or the folder of several.
+    std::string message;
+    std::string revision = "main";
+    std::string parent; ///< The commit that must still be the newest; may be empty.
+    std::string type = "model";
+    bool create = false;
+};
+
+Result<int> run_upload(Context& context, const UploadArguments& arguments);
+
 struct RunOptions {
     std::string app;
     std::optional<std::string> once;

@@ -103,13 +103,15 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
     }
     LOCARA_CHECK(accept_licenses(context, plan));
     const auto progress = context.progress();
-    auto lock = installer.install(plan, *progress);
+    Tally tally(*progress);
+    tally.add_fetched(plan.app.entry.bundle_size);
+    auto lock = installer.install(plan, tally);
     progress->clear();
     if (!lock) {
         return std::move(lock).error();
     }
     context.say("Installed " + lock->app.render() + " " + lock->version.render() + ": " +
-                render_summary(plan));
+                tally.render());
     outcome.lock = std::move(*lock);
     outcome.json["installed"] = true;
     return outcome;
@@ -240,19 +242,16 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
         model = std::move(found.model);
         hub = std::move(found.hub);
     }
-    std::uint64_t needed = 0;
     for (const auto& file : model->files) {
-        needed += file.file.size;
         context.say((file.here ? "here    " : "fetches ") + clean(file.file.path) + ", " +
                     render_size(file.file.size));
     }
     if (!context.flags.dry_run) {
         const auto progress = context.progress();
-        LOCARA_CHECK(installer.pull(*model, hub, *progress));
+        Tally tally(*progress);
+        LOCARA_CHECK(installer.pull(*model, hub, tally));
         progress->clear();
-        context.say(
-            render_size(needed) +
-            " in the store, all verified. No app names them yet: `locara df` shows such files.");
+        context.say(tally.render() + ". No app names them yet: `locara df` shows such files.");
     }
     if (context.flags.json) {
         Json files = Json::array();

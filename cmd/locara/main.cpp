@@ -63,6 +63,7 @@ class CommandLine {
         add_catalog();
         add_installed();
         add_runtime();
+        add_publishing();
         app_.footer("`locara COMMAND --help` shows examples. Exit codes and files: docs/cli.md.");
     }
 
@@ -263,6 +264,32 @@ class CommandLine {
             run_doctor);
     }
 
+    void add_publishing() {
+        auto* upload =
+            add(app_,
+                "upload",
+                "Put files into a repository of a hub; sends only what it lacks\n\nExamples:\n"
+                "  locara upload acme/small model.gguf --endpoint https://hub.example.org\n"
+                "  locara upload acme/small model-v2.gguf --path-in-repo model.gguf --message "
+                "\"Retrained\"\n"
+                "  locara upload acme/texts train.parquet README.md --type dataset --create\n",
+                [this](Context& context) { return run_upload(context, upload_); });
+        upload->add_option("repo", upload_.repo, "org/name")->required();
+        upload->add_option("file", upload_.files, "Files of yours")->required();
+        upload
+            ->add_option("--path-in-repo",
+                         upload_.path,
+                         "Where to: the path of one file, the folder of several")
+            ->type_name("PATH");
+        upload->add_option("--message", upload_.message, "Of the commit")->type_name("TEXT");
+        upload->add_option("--revision", upload_.revision, "The branch")->type_name("NAME");
+        upload->add_option("--parent", upload_.parent, "Fail if the branch has moved on from here")
+            ->type_name("COMMIT");
+        upload->add_option("--type", upload_.type, "model, dataset or app")
+            ->check(CLI::IsMember({"model", "dataset", "app"}));
+        upload->add_flag("--create", upload_.create, "Make the repository if it is not there");
+    }
+
     CLI::App app_;
     std::function<Result<int>(Context&)> command_;
     std::string url_;
@@ -273,6 +300,7 @@ class CommandLine {
     bool refresh_ = false;
     RunOptions run_;
     ServeOptions serve_;
+    UploadArguments upload_;
 };
 
 } // namespace

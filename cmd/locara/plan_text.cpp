@@ -91,12 +91,6 @@ std::string render_plan(const runtime::Plan& plan, const Style& style) {
     return out;
 }
 
-std::string render_summary(const runtime::Plan& plan) {
-    return render_size(plan.fetch_bytes + plan.here_bytes) + " needed, " +
-           render_size(plan.here_bytes) + " reused, " + render_size(plan.fetch_bytes) +
-           " fetched, all verified";
-}
-
 Json plan_json(const runtime::Plan& plan) {
     const auto& app = plan.app.entry.manifest;
     Json models = Json::array();

@@ -19,7 +19,4 @@ std::string render_plan(const runtime::Plan& plan, const Style& style = Style())
 /// The object `plan` of locara.install/1.
 Json plan_json(const runtime::Plan& plan);
 
-/// "6.6 GB needed, 4.1 GB reused, 2.5 GB fetched, all verified".
-std::string render_summary(const runtime::Plan& plan);
-
 } // namespace locara::cli

@@ -41,8 +41,9 @@ std::string render_time_left(const Progress& progress, double bytes_per_second) 
 }
 
 std::string render_numbers(const Progress& progress, double bytes_per_second) {
-    std::string out =
-        render_size(progress.done_bytes) + " of " + render_size(progress.total_bytes) + " verified";
+    std::string out = render_size(progress.done_bytes) + " of " +
+                      render_size(progress.total_bytes) +
+                      (progress.task == "upload" ? " on the hub" : " verified");
     if (bytes_per_second >= 1) {
         out += ", " + render_size(static_cast<std::uint64_t>(bytes_per_second)) + "/s";
     }
@@ -53,6 +54,19 @@ std::string render_numbers(const Progress& progress, double bytes_per_second) {
 }
 
 } // namespace
+
+void Tally::report(const Progress& progress) {
+    next_.report(progress);
+    if (progress.done_bytes == progress.total_bytes) { // each file ends once
+        needed_ += progress.total_bytes;
+        reused_ += progress.reused_bytes;
+    }
+}
+
+std::string Tally::render() const {
+    return render_size(needed_) + " needed, " + render_size(reused_) + " reused, " +
+           render_size(needed_ - std::min(reused_, needed_)) + " fetched, all verified";
+}
 
 Result<ProgressMode> parse_progress_mode(std::string_view text) {
     if (text == "auto") {

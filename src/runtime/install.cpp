@@ -247,11 +247,14 @@ Status Installer::State::pull_file(const PlannedModel& model,
                                    const PlannedFile& file,
                                    const std::vector<std::string>& endpoints_to_ask,
                                    ProgressSink& progress) {
-    const hf::FileRef ref{model.manifest->source.repo,
-                          model.manifest->source.revision,
-                          file.file.path,
-                          file.file.size,
-                          file.file.sha256};
+    hf::FileRef ref{model.manifest->source.repo,
+                    model.manifest->source.revision,
+                    file.file.path,
+                    file.file.size,
+                    file.file.sha256};
+    if (!file.file.xet_hash.empty()) {
+        LOCARA_TRY(ref.xet_hash, xet::FileHash::parse(file.file.xet_hash));
+    }
     hf::PullOptions pull;
     pull.gate = [&](const Fd& fd, const std::string& path) {
         return check_format(fd, path, file.file.format);

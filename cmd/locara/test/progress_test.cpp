@@ -30,6 +30,23 @@ TEST(Bar, tells_verified_from_arrived) {
     EXPECT_EQ(render_bar(at(0, 0), 0, 30).size(), 30U);
 }
 
+TEST(Tally, adds_up_what_each_file_reused) {
+    Tally tally(null_progress());
+    Progress file;
+    file.task = "pull";
+    file.total_bytes = 5'000'000;
+    file.done_bytes = 4'000'000;
+    file.reused_bytes = 1'000'000;
+    tally.report(file);
+    file.done_bytes = file.total_bytes;
+    file.reused_bytes = 4'000'000;
+    tally.report(file);
+    file.total_bytes = file.done_bytes = file.reused_bytes = 2'000'000;
+    tally.report(file);
+    tally.add_fetched(500'000);
+    EXPECT_EQ(tally.render(), "7.5 MB needed, 6.0 MB reused, 1.5 MB fetched, all verified");
+}
+
 TEST(Event, is_one_json_object) {
     const auto json = Json::parse(render_event(at(1, 2), 3));
     EXPECT_EQ(json["schema"], "locara.progress/1");
