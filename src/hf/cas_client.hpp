@@ -2,7 +2,7 @@
 // the module.
 //
 // Follows the CAS API of the Xet protocol specification v1.1, and one extension of Locara hubs:
-// GET {cas}/v1/files/{file}/shard gives the file's own shard (docs/adr/0004-file-shards.md).
+// GET {cas}/v1/files/{file}/shard gives the file's own shard (docs/adr/0005-file-shards.md).
 //
 // The token belongs to the address that came with it: it is sent there and nowhere else, renewed a
 // minute before it ends and when the store answers 401. Nothing else of the module sends it.
