@@ -79,10 +79,13 @@ class Collection {
         if (is_young(path, options_.min_age, By::Change)) {
             return keep_young(digest);
         }
-        return remove_locked(digest,
-                             record ? GcItem::Kind::Adopted : GcItem::Kind::File,
-                             path,
-                             [&] { ::unlink(layout_.adopted(digest).c_str()); });
+        const fs::path its_record = layout_.adopted(digest);
+        return remove_locked(
+            digest,
+            record ? GcItem::Kind::Adopted : GcItem::Kind::File,
+            path,
+            [&] { ::unlink(its_record.c_str()); },
+            removable_bytes(its_record));
     }
 
     /// Records of references, and those without a file.

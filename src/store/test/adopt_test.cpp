@@ -210,7 +210,7 @@ TEST_F(AdoptTest, collection_keeps_adopted_files_unless_asked) {
     EXPECT_FALSE(store.has(digest));
     ASSERT_FALSE(report->items.empty());
     EXPECT_EQ(report->items[0].kind, GcItem::Kind::Adopted);
-    EXPECT_EQ(report->items[0].freed_bytes, 0U) << "the other program still has it";
+    EXPECT_LE(report->items[0].freed_bytes, 4096U) << "only its record: they still have it";
     EXPECT_EQ(foreign(), text);
     EXPECT_EQ(entries(root / "adopted"), 0U);
 }
