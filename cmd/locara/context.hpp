@@ -10,6 +10,7 @@
 #include <locara/http/client.hpp>
 #include <locara/runtime/install.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -97,8 +98,35 @@ Result<int> run_install(Context& context, const std::vector<std::string>& refs);
 Result<int> run_list(Context& context);
 Result<int> run_remove(Context& context, const std::vector<std::string>& ids);
 Result<int> run_pull(Context& context, const std::string& model, const std::string& manifest_file);
-Result<int> run_verify(Context& context, const std::string& id);
+
+struct VerifyRequest {
+    std::string app; ///< Empty: everything.
+    bool all = false;
+    bool repair = false;
+};
+
+Result<int> run_verify(Context& context, const VerifyRequest& request);
 Result<int> run_df(Context& context);
+Result<int> run_why(Context& context, const std::string& reference);
+
+struct GcRequest {
+    std::string older_than; ///< "30d", "12h", "0s"; empty: an hour, parts a week.
+    bool adopted = false;
+};
+
+Result<int> run_gc(Context& context, const GcRequest& request);
+
+struct AdoptWords {
+    std::vector<std::string> paths;
+    std::string link = "auto";
+};
+
+Result<int> run_adopt(Context& context, const AdoptWords& words);
+Result<int> run_pin(Context& context, const std::string& digest);
+Result<int> run_unpin(Context& context, const std::string& name);
+
+/// "30d", "12h", "15m", "40s". InvalidArgument.
+Result<std::chrono::seconds> parse_age(std::string_view text);
 Result<int> run_doctor(Context& context);
 Result<int> run_scan(Context& context, const std::vector<std::string>& paths);
 Result<int> run_xet_inspect(Context& context, const std::string& path);

@@ -1,4 +1,4 @@
-// locara install, list, rm, pull, verify, df
+// locara install, list, rm, pull
 #include "context.hpp"
 #include "plan_text.hpp"
 
@@ -6,6 +6,8 @@
 #include <locara/base/file.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace locara::cli {
 
@@ -42,6 +44,29 @@ Status accept_licenses(Context& context, const runtime::Plan& plan) {
         }
     }
     return {};
+}
+
+/// Says which of the files that would be fetched another program seems to have.
+void tell_foreign(Context& context,
+                  runtime::Installer& installer,
+                  const std::vector<runtime::PlannedModel>& models) {
+    std::set<store::Digest> wanted;
+    for (const auto& model : models) {
+        for (const auto& file : model.files) {
+            if (!file.here) {
+                wanted.insert(file.file.sha256);
+            }
+        }
+    }
+    std::map<std::string, std::uint64_t> places;
+    for (const auto& file :
+         installer.storage().find_named(wanted, runtime::process_environment())) {
+        places[file.place] += file.size;
+    }
+    for (const auto& [place, bytes] : places) {
+        context.say("Already on this machine: " + render_size(bytes) + " of these in the " +
+                    clean(place) + "; `locara adopt` uses them instead of fetching them again.");
+    }
 }
 
 Json lock_json(const runtime::Lock& lock) {
@@ -91,6 +116,7 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
         return outcome;
     }
     context.say(render_plan(plan, context.err_style()));
+    tell_foreign(context, installer, plan.models);
     if (context.flags.dry_run) {
         return outcome;
     }
@@ -191,7 +217,7 @@ Result<int> run_remove(Context& context, const std::vector<std::string>& ids) {
         }
         for (const auto& file : removal.kept_files) {
             words += "\n  stays  " + clean(file.path) + ", " + render_size(file.size) +
-                     " (another app uses it)";
+                     " (another app, a pin or another program has it)";
         }
         words += "\n  frees  " + render_size(removal.freed_bytes);
         context.say(words);
@@ -246,12 +272,14 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
         context.say((file.here ? "here    " : "fetches ") + clean(file.file.path) + ", " +
                     render_size(file.file.size));
     }
+    tell_foreign(context, installer, {*model});
     if (!context.flags.dry_run) {
         const auto progress = context.progress();
         Tally tally(*progress);
         LOCARA_CHECK(installer.pull(*model, hub, tally));
         progress->clear();
-        context.say(tally.render() + ". No app names them yet: `locara df` shows such files.");
+        context.say(tally.render() + ". Pinned as " + model->manifest->id.render() + ":" +
+                    model->variant + ": `locara unpin` lets it go.");
     }
     if (context.flags.json) {
         Json files = Json::array();
@@ -265,78 +293,6 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
                             {"variant", model->variant},
                             {"files", std::move(files)}});
     }
-    return kDone;
-}
-
-Result<int> run_verify(Context& context, const std::string& text) {
-    LOCARA_TRY(auto installer, context.installer());
-    std::optional<manifest::AppId> id;
-    if (!text.empty()) {
-        LOCARA_TRY(auto ref, manifest::AppRef::parse(text));
-        id = std::move(ref.id);
-    }
-    const auto progress = context.progress();
-    LOCARA_TRY(const auto outcome, installer.verify(id, *progress));
-    progress->clear();
-    if (context.flags.json) {
-        Json problems = Json::array();
-        for (const auto& problem : outcome.problems) {
-            problems.push_back({{"subject", problem.subject}, {"text", problem.text}});
-        }
-        context.print_json({{"schema", "locara.verify/1"},
-                            {"apps", outcome.apps},
-                            {"files", outcome.files},
-                            {"bytes", outcome.bytes},
-                            {"problems", std::move(problems)}});
-    }
-    for (const auto& problem : outcome.problems) {
-        context.say(context.err_style().paint(Tone::Bad, "bad") + "  " + clean(problem.subject) +
-                    ": " + clean(problem.text));
-    }
-    if (!outcome.problems.empty()) {
-        return Error(ErrorCode::Corrupt,
-                     std::to_string(outcome.problems.size()) +
-                         " of what is installed is not what was verified, first " +
-                         outcome.problems[0].subject + ": " + outcome.problems[0].text);
-    }
-    context.say(count(outcome.apps, "app") + ", " + count(outcome.files, "file") + ", " +
-                render_size(outcome.bytes) + ": all as they were verified.");
-    return kDone;
-}
-
-Result<int> run_df(Context& context) {
-    LOCARA_TRY(auto installer, context.installer());
-    LOCARA_TRY(const auto use, installer.disk_use());
-    if (context.flags.json) {
-        context.print_json({{"schema", "locara.df/1"},
-                            {"store",
-                             {{"files", use.store.files},
-                              {"files_bytes", use.store.file_bytes},
-                              {"parts", use.store.parts},
-                              {"parts_bytes", use.store.part_bytes},
-                              {"quarantined", use.store.quarantined},
-                              {"quarantined_bytes", use.store.quarantined_bytes},
-                              {"unreferenced", use.unreferenced_files},
-                              {"unreferenced_bytes", use.unreferenced_bytes}}},
-                            {"apps", {{"count", use.apps}, {"bytes", use.app_bytes}}},
-                            {"catalogs", {{"bytes", use.catalog_bytes}}},
-                            {"free_bytes", use.free_bytes}});
-        return kDone;
-    }
-    context.print(render_table(
-        {{"weights", render_size(use.store.file_bytes), count(use.store.files, "file")},
-         {"  unused",
-          render_size(use.unreferenced_bytes),
-          std::to_string(use.unreferenced_files) + " files that no app names"},
-         {"unfinished",
-          render_size(use.store.part_bytes),
-          std::to_string(use.store.parts) + " pulls that can go on"},
-         {"quarantine",
-          render_size(use.store.quarantined_bytes),
-          std::to_string(use.store.quarantined) + " files that failed verification"},
-         {"apps", render_size(use.app_bytes), std::to_string(use.apps) + " installed"},
-         {"catalogs", render_size(use.catalog_bytes), ""},
-         {"free", render_size(use.free_bytes), "on the disk of the store"}}));
     return kDone;
 }
 

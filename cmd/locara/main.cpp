@@ -62,6 +62,7 @@ class CommandLine {
         add_hub();
         add_catalog();
         add_installed();
+        add_storage();
         add_runtime();
         add_publishing();
         app_.footer("`locara COMMAND --help` shows examples. Exit codes and files: docs/cli.md.");
@@ -179,17 +180,6 @@ class CommandLine {
         pull->add_option("model", run_.app, "publisher/name[:variant] from a catalog");
         pull->add_option("--manifest", manifest_file_, "A model manifest that you vouch for")
             ->type_name("FILE");
-        auto* verify =
-            add(app_,
-                "verify",
-                "Hash everything again, or one app with its weights\n\nExamples:\n  locara verify\n"
-                "  locara verify locara/quick-add\n",
-                [this](Context& context) { return run_verify(context, run_.app); });
-        verify->add_option("app", run_.app, "publisher/name");
-        add(app_,
-            "df",
-            "Where the disk went\n\nExamples:\n  locara df\n  locara df --json\n",
-            run_df);
         auto* scan = add(app_,
                          "scan",
                          "Judge files by their content, as the gate does\n\nExamples:\n  locara "
@@ -226,6 +216,68 @@ class CommandLine {
         dedup->add_option("files", words_, "The old file, then the new one")
             ->required()
             ->expected(2);
+    }
+
+    void add_storage() {
+        auto* verify = add(
+            app_,
+            "verify",
+            "Hash everything again, or one app with its weights; needs no network\n\nExamples:\n"
+            "  locara verify                    goes on where an interrupted run ended\n"
+            "  locara verify --all              from the start\n"
+            "  locara verify --repair           keep the good chunks of a bad file for a pull\n"
+            "  locara verify locara/quick-add\n",
+            [this](Context& context) { return run_verify(context, verify_); });
+        verify->add_option("app", verify_.app, "publisher/name");
+        verify->add_flag("--all", verify_.all, "Do not go on with an interrupted run");
+        verify->add_flag("--repair", verify_.repair, "Make a part of what is good in a bad file");
+        add(app_,
+            "df",
+            "Where the disk went, and what was saved\n\nExamples:\n  locara df\n"
+            "  locara df --json\n",
+            run_df);
+        auto* why = add(app_,
+                        "why",
+                        "Why a file is here, and what removing it would free\n\nExamples:\n"
+                        "  locara why locara/quick-add-tiny\n  locara why sha256:9f2c...\n"
+                        "  locara why ~/.cache/huggingface/hub/models--org--name/blobs/9f2c...\n",
+                        [this](Context& context) { return run_why(context, name_); });
+        why->add_option("what", name_, "A model, a SHA-256, or the path of a file")->required();
+        auto* gc = add(app_,
+                       "gc",
+                       "Remove what no app and no pin needs\n\nExamples:\n  locara gc --dry-run\n"
+                       "  locara gc --older-than 30d\n"
+                       "  locara gc --adopted        let go of what other programs hold, too\n",
+                       [this](Context& context) { return run_gc(context, gc_); });
+        gc->alias("prune");
+        gc->add_option("--older-than", gc_.older_than, "Only what is that old, as 30d, 12h, 0s")
+            ->type_name("AGE");
+        gc->add_flag("--adopted", gc_.adopted, "Also adopted files that nothing needs");
+        auto* adopt =
+            add(app_,
+                "adopt",
+                "Use weights that other programs have, without a second copy\n\nExamples:\n"
+                "  locara adopt --dry-run       what is found, and where\n"
+                "  locara adopt                 Hugging Face cache, Ollama, LM Studio, Jan, ...\n"
+                "  locara adopt ~/models --link reference\n",
+                [this](Context& context) { return run_adopt(context, adopt_); });
+        adopt->alias("import");
+        adopt->add_option("path", adopt_.paths, "Files and folders; without any, the known places");
+        adopt->add_option("--link", adopt_.link, "auto, reflink, hardlink or reference")
+            ->type_name("HOW");
+        auto* pin = add(app_,
+                        "pin",
+                        "Keep a file of the store without an app\n\nExamples:\n"
+                        "  locara pin sha256:9f2c...\n",
+                        [this](Context& context) { return run_pin(context, name_); });
+        pin->add_option("file", name_, "Its SHA-256")->required();
+        auto* unpin =
+            add(app_,
+                "unpin",
+                "Let go of what was pinned or pulled\n\nExamples:\n"
+                "  locara unpin locara/quick-add-tiny:f16\n  locara unpin sha256:9f2c...\n",
+                [this](Context& context) { return run_unpin(context, name_); });
+        unpin->add_option("name", name_, "As `locara df` shows it")->required();
     }
 
     void add_runtime() {
@@ -298,6 +350,10 @@ class CommandLine {
     std::string manifest_file_;
     std::vector<std::string> words_;
     bool refresh_ = false;
+    std::string name_;
+    VerifyRequest verify_;
+    GcRequest gc_;
+    AdoptWords adopt_;
     RunOptions run_;
     ServeOptions serve_;
     UploadArguments upload_;

@@ -79,6 +79,17 @@ Status sync_folders(const fs::path& folder) {
     return sync_folder(folder);
 }
 
+std::vector<LockedFile> locked_files(const PlannedModel& model) {
+    std::vector<LockedFile> files;
+    for (const auto& file : model.files) {
+        files.push_back({file.file.path,
+                         std::string(manifest::render(file.file.format)),
+                         file.file.size,
+                         file.file.sha256});
+    }
+    return files;
+}
+
 Lock make_lock(const Plan& plan, std::uint64_t unpacked_bytes, TimePoint now) {
     const auto& entry = plan.app.entry;
     Lock lock;
@@ -100,12 +111,7 @@ Lock make_lock(const Plan& plan, std::uint64_t unpacked_bytes, TimePoint now) {
         locked.variant = model.variant;
         locked.repo = model.manifest->source.repo;
         locked.revision = model.manifest->source.revision;
-        for (const auto& file : model.files) {
-            locked.files.push_back({file.file.path,
-                                    std::string(manifest::render(file.file.format)),
-                                    file.file.size,
-                                    file.file.sha256});
-        }
+        locked.files = locked_files(model);
         lock.models.push_back(std::move(locked));
     }
     return lock;
@@ -295,13 +301,21 @@ Installer::State::pull_model(const PlannedModel& model, const Hub& hub, Progress
 }
 
 Status Installer::pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress) {
-    return state_->pull_model(model, hub, progress);
+    auto& state = *state_;
+    LOCARA_TRY(const auto use, state.store.use(state.options.stop));
+    LOCARA_CHECK(state.pull_model(model, hub, progress));
+    Pin pin{model.manifest->id.render() + ":" + model.variant,
+            render_time(state.options.clock->now()),
+            locked_files(model)};
+    return storage().add_pin(pin);
 }
 
 Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
     auto& state = *state_;
     const auto& entry = plan.app.entry;
     LOCARA_TRY(const auto turn, state.take_turn());
+    // Until the lockfile names them, nobody may take the weights for garbage.
+    LOCARA_TRY(const auto use, state.store.use(state.options.stop));
     LOCARA_TRY(auto temporary, TempFolder::create(state.options.home.temporary(), "install-"));
 
     LOCARA_TRY(auto* client, state.client_of(plan.app.hub));

@@ -77,6 +77,41 @@ std::set<crypto::Sha256Digest> referenced(const std::vector<InstalledEntry>& app
     return out;
 }
 
+/// Adds what stays without any app: pinned and adopted files.
+Status add_kept(const Home& home, store::Store& store, std::set<crypto::Sha256Digest>& digests) {
+    LOCARA_TRY(const auto pins, Storage(home, store).pins());
+    for (const Pin& pin : pins) {
+        for (const auto& file : pin.files) {
+            digests.insert(file.sha256);
+        }
+    }
+    LOCARA_TRY(const auto adopted, store.list_adopted());
+    for (const auto& record : adopted) {
+        digests.insert(record.digest);
+    }
+    return {};
+}
+
+/// What is wrong with a file and what became of it.
+std::string describe(const store::BadFile& bad) {
+    std::string text = bad.reason;
+    std::uint64_t bad_bytes = 0;
+    for (const store::Span& span : bad.bad_spans) {
+        bad_bytes += span.size();
+    }
+    if (bad.has_index) {
+        text += "; " + render_size(bad_bytes) + " in " + std::to_string(bad.bad_spans.size()) +
+                (bad.bad_spans.size() == 1 ? " place is bad" : " places are bad");
+    }
+    if (bad.part) {
+        text += "; the good " + render_size(bad.part->received_bytes) +
+                " are kept: installing or pulling it again fetches the rest";
+    } else if (!bad.moved_to.empty()) {
+        text += "; it was moved to " + bad.moved_to.string();
+    }
+    return text;
+}
+
 /// The manifest that the bundle's own locara.json pins for a role, or nothing.
 bool is_pinned(const manifest::AppManifest& app, const LockedModel& model) {
     const auto* need = app.find_model(model.role);
@@ -90,6 +125,28 @@ bool is_pinned(const manifest::AppManifest& app, const LockedModel& model) {
 
 fs::path app_folder(const Home& home, const manifest::AppId& id) {
     return home.apps() / id.publisher / id.name;
+}
+
+Result<std::vector<Lock>> read_all_locks(const Home& home) {
+    std::vector<Lock> locks;
+    for (const auto& id : installed_ids(home)) {
+        for (const auto& folder : version_folders(app_folder(home, id))) {
+            auto text = read_file(folder / "lock.json", 1U << 20U);
+            if (!text && text.error().code() == ErrorCode::NotFound) {
+                continue; // being removed: what has no lockfile is not installed
+            }
+            auto lock = text ? Lock::parse(*text) : Result<Lock>(std::move(text).error());
+            if (!lock) {
+                return Error(ErrorCode::Corrupt,
+                             "what " + id.render() + " needs cannot be read (" +
+                                 (folder / "lock.json").string() + ": " + lock.error().describe() +
+                                 "); `locara install " + id.render() + "` or `locara rm " +
+                                 id.render() + "` mends it");
+            }
+            locks.push_back(std::move(*lock));
+        }
+    }
+    return locks;
 }
 
 std::uint64_t folder_bytes(const fs::path& folder) {
@@ -170,7 +227,8 @@ Result<InstalledEntry> Installer::get(const manifest::AppId& id) const {
 Result<Removal> Installer::plan_removal(const manifest::AppId& id) const {
     LOCARA_TRY(const auto entry, get(id));
     LOCARA_TRY(const auto apps, list());
-    const auto others = referenced(apps, id);
+    auto others = referenced(apps, id);
+    LOCARA_CHECK(add_kept(state_->options.home, state_->store, others));
     Removal removal{
         id, entry.lock.version, {}, folder_bytes(app_folder(state_->options.home, id)), {}};
     std::set<crypto::Sha256Digest> counted;
@@ -183,7 +241,7 @@ Result<Removal> Installer::plan_removal(const manifest::AppId& id) const {
                 removal.kept_files.push_back(file);
             } else if (state_->store.has(file.sha256)) {
                 removal.files.push_back(file);
-                removal.freed_bytes += file.size;
+                removal.freed_bytes += state_->store.removable_bytes(file.sha256);
             }
         }
     }
@@ -211,7 +269,12 @@ Result<Removal> Installer::remove(const manifest::AppId& id) {
     return removal;
 }
 
+Storage Installer::storage() {
+    return {state_->options.home, state_->store, *state_->options.clock};
+}
+
 Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id,
+                                        store::VerifyOptions options,
                                         ProgressSink& progress) {
     auto& state = *state_;
     VerifyOutcome outcome;
@@ -244,42 +307,45 @@ Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id
                                                     ") is not in the store; `locara install " +
                                                     one.render() + "` fetches it again"});
                 } else if (id) {
-                    auto ok = state.store.verify(file.sha256, progress, state.options.stop);
-                    if (!ok && ok.error().code() == ErrorCode::Cancelled) {
-                        return std::move(ok).error();
-                    }
-                    if (!ok) {
-                        outcome.problems.push_back({file.path, ok.error().describe()});
-                    } else {
-                        outcome.bytes += file.size;
-                    }
+                    LOCARA_TRY(auto bad,
+                               state.store.check(
+                                   file.sha256, options.on_bad, progress, state.options.stop));
                     ++outcome.files;
+                    if (!bad) {
+                        outcome.bytes += file.size;
+                        continue;
+                    }
+                    outcome.problems.push_back({file.path, describe(*bad)});
+                    outcome.bad.push_back(*std::move(bad));
                 }
             }
         }
     }
     if (!id) {
-        store::VerifyOptions options;
         options.stop = state.options.stop;
-        LOCARA_TRY(const auto report, state.store.verify_all(options, progress));
+        options.clock = state.options.clock;
+        LOCARA_TRY(auto report, state.store.verify_all(options, progress));
         outcome.files = report.files;
         outcome.bytes = report.bytes;
-        for (const auto& bad : report.bad) {
-            outcome.problems.push_back({bad.digest.render(), bad.reason});
+        outcome.skipped = report.skipped;
+        for (auto& bad : report.bad) {
+            outcome.problems.push_back({bad.digest.render(), describe(bad)});
+            outcome.bad.push_back(std::move(bad));
         }
     }
     return outcome;
 }
 
 Result<DiskUse> Installer::disk_use() const {
-    const auto& state = *state_;
+    auto& state = *state_;
     DiskUse use;
     LOCARA_TRY(use.store, state.store.usage());
     LOCARA_TRY(const auto apps, list());
     use.apps = apps.size();
     use.app_bytes = folder_bytes(state.options.home.apps());
     use.catalog_bytes = folder_bytes(state.options.home.catalogs());
-    const auto named = referenced(apps, std::nullopt);
+    auto named = referenced(apps, std::nullopt);
+    LOCARA_CHECK(add_kept(state.options.home, state.store, named));
     LOCARA_TRY(const auto files, state.store.list());
     for (const auto& file : files) {
         if (!named.contains(file.digest)) {

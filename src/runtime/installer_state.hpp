@@ -70,6 +70,10 @@ std::filesystem::path app_folder(const Home& home, const manifest::AppId& id);
 /// Reads lock.json and locara.json of one folder `<publisher>/<name>/<version>`.
 Result<InstalledEntry> read_installed(const std::filesystem::path& folder);
 
+/// Every lock.json below the apps' folder, of old versions too. Corrupt, with what to do, if one
+/// cannot be read.
+Result<std::vector<Lock>> read_all_locks(const Home& home);
+
 /// Bytes of all regular files below a folder; 0 if it is not there.
 std::uint64_t folder_bytes(const std::filesystem::path& folder);
 

@@ -10,7 +10,7 @@ from tests.harness import BIN, SOURCE
 
 TINY = "test/tiny-notes"
 VERBS = ("", "hub", "hub add", "hub list", "hub rm", "search", "show", "install", "list", "rm", "pull", "verify", "df",
-         "scan", "xet", "xet inspect", "xet dedup", "upload", "run", "serve", "stop", "status", "doctor")
+         "why", "gc", "adopt", "pin", "unpin", "scan", "xet", "xet inspect", "xet dedup", "upload", "run", "serve", "stop", "status", "doctor")
 
 
 def write_seed(seed):

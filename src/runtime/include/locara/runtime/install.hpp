@@ -25,6 +25,7 @@
 #include <locara/runtime/device.hpp>
 #include <locara/runtime/home.hpp>
 #include <locara/runtime/lockfile.hpp>
+#include <locara/runtime/storage.hpp>
 #include <locara/store/store.hpp>
 
 #include <cstdint>
@@ -92,7 +93,8 @@ struct Removal {
     manifest::Version version;
     std::vector<LockedFile> files;      ///< Leave the store: no other app names them.
     std::uint64_t freed_bytes = 0;      ///< These files and the app's own.
-    std::vector<LockedFile> kept_files; ///< Stay, since another app names them.
+    std::vector<LockedFile> kept_files; ///< Stay: another app or a pin names them, or they are
+                                        ///< adopted.
 };
 
 struct Problem {
@@ -104,12 +106,14 @@ struct VerifyOutcome {
     std::uint64_t apps = 0;
     std::uint64_t files = 0; ///< Of the store.
     std::uint64_t bytes = 0;
+    std::uint64_t skipped = 0; ///< Files that the run which was gone on with had verified.
     std::vector<Problem> problems;
+    std::vector<store::BadFile> bad; ///< Each is among the problems, too.
 };
 
 struct DiskUse {
     store::Usage store;
-    std::uint64_t unreferenced_files = 0; ///< In the store, named by no app.
+    std::uint64_t unreferenced_files = 0; ///< In the store; no app, no pin names them, not adopted.
     std::uint64_t unreferenced_bytes = 0;
     std::uint64_t app_bytes = 0; ///< Unpacked bundles.
     std::uint64_t apps = 0;
@@ -197,8 +201,8 @@ class Installer {
     /// The same for a manifest that the caller vouches for. Errors as ModelManifest::parse.
     Result<PlannedModel> plan_manifest(std::string bytes, std::string_view variant);
 
-    /// Fetches the files of a model without an app; they stay in the store, unreferenced. Errors:
-    /// those of hf::Client::pull, Refused (the format gate).
+    /// Fetches the files of a model without an app, and pins them (see Storage) as
+    /// "publisher/name:variant". Errors: those of hf::Client::pull, Refused (the format gate).
     Status pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
 
     /// Installed apps by id; folders that hold no valid lock are left out.
@@ -212,7 +216,13 @@ class Installer {
     Result<Removal> remove(const manifest::AppId& id);
 
     /// Hashes again: one app with its weights, or everything. What is wrong is in the outcome.
-    Result<VerifyOutcome> verify(const std::optional<manifest::AppId>& id, ProgressSink& progress);
+    /// `options.stop` and `options.clock` are set here.
+    Result<VerifyOutcome> verify(const std::optional<manifest::AppId>& id,
+                                 store::VerifyOptions options,
+                                 ProgressSink& progress);
+
+    /// Of the store that this installer puts files in. Valid as long as the installer.
+    Storage storage();
 
     Result<DiskUse> disk_use() const;
 

@@ -1,0 +1,185 @@
+#include "install_fixture.hpp"
+
+#include <locara/runtime/storage.hpp>
+
+#include <sys/stat.h>
+
+namespace locara::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Outcome = AdoptReport::Item::Outcome;
+
+class StorageTest : public InstallTest {
+  protected:
+    const store::Digest weights_digest_ = crypto::sha256(as_bytes(weights_));
+
+    /// Ages nothing: the clock says that much later.
+    static store::GcOptions all() {
+        store::GcOptions options;
+        options.min_age = std::chrono::seconds(0);
+        options.min_part_age = std::chrono::seconds(0);
+        return options;
+    }
+
+    /// An environment with these variables only.
+    static Environment environment(std::map<std::string, std::string> values) {
+        return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {
+            const auto at = values.find(name);
+            return at == values.end() ? std::nullopt : std::optional(at->second);
+        };
+    }
+
+    /// A cache as the Hugging Face client leaves it; returns the blob.
+    fs::path fill_cache() {
+        const fs::path repo = cache_ / "models--org--tiny";
+        const fs::path blob = repo / "blobs" / weights_digest_.render();
+        write(blob, weights_);
+        fs::create_directories(repo / "snapshots/abc");
+        fs::create_symlink("../../blobs/" + weights_digest_.render(),
+                           repo / "snapshots/abc/tiny.gguf");
+        write(repo / "blobs/0123456789abcdef0123456789abcdef01234567", "{\"a\": 1}");
+        return blob;
+    }
+
+    fs::path cache_ = temp_.path() / "cache/huggingface/hub";
+    Environment hugging_ = environment({{"HF_HUB_CACHE", cache_.string()}});
+};
+
+TEST_F(StorageTest, garbage_is_what_no_app_and_no_pin_names) {
+    auto installer = open_with_hub();
+    auto storage = installer.storage();
+    const auto found = installer.find_model(*manifest::ModelId::parse("locara/tiny"), "");
+    ASSERT_TRUE(found) << found.error().describe();
+    ASSERT_TRUE(installer.pull(found->model, found->hub, null_progress()));
+    clock_.set(system_clock().now() + std::chrono::hours(1)); // everything is old now
+    EXPECT_EQ(installer.disk_use()->unreferenced_files, 0U);
+    EXPECT_THAT(storage.collect_garbage(all())->items, IsEmpty()) << "it was pulled: pinned";
+    const auto why = storage.why("locara/tiny");
+    ASSERT_TRUE(why) << why.error().describe();
+    ASSERT_EQ(why->size(), 1U);
+    EXPECT_EQ(why->at(0).digest, weights_digest_);
+    EXPECT_EQ(why->at(0).needs.at(0).by, "pin locara/tiny:f32");
+    ASSERT_TRUE(storage.remove_pin("locara/tiny:f32"));
+    EXPECT_EQ(storage.remove_pin("locara/tiny:f32").error().code(), ErrorCode::NotFound);
+    EXPECT_EQ(storage.disk_report()->orphans.files, 1U);
+    const auto report = storage.collect_garbage(all());
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(report->items.size(), 1U);
+    EXPECT_GE(report->freed_bytes, weights_.size());
+    EXPECT_EQ(storage.why("locara/tiny").error().code(), ErrorCode::NotFound);
+}
+
+TEST_F(StorageTest, an_app_keeps_its_weights_and_an_unreadable_lockfile_keeps_everything) {
+    auto installer = open_with_hub();
+    auto storage = installer.storage();
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan) << plan.error().describe();
+    ASSERT_TRUE(installer.install(*plan, null_progress()));
+    clock_.set(system_clock().now() + std::chrono::hours(1)); // everything is old now
+    EXPECT_THAT(storage.collect_garbage(all())->items, IsEmpty());
+    const auto why = storage.why(weights_digest_.render());
+    ASSERT_TRUE(why);
+    EXPECT_EQ(why->at(0).needs.at(0).by, "app locara/first 1.0.0");
+    EXPECT_EQ(why->at(0).needs.at(0).role, "text");
+    EXPECT_EQ(why->at(0).freed_bytes, storage.disk_report()->store.file_bytes);
+    const auto disk = storage.disk_report();
+    ASSERT_EQ(disk->apps.size(), 1U);
+    EXPECT_GT(disk->apps[0].bytes, weights_.size());
+    ASSERT_EQ(disk->models.size(), 1U);
+    EXPECT_EQ(disk->models[0].name, "locara/tiny:f32");
+    write(home_.apps() / "locara/first/1.0.0/lock.json", "{}");
+    const auto refused = storage.collect_garbage(all());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::Corrupt);
+    EXPECT_THAT(refused.error().message(), HasSubstr("locara/first"));
+    EXPECT_TRUE(storage.disk_report().error().code() == ErrorCode::Corrupt);
+}
+
+TEST_F(StorageTest, weights_of_other_programs_are_adopted_by_content) {
+    auto installer = open_with_hub();
+    auto storage = installer.storage();
+    const fs::path blob = fill_cache();
+    write(cache_ / "models--org--bad/blobs/x",
+          std::string("\x80\x04\x95", 3) + std::string(70'000, 'c'));
+    AdoptRequest request;
+    request.environment = hugging_;
+    request.dry_run = AdoptRequest::DryRun::Yes;
+    auto report = storage.adopt(request, null_progress());
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(report->adopted_bytes, weights_.size());
+    request.dry_run = AdoptRequest::DryRun::No;
+    report = storage.adopt(request, null_progress());
+    ASSERT_TRUE(report);
+    ASSERT_EQ(report->items.size(), 2U) << "small files are not even looked at";
+    EXPECT_EQ(report->items[0].outcome, Outcome::Refused) << "a pickle under any name";
+    EXPECT_EQ(report->items[1].outcome, Outcome::Adopted);
+    EXPECT_EQ(report->items[1].file.place, "Hugging Face cache");
+    EXPECT_EQ(report->items[1].digest, weights_digest_);
+    EXPECT_EQ(storage.adopt(request, null_progress())->items[1].outcome, Outcome::AlreadyHere);
+    const auto why = storage.why(blob.string());
+    ASSERT_TRUE(why) << why.error().describe();
+    EXPECT_EQ(why->at(0).adopted->from, fs::canonical(blob));
+    // And an install fetches no weights.
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->here_bytes, weights_.size());
+    ASSERT_TRUE(installer.install(*plan, null_progress()));
+    EXPECT_EQ(installer.verify(std::nullopt, {}, null_progress())->problems.size(), 0U);
+    // Removing the app leaves what the other program has in any case.
+    ASSERT_TRUE(installer.remove(*manifest::AppId::parse("locara/first")));
+    EXPECT_TRUE(fs::exists(blob));
+    EXPECT_EQ(storage.why(weights_digest_.render())->at(0).needs.size(), 0U);
+}
+
+TEST_F(StorageTest, names_tell_what_need_not_be_fetched) {
+    auto installer = open_with_hub();
+    auto storage = installer.storage();
+    fill_cache();
+    const auto named = storage.find_named({weights_digest_}, hugging_);
+    ASSERT_EQ(named.size(), 1U);
+    EXPECT_EQ(named[0].size, weights_.size());
+    EXPECT_THAT(storage.find_named({crypto::sha256({})}, hugging_), IsEmpty());
+}
+
+TEST_F(StorageTest, places_are_found_by_variables_and_patterns) {
+    const std::string big(kMinForeignBytes, 'x');
+    const fs::path home = temp_.path() / "ana";
+    const std::string hex = crypto::sha256(as_bytes(big)).render();
+    write(home / ".ollama/models/blobs" / ("sha256-" + hex), big);
+    write(home / ".ollama/models/blobs/sha256-short-partial", "x");
+    write(home / ".lmstudio/models/org/repo/model.gguf", big + "2");
+    write(home / ".lmstudio/models/org/repo/readme.md", big);
+    write(home / ".cache/huggingface/hub/blobs/91" / hex, big + "3");
+    fs::create_directories(home / ".cache/huggingface/hub/models--a--b/blobs");
+    fs::create_symlink("../../blobs/91/" + hex,
+                       home / ".cache/huggingface/hub/models--a--b/blobs" / std::string(64, 'a'));
+    const auto files = find_foreign(environment({{"HOME", home.string()}}));
+    ASSERT_EQ(files.size(), 3U);
+    EXPECT_EQ(files[0].place, "Hugging Face cache");
+    EXPECT_EQ(files[0].named->render(), std::string(64, 'a')) << "the name in the repository";
+    EXPECT_EQ(files[1].place, "LM Studio");
+    EXPECT_EQ(files[1].hint, "org/repo/model.gguf");
+    EXPECT_EQ(files[2].place, "Ollama");
+    EXPECT_EQ(files[2].named->render(), hex);
+    EXPECT_THAT(find_foreign(environment({})), IsEmpty());
+}
+
+TEST_F(StorageTest, a_folder_that_was_downloaded_to_is_walked_with_its_notes) {
+    const fs::path folder = temp_.path() / "downloads";
+    write(folder / "sub/tiny.gguf", weights_);
+    write(folder / ".cache/huggingface/download/sub/tiny.gguf.metadata",
+          std::string(kRevision) + "\n" + weights_digest_.render() + "\n1700000000.5\n");
+    fs::create_directory_symlink(folder, folder / "loop");
+    const auto files = find_foreign_below(folder);
+    ASSERT_TRUE(files) << files.error().describe();
+    ASSERT_EQ(files->size(), 1U);
+    EXPECT_EQ(files->at(0).named, weights_digest_);
+    EXPECT_EQ(files->at(0).hint, "sub/tiny.gguf");
+    EXPECT_EQ(find_foreign_below(temp_.path() / "no").error().code(), ErrorCode::NotFound);
+}
+
+} // namespace
+} // namespace locara::runtime
