@@ -103,7 +103,8 @@ class StaleCheck : public ::testing::Environment {
             return; // a test that did not run to its end may be the one that names a file
         }
         for (const auto& name : golden_files().take_unused()) {
-            ADD_FAILURE() << "golden file " << name << ": no test names it; " << kHowToAccept;
+            ADD_FAILURE() << "golden file " << name
+                          << ": no test names it; `./dev test --accept` removes it";
         }
     }
 };
