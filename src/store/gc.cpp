@@ -19,8 +19,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kJournalEnding = ".journal";
-
 /// Whether write_file_atomically gave a file this name.
 bool is_temporary(const std::string& name) {
     constexpr std::string_view kMark = ".tmp-";
