@@ -33,6 +33,16 @@ bool is_absent(const Error& error) {
     return error.code() == ErrorCode::NotFound || error.code() == ErrorCode::Unsupported;
 }
 
+http::ClientRequest shard_request(ByteView shard) {
+    http::ClientRequest request;
+    request.method = "POST";
+    request.headers.add("Content-Type", "application/octet-stream");
+    request.large_body = shard;
+    request.stall_timeout = kShardStall;
+    request.body_limit_bytes = kMaxAnswerBytes;
+    return request;
+}
+
 } // namespace
 
 Failure
@@ -271,13 +281,7 @@ Status CasClient::put_shard(ByteView shard,
 }
 
 Status CasClient::put_shard_v1(ByteView shard, const std::stop_token& stop) {
-    http::ClientRequest request;
-    request.method = "POST";
-    request.headers.add("Content-Type", "application/octet-stream");
-    request.large_body = shard;
-    request.stall_timeout = kShardStall;
-    request.body_limit_bytes = kMaxAnswerBytes;
-    LOCARA_CHECK(call(std::move(request), "/v1/shards", "the upload of a shard", stop));
+    LOCARA_CHECK(call(shard_request(shard), "/v1/shards", "the upload of a shard", stop));
     return {};
 }
 
@@ -286,14 +290,8 @@ Status CasClient::put_shard_v2(ByteView shard,
                                const std::stop_token& stop) {
     Retry retry(endpoint_.options.retry, endpoint_.timer, endpoint_.log);
     while (true) {
-        http::ClientRequest request;
-        request.method = "POST";
-        request.headers.add("Content-Type", "application/octet-stream");
-        request.large_body = shard;
-        request.stall_timeout = kShardStall;
-        request.body_limit_bytes = kMaxAnswerBytes;
         LOCARA_TRY(const http::ClientResponse response,
-                   call(std::move(request), "/v2/shards", "the upload of a shard", stop));
+                   call(shard_request(shard), "/v2/shards", "the upload of a shard", stop));
         std::string_view rest = response.body;
         std::optional<ShardProgress> last;
         while (!rest.empty()) {

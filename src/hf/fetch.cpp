@@ -1,5 +1,7 @@
 #include "fetch.hpp"
 
+#include "hash_beside.hpp"
+
 #include <algorithm>
 #include <limits>
 #include <thread>
@@ -9,10 +11,6 @@ namespace locara::hf {
 
 namespace {
 
-/// A failed request that brought this much counts as progress.
-constexpr std::uint64_t kProgressBytes = 64U << 10U;
-constexpr std::uint64_t kHashStepBytes = 2U << 20U;
-constexpr auto kHashPause = std::chrono::milliseconds(20);
 constexpr std::size_t kSha256Digits = 64;
 /// With it a server that has Xet answers with a few words about the file instead of its bytes.
 constexpr std::string_view kXetFileInfo = "application/vnd.xet-fileinfo+json";
@@ -305,20 +303,11 @@ Status Fetch::run(const std::stop_token& stop,
     for (std::size_t i = 0; i < count; ++i) {
         workers.emplace_back([this, i] { work(static_cast<int>(i)); });
     }
-    while (true) {
-        const auto hashed = part_.advance_hash(kHashStepBytes);
-        if (!hashed) {
-            fail(hashed.error());
-        }
-        progress(source());
-        std::unique_lock lock(mutex_);
-        if (running_ == 0) {
-            break;
-        }
-        if (!hashed || *hashed == 0) {
-            changed_.wait_for(lock, kHashPause, [this] { return running_ == 0; });
-        }
-    }
+    hash_beside(
+        part_,
+        {mutex_, changed_, running_},
+        [&] { progress(source()); },
+        [this](Error error) { fail(std::move(error)); });
     workers.clear(); // joins
     if (stop.stop_requested()) {
         return Error(ErrorCode::Cancelled, "stopped; what has arrived is kept");

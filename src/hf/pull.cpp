@@ -1,5 +1,6 @@
 #include "client_state.hpp"
 #include "fetch.hpp"
+#include "hash_beside.hpp"
 #include "resolve.hpp"
 #include "xet_fetch.hpp"
 
@@ -13,7 +14,6 @@ constexpr auto kReportEvery = std::chrono::milliseconds(100);
 constexpr int kMaxConnections = 32;
 constexpr std::uint64_t kMinRangeBytes = 64U << 10U;
 constexpr std::uint64_t kMaxRangeBytes = 1U << 30U;
-constexpr std::uint64_t kHashStepBytes = 2U << 20U;
 constexpr std::string_view kOnDisk = "already on disk";
 
 Status check(const FileRef& file, const PullOptions& options) {

@@ -8,6 +8,9 @@
 
 namespace locara::hf {
 
+/// A failed request that brought this much counts as progress.
+inline constexpr std::uint64_t kProgressBytes = 64U << 10U;
+
 /// Why one request did not do what it should, and whether asking again may help.
 struct Failure {
     Error error;

@@ -1,5 +1,7 @@
 #include "xet_fetch.hpp"
 
+#include "hash_beside.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -7,10 +9,6 @@ namespace locara::hf {
 
 namespace {
 
-/// A failed request that brought this much counts as progress.
-constexpr std::uint64_t kProgressBytes = 64U << 10U;
-constexpr std::uint64_t kHashStepBytes = 2U << 20U;
-constexpr auto kHashPause = std::chrono::milliseconds(20);
 /// Local chunks are copied in runs of at most this, so that stopping is quick.
 constexpr std::uint64_t kRunBytes = 32U << 20U;
 /// A job with more gaps than this is fetched again as a whole instead of by plans of its own.
@@ -22,12 +20,17 @@ bool is_denial(int status) {
     return status == 401 || status == 403 || status == 404 || status == 410;
 }
 
+/// The first of the gaps (sorted) that ends after `at`.
+auto first_gap_after(const std::vector<store::Span>& gaps, std::uint64_t at) {
+    return std::upper_bound(
+        gaps.begin(), gaps.end(), at, [](std::uint64_t wanted, const store::Span& one) {
+            return wanted < one.end;
+        });
+}
+
 /// How much of `span` the gaps (sorted) cover.
 std::uint64_t overlap(const std::vector<store::Span>& gaps, store::Span span) {
-    auto gap = std::upper_bound(
-        gaps.begin(), gaps.end(), span.first, [](std::uint64_t first, const store::Span& one) {
-            return first < one.end;
-        });
+    auto gap = first_gap_after(gaps, span.first);
     std::uint64_t bytes = 0;
     for (; gap != gaps.end() && gap->first < span.end; ++gap) {
         bytes += std::min(gap->end, span.end) - std::max(gap->first, span.first);
@@ -331,20 +334,11 @@ Status XetFetch::run(const std::stop_token& stop,
     for (int i = 1; i < options_.connections; ++i) {
         workers.emplace_back([this] { work(); });
     }
-    while (true) {
-        const auto hashed = part_.advance_hash(kHashStepBytes);
-        if (!hashed) {
-            fail(hashed.error());
-        }
-        progress(source());
-        std::unique_lock lock(mutex_);
-        if (running_ == 0) {
-            break;
-        }
-        if (!hashed || *hashed == 0) {
-            changed_.wait_for(lock, kHashPause, [this] { return running_ == 0; });
-        }
-    }
+    hash_beside(
+        part_,
+        {mutex_, changed_, running_},
+        [&] { progress(source()); },
+        [this](Error error) { fail(std::move(error)); });
     workers.clear(); // joins
     if (stop.stop_requested()) {
         return Error(ErrorCode::Cancelled, "stopped; what has arrived is kept");
@@ -561,11 +555,7 @@ std::vector<store::Span> XetFetch::spans_of(const Job& job,
                                             const std::vector<store::Span>& gaps) const {
     std::vector<store::Span> spans;
     for (const Place& place : job.places) {
-        for (auto gap = std::upper_bound(
-                 gaps.begin(),
-                 gaps.end(),
-                 place.span.first,
-                 [](std::uint64_t first, const store::Span&one) { return first < one.end; });
+        for (auto gap = first_gap_after(gaps, place.span.first);
              gap != gaps.end() && gap->first < place.span.end;
              ++gap) {
             spans.push_back(
