@@ -26,16 +26,22 @@ bool is_verdict(const Error& error) {
     }
 }
 
-Status check_xorb(Cas::State& cas, const xet::XorbHash& xorb, const ObjectInfo& object) {
-    xet::XorbReader reader(nullptr);
+/// The whole object in pieces, in memory of one.
+Status read_through(Cas::State& cas, const ObjectInfo& object, const Sink& sink) {
     Bytes window(kWindowBytes);
     for (std::uint64_t offset = 0; offset < object.size;) {
         const auto piece = std::span(window).first(
             static_cast<std::size_t>(std::min<std::uint64_t>(window.size(), object.size - offset)));
         LOCARA_CHECK(cas.backend.read(object.key, offset, piece));
-        LOCARA_CHECK(reader.update(piece));
+        LOCARA_CHECK(sink(piece));
         offset += piece.size();
     }
+    return {};
+}
+
+Status check_xorb(Cas::State& cas, const xet::XorbHash& xorb, const ObjectInfo& object) {
+    xet::XorbReader reader(nullptr);
+    LOCARA_CHECK(read_through(cas, object, [&](ByteView piece) { return reader.update(piece); }));
     LOCARA_TRY(const auto seen, reader.finish());
     if (!seen.footer) {
         return bad("it has no footer");
@@ -104,14 +110,7 @@ Status check_object(Cas::State& cas, const ObjectInfo& object) {
 Status set_aside(Cas::State& cas, const ObjectInfo& object) {
     LOCARA_TRY(const Key aside, Key::parse(std::string(kQuarantine) + object.key.render()));
     LOCARA_TRY(Staged staged, cas.backend.stage());
-    Bytes window(kWindowBytes);
-    for (std::uint64_t offset = 0; offset < object.size;) {
-        const auto piece = std::span(window).first(
-            static_cast<std::size_t>(std::min<std::uint64_t>(window.size(), object.size - offset)));
-        LOCARA_CHECK(cas.backend.read(object.key, offset, piece));
-        LOCARA_CHECK(staged.append(piece));
-        offset += piece.size();
-    }
+    LOCARA_CHECK(read_through(cas, object, [&](ByteView piece) { return staged.append(piece); }));
     LOCARA_CHECK(cas.backend.put_if_absent(aside, std::move(staged)));
     LOCARA_CHECK(cas.backend.remove(object.key));
     if (const auto xorb = parse_xorb_key(object.key.render())) {
