@@ -170,7 +170,8 @@ Result<int> run_verify(Context& context, const VerifyRequest& request) {
                             {"bad", std::move(bad)}});
     }
     for (const auto& problem : outcome.problems) {
-        context.say("bad  " + clean(problem.subject) + ": " + clean(problem.text));
+        context.say(context.err_style().paint(Tone::Bad, "bad") + "  " + clean(problem.subject) +
+                    ": " + clean(problem.text));
     }
     if (!outcome.problems.empty()) {
         return Error(ErrorCode::Corrupt,
