@@ -336,47 +336,87 @@ int http_status(ErrorCode code) {
     return 500;
 }
 
-ByteRange resolve_range(std::optional<std::string_view> header, std::uint64_t size) {
-    const ByteRange whole{ByteRange::Kind::Whole, 0, size};
-    constexpr std::string_view kUnit = "bytes=";
-    if (!header || header->size() <= kUnit.size() ||
-        !equals_ignoring_case(header->substr(0, kUnit.size()), kUnit)) {
-        return whole;
-    }
-    const std::string_view spec = trim(header->substr(kUnit.size()));
+namespace {
+
+/// One range of a header ("0-99", "100-", "-7") against `size` bytes; nothing when malformed.
+std::optional<ByteRange> resolve_one(std::string_view spec, std::uint64_t size) {
     const std::size_t dash = spec.find('-');
-    if (dash == std::string_view::npos || spec.find(',') != std::string_view::npos) {
-        return whole;
+    if (dash == std::string_view::npos) {
+        return std::nullopt;
     }
     const std::string_view first_text = spec.substr(0, dash);
     const std::string_view last_text = spec.substr(dash + 1);
     if (first_text.empty()) {
         const auto suffix = parse_number(last_text);
         if (!suffix) {
-            return whole;
+            return std::nullopt;
         }
         if (*suffix == 0 || size == 0) {
-            return {ByteRange::Kind::Unsatisfiable, 0, 0};
+            return ByteRange{ByteRange::Kind::Unsatisfiable, 0, 0};
         }
         const std::uint64_t length = std::min(*suffix, size);
-        return {ByteRange::Kind::Part, size - length, length};
+        return ByteRange{ByteRange::Kind::Part, size - length, length};
     }
     const auto first = parse_number(first_text);
     if (!first) {
-        return whole;
+        return std::nullopt;
     }
     std::uint64_t last = size == 0 ? 0 : size - 1;
     if (!last_text.empty()) {
         const auto given = parse_number(last_text);
         if (!given || *given < *first) {
-            return whole;
+            return std::nullopt;
         }
         last = std::min(*given, last);
     }
     if (*first >= size) {
-        return {ByteRange::Kind::Unsatisfiable, 0, 0};
+        return ByteRange{ByteRange::Kind::Unsatisfiable, 0, 0};
     }
-    return {ByteRange::Kind::Part, *first, last - *first + 1};
+    return ByteRange{ByteRange::Kind::Part, *first, last - *first + 1};
+}
+
+/// What follows "bytes=", if the header is about bytes.
+std::optional<std::string_view> range_list(std::optional<std::string_view> header) {
+    constexpr std::string_view kUnit = "bytes=";
+    if (!header || header->size() <= kUnit.size() ||
+        !equals_ignoring_case(header->substr(0, kUnit.size()), kUnit)) {
+        return std::nullopt;
+    }
+    return trim(header->substr(kUnit.size()));
+}
+
+} // namespace
+
+ByteRange resolve_range(std::optional<std::string_view> header, std::uint64_t size) {
+    const ByteRange whole{ByteRange::Kind::Whole, 0, size};
+    const auto list = range_list(header);
+    if (!list || list->find(',') != std::string_view::npos) {
+        return whole;
+    }
+    return resolve_one(*list, size).value_or(whole);
+}
+
+std::optional<std::vector<ByteRange>>
+resolve_ranges(std::optional<std::string_view> header, std::uint64_t size, std::size_t most) {
+    auto list = range_list(header);
+    if (!list) {
+        return std::nullopt;
+    }
+    std::vector<ByteRange> ranges;
+    for (std::size_t count = 1;; ++count) {
+        const std::size_t comma = list->find(',');
+        const auto range = resolve_one(trim(list->substr(0, comma)), size);
+        if (!range || count > most) {
+            return std::nullopt;
+        }
+        if (range->kind == ByteRange::Kind::Part) {
+            ranges.push_back(*range);
+        }
+        if (comma == std::string_view::npos) {
+            return ranges;
+        }
+        list->remove_prefix(comma + 1);
+    }
 }
 
 bool etag_matches(std::string_view if_none_match, std::string_view etag) {
@@ -388,11 +428,34 @@ bool etag_matches(std::string_view if_none_match, std::string_view etag) {
     });
 }
 
-Response content_response(const Request& request, Content content) {
-    auto* const text = std::get_if<std::string>(&content.body);
-    auto* const file = std::get_if<FileBody>(&content.body);
-    const std::uint64_t size = text != nullptr ? text->size() : file->length;
+namespace {
 
+std::uint64_t size_of(const Content& content) {
+    if (const auto* const text = std::get_if<std::string>(&content.body)) {
+        return text->size();
+    }
+    if (const auto* const file = std::get_if<FileBody>(&content.body)) {
+        return file->length;
+    }
+    return std::get<RangedBody>(content.body).length;
+}
+
+/// Makes `size` bytes from `offset` on the body of an answer.
+void set_body(Response& response, Content content, std::uint64_t offset, std::uint64_t size) {
+    if (auto* const text = std::get_if<std::string>(&content.body)) {
+        const bool whole = size == text->size();
+        response.body = whole ? std::move(*text) : text->substr(offset, size);
+    } else if (const auto* const file = std::get_if<FileBody>(&content.body)) {
+        response.body = FileBody{file->file, file->offset + offset, size};
+    } else {
+        response.body = std::get<RangedBody>(content.body).open(offset, size);
+    }
+}
+
+} // namespace
+
+Response content_response(const Request& request, Content content) {
+    const std::uint64_t size = size_of(content);
     Response response;
     if (!content.etag.empty()) {
         response.headers.add("ETag", content.etag);
@@ -430,16 +493,9 @@ Response content_response(const Request& request, Content content) {
                              "bytes " + std::to_string(range.offset) + "-" +
                                  std::to_string(range.offset + range.length - 1) + "/" +
                                  std::to_string(size));
-        if (text != nullptr) {
-            *text = text->substr(range.offset, range.length);
-        } else {
-            file->offset += range.offset;
-            file->length = range.length;
-        }
     }
-    response.body = text != nullptr
-                        ? std::variant<std::string, FileBody, StreamBody>(std::move(*text))
-                        : std::variant<std::string, FileBody, StreamBody>(std::move(*file));
+    const bool part = range.kind == ByteRange::Kind::Part;
+    set_body(response, std::move(content), part ? range.offset : 0, part ? range.length : size);
     return response;
 }
 

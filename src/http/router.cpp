@@ -121,9 +121,12 @@ boost::asio::awaitable<Response> Router::handle(Request request) const {
     co_return problem(404, "there is nothing at " + request.path, "not_found");
 }
 
-std::uint64_t Router::body_limit(const Request& head, std::uint64_t otherwise) const {
+BodyRule Router::body_rule(const Request& head, std::uint64_t otherwise) const {
     const Route* const route = find(head.method, head.segments);
-    return route != nullptr && route->options.body_limit ? *route->options.body_limit : otherwise;
+    BodyRule rule;
+    rule.limit = route != nullptr ? route->options.body_limit.value_or(otherwise) : otherwise;
+    rule.delivery = route != nullptr ? route->options.delivery : Delivery::Whole;
+    return rule;
 }
 
 } // namespace locara::http

@@ -1,3 +1,4 @@
+#include "piece_sender.hpp"
 #include "port_owner.hpp"
 
 #include <locara/base/secret.hpp>
@@ -19,6 +20,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -37,6 +39,7 @@
 #include <thread>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -57,7 +60,8 @@ using Stream = beast::basic_stream<asio::generic::stream_protocol, Executor>;
 /// Errors as the first element of a tuple: no exception for what clients do every day.
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
-constexpr std::size_t kFileBlock = 256U << 10U;
+/// What is written at once, under one deadline.
+constexpr std::size_t kBlock = 256U << 10U;
 
 std::string render_date() {
     const std::time_t now = std::time(nullptr);
@@ -223,6 +227,10 @@ class Session {
 
   private:
     class ChunkWriter;
+    class Incoming;
+
+    using WholeParser = beast::http::request_parser<beast::http::string_body>;
+    using StreamParser = beast::http::request_parser<beast::http::buffer_body>;
 
     /// Reads one request and answers it; whether the connection may carry another.
     asio::awaitable<bool> serve_one() {
@@ -239,7 +247,7 @@ class Session {
             buffer_.commit(count);
         }
 
-        beast::http::request_parser<beast::http::string_body> parser;
+        WholeParser parser;
         parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
         parser.body_limit(boost::none); // Set below, when the route is known.
         stream_.expires_after(limits.header_timeout);
@@ -268,24 +276,24 @@ class Session {
         }
 
         // The body, after its limit.
-        const std::uint64_t limit =
-            shared_.options.body_limit ? shared_.options.body_limit(request) : limits.body_bytes;
+        BodyRule rule;
+        rule.limit = limits.body_bytes;
+        if (shared_.options.body_rule) {
+            rule = shared_.options.body_rule(request);
+        }
         const auto announced = parser.content_length();
-        if (announced && *announced > limit) {
-            co_await refuse_body(request, limit);
+        if (announced && *announced > rule.limit) {
+            co_await refuse_body(request, rule.limit);
             co_return false;
         }
-        parser.body_limit(limit);
+        parser.body_limit(rule.limit);
+        if (rule.delivery == Delivery::Streamed) {
+            StreamParser streamed(std::move(parser));
+            co_return co_await serve_streamed(std::move(request), streamed);
+        }
         if (!parser.is_done()) {
-            if (holds_token(request.headers.find("Expect").value_or(""), "100-continue")) {
-                constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-                stream_.expires_after(limits.write_timeout);
-                const auto [error, count] = co_await asio::async_write(
-                    stream_, asio::buffer(kContinue.data(), kContinue.size()), kNoThrow);
-                static_cast<void>(count);
-                if (error) {
-                    co_return false;
-                }
+            if (!co_await send_continue(request)) {
+                co_return false;
             }
             stream_.expires_after(limits.body_timeout);
             const auto [error, count] =
@@ -293,7 +301,7 @@ class Session {
             static_cast<void>(count);
             if (error == beast::http::error::body_limit ||
                 error == beast::http::error::buffer_overflow) {
-                co_await refuse_body(request, limit);
+                co_await refuse_body(request, rule.limit);
                 co_return false;
             }
             if (error) {
@@ -302,7 +310,23 @@ class Session {
             }
         }
         request.body = std::move(parser.get().body());
+        co_return co_await respond(std::move(request), nullptr);
+    }
 
+    /// Tells a client that waits for it to send its body; false when it has gone away.
+    asio::awaitable<bool> send_continue(const Request& request) {
+        if (!holds_token(request.headers.find("Expect").value_or(""), "100-continue")) {
+            co_return true;
+        }
+        constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+        co_return co_await send(kContinue);
+    }
+
+    asio::awaitable<bool> serve_streamed(Request request, StreamParser& parser);
+
+    /// Calls the handler and sends its answer; whether the connection may carry another request.
+    /// `body` is what the request streams, if it does.
+    asio::awaitable<bool> respond(Request request, const StreamParser* body) {
         const auto began = std::chrono::steady_clock::now();
         // What answering and logging need of the request after the handler has taken it.
         Request about;
@@ -315,6 +339,10 @@ class Session {
         if (!response) {
             shared_.log.debug("http", "client_left", {{"request", about.id}});
             co_return false;
+        }
+        if (body != nullptr && !body->is_done()) {
+            keep_alive_ = false; // The rest of it is still on its way.
+            linger_ = true;
         }
         const int status = response->status;
         const bool sent = co_await answer(about, std::move(*response));
@@ -460,8 +488,8 @@ class Session {
         const bool head_only = request.method == "HEAD";
         const bool body_allowed = may_have_body(response.status);
         auto* const text = std::get_if<std::string>(&response.body);
-        auto* const file = std::get_if<FileBody>(&response.body);
         auto* const stream = std::get_if<StreamBody>(&response.body);
+        PiecesBody pieces = take_pieces(response);
 
         Headers& headers = response.headers;
         headers.remove("Content-Length");
@@ -473,7 +501,7 @@ class Session {
                 keep_alive_ = false; // HTTP/1.0: the end of the connection ends the body.
             }
         } else if (body_allowed) {
-            std::uint64_t length = text != nullptr ? text->size() : file->length;
+            std::uint64_t length = text != nullptr ? text->size() : pieces.length;
             if (head_only && response.head_length) {
                 length = *response.head_length;
             }
@@ -500,16 +528,28 @@ class Session {
         if (head_only || !body_allowed || text != nullptr) {
             co_return true;
         }
-        if (file != nullptr) {
-            co_return co_await send_file(*file);
+        if (stream != nullptr) {
+            co_return co_await send_stream(*stream);
         }
-        co_return co_await send_stream(*stream);
+        co_return co_await send_pieces(std::move(pieces));
+    }
+
+    /// The pieces of an answer that is made of them, or of one file; none otherwise.
+    static PiecesBody take_pieces(Response& response) {
+        if (auto* const pieces = std::get_if<PiecesBody>(&response.body)) {
+            return std::move(*pieces);
+        }
+        const auto* const file = std::get_if<FileBody>(&response.body);
+        if (file == nullptr) {
+            return {};
+        }
+        return {file->length, [file = *file]() -> Result<Piece> { return Piece(file); }};
     }
 
     /// Sends all of `bytes`, block by block so that each has its own deadline.
     asio::awaitable<bool> send(std::string_view bytes) {
         while (!bytes.empty()) {
-            const std::string_view block = bytes.substr(0, kFileBlock);
+            const std::string_view block = bytes.substr(0, kBlock);
             stream_.expires_after(shared_.options.limits.write_timeout);
             const auto [error, count] = co_await asio::async_write(
                 stream_, asio::buffer(block.data(), block.size()), kNoThrow);
@@ -522,29 +562,34 @@ class Session {
         co_return true;
     }
 
-    /// The seam for sendfile: today the pool reads a block and the stream writes it.
-    asio::awaitable<bool> send_file(FileBody body) {
-        std::string block;
-        while (body.length > 0) {
-            block.resize(
-                static_cast<std::size_t>(std::min<std::uint64_t>(body.length, kFileBlock)));
-            const auto read = [&body, &block] {
-                const auto target = std::as_writable_bytes(std::span(block));
-                return read_exactly_at(*body.file, body.offset, target);
-            };
-            const Status status = co_await run_blocking(shared_.pool, read);
-            if (!status) {
-                shared_.log.error(
-                    "http", "file_read_failed", {{"error", status.error().describe()}});
-                co_return false;
-            }
-            if (!co_await send(block)) {
-                co_return false;
-            }
-            body.offset += block.size();
-            body.length -= block.size();
+    /// The pool pushes pieces into the socket for as long as it takes them; what does not fit is
+    /// sent from here, where waiting for the client has a deadline.
+    asio::awaitable<bool> send_pieces(PiecesBody body) {
+        // A descriptor of its own: stop() may close ours while the pool is at it.
+        Fd socket(::fcntl(stream_.socket().native_handle(), F_DUPFD_CLOEXEC, 0));
+        if (!socket.valid()) {
+            shared_.log.error("http", "answer_failed", {{"error", std::strerror(errno)}});
+            co_return false;
         }
-        co_return true;
+        PieceSender sender(std::move(socket), std::move(body));
+        const auto turn = [&sender] { return sender.run(); };
+        while (stream_.socket().is_open()) {
+            const PieceSender::Stop stop = co_await run_blocking(shared_.pool, turn);
+            if (stop == PieceSender::Stop::Done) {
+                co_return true;
+            }
+            if (stop == PieceSender::Stop::Bad) {
+                shared_.log.error(
+                    "http", "file_read_failed", {{"error", sender.error().describe()}});
+            }
+            if (stop == PieceSender::Stop::Bad || stop == PieceSender::Stop::Gone) {
+                co_return false;
+            }
+            if (stop == PieceSender::Stop::Full && !co_await send(sender.waiting())) {
+                co_return false;
+            }
+        }
+        co_return false;
     }
 
     asio::awaitable<bool> send_stream(const StreamBody& produce);
@@ -590,6 +635,79 @@ class Session::ChunkWriter : public BodyWriter {
   private:
     Session& session_;
 };
+
+/// The body of a streamed request, taken off the connection as the handler asks for it.
+class Session::Incoming : public BodyReader {
+  public:
+    Incoming(Session& session, StreamParser& parser, bool client_waits)
+        : session_(session), parser_(parser), client_waits_(client_waits) {}
+
+    asio::awaitable<Result<std::size_t>> read(std::span<std::byte> buffer) override {
+        if (parser_.is_done() || buffer.empty()) {
+            co_return std::size_t{0};
+        }
+        if (std::exchange(client_waits_, false)) {
+            constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+            if (!co_await session_.send(kContinue)) {
+                co_return Error(ErrorCode::Cancelled, "the client has gone away");
+            }
+        }
+        auto& body = parser_.get().body();
+        body.data = buffer.data();
+        body.size = buffer.size();
+        session_.stream_.expires_at(deadline());
+        const auto [error, count] =
+            co_await beast::http::async_read(session_.stream_, session_.buffer_, parser_, kNoThrow);
+        static_cast<void>(count);
+        session_.stream_.expires_never();
+        if (error && error != beast::http::error::need_buffer) {
+            co_return failure(error);
+        }
+        const std::size_t got = buffer.size() - body.size;
+        received_ += got;
+        co_return got;
+    }
+
+  private:
+    /// A slow client may go on for as long as it keeps up the slowest pace.
+    std::chrono::steady_clock::time_point deadline() const {
+        const ServerLimits& limits = session_.shared_.options.limits;
+        return began_ + limits.body_timeout +
+               std::chrono::milliseconds(received_ * 1000 / limits.slowest_body_bytes_per_second);
+    }
+
+    Error failure(error_code error) const {
+        if (error == beast::http::error::body_limit ||
+            error == beast::http::error::buffer_overflow) {
+            return Error(ErrorCode::TooLarge,
+                         "the request body is larger than what is allowed here");
+        }
+        if (error == beast::error::timeout) {
+            return Error(ErrorCode::Timeout, "the request body came too slowly");
+        }
+        if (error.category() == boost::system::system_category() || error == asio::error::eof ||
+            error == beast::http::error::partial_message ||
+            error == beast::http::error::end_of_stream) {
+            return Error(ErrorCode::Cancelled, "the client has gone away");
+        }
+        return Error(ErrorCode::InvalidArgument,
+                     "the request body is not well-formed HTTP/1.1: " + error.message());
+    }
+
+    Session& session_;
+    StreamParser& parser_;
+    bool client_waits_;
+    std::uint64_t received_ = 0;
+    const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+asio::awaitable<bool> Session::serve_streamed(Request request, StreamParser& parser) {
+    const bool client_waits =
+        holds_token(request.headers.find("Expect").value_or(""), "100-continue");
+    Incoming incoming(*this, parser, client_waits);
+    request.incoming = &incoming;
+    co_return co_await respond(std::move(request), &parser);
+}
 
 asio::awaitable<Status> Session::produce_guarded(const StreamBody& produce, BodyWriter& writer) {
     std::string failure;

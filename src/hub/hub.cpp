@@ -357,8 +357,8 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     options.log = &state.log;
     options.port_hint = "another one with --listen ADDRESS:PORT";
     const std::uint64_t limit = options.limits.body_bytes;
-    options.body_limit = [&state, limit](const http::Request& head) {
-        return state.router.body_limit(head, limit);
+    options.body_rule = [&state, limit](const http::Request& head) {
+        return state.router.body_rule(head, limit);
     };
     LOCARA_TRY(state.server,
                http::Server::start(std::move(options), [&state](http::Request request) {

@@ -149,12 +149,83 @@ TEST_F(ServerTest, refuses_an_oversize_chunked_body) {
 
 TEST_F(ServerTest, asks_the_route_for_its_body_limit) {
     ServerOptions options;
-    options.body_limit = [](const Request& head) { return head.path == "/big" ? 100U : 1U; };
+    options.body_rule = [](const Request& head) {
+        return BodyRule{head.path == "/big" ? 100U : 1U, Delivery::Whole};
+    };
     serve(echo, options);
     const std::string rest = " HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n"
                              "\r\nbody";
     EXPECT_THAT(once("POST /big" + rest), HasSubstr("[body]"));
     EXPECT_THAT(once("POST /small" + rest), StartsWith("HTTP/1.1 413 "));
+}
+
+/// Reads a streamed body in blocks of three bytes, or none of it when the path says so.
+asio::awaitable<Response> read_streamed(Request request) {
+    std::string text;
+    std::array<std::byte, 3> block{};
+    while (request.path != "/ignore") {
+        const auto count = co_await request.incoming->read(block);
+        if (!count) {
+            co_return problem(count.error());
+        }
+        if (*count == 0) {
+            break;
+        }
+        text += std::string(as_text(std::span(block).first(*count))) + "|";
+    }
+    co_return text_response(200, "text/plain", "[" + text + "]");
+}
+
+ServerOptions streaming(std::uint64_t limit) {
+    ServerOptions options;
+    options.body_rule = [limit](const Request&) { return BodyRule{limit, Delivery::Streamed}; };
+    return options;
+}
+
+TEST_F(ServerTest, streams_a_request_body_and_keeps_the_connection) {
+    serve(read_streamed, streaming(100));
+    RawClient client(server_->port());
+    client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n0123456"
+                "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n");
+    EXPECT_THAT(client.read_until("]"), EndsWith("[012|345|6|]"));
+    client.send("2\r\ncd\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(client.read_until("]"), EndsWith("[abc|d|]"));
+    EXPECT_THAT(client.read_to_end(), EndsWith("[]"));
+}
+
+TEST_F(ServerTest, answers_a_streamed_request_without_reading_it_and_closes) {
+    serve(read_streamed, streaming(1000));
+    RawClient client(server_->port());
+    client.send("POST /ignore HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                "Content-Length: 7\r\n\r\n");
+    const std::string answer = client.read_to_end();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+    EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(ServerTest, asks_for_a_streamed_body_when_it_is_read) {
+    serve(read_streamed, streaming(1000));
+    RawClient client(server_->port());
+    client.send("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n"
+                "Connection: close\r\n\r\n");
+    EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("ok");
+    EXPECT_THAT(client.read_to_end(), HasSubstr("[ok|]"));
+}
+
+TEST_F(ServerTest, bounds_a_streamed_body_in_length_and_time) {
+    ServerOptions options = streaming(5);
+    options.limits.body_timeout = milliseconds(100);
+    serve(read_streamed, options);
+    EXPECT_THAT(once("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n012345"),
+                StartsWith("HTTP/1.1 413 "));
+    const std::string chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_THAT(once(chunked + "4\r\n0123\r\n4\r\n4567\r\n0\r\n\r\n"), StartsWith("HTTP/1.1 413 "));
+    EXPECT_THAT(once(chunked + "zz\r\n"), StartsWith("HTTP/1.1 400 "));
+    RawClient slow(server_->port());
+    slow.send(chunked + "4\r\n01");
+    EXPECT_EQ(slow.read_to_end(), "");
+    EXPECT_TRUE(slow.closed());
 }
 
 TEST_F(ServerTest, refuses_what_is_ambiguous_or_broken) {
@@ -236,6 +307,70 @@ TEST_F(FileServerTest, serves_a_part_of_a_file) {
     EXPECT_THAT(part, EndsWith("\r\n\r\n" + content.substr(300'000, 399'999)));
 }
 
+TEST_F(FileServerTest, sends_pieces_of_files_and_text_as_one_body) {
+    put("0123456789");
+    serve([this](Request) -> asio::awaitable<Response> {
+        auto step = std::make_shared<int>(0); // Shared by the copies of the function.
+        Response response;
+        response.body = PiecesBody{11, [this, step]() -> Result<Piece> {
+                                       switch ((*step)++) {
+                                       case 0:
+                                           return Piece(std::string("<<"));
+                                       case 1:
+                                           return Piece(FileBody{file_, 2, 3});
+                                       case 2:
+                                           return Piece(std::string());
+                                       case 3:
+                                           return Piece(FileBody{file_, 5, 5});
+                                       default:
+                                           return Piece(std::string(">"));
+                                       }
+                                   }};
+        co_return response;
+    });
+    const std::string get = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const std::string answer = once(get);
+    EXPECT_THAT(answer, HasSubstr("Content-Length: 11\r\n"));
+    EXPECT_THAT(answer, EndsWith("\r\n\r\n<<23456789>"));
+}
+
+TEST_F(FileServerTest, cuts_the_connection_when_a_piece_fails_or_is_too_long) {
+    serve([](Request request) -> asio::awaitable<Response> {
+        Response response;
+        const bool fails = request.path == "/fails";
+        response.body = PiecesBody{5, [fails]() -> Result<Piece> {
+                                       if (fails) {
+                                           return Error(ErrorCode::Corrupt, "bad chunk");
+                                       }
+                                       return Piece(std::string("0123456"));
+                                   }};
+        co_return response;
+    });
+    for (const char* path : {"/fails", "/long"}) {
+        const std::string answer =
+            once("GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+        EXPECT_THAT(answer, EndsWith("\r\n\r\n")) << path;
+    }
+}
+
+TEST_F(FileServerTest, serves_a_file_larger_than_what_a_socket_takes) {
+    std::string big(24U << 20U, 'a');
+    for (std::size_t i = 0; i < big.size(); i += 4096) {
+        big[i] = static_cast<char>('b' + i / 4096 % 20);
+    }
+    put(big);
+    const FileBody body{file_, 0, big.size()};
+    serve([body](Request) -> asio::awaitable<Response> {
+        Response response;
+        response.body = body;
+        co_return response;
+    });
+    const std::string answer = once("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const std::size_t end = answer.find("\r\n\r\n");
+    ASSERT_NE(end, std::string::npos);
+    EXPECT_TRUE(answer.compare(end + 4, std::string::npos, big) == 0);
+}
+
 TEST_F(FileServerTest, cuts_the_connection_when_a_file_is_shorter_than_promised) {
     put("short");
     serve([this](Request) -> asio::awaitable<Response> {
@@ -245,7 +380,7 @@ TEST_F(FileServerTest, cuts_the_connection_when_a_file_is_shorter_than_promised)
     });
     const std::string answer = once(get("/"));
     EXPECT_THAT(answer, HasSubstr("Content-Length: 100\r\n"));
-    EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
+    EXPECT_THAT(answer, EndsWith("\r\n\r\nshort")); // and then the end of the connection
 }
 
 asio::awaitable<Status> three_pieces(BodyWriter& writer) {
@@ -512,7 +647,7 @@ class RouterTest : public ServerTest {
         router_.add("GET", "/api/models", say("list"));
         router_.add("POST", "/api/models", say("make"), {.body_limit = 3});
         ServerOptions options;
-        options.body_limit = [this](const Request& head) { return router_.body_limit(head, 10); };
+        options.body_rule = [this](const Request& head) { return router_.body_rule(head, 10); };
         serve([this](Request request) { return router_.handle(std::move(request)); }, options);
     }
 

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -94,6 +95,19 @@ struct Peer {
     bool is_unix() const { return uid.has_value(); }
 };
 
+/// A request body that is read while it arrives, for routes that ask for it.
+class BodyReader {
+  public:
+    virtual ~BodyReader() = default;
+
+    /// Fills the beginning of `buffer` and returns how many bytes that were: fewer than it holds
+    /// only at the end, and 0 there. Errors: TooLarge (the route's limit), InvalidArgument (broken
+    /// chunk coding), Timeout, Cancelled (the client has gone away). After an error there is
+    /// nothing more to read, but the request can still be answered. A body that is not read to its
+    /// end costs the client its connection.
+    virtual boost::asio::awaitable<Result<std::size_t>> read(std::span<std::byte> buffer) = 0;
+};
+
 struct Request {
     std::string method;                ///< "GET", as sent.
     std::string target;                ///< As sent, always starts with '/' ("*" for OPTIONS).
@@ -101,7 +115,10 @@ struct Request {
     std::vector<std::string> segments; ///< The path split and then decoded, see split_path.
     Query query;
     Headers headers;
-    std::string body; ///< Whole, at most the body limit of the route.
+    std::string body; ///< Whole, at most the body limit of the route; empty when it is streamed.
+    /// Instead of `body` on a route with Delivery::Streamed, else null. Borrowed: it is good until
+    /// the handler returns, and on the handler's strand only.
+    BodyReader* incoming = nullptr;
     Peer peer;
     std::string id; ///< Random, 16 hex digits; also sent back as X-Request-Id.
     /// What a Router's pattern caught; empty without a router.
@@ -116,6 +133,18 @@ struct FileBody {
     std::shared_ptr<const Fd> file; ///< Shared by the response and whoever caches the open file.
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
+};
+
+/// A body of known length, put together while it is sent: stretches of files, which the kernel
+/// sends by itself, and text between them.
+using Piece = std::variant<std::string, FileBody>;
+
+struct PiecesBody {
+    std::uint64_t length = 0; ///< Of all pieces together.
+    /// Makes the next piece; may block, it runs on the server's pool, one call at a time. Called
+    /// until the pieces have `length` bytes. An error, or pieces that are longer, cut the
+    /// connection.
+    std::function<Result<Piece>()> next;
 };
 
 /// What a streaming handler writes to.
@@ -137,7 +166,7 @@ using StreamBody = std::function<boost::asio::awaitable<Status>(BodyWriter&)>;
 struct Response {
     int status = 200;
     Headers headers;
-    std::variant<std::string, FileBody, StreamBody> body;
+    std::variant<std::string, FileBody, PiecesBody, StreamBody> body;
 
     /// For a HEAD request whose handler knows the length but made no body.
     std::optional<std::uint64_t> head_length;
@@ -181,9 +210,22 @@ ByteRange resolve_range(std::optional<std::string_view> header, std::uint64_t si
 /// Whether an If-None-Match value names this entity tag (`etag` with its quotes; weak comparison).
 bool etag_matches(std::string_view if_none_match, std::string_view etag);
 
-/// Bytes to serve with ranges and conditions: a file, or text that is here already.
+/// All the ranges of a `Range` header in the order they were given, for who answers
+/// multipart/byteranges. Nothing when there is no such header, it is malformed, names another unit,
+/// or has more than `most` ranges; a range behind the end of `size` bytes is left out.
+std::optional<std::vector<ByteRange>>
+resolve_ranges(std::optional<std::string_view> header, std::uint64_t size, std::size_t most);
+
+/// Content that is put together for the part of it that is asked for.
+struct RangedBody {
+    std::uint64_t length = 0;
+    /// Gives `size` bytes from `offset` on, which lie inside `length`.
+    std::function<PiecesBody(std::uint64_t offset, std::uint64_t size)> open;
+};
+
+/// Bytes to serve with ranges and conditions: a file, text that is here already, or pieces.
 struct Content {
-    std::variant<std::string, FileBody> body;
+    std::variant<std::string, FileBody, RangedBody> body;
     std::string etag; ///< With quotes, or empty for none.
     std::string content_type = "application/octet-stream";
 };

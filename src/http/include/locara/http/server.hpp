@@ -69,13 +69,26 @@ boost::asio::awaitable<std::invoke_result_t<Function&>> run_blocking(BlockingPoo
 
 struct ServerLimits {
     std::size_t header_bytes = 16U << 10U;
-    std::uint64_t body_bytes = 8U << 20U; ///< Unless ServerOptions::body_limit says else.
+    std::uint64_t body_bytes = 8U << 20U; ///< Unless ServerOptions::body_rule says else.
     std::size_t connections = 512;        ///< More wait in the kernel's backlog.
     std::chrono::milliseconds header_timeout{10'000}; ///< From the first byte to the blank line.
     std::chrono::milliseconds body_timeout{60'000};   ///< For the whole request body.
-    std::chrono::milliseconds idle_timeout{60'000};   ///< Between requests of one connection.
-    std::chrono::milliseconds write_timeout{60'000};  ///< For each block of an answer.
-    std::chrono::milliseconds stop_grace{3'000};      ///< What stop() gives to open requests.
+    /// A streamed body has body_timeout, and what it takes at this pace besides.
+    std::uint64_t slowest_body_bytes_per_second = 64U << 10U;
+    std::chrono::milliseconds idle_timeout{60'000};  ///< Between requests of one connection.
+    std::chrono::milliseconds write_timeout{60'000}; ///< For each block of an answer.
+    std::chrono::milliseconds stop_grace{3'000};     ///< What stop() gives to open requests.
+};
+
+/// How the body of a request is taken.
+enum class Delivery {
+    Whole,    ///< Request::body has it when the handler begins.
+    Streamed, ///< The handler reads Request::incoming.
+};
+
+struct BodyRule {
+    std::uint64_t limit = 0; ///< Bytes.
+    Delivery delivery = Delivery::Whole;
 };
 
 struct ServerOptions {
@@ -89,11 +102,12 @@ struct ServerOptions {
 
     ServerLimits limits;
     std::size_t io_threads = 1;
-    std::size_t pool_threads = 2; ///< Threads that read file bodies.
+    std::size_t pool_threads = 2; ///< Threads that make and send bodies of files and pieces.
 
-    /// The body limit of one request, asked when its head is there and before any of its body is
-    /// read. Without it, limits.body_bytes. Must be quick; runs on an I/O thread.
-    std::function<std::uint64_t(const Request& head)> body_limit;
+    /// How to take the body of one request, asked when its head is there and before any of its body
+    /// is read. Without it, whole and up to limits.body_bytes. Must be quick; runs on an I/O
+    /// thread.
+    std::function<BodyRule(const Request& head)> body_rule;
 
     Log* log = nullptr; ///< Borrowed; null drops everything.
     /// What to change when the port is taken, said in the error: "--listen ADDRESS:PORT".
@@ -130,6 +144,7 @@ class Server {
 
 struct RouteOptions {
     std::optional<std::uint64_t> body_limit; ///< Instead of ServerLimits::body_bytes.
+    Delivery delivery = Delivery::Whole;
 };
 
 /// A table of method + pattern -> handler. A pattern is made of literal segments, `{name}` (one
@@ -151,8 +166,8 @@ class Router {
     /// The handler for a server. The router must outlive it.
     boost::asio::awaitable<Response> handle(Request request) const;
 
-    /// For ServerOptions::body_limit.
-    std::uint64_t body_limit(const Request& head, std::uint64_t otherwise) const;
+    /// For ServerOptions::body_rule. `otherwise` is the limit of routes that have none.
+    BodyRule body_rule(const Request& head, std::uint64_t otherwise) const;
 
   private:
     struct Part {
