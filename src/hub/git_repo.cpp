@@ -27,6 +27,8 @@ void start_git() {
                                  GIT_CONFIG_LEVEL_PROGRAMDATA}) {
             git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
         }
+        // A commit that was answered for must survive a loss of power.
+        git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
         return true;
     }();
     static_cast<void>(started);
@@ -108,6 +110,58 @@ std::optional<LfsPointer> LfsPointer::parse(std::string_view text) {
     }
     return pointer;
 }
+
+// --------------------------------------------------------------------------------------- changes
+
+namespace {
+
+/// Whether anything of the index lies below the folder "a/b/".
+bool has_below(git_index* index, const std::string& folder) {
+    std::size_t position = 0;
+    return git_index_find_prefix(&position, index, folder.c_str()) == 0;
+}
+
+/// A path that is a file cannot be a folder too.
+Status check_free(git_index* index, const std::string& path) {
+    const auto conflict = [](const std::string& name) {
+        return Error(ErrorCode::Conflict, name + " would be both a file and a folder");
+    };
+    if (has_below(index, path + "/")) {
+        return conflict(path);
+    }
+    for (std::size_t slash = path.find('/'); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
+        const std::string parent = path.substr(0, slash);
+        if (git_index_get_bypath(index, parent.c_str(), 0) != nullptr) {
+            return conflict(parent);
+        }
+    }
+    return {};
+}
+
+Status apply_change(git_index* index, const GitChange& change) {
+    int code = 0;
+    if (change.kind == GitChange::Kind::Put) {
+        LOCARA_CHECK(check_free(index, change.path));
+        git_index_entry entry{};
+        entry.path = change.path.c_str();
+        entry.mode = GIT_FILEMODE_BLOB;
+        LOCARA_TRY(entry.id, parse_oid(change.blob));
+        code = git_index_add(index, &entry);
+    } else if (change.kind == GitChange::Kind::RemoveFile) {
+        code = git_index_remove(index, change.path.c_str(), 0);
+    } else if (has_below(index, change.path + "/")) {
+        code = git_index_remove_directory(index, change.path.c_str(), 0);
+    } else {
+        code = GIT_ENOTFOUND;
+    }
+    if (code == GIT_ENOTFOUND) {
+        return Error(ErrorCode::NotFound, "there is no " + change.path);
+    }
+    return code == 0 ? Status() : Status(git_failure("changing " + change.path, code));
+}
+
+} // namespace
 
 // ------------------------------------------------------------------------------------ repository
 
@@ -208,18 +262,69 @@ Result<std::string> GitRepo::write_snapshot(const GitSnapshot& snapshot) {
     if (code != 0) {
         return git_failure("writing the tree", code);
     }
+    return write_commit(
+        render_oid(&tree_id),
+        std::nullopt,
+        {snapshot.message, snapshot.author_name, snapshot.author_email, snapshot.date});
+}
+
+Result<std::string> GitRepo::write_blob(std::string_view content) {
+    git_oid id{};
+    const int code =
+        git_blob_create_from_buffer(&id, state_->repository.get(), content.data(), content.size());
+    if (code != 0) {
+        return git_failure("writing a blob", code);
+    }
+    return render_oid(&id);
+}
+
+Result<std::string> GitRepo::write_tree(const std::optional<std::string>& base,
+                                        const std::vector<GitChange>& changes) {
+    git_index* raw_index = nullptr;
+    int code = git_index_new(&raw_index);
+    const Index index(raw_index);
+    if (code == 0 && base) {
+        LOCARA_TRY(const Tree tree, state_->root(*base));
+        code = git_index_read_tree(index.get(), tree.get());
+    }
+    if (code != 0) {
+        return git_failure("reading the tree to change", code);
+    }
+    for (const GitChange& change : changes) {
+        LOCARA_CHECK(apply_change(index.get(), change));
+    }
+    git_oid tree_id{};
+    code = git_index_write_tree_to(&tree_id, index.get(), state_->repository.get());
+    if (code != 0) {
+        return git_failure("writing the tree", code);
+    }
+    return render_oid(&tree_id);
+}
+
+Result<std::string> GitRepo::write_commit(const std::string& tree_id,
+                                          const std::optional<std::string>& parent_id,
+                                          const GitSigned& by) {
+    git_repository* const repository = state_->repository.get();
+    LOCARA_TRY(const git_oid tree_oid, parse_oid(tree_id));
     git_tree* raw_tree = nullptr;
-    code = git_tree_lookup(&raw_tree, repository, &tree_id);
+    int code = git_tree_lookup(&raw_tree, repository, &tree_oid);
     const Tree tree(raw_tree);
+    git_commit* raw_parent = nullptr;
+    if (code == 0 && parent_id) {
+        LOCARA_TRY(const git_oid parent_oid, parse_oid(*parent_id));
+        code = git_commit_lookup(&raw_parent, repository, &parent_oid);
+    }
+    const Commit parent(raw_parent);
     git_signature* raw_signature = nullptr;
     if (code == 0) {
         code = git_signature_new(&raw_signature,
-                                 snapshot.author_name.c_str(),
-                                 snapshot.author_email.c_str(),
-                                 snapshot.date.time_since_epoch().count(),
+                                 by.author_name.c_str(),
+                                 by.author_email.c_str(),
+                                 by.date.time_since_epoch().count(),
                                  0);
     }
     const Signature signature(raw_signature);
+    const git_commit* parents[] = {parent.get()};
     git_oid commit_id{};
     if (code == 0) {
         code = git_commit_create(&commit_id,
@@ -228,15 +333,73 @@ Result<std::string> GitRepo::write_snapshot(const GitSnapshot& snapshot) {
                                  signature.get(),
                                  signature.get(),
                                  nullptr,
-                                 snapshot.message.c_str(),
+                                 by.message.c_str(),
                                  tree.get(),
-                                 0,
-                                 nullptr);
+                                 parent ? 1 : 0,
+                                 parents);
     }
     if (code != 0) {
         return git_failure("writing the commit", code);
     }
     return render_oid(&commit_id);
+}
+
+Status GitRepo::move_ref(const std::string& name,
+                         const std::optional<std::string>& from,
+                         const std::string& to) {
+    git_repository* const repository = state_->repository.get();
+    LOCARA_TRY(const git_oid target, parse_oid(to));
+    git_reference* raw = nullptr;
+    int code = 0;
+    if (from) {
+        LOCARA_TRY(const git_oid expected, parse_oid(*from));
+        code = git_reference_create_matching(
+            &raw, repository, name.c_str(), &target, 1, &expected, "commit");
+    } else {
+        code = git_reference_create(&raw, repository, name.c_str(), &target, 0, "commit");
+    }
+    const Reference reference(raw);
+    // A lock on the ref means that somebody is moving it just now.
+    if (code == GIT_EMODIFIED || code == GIT_EEXISTS || code == GIT_ELOCKED ||
+        (from && code == GIT_ENOTFOUND)) {
+        return Error(ErrorCode::Conflict, name + " was moved meanwhile");
+    }
+    return code == 0 ? Status() : Status(git_failure("moving " + name, code));
+}
+
+Result<std::string> GitRepo::tree_of(const std::string& commit_id) const {
+    LOCARA_TRY(const Tree tree, state_->root(commit_id));
+    return render_oid(git_tree_id(tree.get()));
+}
+
+Result<bool> GitRepo::is_lfs(const std::string& commit_id, const std::string& path) const {
+    git_attr_options options{};
+    options.version = GIT_ATTR_OPTIONS_VERSION;
+    options.flags = GIT_ATTR_CHECK_INCLUDE_COMMIT | GIT_ATTR_CHECK_NO_SYSTEM;
+    LOCARA_TRY(options.attr_commit_id, parse_oid(commit_id));
+    const char* value = nullptr;
+    const int code =
+        git_attr_get_ext(&value, state_->repository.get(), &options, path.c_str(), "filter");
+    if (code != 0) {
+        return git_failure("the attributes of " + path, code);
+    }
+    return git_attr_value(value) == GIT_ATTR_VALUE_STRING && std::string_view(value) == "lfs";
+}
+
+Result<bool> GitRepo::is_ignored(const std::string& rules, const std::string& path) {
+    git_repository* const repository = state_->repository.get();
+    int ignored = 0;
+    int code = git_ignore_clear_internal_rules(repository);
+    if (code == 0) {
+        code = git_ignore_add_rule(repository, rules.c_str());
+    }
+    if (code == 0) {
+        code = git_ignore_path_is_ignored(&ignored, repository, path.c_str());
+    }
+    if (code != 0) {
+        return git_failure("the ignore rules for " + path, code);
+    }
+    return ignored != 0;
 }
 
 Status GitRepo::set_ref(const std::string& name, const std::string& commit_id) {
@@ -327,6 +490,61 @@ Result<GitCommit> GitRepo::commit(const std::string& id) const {
                      summary != nullptr ? summary : "",
                      message != nullptr ? message : "",
                      TimePoint(std::chrono::seconds(git_commit_time(raw)))};
+}
+
+namespace {
+
+/// The object at a path of a tree; nothing if there is none.
+std::optional<git_oid> object_at(const git_tree* tree, const std::string& path) {
+    git_tree_entry* raw = nullptr;
+    const int code = git_tree_entry_bypath(&raw, tree, path.c_str());
+    const TreeEntry entry(raw);
+    return code == 0 ? std::optional(*git_tree_entry_id(raw)) : std::nullopt;
+}
+
+bool same_object(const std::optional<git_oid>& a, const std::optional<git_oid>& b) {
+    return a.has_value() == b.has_value() && (!a || git_oid_equal(&*a, &*b) != 0);
+}
+
+} // namespace
+
+Result<std::vector<GitCommit>> GitRepo::last_changes(const std::string& commit_id,
+                                                     const std::vector<std::string>& paths,
+                                                     std::size_t limit) const {
+    std::vector<std::string> found(paths.size());
+    std::size_t open = paths.size();
+    std::string current = commit_id;
+    LOCARA_TRY(Tree tree, state_->root(current));
+    for (std::size_t step = 1; open > 0; ++step) {
+        LOCARA_TRY(const git_oid oid, parse_oid(current));
+        git_commit* raw = nullptr;
+        const int code = git_commit_lookup(&raw, state_->repository.get(), &oid);
+        const Commit commit(raw);
+        if (code != 0) {
+            return git_failure("commit " + current, code);
+        }
+        const bool last = step >= limit || git_commit_parentcount(raw) == 0;
+        const std::string parent = last ? "" : render_oid(git_commit_parent_id(raw, 0));
+        Tree older;
+        if (!last) {
+            LOCARA_TRY(older, state_->root(parent));
+        }
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+            if (found[i].empty() && (last || !same_object(object_at(tree.get(), paths[i]),
+                                                          object_at(older.get(), paths[i])))) {
+                found[i] = current;
+                --open;
+            }
+        }
+        current = parent;
+        tree = std::move(older);
+    }
+    std::vector<GitCommit> commits;
+    for (const std::string& id : found) {
+        LOCARA_TRY(GitCommit one, commit(id));
+        commits.push_back(std::move(one));
+    }
+    return commits;
 }
 
 Result<Tree> GitRepo::State::root(const std::string& commit_id) const {

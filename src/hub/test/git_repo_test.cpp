@@ -138,5 +138,107 @@ TEST(GitRepo, reports_absence) {
     EXPECT_EQ(GitRepo::open("/nonexistent/repo").error().code(), ErrorCode::NotFound);
 }
 
+// --------------------------------------------------------------------------------------- changes
+
+class GitChangeTest : public GitRepoTest {
+  protected:
+    GitChange put(const std::string& path, std::string_view content) {
+        auto blob = repo_->write_blob(content);
+        EXPECT_TRUE(blob);
+        return {GitChange::Kind::Put, path, *blob};
+    }
+
+    /// Commits changes to main on top of what it is, an hour after the commit before.
+    std::string commit(const std::vector<GitChange>& changes) {
+        const auto head = repo_->resolve("main");
+        const auto tree = repo_->write_tree(*head, changes);
+        EXPECT_TRUE(tree) << tree.error().describe();
+        clock_ += std::chrono::hours(1);
+        const auto made = repo_->write_commit(*tree, *head, {"more\n", "ana", "a@b", clock_});
+        EXPECT_TRUE(made) << made.error().describe();
+        const Status moved = repo_->move_ref("refs/heads/main", *head, *made);
+        EXPECT_TRUE(moved) << moved.error().describe();
+        return *made;
+    }
+
+    std::string content(const std::string& revision, const std::string& path) {
+        const auto commit_id = repo_->resolve(revision);
+        const auto entry = repo_->find(*commit_id, path);
+        EXPECT_TRUE(entry && *entry) << path;
+        return entry && *entry ? *repo_->read_blob((*entry)->oid, 1000) : "";
+    }
+
+    TimePoint clock_ = *parse_time("2026-01-01T00:00:00Z");
+};
+
+TEST_F(GitChangeTest, puts_and_removes_files_and_folders_and_keeps_the_rest) {
+    commit({put("a.txt", "two"),
+            put("new/deep/c.txt", "c"),
+            {GitChange::Kind::RemoveFile, "m.gguf", ""},
+            {GitChange::Kind::RemoveFolder, "sub", ""}});
+    EXPECT_EQ(content("main", "a.txt"), "two");
+    EXPECT_EQ(content("main", "new/deep/c.txt"), "c");
+    const auto all = repo_->list(*repo_->resolve("main"), "", GitRepo::Recursive::Yes);
+    EXPECT_EQ(all->size(), 4U); // a.txt, new, new/deep, new/deep/c.txt
+    EXPECT_EQ(content(commit_, "a.txt"), "hi");
+}
+
+TEST_F(GitChangeTest, refuses_to_remove_what_is_not_there_and_to_mix_files_and_folders) {
+    const auto code = [this](const GitChange& change) {
+        const auto tree = repo_->write_tree(commit_, {change});
+        EXPECT_FALSE(tree) << change.path;
+        return tree ? ErrorCode::Internal : tree.error().code();
+    };
+    EXPECT_EQ(code({GitChange::Kind::RemoveFile, "none", ""}), ErrorCode::NotFound);
+    EXPECT_EQ(code({GitChange::Kind::RemoveFile, "sub", ""}), ErrorCode::NotFound);
+    EXPECT_EQ(code({GitChange::Kind::RemoveFolder, "a.txt", ""}), ErrorCode::NotFound);
+    EXPECT_EQ(code(put("sub", "x")), ErrorCode::Conflict);
+    EXPECT_EQ(code(put("a.txt/b", "x")), ErrorCode::Conflict);
+    EXPECT_TRUE(repo_->write_tree(
+        commit_, {{GitChange::Kind::RemoveFile, "a.txt", ""}, put("a.txt/b", "x")}));
+}
+
+TEST_F(GitChangeTest, moves_a_ref_only_from_where_the_caller_thinks_it_is) {
+    const std::string next = commit({put("a.txt", "two")});
+    EXPECT_EQ(repo_->move_ref("refs/heads/main", commit_, commit_).error().code(),
+              ErrorCode::Conflict);
+    EXPECT_EQ(repo_->move_ref("refs/heads/main", std::nullopt, commit_).error().code(),
+              ErrorCode::Conflict);
+    EXPECT_EQ(repo_->move_ref("refs/heads/none", commit_, next).error().code(),
+              ErrorCode::Conflict);
+    EXPECT_TRUE(repo_->move_ref("refs/heads/side", std::nullopt, commit_));
+    EXPECT_EQ(*repo_->resolve("main"), next);
+    EXPECT_EQ(*repo_->resolve("side"), commit_);
+}
+
+TEST_F(GitChangeTest, finds_the_commit_that_last_changed_each_path) {
+    const std::string second = commit({put("sub/b.txt", "b")});
+    const std::string third = commit({put("a.txt", "two")});
+    const auto last = repo_->last_changes(third, {"a.txt", "sub", "sub/b.txt", "m.gguf"});
+    ASSERT_TRUE(last) << last.error().describe();
+    EXPECT_EQ((*last)[0].id, third);
+    EXPECT_EQ((*last)[1].id, second);
+    EXPECT_EQ((*last)[2].id, second);
+    EXPECT_EQ((*last)[3].id, commit_);
+    EXPECT_EQ((*repo_->last_changes(third, {"m.gguf"}, 2))[0].id, second);
+}
+
+TEST_F(GitChangeTest, reads_attributes_of_a_commit_and_ignore_rules) {
+    const std::string rules = commit({put(".gitattributes",
+                                          "*.bin filter=lfs -text\n*.lfs.* filter=lfs\n"
+                                          "/a[[:space:]]b.txt filter=lfs\n"),
+                                      put("sub/.gitattributes", "keep.bin -filter\n")});
+    for (const char* path : {"x.bin", "deep/y.bin", "a.lfs.txt", "a b.txt"}) {
+        EXPECT_TRUE(*repo_->is_lfs(rules, path)) << path;
+    }
+    for (const char* path : {"x.txt", "sub/keep.bin", "c/a b.txt"}) {
+        EXPECT_FALSE(*repo_->is_lfs(rules, path)) << path;
+    }
+    EXPECT_FALSE(*repo_->is_lfs(commit_, "x.bin"));
+    EXPECT_TRUE(*repo_->is_ignored("*.log\n!keep.log\n", "a/b.log"));
+    EXPECT_FALSE(*repo_->is_ignored("*.log\n!keep.log\n", "keep.log"));
+    EXPECT_FALSE(*repo_->is_ignored("", "b.log"));
+}
+
 } // namespace
 } // namespace locara::hub

@@ -73,6 +73,26 @@ struct GitSnapshot {
     TimePoint date;
 };
 
+/// One change of a commit to be made on top of another. Changes apply in their order.
+struct GitChange {
+    enum class Kind {
+        Put,         ///< A file: the blob `blob`.
+        RemoveFile,  ///< NotFound if there is none.
+        RemoveFolder ///< With all below it; NotFound if there is none.
+    };
+    Kind kind = Kind::Put;
+    std::string path;
+    std::string blob; ///< 40 hex digits.
+};
+
+/// Who makes a commit, when and why.
+struct GitSigned {
+    std::string message;
+    std::string author_name;
+    std::string author_email;
+    TimePoint date;
+};
+
 class GitRepo {
   public:
     /// Makes an empty bare repository whose HEAD is `main`; what is there already stays.
@@ -92,6 +112,41 @@ class GitRepo {
     /// Writes a commit without parents that holds exactly these files, and returns its id. The same
     /// snapshot always has the same id. No ref points to it yet.
     Result<std::string> write_snapshot(const GitSnapshot& snapshot);
+
+    /// Writes a file's content and returns the id of its blob.
+    Result<std::string> write_blob(std::string_view content);
+
+    /// Writes the tree that `changes` make of the commit `base` (of nothing without one) and
+    /// returns its id. Errors: those of GitChange; Conflict when a path is a file and a folder at
+    /// once.
+    Result<std::string> write_tree(const std::optional<std::string>& base,
+                                   const std::vector<GitChange>& changes);
+
+    /// Writes a commit of a tree and returns its id; no ref points to it yet.
+    Result<std::string> write_commit(const std::string& tree,
+                                     const std::optional<std::string>& parent,
+                                     const GitSigned& by);
+
+    /// Makes a ref (`from` absent) or moves it from the commit `from` to `to`. Conflict when it is
+    /// not what the caller thought.
+    Status move_ref(const std::string& name,
+                    const std::optional<std::string>& from,
+                    const std::string& to);
+
+    /// The id of a commit's tree.
+    Result<std::string> tree_of(const std::string& commit) const;
+
+    /// For each path the commit that last changed what is there, as seen from `commit` along first
+    /// parents: a path that still has none after `limit` commits gets the oldest one looked at.
+    Result<std::vector<GitCommit>> last_changes(const std::string& commit,
+                                                const std::vector<std::string>& paths,
+                                                std::size_t limit = 1000) const;
+
+    /// Whether .gitattributes of a commit give a path to Git LFS ("filter=lfs").
+    Result<bool> is_lfs(const std::string& commit, const std::string& path) const;
+
+    /// Whether the rules of a .gitignore text leave a path out.
+    Result<bool> is_ignored(const std::string& rules, const std::string& path);
 
     /// Makes or moves a ref.
     Status set_ref(const std::string& name, const std::string& commit);
