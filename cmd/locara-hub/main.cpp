@@ -1,4 +1,6 @@
 // locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
+#include "account_commands.hpp"
+
 #include <locara/crypto/sha256.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/seed.hpp>
@@ -176,10 +178,11 @@ int main(int argc, char** argv) {
         "  locara-hub serve --data /var/lib/locara-hub\n"
         "  locara-hub serve --data ./hub --listen 127.0.0.1:0 --seed build/share/locara/seed\n"
         "  locara-hub pin --write models/quick-add\n"
+        "  locara-hub user add ana --data DATA\n"
+        "  locara-hub token create --data DATA --user ana --role write\n"
         "A client trusts a hub by the root in its data folder:\n"
         "  locara hub add http://127.0.0.1:17864 --root DATA/root.json");
     Options options;
-
     CLI::App* const serve_command = app.add_subcommand("serve", "serve a data folder");
     serve_command->add_option("--data", options.data, "folder of this hub; made if it is not there")
         ->required();
@@ -203,15 +206,18 @@ int main(int argc, char** argv) {
         ->required();
     pin_command->add_flag("--write", options.write, "write them into manifest.json");
 
+    const AccountCommands accounts(app);
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     try {
-        const Status done = serve_command->parsed()  ? serve(options)
-                            : init_command->parsed() ? init(options)
-                                                     : pin(options);
+        const Status done = accounts.parsed()         ? accounts.run()
+                            : serve_command->parsed() ? serve(options)
+                            : init_command->parsed()  ? init(options)
+                                                      : pin(options);
         return done ? 0 : fail(done.error());
     } catch (const std::exception& error) {
         // The last catch: libraries may throw, for want of memory above all.

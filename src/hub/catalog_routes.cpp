@@ -51,26 +51,15 @@ http::Response serve(const std::filesystem::path& folder, const http::Request& r
     return response;
 }
 
-boost::asio::awaitable<http::Response>
-run_on_pool(http::BlockingPool& pool, const SyncHandler& handler, http::Request request) {
-    const auto call = [&handler, &request] { return handler(request); };
-    co_return co_await http::run_blocking(pool, call);
-}
-
 } // namespace
-
-void Routes::add(std::string_view method, std::string_view pattern, SyncHandler handler) {
-    router_.add(
-        method, pattern, [&pool = pool_, handler = std::move(handler)](http::Request request) {
-            return run_on_pool(pool, handler, std::move(request));
-        });
-}
 
 void add_catalog_routes(Routes& routes, const std::filesystem::path& tree) {
     for (const char* const part : {"metadata", "targets"}) {
         const std::filesystem::path folder = tree / part;
         routes.get("/catalog/" + std::string(part) + "/{*path}",
-                   [folder](const http::Request& request) { return serve(folder, request); });
+                   [folder](const http::Request& request) -> Answer<http::Response> {
+                       return serve(folder, request);
+                   });
     }
 }
 

@@ -1,3 +1,4 @@
+#include "new_repo.hpp"
 #include "routes.hpp"
 
 #include <locara/base/json.hpp>
@@ -16,6 +17,8 @@
 #include <system_error>
 #include <thread>
 
+#include <fcntl.h>
+
 namespace locara::hub {
 namespace {
 
@@ -25,12 +28,24 @@ namespace fs = std::filesystem;
 constexpr std::chrono::seconds kSignEvery{60};
 constexpr std::uint64_t kSmallFile = 1U << 20U;
 constexpr std::size_t kPoolThreads = 4;
+constexpr std::size_t kUploadThreads = 4;
 
-/// What browsers may see of our answers (docs of the Hub protocol, CORS). Everything here is
-/// public.
+/// Where things lie in the data folder.
+constexpr const char* kXetKey = "xet.key";
+constexpr const char* kChunks = "cas";
+constexpr const char* kRepos = "repos";
+
+/// What browsers may see of our answers (docs of the Hub protocol, CORS). Any page may ask: nothing
+/// here goes by cookies, a page needs the token itself.
 constexpr std::string_view kExposed =
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
     "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash";
+
+cas::CasOptions cas_options(const Clock& clock) {
+    cas::CasOptions options;
+    options.clock = &clock;
+    return options;
+}
 
 /// The bytes of a target as they lie in the tree, see docs/formats/catalog.md, "Layout".
 Result<std::string> read_target(const fs::path& tree, const catalog::Target& target) {
@@ -47,8 +62,9 @@ boost::asio::awaitable<http::Response> handle(const http::Router& router, http::
     http::Response response;
     if (request.method == "OPTIONS") {
         response.status = 204;
-        response.headers.add("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
-        response.headers.add("Access-Control-Allow-Headers", "Authorization, Range, Content-Type");
+        response.headers.add("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS");
+        response.headers.add("Access-Control-Allow-Headers",
+                             "Authorization, Range, Content-Type, X-Xet-Session-Id");
         response.headers.add("Access-Control-Max-Age", "86400");
     } else {
         response = co_await router.handle(std::move(request));
@@ -71,12 +87,17 @@ struct Hub::State {
           Log& l,
           FileLock held,
           catalog::Repository r,
-          store::Store s)
+          Names n,
+          Signer s,
+          std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), lock(std::move(held)),
-          repository(std::move(r)), store(std::move(s)) {}
+          repository(std::move(r)), names(std::move(n)), signer(std::move(s)),
+          backend(std::move(b)), chunks(*backend, cas_options(clock)) {}
 
     Status publish_seed(const Seed& seed);
     Status publish_model(const SeedModel& model);
+    Result<Repo> find_or_make_repo(const SeedModel& model);
+    Status store_file(const Repo& repo, const fs::path& source, const RepoFile& file);
     Status put(const std::string& name, std::string_view bytes);
     Result<Page> make_page() const;
     void add_routes(RenderedPage page);
@@ -90,17 +111,22 @@ struct Hub::State {
     const Clock& clock;
     Log& log;
     const FileLock lock;
-    /// Used by the caller's thread before serve and by `signer` after it.
+    /// Used by the caller's thread before serve and by `renewal` after it.
     catalog::Repository repository;
-    const store::Store store;
+    Names names;
+    const Signer signer;
+    const std::unique_ptr<cas::Backend> backend;
+    cas::Cas chunks;
+    const Services services{data / kRepos, names, *backend, chunks, signer, clock, log};
 
     http::Router router;
     std::unique_ptr<http::BlockingPool> pool;
+    std::unique_ptr<http::BlockingPool> uploads;
     std::unique_ptr<http::Server> server;
     std::mutex mutex;
     std::condition_variable wake;
     bool stopping = false; // under mutex
-    std::thread signer;
+    std::thread renewal;   // of signatures
 };
 
 Hub::Hub(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -145,10 +171,18 @@ Result<std::unique_ptr<Hub>> Hub::open(const fs::path& folder, const Clock& cloc
                           : "making a catalog in " + data.string())
             .error();
     }
-    LOCARA_TRY(store::Store store, store::Store::open(data / "store"));
-    LOCARA_CHECK(create_folders(data / "repos"));
-    auto hub = std::unique_ptr<Hub>(new Hub(std::make_unique<State>(
-        data, clock, log, std::move(*lock), std::move(*repository), std::move(store))));
+    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(Signer signer, Signer::open(data / kXetKey));
+    LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
+    LOCARA_CHECK(create_folders(data / kRepos));
+    auto hub = std::unique_ptr<Hub>(new Hub(std::make_unique<State>(data,
+                                                                    clock,
+                                                                    log,
+                                                                    std::move(*lock),
+                                                                    std::move(*repository),
+                                                                    std::move(names),
+                                                                    std::move(signer),
+                                                                    std::move(backend))));
     const std::string& root = hub->state_->repository.first_root();
     const auto present = read_file(data / "root.json", kSmallFile);
     if (!present || *present != root) {
@@ -193,43 +227,65 @@ Status Hub::State::put(const std::string& name, std::string_view bytes) {
     return repository.put_target(name, as_bytes(bytes));
 }
 
-Status Hub::State::publish_model(const SeedModel& model) {
+/// The repository that a seed's model is published in; made when it is not there yet.
+Result<Repo> Hub::State::find_or_make_repo(const SeedModel& model) {
     const std::size_t slash = model.repo.find('/');
-    if (slash == std::string::npos || !is_repo_part(model.repo.substr(0, slash)) ||
-        !is_repo_part(model.repo.substr(slash + 1))) {
+    Repo repo;
+    if (slash != std::string::npos) {
+        repo.id = {RepoType::Model, model.repo.substr(0, slash), model.repo.substr(slash + 1)};
+    }
+    if (!is_repo_part(repo.id.space) || !is_repo_part(repo.id.name) ||
+        is_reserved_space(repo.id.space)) {
         return Error(ErrorCode::InvalidArgument,
                      (model.folder / "manifest.json").string() + ": source.repo is '" + model.repo +
                          "', it must be org/name of letters, digits, '-', '_' and '.'");
     }
-    // Content first, then the commit, then the name, so that whoever reads finds all of it.
-    store::Store writable = store;
+    LOCARA_TRY(auto found, names.find_repo(repo.id));
+    if (found) {
+        return std::move(*found);
+    }
+    repo.created = clock.now();
+    return create_repo(services, std::move(repo), model.pin.snapshot);
+}
+
+/// Puts a large file into the chunk store and notes that it is the repository's.
+Status Hub::State::store_file(const Repo& repo, const fs::path& source, const RepoFile& file) {
+    LOCARA_TRY(const Fd fd, open_file(source, O_RDONLY | O_NOFOLLOW));
+    auto stored = chunks.ingest(fd, file.sha256);
+    if (!stored && stored.error().code() == ErrorCode::Corrupt) {
+        return Error(ErrorCode::Conflict,
+                     source.string() + " changed while it was being read; start again");
+    }
+    if (!stored) {
+        return std::move(stored).error();
+    }
+    LOCARA_TRY(const auto xorbs, chunks.xorbs_of(stored->info.hash));
+    for (const xet::XorbHash& xorb : xorbs) {
+        LOCARA_CHECK(names.add_xorb(repo.key, xorb));
+    }
+    return names.add_file(repo.key, {file.sha256, stored->info.hash, stored->info.size});
+}
+
+Status Hub::State::publish_model(const SeedModel& model) {
+    // Content first, then the commit, then its names, so that whoever reads finds all of it.
+    LOCARA_TRY(const Repo repo, find_or_make_repo(model));
     for (const RepoFile& file : model.pin.files) {
-        if (!file.lfs) {
-            continue;
-        }
-        const fs::path source = model.folder / "repo" / file.path;
-        LOCARA_TRY(const auto stored, writable.put_file(source));
-        if (stored.digest != file.sha256) {
-            return Error(ErrorCode::Conflict,
-                         source.string() + " changed while it was being read; start again");
+        if (file.lfs) {
+            LOCARA_CHECK(store_file(repo, model.folder / "repo" / file.path, file));
         }
     }
-    const fs::path base = data / "repos" / model.repo;
-    LOCARA_CHECK(create_folders(base.parent_path()));
     RepoFacts facts;
-    facts.id = model.repo;
     facts.task = model.task;
     facts.license = model.license;
     facts.manifest = crypto::sha256(as_bytes(model.manifest)).render();
-    LOCARA_CHECK(
-        write_file_atomically(base.string() + ".json", as_bytes(render_repo_facts(facts))));
-    LOCARA_TRY(GitRepo repo, GitRepo::create(base.string() + ".git"));
-    LOCARA_TRY(const std::string commit, repo.write_snapshot(model.pin.snapshot));
+    LOCARA_CHECK(names.set_facts(repo.key, facts));
+    LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
+    LOCARA_TRY(const std::string commit, git.write_snapshot(model.pin.snapshot));
     LOCARA_ASSERT(commit == model.pin.commit);
     // Pinned commits stay, whatever the branch moves to.
-    LOCARA_CHECK(repo.set_ref("refs/locara/pins/" + commit, commit));
-    LOCARA_CHECK(repo.set_ref("refs/tags/v" + model.version, commit));
-    LOCARA_CHECK(repo.set_ref("refs/heads/main", commit));
+    LOCARA_CHECK(git.set_ref("refs/locara/pins/" + commit, commit));
+    LOCARA_CHECK(git.set_ref("refs/tags/v" + model.version, commit));
+    LOCARA_CHECK(git.set_ref("refs/heads/main", commit));
     return put(model.target, model.manifest);
 }
 
@@ -297,31 +353,36 @@ Result<Page> Hub::State::make_page() const {
 }
 
 void Hub::State::add_routes(RenderedPage page) {
-    Routes routes(router, *pool);
+    Routes routes(router, *pool, *uploads, log);
     add_catalog_routes(routes, tree());
-    add_model_routes(routes, data / "repos", store, log);
-    routes.get("/", [page = std::move(page)](const http::Request& request) {
-        http::Content content;
-        content.body = page.html;
-        content.content_type = "text/html; charset=utf-8";
-        content.etag = "\"" + crypto::sha256(as_bytes(page.html)).render().substr(0, 32) + "\"";
-        http::Response response = http::content_response(request, std::move(content));
-        response.headers.add("Content-Security-Policy", page.policy);
-        response.headers.add("Referrer-Policy", "no-referrer");
-        return response;
+    add_account_routes(routes, services);
+    add_file_routes(routes, services);
+    add_repo_routes(routes, services);
+    add_admin_routes(routes, services);
+    add_commit_routes(routes, services);
+    add_lfs_routes(routes, services);
+    add_xet_routes(routes, services);
+    add_cas_routes(routes, services);
+    routes.get(
+        "/", [page = std::move(page)](const http::Request& request) -> Answer<http::Response> {
+            http::Content content;
+            content.body = page.html;
+            content.content_type = "text/html; charset=utf-8";
+            content.etag = "\"" + crypto::sha256(as_bytes(page.html)).render().substr(0, 32) + "\"";
+            http::Response response = http::content_response(request, std::move(content));
+            response.headers.add("Content-Security-Policy", page.policy);
+            response.headers.add("Referrer-Policy", "no-referrer");
+            return response;
+        });
+    routes.get("/healthz", [](const http::Request&) -> Answer<http::Response> {
+        return json_answer({{"status", "ok"}});
     });
-    const std::string health = render_json({{"status", "ok"}});
-    routes.get("/healthz",
-               [health](const http::Request&) { return http::json_response(200, health); });
-    const std::string about = render_json({{"name", "locara-hub"},
-                                           {"version", version()},
-                                           {"catalog_root", "sha256:" + repository.fingerprint()}});
-    routes.get("/version",
-               [about](const http::Request&) { return http::json_response(200, about); });
-    // What the Python client asks for on its own account; any object will do.
-    const auto empty = [](const http::Request&) { return http::json_response(200, "{}"); };
-    routes.get("/api/agent-harnesses", empty);
-    routes.get("/api/telemetry/{*topic}", empty);
+    const Json about = {{"name", "locara-hub"},
+                        {"version", version()},
+                        {"catalog_root", "sha256:" + repository.fingerprint()}};
+    routes.get("/version", [about](const http::Request&) -> Answer<http::Response> {
+        return json_answer(about);
+    });
 }
 
 void Hub::State::sign_now() {
@@ -350,6 +411,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     LOCARA_ASSERT(!state.server);
     LOCARA_TRY(const Page page, state.make_page());
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
+    state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));
     http::ServerOptions options;
     options.address = address;
@@ -364,7 +426,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
                http::Server::start(std::move(options), [&state](http::Request request) {
                    return handle(state.router, std::move(request));
                }));
-    state.signer = std::thread([&state] { state.keep_signing(); });
+    state.renewal = std::thread([&state] { state.keep_signing(); });
     const std::string url =
         "http://" + (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" +
         std::to_string(state.server->port()) + "\n";
@@ -380,19 +442,20 @@ std::string Hub::fingerprint() const {
 }
 
 void Hub::State::stop() {
-    if (signer.joinable()) {
+    if (renewal.joinable()) {
         {
             const std::lock_guard guard(mutex);
             stopping = true;
         }
         wake.notify_all();
-        signer.join();
+        renewal.join();
     }
     if (server) {
         std::error_code ignored;
         fs::remove(data / "ready", ignored);
         server->stop();
-        pool.reset(); // Its last jobs resume coroutines of the server.
+        pool.reset(); // The last jobs of both resume coroutines of the server.
+        uploads.reset();
         server.reset();
     }
 }

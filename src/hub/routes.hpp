@@ -1,25 +1,24 @@
-// What the hub's routes share.
+// The route families of a hub, one file each, and what registers them.
 #pragma once
 
-#include <locara/catalog/client.hpp>
+#include "answers.hpp"
+#include "services.hpp"
+
 #include <locara/http/server.hpp>
-#include <locara/store/store.hpp>
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace locara::hub {
 
-/// A handler that may block; it runs on the pool.
-using SyncHandler = std::function<http::Response(const http::Request&)>;
-
-/// Fills a router with handlers that run on one pool. Borrows both.
+/// Fills a router with handlers that run on a pool. Uploads, whose checks may take minutes, have
+/// one of their own, so that they keep nobody else waiting. Borrows everything.
 class Routes {
   public:
-    Routes(http::Router& router, http::BlockingPool& pool) : router_(router), pool_(pool) {}
+    Routes(http::Router& router, http::BlockingPool& pool, http::BlockingPool& uploads, Log& log)
+        : router_(router), pool_(pool), uploads_(uploads), log_(log) {}
 
     void get(std::string_view pattern, SyncHandler handler) {
         add("GET", pattern, std::move(handler));
@@ -29,22 +28,67 @@ class Routes {
         add("POST", pattern, std::move(handler));
     }
 
-  private:
     void add(std::string_view method, std::string_view pattern, SyncHandler handler);
 
+    /// A route whose handler reads the body, of at most `limit` bytes, as it arrives.
+    void add_streamed(std::string_view method,
+                      std::string_view pattern,
+                      std::uint64_t limit,
+                      StreamHandler handler);
+
+    /// Where stream handlers do what blocks.
+    http::BlockingPool& uploads() { return uploads_; }
+
+  private:
     http::Router& router_;
     http::BlockingPool& pool_;
+    http::BlockingPool& uploads_;
+    Log& log_;
 };
-
-/// The model repositories below `repos`, with their content in `store`, by the protocol of the
-/// Hugging Face Hub. Both folders and the store are borrowed; the handlers are thread-safe.
-void add_model_routes(Routes& routes,
-                      const std::filesystem::path& repos,
-                      const store::Store& store,
-                      Log& log);
 
 /// `/catalog/metadata/...` and `/catalog/targets/...` from the tree of a catalog writer.
 void add_catalog_routes(Routes& routes, const std::filesystem::path& tree);
+
+/// whoami and what clients ask on their own account.
+void add_account_routes(Routes& routes, const Services& services);
+
+/// Content: resolve and raw, of every type.
+void add_file_routes(Routes& routes, const Services& services);
+
+/// What there is: lists, info, trees, paths, refs.
+void add_repo_routes(Routes& routes, const Services& services);
+
+/// Making and removing repositories.
+void add_admin_routes(Routes& routes, const Services& services);
+
+/// preupload and commit.
+void add_commit_routes(Routes& routes, const Services& services);
+
+/// The Git LFS batch call.
+void add_lfs_routes(Routes& routes, const Services& services);
+
+/// Xet tokens.
+void add_xet_routes(Routes& routes, const Services& services);
+
+/// Everything below `/cas`: what a Xet client asks; and, each in its own file, what it uploads and
+/// the bytes that signed URLs open.
+void add_cas_routes(Routes& routes, const Services& services);
+void add_cas_upload_routes(Routes& routes, const Services& services);
+void add_cas_data_routes(Routes& routes, const Services& services);
+
+/// Calls `add` with the type and its web prefix ("/", "/datasets/", "/spaces/").
+template <class Add> void for_each_type(Add add) {
+    for (const RepoType type : {RepoType::Model, RepoType::Dataset, RepoType::Space}) {
+        add(type, "/" + std::string(web_prefix(type)));
+    }
+}
+
+/// Where the revision stands in a web path ("/{org}/{repo}/resolve/{rev}/...") and in an API path.
+constexpr std::size_t web_revision_at(RepoType type) {
+    return type == RepoType::Model ? 3 : 4;
+}
+
+inline constexpr std::size_t kApiRevisionAt = 5;
 
 /// One line of the front page.
 struct PageApp {
@@ -69,20 +113,5 @@ struct RenderedPage {
 };
 
 RenderedPage render_page(const Page& page);
-
-/// What the list of models knows of a repository beyond git: `<name>.json` beside `<name>.git`.
-struct RepoFacts {
-    std::string id; ///< "org/name"
-    std::string task;
-    std::string license;
-    std::string manifest; ///< SHA-256 of the model manifest that pins it.
-};
-
-Result<RepoFacts> parse_repo_facts(std::string_view json);
-std::string render_repo_facts(const RepoFacts& facts);
-
-/// Whether a text can be the org or the name of a repository: letters, digits, '-', '_' and '.', at
-/// most 96, first and last no punctuation, no "..", no ".git" at the end.
-bool is_repo_part(std::string_view text);
 
 } // namespace locara::hub

@@ -1,3 +1,5 @@
+#include "attributes.hpp"
+
 #include <locara/base/json.hpp>
 #include <locara/formats/scan.hpp>
 #include <locara/hub/seed.hpp>
@@ -22,7 +24,7 @@ constexpr std::size_t kFileLimit = 10'000;
 constexpr int kDepthLimit = 32;
 
 /// The name of the rules below; a seed taken in under others is taken in anew.
-constexpr std::string_view kRules = "locara-hub-seed/1";
+constexpr std::string_view kRules = "locara-hub-seed/2";
 
 struct FoundFile {
     std::string path; ///< Relative, with '/'.
@@ -107,15 +109,6 @@ Status judge(const Fd& fd, const FoundFile& file) {
 
 bool ends_with(std::string_view text, std::string_view end) {
     return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-/// A line of .gitattributes. Spaces are written as git-lfs writes them.
-std::string lfs_rule(std::string_view pattern) {
-    std::string line;
-    for (const char c : pattern) {
-        line += c == ' ' ? std::string("[[:space:]]") : std::string(1, c);
-    }
-    return line + " filter=lfs diff=lfs merge=lfs -text\n";
 }
 
 constexpr std::string_view kWeightSuffixes[] = {".gguf", ".safetensors"};

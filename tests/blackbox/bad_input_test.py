@@ -15,7 +15,7 @@ from tests.harness import APP, BIN, NOTE, SEED, Hub, wait_for
 
 
 def is_weights(path):
-    return "/resolve/" in path and path.endswith(".gguf")
+    return "/resolve/" in path and path.endswith(".gguf") or path.startswith("/cas/xorbs/")
 
 
 class BadInput(harness.TestCase):
@@ -29,6 +29,7 @@ class BadInput(harness.TestCase):
         # What the demo's own files weigh and hash to is not the point here, nor who holds a port.
         for found, word in ((r"\b[0-9a-f]{64}\b", "SHA256"), (r"\b[0-9a-f]{40}\b", "COMMIT"),
                             (r"\b[\d.]+ ([kMGT]?i?B|bytes)\b", "SIZE"), (r"\b\d+ ms\b", "N ms"),
+                            (r"\bchunk \d+\b", "chunk N"),
                             (r"\bprocess \d+, '[^']*'", "process N, NAME")):
             text = re.sub(found, word, text)
         self.assert_golden(name + ".txt", text + "\n")
@@ -38,43 +39,74 @@ class BadInput(harness.TestCase):
             Hub(folder, **options)
         self.assert_words(name, str(failed.exception).removeprefix("the hub did not start: ").strip().splitlines()[-1])
 
-    def test_wrong_bytes_from_the_server_are_fetched_once_more_then_refused(self):
+    def add_lying_hub(self, way, rule):
+        """Adds the hub through a proxy whose rule sees answers with bytes of weights; `way` is how those come."""
+        def lie(path, status, headers, body):
+            if way == "plain":  # as from a server without Xet
+                headers = {name: value for name, value in headers.items() if name.lower() not in ("x-xet-hash", "link")}
+            return rule(path, status, headers, body) if is_weights(path) else (status, headers, body)
+        proxy = self.proxy(lie)
+        self.client.add_hub(self.hub, proxy.url)
+        return proxy
+
+    def assert_way(self, way, proxy):
+        came_by_chunks = any(path.startswith("/cas/xorbs/") for _, path, _ in proxy.requests)
+        self.assertEqual(came_by_chunks, way == "chunks")
+
+    def check_wrong_bytes(self, way):
         def rule(path, status, headers, body):
-            if is_weights(path) and len(body) > 1000:
+            if len(body) > 1000:
                 body = body[:500] + bytes([body[500] ^ 1]) + body[501:]
             return status, headers, body
-        proxy = self.proxy(rule)
-        self.client.add_hub(self.hub, proxy.url)
+        proxy = self.add_lying_hub(way, rule)
         self.client.run("install", APP, "--yes", expect=6)
-        self.assert_error("wrong-bytes")
+        self.assert_way(way, proxy)
+        self.assert_error(f"wrong-bytes-{way}")
         self.assertEqual(self.client.store_files(), [], "wrong bytes never reach the store")
         self.assert_nothing_half_installed()
 
-    def test_a_truncated_download_resumes_and_ends_right(self):
+    def test_wrong_bytes_from_the_server_are_fetched_once_more_then_refused(self):
+        self.check_wrong_bytes("plain")
+
+    def test_a_wrong_chunk_from_the_server_is_fetched_once_more_then_named(self):
+        self.check_wrong_bytes("chunks")
+
+    def check_truncated(self, way):
         cuts = []
 
         def rule(path, status, headers, body):
-            if is_weights(path) and len(body) > 1000 and len(cuts) < 3:
+            if len(body) > 1000 and len(cuts) < 3:
                 cuts.append(path)
                 return None
             return status, headers, body
-        proxy = self.proxy(rule)
-        self.client.add_hub(self.hub, proxy.url)
+        proxy = self.add_lying_hub(way, rule)
         self.client.run("install", APP, "--yes")
+        self.assert_way(way, proxy)
         self.assertEqual(len(cuts), 3)
         self.client.run("verify")
 
-    def test_a_download_that_is_always_cut_fails_and_a_later_one_succeeds(self):
+    def test_a_truncated_download_resumes_and_ends_right(self):
+        self.check_truncated("plain")
+
+    def test_truncated_chunks_resume_and_end_right(self):
+        self.check_truncated("chunks")
+
+    def check_always_cut(self, way):
         broken = [True]
 
         def rule(path, status, headers, body):
-            return None if broken[0] and is_weights(path) else (status, headers, body)
-        proxy = self.proxy(rule)
-        self.client.add_hub(self.hub, proxy.url)
+            return None if broken[0] and len(body) > 0 else (status, headers, body)
+        self.add_lying_hub(way, rule)
         self.client.run("install", APP, "--yes", expect=5)
         self.assert_nothing_half_installed()
         broken[0] = False
         self.client.run("install", APP, "--yes")
+
+    def test_a_download_that_is_always_cut_fails_and_a_later_one_succeeds(self):
+        self.check_always_cut("plain")
+
+    def test_chunks_that_are_always_cut_fail_and_later_ones_succeed(self):
+        self.check_always_cut("chunks")
 
     def test_an_unreachable_hub_is_named(self):
         self.client.add_hub(self.hub)

@@ -119,7 +119,7 @@ class Wire(harness.TestCase):
         self.assert_golden("help-locara.txt", self.told)
 
     def test_hub(self):
-        for verb in ("", "serve", "init", "pin"):
+        for verb in ("", "serve", "init", "pin", "user add", "token create", "token list", "token revoke"):
             self.tell_hub(*verb.split(), "--help")
         self.assert_golden("help-locara-hub.txt", self.told)
         self.assert_golden("hub-pin.txt", self.pinned)

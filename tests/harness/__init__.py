@@ -144,7 +144,8 @@ class LyingProxy:
             def do_GET(self):
                 proxy.requests.append((self.command, self.path, dict(self.headers)))
                 upstream = http.client.HTTPConnection("127.0.0.1", proxy.hub.port, timeout=20)
-                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+                # Host too: links in the answer lead here again.
+                headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
                 upstream.request(self.command, self.path, headers=headers)
                 answer = upstream.getresponse()
                 body = answer.read()

@@ -1,3 +1,4 @@
+#include "hub_client.hpp"
 #include "sample_seed.hpp"
 
 #include <locara/catalog/repository.hpp>
@@ -8,58 +9,16 @@
 
 #include <regex>
 
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 namespace locara::hub {
 namespace {
 
+using test::Reply;
 using test::SampleSeed;
+using test::send;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-/// An answer taken apart.
-struct Answer {
-    std::string head; ///< With its blank line.
-    std::string body;
-
-    Json json() const {
-        auto parsed = parse_json(body);
-        EXPECT_TRUE(parsed) << body;
-        return parsed ? *parsed : Json();
-    }
-};
-
-/// Sends one request on a connection of its own and reads to the end.
-Answer send(std::uint16_t port, const std::string& start, const std::string& body = "") {
-    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    std::string request =
-        start + "Host: 127.0.0.1:" + std::to_string(port) +
-        "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-        body;
-    EXPECT_TRUE(write_all(fd, as_bytes(request)));
-    std::string all;
-    char block[65536];
-    pollfd wait{fd.get(), POLLIN, 0};
-    while (::poll(&wait, 1, 10'000) == 1) {
-        const ssize_t count = ::recv(fd.get(), block, sizeof block, 0);
-        if (count <= 0) {
-            break;
-        }
-        all.append(block, static_cast<std::size_t>(count));
-    }
-    const std::size_t end = all.find("\r\n\r\n");
-    EXPECT_NE(end, std::string::npos) << all;
-    return {all.substr(0, end + 4), end == std::string::npos ? "" : all.substr(end + 4)};
-}
 
 class HubTest : public testing::Test {
   protected:
@@ -84,11 +43,11 @@ class HubTest : public testing::Test {
         start();
     }
 
-    Answer get(const std::string& path, const std::string& headers = "") const {
+    Reply get(const std::string& path, const std::string& headers = "") const {
         return send(hub_->port(), "GET " + path + " HTTP/1.1\r\n" + headers);
     }
 
-    Answer head(const std::string& path) const {
+    Reply head(const std::string& path) const {
         return send(hub_->port(), "HEAD " + path + " HTTP/1.1\r\n");
     }
 
@@ -105,7 +64,7 @@ TEST_F(HubTest, resolves_an_lfs_file_with_everything_that_clients_read) {
     const std::string hash = crypto::sha256(as_bytes(weights)).render();
     for (const std::string& revision : {std::string("main"), seed_.commit}) {
         const std::string path = "/locara/tiny/resolve/" + revision + "/model.gguf";
-        for (const Answer& answer : {get(path), head(path)}) {
+        for (const Reply& answer : {get(path), head(path)}) {
             EXPECT_THAT(answer.head, StartsWith("HTTP/1.1 200 OK\r\n"));
             EXPECT_THAT(answer.head, HasSubstr("\r\nX-Repo-Commit: " + seed_.commit + "\r\n"));
             EXPECT_THAT(answer.head, HasSubstr("\r\nETag: \"" + hash + "\"\r\n"));
@@ -118,6 +77,10 @@ TEST_F(HubTest, resolves_an_lfs_file_with_everything_that_clients_read) {
                         HasSubstr("\r\nContent-Disposition: inline; "
                                   "filename*=UTF-8''model.gguf"));
             EXPECT_THAT(answer.head, HasSubstr("\r\nConnection: close\r\n"));
+            EXPECT_THAT(answer.header("X-Xet-Hash"), testing::SizeIs(64));
+            EXPECT_THAT(answer.header("Link"),
+                        HasSubstr("/api/models/locara/tiny/xet-read-token/" + seed_.commit +
+                                  ">; rel=\"xet-auth\", <http://127.0.0.1:"));
         }
         EXPECT_EQ(get(path).body, weights);
         EXPECT_EQ(head(path).body, "");
@@ -128,14 +91,14 @@ TEST_F(HubTest, serves_ranges_conditions_and_refuses_what_lies_behind_the_end) {
     const std::string weights = test::weights();
     const std::string path = "/locara/tiny/resolve/main/model.gguf";
     const std::string size = std::to_string(weights.size());
-    const Answer one = get(path, "Range: bytes=0-0\r\n");
+    const Reply one = get(path, "Range: bytes=0-0\r\n");
     EXPECT_THAT(one.head, StartsWith("HTTP/1.1 206 "));
     EXPECT_THAT(one.head, HasSubstr("Content-Range: bytes 0-0/" + size + "\r\n"));
     EXPECT_THAT(one.head, HasSubstr("ETag: "));
     EXPECT_EQ(one.body, weights.substr(0, 1));
     EXPECT_EQ(get(path, "Range: bytes=100-\r\n").body, weights.substr(100));
     EXPECT_EQ(get(path, "Range: bytes=-7\r\n").body, weights.substr(weights.size() - 7));
-    const Answer past = get(path, "Range: bytes=" + size + "-\r\n");
+    const Reply past = get(path, "Range: bytes=" + size + "-\r\n");
     EXPECT_THAT(past.head, StartsWith("HTTP/1.1 416 "));
     EXPECT_THAT(past.head, HasSubstr("Content-Range: bytes */" + size + "\r\n"));
     const std::string etag = "\"" + crypto::sha256(as_bytes(weights)).render() + "\"";
@@ -143,12 +106,12 @@ TEST_F(HubTest, serves_ranges_conditions_and_refuses_what_lies_behind_the_end) {
 }
 
 TEST_F(HubTest, resolves_regular_and_empty_files_with_git_etags) {
-    const Answer config = get("/locara/tiny/resolve/main/config.json");
+    const Reply config = get("/locara/tiny/resolve/main/config.json");
     EXPECT_EQ(config.body, "{\"a\": 1}\n");
     EXPECT_THAT(config.head, HasSubstr("Content-Type: application/json\r\n"));
     EXPECT_THAT(config.head, Not(HasSubstr("\r\nX-Linked")));
     // git hash-object of an empty file
-    const Answer empty = get("/locara/tiny/resolve/main/empty.txt", "Range: bytes=0-0\r\n");
+    const Reply empty = get("/locara/tiny/resolve/main/empty.txt", "Range: bytes=0-0\r\n");
     EXPECT_THAT(empty.head, StartsWith("HTTP/1.1 200 "));
     EXPECT_THAT(empty.head, HasSubstr("ETag: \"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\"\r\n"));
     EXPECT_THAT(empty.head, HasSubstr("Content-Range: bytes */0\r\n"));
@@ -167,7 +130,7 @@ TEST_F(HubTest, takes_names_and_revisions_in_both_encodings) {
 }
 
 TEST_F(HubTest, gives_the_pointer_by_raw) {
-    const Answer pointer = get("/locara/tiny/raw/main/model.gguf");
+    const Reply pointer = get("/locara/tiny/raw/main/model.gguf");
     EXPECT_THAT(pointer.body,
                 StartsWith("version https://git-lfs.github.com/spec/v1\noid sha256:"));
     EXPECT_THAT(pointer.body, EndsWith("\n"));
@@ -176,8 +139,9 @@ TEST_F(HubTest, gives_the_pointer_by_raw) {
 
 TEST_F(HubTest, tells_missing_repos_revisions_and_files_apart) {
     const auto expect = [this](const std::string& path, const std::string& code) {
-        for (const Answer& answer : {get(path), head(path)}) {
-            EXPECT_THAT(answer.head, StartsWith("HTTP/1.1 404 ")) << path;
+        for (const Reply& answer : {get(path), head(path)}) {
+            // Without a token, what may not be seen and what is not there read the same.
+            EXPECT_EQ(answer.status(), code == "RepoNotFound" ? 401 : 404) << path;
             EXPECT_THAT(answer.head, HasSubstr("\r\nX-Error-Code: " + code + "\r\n")) << path;
             EXPECT_THAT(answer.head, HasSubstr("\r\nX-Request-Id: ")) << path;
         }
@@ -232,7 +196,7 @@ TEST_F(HubTest, lists_trees_by_page_with_absolute_links) {
     EXPECT_EQ(deep.size(), 7U);
     for (const Json& entry : deep) {
         EXPECT_EQ(entry.contains("lfs"), entry["path"] == "model.gguf");
-        EXPECT_EQ(entry.size(), entry.contains("lfs") ? 5U : 4U) << entry;
+        EXPECT_EQ(entry.size(), entry.contains("lfs") ? 6U : 4U) << entry;
         EXPECT_EQ(entry["oid"].get<std::string>().size(), 40U);
     }
     const Json sub = get("/api/models/locara/tiny/tree/main/extra%20dir?expand=true").json();
@@ -244,7 +208,7 @@ TEST_F(HubTest, lists_trees_by_page_with_absolute_links) {
     std::size_t entries = 0;
     int pages = 0;
     while (!path.empty() && pages < 10) {
-        const Answer page = get(path);
+        const Reply page = get(path);
         entries += page.json().size();
         ++pages;
         const std::string start = "Link: <http://127.0.0.1:" + std::to_string(hub_->port());
@@ -297,7 +261,7 @@ TEST_F(HubTest, lists_models_and_refs) {
 // -------------------------------------------------------------------------------------- catalog
 
 TEST_F(HubTest, serves_the_catalog_and_nothing_beside_it) {
-    const Answer root = get("/catalog/metadata/1.root.json");
+    const Reply root = get("/catalog/metadata/1.root.json");
     EXPECT_EQ(root.body, test::read(seed_.data() / "root.json"));
     EXPECT_EQ(crypto::sha256(as_bytes(root.body)).render(), hub_->fingerprint());
     EXPECT_THAT(root.head, HasSubstr("Cache-Control: public, max-age=31536000, immutable"));
@@ -321,8 +285,8 @@ TEST_F(HubTest, gives_targets_under_their_hash) {
         names.push_back(target.name);
         const test::fs::path name = target.name;
         const std::string hash = target.hashes.at("sha256");
-        const Answer answer = get("/catalog/targets/" + name.parent_path().string() + "/" + hash +
-                                  "." + name.filename().string());
+        const Reply answer = get("/catalog/targets/" + name.parent_path().string() + "/" + hash +
+                                 "." + name.filename().string());
         EXPECT_EQ(crypto::sha256(as_bytes(answer.body)).render(), hash) << target.name;
     }
     EXPECT_THAT(names,
@@ -332,7 +296,7 @@ TEST_F(HubTest, gives_targets_under_their_hash) {
 }
 
 TEST_F(HubTest, shows_a_page_that_cannot_run_anything) {
-    const Answer page = get("/");
+    const Reply page = get("/");
     EXPECT_THAT(page.head, HasSubstr("Content-Security-Policy: default-src 'none'; style-src"));
     EXPECT_THAT(page.body, HasSubstr("locara/note-taker"));
     EXPECT_THAT(page.body, HasSubstr("Note &amp; Taker"));
@@ -344,7 +308,7 @@ TEST_F(HubTest, shows_a_page_that_cannot_run_anything) {
 }
 
 TEST_F(HubTest, answers_browsers_of_other_origins) {
-    const Answer preflight = send(hub_->port(), "OPTIONS /locara/tiny/raw/main/a HTTP/1.1\r\n");
+    const Reply preflight = send(hub_->port(), "OPTIONS /locara/tiny/raw/main/a HTTP/1.1\r\n");
     EXPECT_THAT(preflight.head, StartsWith("HTTP/1.1 204 "));
     EXPECT_THAT(preflight.head, HasSubstr("Access-Control-Allow-Headers: Authorization, Range"));
     EXPECT_THAT(get("/api/models").head, HasSubstr("Access-Control-Allow-Origin: *\r\n"));
@@ -363,12 +327,13 @@ TEST_F(HubTest, answers_are_those_that_clients_know) {
         replace("127\\.0\\.0\\.1:" + port, "HUB");
         replace("(X-Request-Id|Date): [^\r]*", "$1: *");
         replace(hub_->fingerprint(), "FINGERPRINT");
+        replace("\"_id\": \"[0-9a-f]{24}\"", "\"_id\": \"*\"");
         replace("ETag: \"[0-9a-f]{32}\"", "ETag: *"); // of the page, which names the fingerprint
         replace("\r", ""); // lines end in CRLF; that they do, other tests see
         return text;
     };
     const auto show = [&](const std::string& start, const std::string& body = "") {
-        const Answer answer = send(hub_->port(), start, body);
+        const Reply answer = send(hub_->port(), start, body);
         const auto json = parse_json(answer.body);
         return steady("> " + start + (body.empty() ? "" : "> " + body + "\r\n") + answer.head +
                       (json ? json->dump(2) + "\n" : answer.body));

@@ -1,9 +1,10 @@
 // Hub: a data folder made into a running server: the signed catalog, model repositories by the
 // Hugging Face Hub's protocol, and a page to look at.
 //
-// Data folder: `keys/` (private keys, 0700), `catalog/` (the TUF repository as served), `repos/`
-// (bare git repositories), `store/` (content of weight files), `root.json` (what clients pin),
-// `ready` (there while serving). One process at a time works on a data folder.
+// Data folder: `keys/` (private keys, 0700), `catalog/` (the TUF repository as served), `names.db`
+// (accounts, tokens, repositories), `repos/` (bare git repositories), `cas/` (the chunk store with
+// the content of large files), `xet.key` (signs Xet tokens and URLs), `root.json` (what clients
+// pin), `ready` (there while serving). One process at a time serves a data folder.
 // Routes and operation: docs/hub.md.
 // Threads: a Hub belongs to one thread; its server and its pool have their own.
 #pragma once

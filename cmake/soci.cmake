@@ -1,0 +1,12 @@
+# SOCI over SQLite: Debian ships the libraries without a CMake package.
+find_package(SQLite3 REQUIRED)
+find_path(SOCI_INCLUDE_DIR soci/soci.h REQUIRED)
+find_library(SOCI_CORE_LIBRARY soci_core REQUIRED)
+find_library(SOCI_SQLITE3_LIBRARY soci_sqlite3 REQUIRED)
+
+add_library(locara_soci INTERFACE)
+add_library(locara::soci ALIAS locara_soci)
+# As a system's, so that its headers are not held to our warnings.
+target_include_directories(locara_soci SYSTEM INTERFACE ${SOCI_INCLUDE_DIR})
+target_link_libraries(locara_soci INTERFACE
+    ${SOCI_SQLITE3_LIBRARY} ${SOCI_CORE_LIBRARY} SQLite::SQLite3)

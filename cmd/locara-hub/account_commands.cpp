@@ -1,0 +1,118 @@
+#include "account_commands.hpp"
+
+#include <locara/hub/accounts.hpp>
+
+#include <charconv>
+#include <cstdio>
+
+using namespace locara;
+
+namespace {
+
+/// "90d", "12h", "30m" or "never" (nothing).
+Result<std::optional<std::chrono::seconds>> parse_life(const std::string& text) {
+    if (text == "never") {
+        return std::optional<std::chrono::seconds>();
+    }
+    std::int64_t count = 0;
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, count);
+    const std::string_view unit(end, static_cast<std::size_t>(last - end));
+    const std::int64_t seconds = unit == "d" ? 86'400 : unit == "h" ? 3600 : unit == "m" ? 60 : 0;
+    constexpr std::int64_t kMost = 100'000;
+    if (error != std::errc() || seconds == 0 || count < 1 || count > kMost) {
+        return Error(ErrorCode::InvalidArgument,
+                     "--expires: found '" + text + "', wanted such as 90d, 12h, 30m or never");
+    }
+    return std::optional(std::chrono::seconds(count * seconds));
+}
+
+std::string render_expiry(const std::optional<TimePoint>& expires, TimePoint now) {
+    if (!expires) {
+        return "never";
+    }
+    return render_time(*expires) + (*expires <= now ? " (expired)" : "");
+}
+
+} // namespace
+
+AccountCommands::AccountCommands(CLI::App& app)
+    : user_(app.add_subcommand("user", "the people who may write here")),
+      token_(app.add_subcommand("token", "access tokens for clients")) {
+    const auto add_data = [this](CLI::App* verb) {
+        verb->add_option("--data", data_, "folder of this hub")->required();
+    };
+    user_->require_subcommand(1);
+    CLI::App* const add =
+        user_->add_subcommand("add", "add a user, who owns the namespace of that name");
+    add_data(add);
+    add->add_option("NAME", user_name_, "letters, digits, '-', '_' and '.'")->required();
+    add->add_option("--full-name", full_name_, "for people; the name itself if not given");
+
+    token_->require_subcommand(1);
+    create_ = token_->add_subcommand("create", "make a token and print it, this once");
+    add_data(create_);
+    create_->add_option("--user", user_name_, "whom it stands for")->required();
+    create_->add_option("--name", token_name_, "to tell it from others")->capture_default_str();
+    create_->add_option("--role", role_, "read or write")->capture_default_str();
+    create_->add_option("--expires", expires_, "after 90d, 12h, 30m; never")->default_str("never");
+    list_ = token_->add_subcommand("list", "list tokens; the secrets are not kept");
+    add_data(list_);
+    revoke_ = token_->add_subcommand("revoke", "refuse a token from now on");
+    add_data(revoke_);
+    revoke_->add_option("ID", id_, "as in the list")->required();
+}
+
+Status AccountCommands::run() const {
+    if (user_->parsed()) {
+        return add_user();
+    }
+    return create_->parsed() ? create_token() : list_->parsed() ? list_tokens() : revoke_token();
+}
+
+Status AccountCommands::add_user() const {
+    LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
+    LOCARA_TRY(const hub::Account account, accounts.add_user(user_name_, full_name_));
+    std::printf("user  %s  %s\n", account.id.c_str(), account.name.c_str());
+    return {};
+}
+
+Status AccountCommands::create_token() const {
+    hub::NewToken wanted;
+    wanted.name = token_name_;
+    LOCARA_TRY(wanted.role, hub::parse_token_role(role_));
+    LOCARA_TRY(const auto life, parse_life(expires_.empty() ? "never" : expires_));
+    if (life) {
+        wanted.expires = system_clock().now() + *life;
+    }
+    LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
+    LOCARA_TRY(const auto made, accounts.create_token(user_name_, wanted));
+    std::printf("%s\n", made.text.reveal().c_str());
+    std::fprintf(stderr,
+                 "locara-hub: token %s of %s, %s, expires %s; it is shown only now\n",
+                 made.token.id.c_str(),
+                 made.token.account.c_str(),
+                 std::string(hub::render(made.token.role)).c_str(),
+                 render_expiry(made.token.expires, made.token.created).c_str());
+    return {};
+}
+
+Status AccountCommands::list_tokens() const {
+    LOCARA_TRY(const auto accounts, hub::Accounts::open(data_, system_clock()));
+    LOCARA_TRY(const auto tokens, accounts.list_tokens());
+    for (const hub::Token& token : tokens) {
+        std::printf("%s  %-5s  %s  %s  created %s, expires %s\n",
+                    token.id.c_str(),
+                    std::string(hub::render(token.role)).c_str(),
+                    token.account.c_str(),
+                    token.name.c_str(),
+                    render_time(token.created).c_str(),
+                    render_expiry(token.expires, system_clock().now()).c_str());
+    }
+    return {};
+}
+
+Status AccountCommands::revoke_token() const {
+    LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
+    return accounts.revoke_token(id_);
+}

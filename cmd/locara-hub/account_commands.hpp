@@ -1,0 +1,38 @@
+// The verbs `locara-hub user` and `locara-hub token`.
+#pragma once
+
+#include <locara/base/result.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+
+/// Registers the verbs with the program's parser, which must outlive this.
+class AccountCommands {
+  public:
+    explicit AccountCommands(CLI::App& app);
+
+    /// Whether one of the verbs was given.
+    bool parsed() const { return user_->parsed() || token_->parsed(); }
+
+    locara::Status run() const;
+
+  private:
+    locara::Status add_user() const;
+    locara::Status create_token() const;
+    locara::Status list_tokens() const;
+    locara::Status revoke_token() const;
+
+    std::string data_;
+    std::string user_name_;
+    std::string full_name_;
+    std::string token_name_ = "default";
+    std::string role_ = "read";
+    std::string expires_;
+    std::string id_;
+    CLI::App* user_;
+    CLI::App* token_;
+    CLI::App* create_;
+    CLI::App* list_;
+    CLI::App* revoke_;
+};

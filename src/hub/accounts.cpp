@@ -1,0 +1,75 @@
+#include "names.hpp"
+
+#include <locara/hub/accounts.hpp>
+
+namespace locara::hub {
+namespace {
+
+constexpr std::size_t kTokenNameLimit = 96;
+/// 160 random bits as 40 characters; clients want "hf_" and at least 34 letters and digits.
+constexpr std::size_t kTokenBytes = 20;
+
+} // namespace
+
+std::string_view render(TokenRole role) {
+    return role == TokenRole::Write ? "write" : "read";
+}
+
+Result<TokenRole> parse_token_role(std::string_view text) {
+    for (const TokenRole role : {TokenRole::Read, TokenRole::Write}) {
+        if (render(role) == text) {
+            return role;
+        }
+    }
+    return Error(ErrorCode::InvalidArgument,
+                 "found role '" + std::string(text) + "', a token has read or write");
+}
+
+Accounts::Accounts(std::unique_ptr<Names> names, const Clock& clock)
+    : names_(std::move(names)), clock_(&clock) {}
+
+Accounts::Accounts(Accounts&&) noexcept = default;
+Accounts& Accounts::operator=(Accounts&&) noexcept = default;
+Accounts::~Accounts() = default;
+
+Result<Accounts> Accounts::open(const std::filesystem::path& data, const Clock& clock) {
+    LOCARA_CHECK(create_folders(data, 0700));
+    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    return Accounts(std::make_unique<Names>(std::move(names)), clock);
+}
+
+Result<Account> Accounts::add_user(const std::string& name, const std::string& full_name) {
+    if (!is_repo_part(name) || is_reserved_space(name)) {
+        return Error(ErrorCode::InvalidArgument,
+                     "'" + name +
+                         "' cannot be a user: letters, digits, '-', '_' and '.' make a name, at "
+                         "most 96, and names such as 'api' or 'datasets' are the hub's own");
+    }
+    return names_->add_account(name, full_name.empty() ? name : full_name, clock_->now());
+}
+
+Result<Accounts::Made> Accounts::create_token(const std::string& user, const NewToken& token) {
+    if (token.name.empty() || token.name.size() > kTokenNameLimit) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the name of a token has 1 to " + std::to_string(kTokenNameLimit) + " bytes");
+    }
+    LOCARA_TRY(const auto account, names_->find_account(user));
+    if (!account) {
+        return Error(ErrorCode::NotFound,
+                     "there is no user '" + user + "'; add it with: locara-hub user add " + user);
+    }
+    Secret text("hf_" + random_hex(kTokenBytes));
+    const auto digest = crypto::sha256(as_bytes(text.reveal()));
+    LOCARA_TRY(Token made, names_->add_token(*account, token, digest, clock_->now()));
+    return Made{std::move(made), std::move(text)};
+}
+
+Result<std::vector<Token>> Accounts::list_tokens() const {
+    return names_->list_tokens();
+}
+
+Status Accounts::revoke_token(const std::string& id) {
+    return names_->remove_token(id);
+}
+
+} // namespace locara::hub

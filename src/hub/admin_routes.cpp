@@ -1,0 +1,168 @@
+// Making and removing repositories.
+#include "attributes.hpp"
+#include "commit_body.hpp"
+#include "new_repo.hpp"
+#include "routes.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kFirstFilesLimit = 100;
+
+/// The repository that a body names: "name", "organization", "type".
+Answer<RepoId> parse_repo_id(const Json& body, const Caller& caller) {
+    RepoId id;
+    const std::string type = text_at(body, "type").value_or("model");
+    const auto parsed = parse_repo_type(type);
+    if (!parsed) {
+        return bad_request("found type '" + type + "', this hub has model, dataset and space");
+    }
+    id.type = *parsed;
+    id.name = text_at(body, "name").value_or("");
+    id.space = text_at(body, "organization").value_or(caller ? caller->account.name : "");
+    const std::size_t slash = id.name.find('/');
+    if (slash != std::string::npos) {
+        id.space = id.name.substr(0, slash);
+        id.name = id.name.substr(slash + 1);
+    }
+    if (!is_repo_part(id.name) || !is_repo_part(id.space)) {
+        return bad_request("'" + id.render() +
+                           "' is no id of a repository: namespace/name, of letters, digits, '-', "
+                           "'_' and '.', at most 96 each");
+    }
+    return id;
+}
+
+Visibility parse_visibility(const Json& body) {
+    const bool open =
+        text_at(body, "visibility").value_or(flag_at(body, "private") ? "private" : "public") ==
+        "public";
+    return open ? Visibility::Public : Visibility::Private;
+}
+
+std::string repo_url(const Request& request, const RepoId& id) {
+    std::string url = endpoint(request) + "/";
+    return url.append(web_prefix(id.type)).append(id.render());
+}
+
+/// The files of a repository's first commit: what the body brings, and what every one has.
+Answer<std::vector<GitFile>> first_files(const Json& body) {
+    std::vector<GitFile> files;
+    const auto given = body.find("files");
+    if (given != body.end() && given->is_array()) {
+        if (given->size() > kFirstFilesLimit) {
+            return bad_request("a new repository takes at most " +
+                               std::to_string(kFirstFilesLimit) + " files; commit the rest");
+        }
+        for (const Json& file : *given) {
+            if (!file.is_object()) {
+                return bad_request("every element of files must be an object");
+            }
+            GitFile one;
+            one.path = text_at(file, "path").value_or("");
+            LOCARA_CHECK(check_path(one.path));
+            LOCARA_TRY(one.content, inline_content(file));
+            files.push_back(std::move(one));
+        }
+    }
+    const auto has = [&files](std::string_view path) {
+        return std::any_of(
+            files.begin(), files.end(), [path](const GitFile& file) { return file.path == path; });
+    };
+    if (!has(".gitattributes")) {
+        files.push_back({".gitattributes", default_attributes()});
+    }
+    const auto license = text_at(body, "license");
+    if (license && !has("README.md")) {
+        files.push_back({"README.md", "---\nlicense: " + *license + "\n---\n"});
+    }
+    return files;
+}
+
+Response exists(const Request& request, const RepoId& id) {
+    const std::string message =
+        "You already created this " + std::string(render(id.type)) + " repo: " + id.render();
+    Response response = json_answer({{"error", message}, {"url", repo_url(request, id)}});
+    response.status = 409;
+    response.headers.add("X-Error-Message", message);
+    return response;
+}
+
+bool is_plain_license(const Json& body) {
+    const std::string license = text_at(body, "license").value_or("other");
+    return !license.empty() && license.size() <= 64 &&
+           std::all_of(license.begin(), license.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '.' || c == '+';
+           });
+}
+
+Answer<Response> create(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Json body, parse_object(request));
+    LOCARA_TRY(const RepoId id, parse_repo_id(body, caller));
+    LOCARA_TRY(const Identity who, require_writer(caller, id.space));
+    if (!is_plain_license(body)) {
+        return bad_request("a license is an identifier such as apache-2.0");
+    }
+    Repo repo;
+    repo.id = {id.type, who.account.name, id.name};
+    repo.visibility = parse_visibility(body);
+    repo.created = services.clock.now();
+    repo.facts.license = text_at(body, "license").value_or("");
+    GitSnapshot first;
+    LOCARA_TRY(first.files, first_files(body));
+    first.message = "initial commit\n";
+    first.author_name = who.account.name;
+    first.author_email = author_email(who.account);
+    first.date = repo.created;
+    auto made = create_repo(services, repo, first);
+    if (!made && made.error().code() == ErrorCode::Conflict) {
+        return exists(request, repo.id);
+    }
+    if (!made) {
+        return std::move(made).error();
+    }
+    services.log.info(
+        "hub", "repo_created", {{"repo", repo.id.render()}, {"by", who.account.name}});
+    return json_answer({{"url", repo_url(request, made->id)},
+                        {"name", made->id.render()},
+                        {"id", made->internal}});
+}
+
+Answer<Response> remove(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Json body, parse_object(request));
+    LOCARA_TRY(const RepoId id, parse_repo_id(body, caller));
+    LOCARA_TRY(const auto repo, services.names.find_repo(id));
+    if (!repo || !may_read(caller, *repo)) {
+        Refusal refusal = no_such_repo();
+        refusal.status = caller ? 404 : 401;
+        return refusal;
+    }
+    LOCARA_TRY(const Identity who, require_writer(caller, repo->id.space));
+    LOCARA_CHECK(services.names.remove_repo(repo->key));
+    std::error_code error; // What no name refers to does no harm; the store's gc takes the rest.
+    std::filesystem::remove_all(services.folder_of(*repo), error);
+    services.log.info(
+        "hub", "repo_removed", {{"repo", repo->id.render()}, {"by", who.account.name}});
+    return json_answer(Json::object());
+}
+
+} // namespace
+
+void add_admin_routes(Routes& routes, const Services& services) {
+    routes.post("/api/repos/create",
+                [&services](const Request& request) { return create(services, request); });
+    routes.add("DELETE", "/api/repos/delete", [&services](const Request& request) {
+        return remove(services, request);
+    });
+}
+
+} // namespace locara::hub

@@ -1,0 +1,114 @@
+#include "answers.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace locara::hub {
+namespace {
+
+/// Header values are ASCII without line breaks.
+std::string to_ascii(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+    return text;
+}
+
+std::string dump(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace
+
+Refusal::Refusal(Error error)
+    : status(http::http_status(error.code())), message(error.describe()), cause(std::move(error)) {}
+
+http::Response render_refusal(const Refusal& refusal, const http::Request& request, Log& log) {
+    std::string message = refusal.message;
+    if (refusal.status >= 500 && refusal.cause) {
+        log.error("hub",
+                  "request_failed",
+                  {{"request", request.id}, {"error", refusal.cause->describe()}});
+        message = "something went wrong on this hub; its log has request " + request.id;
+    }
+    http::Response response = http::json_response(refusal.status, dump({{"error", message}}));
+    response.headers = refusal.headers;
+    response.headers.add("Content-Type", "application/json; charset=utf-8");
+    if (!refusal.code.empty()) {
+        response.headers.add("X-Error-Code", refusal.code);
+    }
+    response.headers.add("X-Error-Message", to_ascii(std::move(message)));
+    return response;
+}
+
+Refusal no_such_repo() {
+    return {404, "RepoNotFound", "Repository not found"};
+}
+
+Refusal no_such_revision(std::string_view revision) {
+    return {404, "RevisionNotFound", "Invalid rev id: " + std::string(revision)};
+}
+
+Refusal no_such_entry(const std::string& commit, const std::string& message) {
+    Refusal refusal(404, "EntryNotFound", message);
+    refusal.headers.add("X-Repo-Commit", commit); // Clients cache the miss by it.
+    return refusal;
+}
+
+Refusal bad_request(std::string message) {
+    return {400, "", std::move(message)};
+}
+
+http::Response json_answer(const Json& json) {
+    return http::json_response(200, dump(json));
+}
+
+Answer<Json> parse_object(const http::Request& request) {
+    auto json = parse_json(request.body);
+    if (!json) {
+        return bad_request("the body is no JSON: " + json.error().describe());
+    }
+    if (!json->is_object()) {
+        return bad_request("the body must be a JSON object");
+    }
+    return std::move(*json);
+}
+
+std::optional<std::string> text_at(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? std::optional(found->get<std::string>())
+                                                       : std::nullopt;
+}
+
+bool flag_at(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::string render_date(TimePoint time) {
+    std::string text = render_time(time);
+    text.insert(text.size() - 1, ".000");
+    return text;
+}
+
+std::string endpoint(const http::Request& request) {
+    const std::string_view host = request.headers.find("Host").value_or("");
+    const bool plain =
+        !host.empty() && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz"
+                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                "0123456789.-:[]") == std::string_view::npos;
+    const bool secure = request.headers.find("X-Forwarded-Proto").value_or("") == "https";
+    return (secure ? "https://" : "http://") + (plain ? std::string(host) : "localhost");
+}
+
+std::optional<std::size_t> number(const http::Request& request, std::string_view key) {
+    const auto text = request.query.find(key);
+    std::size_t value = 0;
+    if (!text) {
+        return std::nullopt;
+    }
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+    return error == std::errc() && end == text->data() + text->size() ? std::optional(value)
+                                                                      : std::nullopt;
+}
+
+} // namespace locara::hub

@@ -1,0 +1,231 @@
+// What a Xet client uploads: xorbs, then the shards that name them.
+#include "cas_access.hpp"
+#include "incoming_body.hpp"
+#include "routes.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+
+namespace locara::hub {
+namespace {
+
+namespace asio = boost::asio;
+using http::Request;
+using http::Response;
+
+/// How often a long check of a shard says that it goes on.
+constexpr std::chrono::milliseconds kTick{100};
+constexpr int kTicksPerReport = 10;
+
+// ------------------------------------------------------------------------------------------ xorbs
+
+struct XorbCall {
+    XetClaims claims;
+    xet::XorbHash hash;
+    cas::XorbUpload upload;
+};
+
+Answer<XorbCall> begin_xorb(const Services& services, const Request& request) {
+    LOCARA_TRY(const XetClaims claims, require_xet(services, request, XetRole::Write));
+    LOCARA_TRY(const auto hash, parse_path_hash<xet::XorbHash>(request.param("hash")));
+    LOCARA_TRY(cas::XorbUpload upload, services.cas.begin_xorb(hash));
+    return XorbCall{claims, hash, std::move(upload)};
+}
+
+/// Whoever sent all the bytes of a xorb may refer to it from now on.
+Answer<Response> finish_xorb(const Services& services, XorbCall& call) {
+    const auto inserted = call.upload.finish();
+    if (!inserted) {
+        return refuse_upload(inserted.error());
+    }
+    LOCARA_CHECK(services.names.add_xorb(call.claims.repo, call.hash));
+    return json_answer({{"was_inserted", *inserted == cas::Inserted::Yes}});
+}
+
+/// Nothing is read from who may not write.
+asio::awaitable<Answer<Response>>
+put_xorb(const Services& services, http::BlockingPool& pool, const Request& request) {
+    const auto begin = [&] { return begin_xorb(services, request); };
+    auto call = co_await http::run_blocking(pool, begin);
+    if (!call) {
+        co_return std::move(call).error();
+    }
+    TakeBlock write = [&call](ByteView block) { return call->upload.write(block); };
+    auto read = co_await read_blocks(request, pool, std::move(write));
+    if (!read) {
+        const auto& cause = read.error().cause;
+        co_return cause ? refuse_upload(*cause) : read.error();
+    }
+    const auto finish = [&] { return finish_xorb(services, *call); };
+    co_return co_await http::run_blocking(pool, finish);
+}
+
+// ----------------------------------------------------------------------------------------- shards
+
+/// What a running check tells to whoever waits for it. Shared by the pool's thread that checks and
+/// the connection's strand that reports.
+struct ShardProgress {
+    std::atomic<std::uint64_t> verified{0};
+    std::atomic<std::uint64_t> total{0};
+    std::atomic<bool> finished{false};
+};
+
+/// Makes a file of a shard one of the repository's, with its SHA-256 computed from its bytes.
+Status link_file(const Services& services, std::int64_t repo, const cas::FileInfo& file) {
+    LOCARA_TRY(const auto sha256, services.cas.verify_sha256(file.hash));
+    LOCARA_TRY(const auto xorbs, services.cas.xorbs_of(file.hash));
+    for (const xet::XorbHash& xorb : xorbs) {
+        LOCARA_CHECK(services.names.add_xorb(repo, xorb));
+    }
+    return services.names.add_file(repo, {sha256, file.hash, file.size});
+}
+
+/// Takes a shard and links its files: whether any was new.
+Result<bool> take_shard(const Services& services,
+                        const XetClaims& claims,
+                        ByteView shard,
+                        const std::shared_ptr<ShardProgress>& progress) {
+    cas::ShardOptions options;
+    options.may_use = may_use(services, claims);
+    options.check_sha256 = cas::ShardOptions::CheckSha256::Now;
+    options.progress = [progress](std::uint64_t done, std::uint64_t total) {
+        progress->verified = done;
+        progress->total = total;
+    };
+    LOCARA_TRY(const cas::ShardResult result, services.cas.put_shard(shard, options));
+    for (const auto& file : result.files) {
+        LOCARA_CHECK(link_file(services, claims.repo, file.info));
+    }
+    return result.inserted() == cas::Inserted::Yes;
+}
+
+/// A shard that has come in, with who sent it.
+struct ShardCall {
+    XetClaims claims;
+    std::shared_ptr<IncomingBody> body; ///< Shared with the answer that is still being streamed.
+};
+
+asio::awaitable<Answer<ShardCall>>
+receive_shard(const Services& services, http::BlockingPool& pool, const Request& request) {
+    const auto check = [&] { return require_xet(services, request, XetRole::Write); };
+    auto claims = co_await http::run_blocking(pool, check);
+    if (!claims) {
+        co_return std::move(claims).error();
+    }
+    auto body = co_await receive_body(request, pool, services.backend);
+    if (!body) {
+        co_return std::move(body).error();
+    }
+    co_return ShardCall{*claims, std::make_shared<IncomingBody>(std::move(body).value())};
+}
+
+asio::awaitable<Answer<Response>>
+put_shard(const Services& services, http::BlockingPool& pool, const Request& request) {
+    auto call = co_await receive_shard(services, pool, request);
+    if (!call) {
+        co_return std::move(call).error();
+    }
+    const auto progress = std::make_shared<ShardProgress>();
+    const auto take = [&] {
+        return take_shard(services, call->claims, call->body->bytes(), progress);
+    };
+    const auto inserted = co_await http::run_blocking(pool, take);
+    if (!inserted) {
+        co_return refuse_upload(inserted.error());
+    }
+    co_return json_answer({{"result", *inserted ? 1 : 0}});
+}
+
+// ------------------------------------------------------------------------ shards with a report
+
+asio::awaitable<Status> write_line(http::BodyWriter& writer, const Json& json) {
+    const std::string line = render_json(json) + "\n";
+    co_return co_await writer.write(line);
+}
+
+/// Writes a line about every second until the check is finished.
+asio::awaitable<Status> report(http::BodyWriter& writer, std::shared_ptr<ShardProgress> progress) {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (int tick = 0; !progress->finished; ++tick) {
+        if (tick % kTicksPerReport == 0) {
+            const Json line = {{"type", "validating"},
+                               {"verified", progress->verified.load()},
+                               {"total", progress->total.load()}};
+            LOCARA_CO_CHECK(co_await write_line(writer, line));
+        }
+        timer.expires_after(kTick);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+    co_return Status();
+}
+
+Json render_end(const Services& services, const Result<bool>& taken) {
+    if (taken) {
+        return {{"type", "result"}, {"result", *taken ? 1 : 0}};
+    }
+    const Refusal refusal = refuse_upload(taken.error());
+    const bool ours = refusal.status >= 500;
+    if (ours) {
+        services.log.error("hub", "shard_failed", {{"error", taken.error().describe()}});
+    }
+    return {{"type", "error"},
+            {"message", ours ? "something went wrong on this hub" : refusal.message},
+            {"retryable", ours}};
+}
+
+asio::awaitable<Status> check_and_report(const Services& services,
+                                         http::BlockingPool& pool,
+                                         ShardCall call,
+                                         http::BodyWriter& writer) {
+    using namespace asio::experimental::awaitable_operators;
+    const auto progress = std::make_shared<ShardProgress>();
+    std::optional<Result<bool>> taken;
+    const auto take = [&] {
+        taken = take_shard(services, call.claims, call.body->bytes(), progress);
+        progress->finished = true;
+    };
+    auto both = http::run_blocking(pool, take) && report(writer, progress);
+    LOCARA_CO_CHECK(co_await std::move(both));
+    if (*taken) {
+        const Json stage = {{"type", "committing"}, {"stage", "syncing"}};
+        LOCARA_CO_CHECK(co_await write_line(writer, stage));
+    }
+    const Json end = render_end(services, *taken);
+    co_return co_await write_line(writer, end);
+}
+
+asio::awaitable<Answer<Response>>
+put_shard_reporting(const Services& services, http::BlockingPool& pool, const Request& request) {
+    auto call = co_await receive_shard(services, pool, request);
+    if (!call) {
+        co_return std::move(call).error();
+    }
+    Response response;
+    response.headers.add("Content-Type", "application/x-ndjson");
+    response.body = http::StreamBody([&services, &pool, call = *call](http::BodyWriter& writer) {
+        return check_and_report(services, pool, call, writer);
+    });
+    co_return response;
+}
+
+} // namespace
+
+void add_cas_upload_routes(Routes& routes, const Services& services) {
+    using Handle =
+        asio::awaitable<Answer<Response>> (*)(const Services&, http::BlockingPool&, const Request&);
+    const auto bind = [&services, &pool = routes.uploads()](Handle handle) {
+        return [&services, &pool, handle](const Request& request) {
+            return handle(services, pool, request);
+        };
+    };
+    routes.add_streamed(
+        "POST", "/cas/v1/xorbs/{prefix}/{hash}", xet::kMaxUploadBytes, bind(&put_xorb));
+    routes.add_streamed("POST", "/cas/v1/shards", xet::kMaxShardBytes, bind(&put_shard));
+    routes.add_streamed("POST", "/cas/v2/shards", xet::kMaxShardBytes, bind(&put_shard_reporting));
+}
+
+} // namespace locara::hub

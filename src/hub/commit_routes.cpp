@@ -1,0 +1,343 @@
+// Changing a repository: preupload says how each file has to come, commit makes a commit.
+#include "attributes.hpp"
+#include "commit_body.hpp"
+#include "incoming_body.hpp"
+#include "place.hpp"
+#include "routes.hpp"
+
+#include <algorithm>
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kPreuploadLimit = 1000;
+constexpr std::uint64_t kRulesLimit = 1U << 20U;
+/// How often a commit starts over when somebody else was quicker.
+constexpr int kAttempts = 4;
+constexpr const char* kAttributes = ".gitattributes";
+
+Refusal no_pull_requests() {
+    return {501, "", "this hub has no pull requests yet; commit to a branch"};
+}
+
+Refusal moved() {
+    return {412,
+            "",
+            "The branch was updated since you opened this page. Please refresh and try again."};
+}
+
+// ------------------------------------------------------------------------------------- preupload
+
+/// The text of a file at the root of a commit; empty if there is none.
+Result<std::string> read_rules(const Place& place, const char* path) {
+    LOCARA_TRY(const auto entry, place.git.find(place.commit, path));
+    if (!entry || entry->kind == GitEntry::Kind::Directory) {
+        return std::string();
+    }
+    return place.git.read_blob(entry->oid, kRulesLimit);
+}
+
+/// The commit whose attributes count: that of the branch, or one made of the attributes that come
+/// along and are not committed yet. No ref points to that one.
+Result<std::string> rules_commit(Place& place, const std::optional<std::string>& attributes) {
+    if (!attributes) {
+        return place.commit;
+    }
+    GitSnapshot rules;
+    rules.files = {{kAttributes, *attributes}};
+    rules.message = "attributes\n";
+    rules.author_name = "locara-hub";
+    rules.author_email = "noreply@locara.dev";
+    return place.git.write_snapshot(rules);
+}
+
+/// Whether the file must go to the chunk store: by rule, by size, or since it is no text.
+Answer<bool> goes_to_store(const Place& place, const std::string& rules, const Json& file) {
+    const auto size = file.find("size");
+    if (size == file.end() || !size->is_number_unsigned()) {
+        return bad_request("every file needs its path and size");
+    }
+    const auto bytes = size->get<std::uint64_t>();
+    if (bytes == 0) {
+        return false;
+    }
+    LOCARA_TRY(const bool tracked, place.git.is_lfs(rules, text_at(file, "path").value_or("")));
+    if (tracked || bytes > kInlineFileLimit) {
+        return true;
+    }
+    const auto sample = parse_base64(text_at(file, "sample").value_or(""));
+    if (!sample) {
+        return bad_request("the sample of a file is no base64: " + sample.error().message());
+    }
+    return std::find(sample->begin(), sample->end(), std::byte{0}) != sample->end();
+}
+
+Answer<Json> preupload_file(Place& place,
+                            const std::string& rules,
+                            const std::string& ignore,
+                            const Json& file) {
+    if (!file.is_object()) {
+        return bad_request("every element of files must be an object");
+    }
+    const std::string path = text_at(file, "path").value_or("");
+    LOCARA_CHECK(check_path(path));
+    LOCARA_TRY(const bool stored, goes_to_store(place, rules, file));
+    bool ignored = false;
+    if (!ignore.empty()) {
+        LOCARA_TRY(ignored, place.git.is_ignored(ignore, path));
+    }
+    Json out = {
+        {"path", path}, {"uploadMode", stored ? "lfs" : "regular"}, {"shouldIgnore", ignored}};
+    LOCARA_TRY(const auto present, place.git.find(place.commit, path));
+    if (present && present->kind == GitEntry::Kind::File) {
+        out["oid"] = present->lfs ? present->lfs->sha256.render() : present->oid;
+    }
+    return out;
+}
+
+Answer<Response> preupload(const Services& services, const Request& request, RepoType type) {
+    if (request.query.flag("create_pr")) {
+        return no_pull_requests();
+    }
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Access::Write));
+    LOCARA_TRY(Place place, open_place(services, repo, request.param("rev")));
+    LOCARA_TRY(const Json body, parse_object(request));
+    const auto files = body.find("files");
+    if (files == body.end() || !files->is_array() || files->size() > kPreuploadLimit) {
+        return bad_request("send {\"files\": [...]} with at most " +
+                           std::to_string(kPreuploadLimit) + " files");
+    }
+    LOCARA_TRY(const std::string rules, rules_commit(place, text_at(body, "gitAttributes")));
+    std::string ignore = text_at(body, "gitIgnore").value_or("");
+    if (ignore.empty()) {
+        LOCARA_TRY(ignore, read_rules(place, ".gitignore"));
+    }
+    Json out = Json::array();
+    for (const Json& file : *files) {
+        LOCARA_TRY(Json one, preupload_file(place, rules, ignore, file));
+        out.push_back(std::move(one));
+    }
+    return json_answer({{"files", std::move(out)}, {"commitOid", place.commit}});
+}
+
+// ---------------------------------------------------------------------------------------- commit
+
+/// A commit call while it is carried out.
+class CommitJob {
+  public:
+    CommitJob(const Services& services, Repo repo, GitRepo git, Identity who)
+        : services_(services), repo_(std::move(repo)), git_(std::move(git)), who_(std::move(who)) {}
+
+    /// Reads the body, writes its files and moves the branch. Gives the branch's commit.
+    Answer<std::string> run(const std::string& ref, ByteView body) {
+        const auto take = [this](CommitOperation operation) { return note(std::move(operation)); };
+        LOCARA_TRY(const CommitHeader header, read_commit_body(body, take));
+        for (int attempt = 0; attempt < kAttempts; ++attempt) {
+            LOCARA_TRY(const std::string head, git_.resolve(ref));
+            if (header.parent && *header.parent != head) {
+                return moved();
+            }
+            LOCARA_TRY(const std::string commit, make_commit(header, head));
+            if (commit == head) {
+                return head;
+            }
+            const Status status = git_.move_ref(ref, head, commit);
+            if (status) {
+                return commit;
+            }
+            if (status.error().code() != ErrorCode::Conflict) {
+                return status.error();
+            }
+        }
+        return moved();
+    }
+
+  private:
+    /// Turns an operation into a change; a file's content is written at once and not kept.
+    Answer<std::monostate> note(CommitOperation operation) {
+        GitChange change;
+        change.path = operation.path;
+        switch (operation.kind) {
+        case CommitOperation::Kind::Text: {
+            LOCARA_TRY(change.blob, git_.write_blob(operation.content));
+            break;
+        }
+        case CommitOperation::Kind::Stored: {
+            LOCARA_TRY(const LfsPointer pointer, find_stored(operation));
+            LOCARA_TRY(change.blob, git_.write_blob(pointer.render()));
+            stored_.push_back(operation.path);
+            break;
+        }
+        case CommitOperation::Kind::RemoveFile:
+            change.kind = GitChange::Kind::RemoveFile;
+            break;
+        case CommitOperation::Kind::RemoveFolder:
+            change.kind = GitChange::Kind::RemoveFolder;
+            break;
+        }
+        changes_.push_back(std::move(change));
+        return std::monostate();
+    }
+
+    /// The content must have come to this very repository: who knows a hash has not the bytes.
+    Answer<LfsPointer> find_stored(const CommitOperation& operation) {
+        LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, operation.oid));
+        const bool fits = file && (!operation.size || *operation.size == file->size);
+        if (!fits || !services_.cas.touch(file->xet)) {
+            return bad_request(operation.path + ": sha256:" + operation.oid.render() +
+                               (file && !fits ? " has " + std::to_string(file->size) + " bytes"
+                                              : " was not uploaded to this repository") +
+                               "; upload it by Xet first");
+        }
+        return LfsPointer{operation.oid, file->size};
+    }
+
+    /// A commit of all changes on top of `head`; `head` itself when they change nothing.
+    Answer<std::string> make_commit(const CommitHeader& header, const std::string& head) {
+        LOCARA_TRY(const std::string tree, make_tree(head, changes_));
+        LOCARA_TRY(const std::string before, git_.tree_of(head));
+        if (tree == before) {
+            return head;
+        }
+        GitSigned by;
+        by.message = header.summary + "\n";
+        if (!header.description.empty()) {
+            by.message += "\n" + header.description + "\n";
+        }
+        by.author_name = who_.account.name;
+        by.author_email = author_email(who_.account);
+        by.date = services_.clock.now();
+        LOCARA_TRY(const std::string commit, git_.write_commit(tree, head, by));
+        LOCARA_TRY(const auto added, missing_rules(commit));
+        if (!added) {
+            return commit;
+        }
+        std::vector<GitChange> all = changes_;
+        all.push_back(*added);
+        LOCARA_TRY(const std::string tracked, make_tree(head, all));
+        LOCARA_TRY(std::string better, git_.write_commit(tracked, head, by));
+        return better;
+    }
+
+    Answer<std::string> make_tree(const std::string& head, const std::vector<GitChange>& changes) {
+        auto tree = git_.write_tree(head, changes);
+        if (!tree && tree.error().code() == ErrorCode::NotFound) {
+            return no_such_entry(head,
+                                 "A file with this name doesn't exist: " + tree.error().message());
+        }
+        if (!tree && tree.error().code() == ErrorCode::Conflict) {
+            return bad_request(tree.error().message());
+        }
+        if (!tree) {
+            return std::move(tree).error();
+        }
+        return std::move(*tree);
+    }
+
+    /// What .gitattributes must say besides, so that git clients take stored files for pointers.
+    Result<std::optional<GitChange>> missing_rules(const std::string& commit) {
+        std::string lines;
+        for (const std::string& path : stored_) {
+            LOCARA_TRY(const bool tracked, git_.is_lfs(commit, path));
+            if (!tracked) {
+                lines += lfs_rule(exact_pattern(path));
+            }
+        }
+        if (lines.empty()) {
+            return std::optional<GitChange>();
+        }
+        std::string text;
+        LOCARA_TRY(const auto present, git_.find(commit, kAttributes));
+        if (present) {
+            LOCARA_TRY(text, git_.read_blob(present->oid, kRulesLimit));
+        }
+        if (!text.empty() && text.back() != '\n') {
+            text += '\n';
+        }
+        GitChange change;
+        change.path = kAttributes;
+        LOCARA_TRY(change.blob, git_.write_blob(text + lines));
+        return std::optional(std::move(change));
+    }
+
+    const Services& services_;
+    const Repo repo_;
+    GitRepo git_;
+    const Identity who_;
+    std::vector<GitChange> changes_;
+    std::vector<std::string> stored_; ///< Paths of pointers.
+};
+
+/// A commit call whose caller and branch are known.
+struct CommitCall {
+    Repo repo;
+    Identity who;
+    std::string ref;
+};
+
+Answer<CommitCall> check_commit(const Services& services, const Request& request, RepoType type) {
+    if (request.query.flag("create_pr")) {
+        return no_pull_requests();
+    }
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Access::Write));
+    const std::string ref = branch_ref(request.param("rev"));
+    LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
+    if (!git.resolve(ref)) {
+        return no_such_revision(request.param("rev"));
+    }
+    return CommitCall{repo, *caller, ref};
+}
+
+Answer<Response> make_commit(const Services& services,
+                             const Request& request,
+                             const CommitCall& call,
+                             ByteView body) {
+    LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(call.repo)));
+    CommitJob job(services, call.repo, std::move(git), call.who);
+    LOCARA_TRY(const std::string commit, job.run(call.ref, body));
+    std::string url = endpoint(request) + "/";
+    url.append(web_prefix(call.repo.id.type)).append(call.repo.id.render());
+    return json_answer({{"success", true},
+                        {"commitOid", commit},
+                        {"commitUrl", url + "/commit/" + commit},
+                        {"hookOutput", ""}});
+}
+
+/// Who may not commit is told so before the body is read.
+boost::asio::awaitable<Answer<Response>>
+commit(const Services& services, http::BlockingPool& pool, const Request& request, RepoType type) {
+    const auto check = [&] { return check_commit(services, request, type); };
+    auto call = co_await http::run_blocking(pool, check);
+    if (!call) {
+        co_return std::move(call).error();
+    }
+    auto body = co_await receive_body(request, pool, services.backend);
+    if (!body) {
+        co_return std::move(body).error();
+    }
+    const auto job = [&] { return make_commit(services, request, *call, body->bytes()); };
+    co_return co_await http::run_blocking(pool, job);
+}
+
+} // namespace
+
+void add_commit_routes(Routes& routes, const Services& services) {
+    for_each_type([&](RepoType type, const std::string&) {
+        const std::string repo = "/api/" + std::string(render_plural(type)) + "/{org}/{repo}/";
+        routes.post(repo + "preupload/{*rev}", [&services, type](const Request& request) {
+            return preupload(services, request, type);
+        });
+        routes.add_streamed("POST",
+                            repo + "commit/{*rev}",
+                            kCommitBodyLimit,
+                            [&services, &pool = routes.uploads(), type](const Request& request) {
+                                return commit(services, pool, request, type);
+                            });
+    });
+}
+
+} // namespace locara::hub

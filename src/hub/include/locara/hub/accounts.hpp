@@ -1,0 +1,89 @@
+// Accounts of a hub and their access tokens: what `locara-hub user` and `locara-hub token` do.
+//
+// An account owns the namespace of its name: repositories NAME/... are its own. A token stands for
+// its account; it is shown once, when it is made, and only its SHA-256 is kept.
+// Threads and processes: as Names; a hub may serve from the same data folder meanwhile.
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/result.hpp>
+#include <locara/base/secret.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::hub {
+
+struct Account {
+    std::int64_t key = 0; ///< In this data folder only.
+    std::string id;       ///< 24 hex digits.
+    std::string name;     ///< Also its namespace.
+    std::string full_name;
+    TimePoint created;
+};
+
+/// What a token allows in the namespace of its account.
+enum class TokenRole { Read, Write };
+
+std::string_view render(TokenRole role);
+Result<TokenRole> parse_token_role(std::string_view text);
+
+struct NewToken {
+    std::string name; ///< For people: "ci", "laptop".
+    TokenRole role = TokenRole::Read;
+    std::optional<TimePoint> expires; ///< Never, if absent.
+};
+
+struct Token {
+    std::string id; ///< 24 hex digits; no secret.
+    std::string account;
+    std::string name;
+    TokenRole role = TokenRole::Read;
+    TimePoint created;
+    std::optional<TimePoint> expires;
+};
+
+class Names;
+
+class Accounts {
+  public:
+    /// Opens the data folder, making it if it is not there. `clock` is borrowed.
+    static Result<Accounts> open(const std::filesystem::path& data, const Clock& clock);
+
+    Accounts(Accounts&&) noexcept;
+    Accounts& operator=(Accounts&&) noexcept;
+    ~Accounts();
+
+    /// InvalidArgument when the name cannot be a namespace, Conflict when it is taken.
+    Result<Account> add_user(const std::string& name, const std::string& full_name);
+
+    /// Makes a token of user `name`: "hf_" and 40 letters and digits, which is what clients of the
+    /// Hugging Face Hub take for one. NotFound (user), Conflict (that user has a token of this
+    /// name), InvalidArgument (a name that is empty or longer than 96 bytes).
+    struct Made {
+        Token token;
+        Secret text;
+    };
+
+    Result<Made> create_token(const std::string& user, const NewToken& token);
+
+    /// By account and name; expired ones too.
+    Result<std::vector<Token>> list_tokens() const;
+
+    /// The token is refused from now on. Xet tokens made with it live on for an hour at most.
+    /// NotFound.
+    Status revoke_token(const std::string& id);
+
+  private:
+    Accounts(std::unique_ptr<Names> names, const Clock& clock);
+    std::unique_ptr<Names> names_;
+    const Clock* clock_;
+};
+
+} // namespace locara::hub

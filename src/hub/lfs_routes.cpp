@@ -1,0 +1,174 @@
+// The Git LFS batch call (git-lfs: docs/api/batch.md), and the content of one object for clients
+// that know no other way to download.
+#include "content.hpp"
+#include "routes.hpp"
+#include "xet_links.hpp"
+#include "xet_token.hpp"
+
+#include <algorithm>
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kObjectsLimit = 1000;
+constexpr std::string_view kLfsJson = "application/vnd.git-lfs+json";
+
+struct BatchObject {
+    crypto::Sha256Digest oid;
+    std::uint64_t size = 0;
+};
+
+struct Batch {
+    bool upload = false;
+    bool offers_xet = false;
+    std::vector<BatchObject> objects;
+};
+
+Answer<Batch> parse_batch(const Request& request) {
+    LOCARA_TRY(const Json body, parse_object(request));
+    Batch batch;
+    const std::string operation = text_at(body, "operation").value_or("");
+    if (operation != "upload" && operation != "download") {
+        return bad_request("operation must be upload or download");
+    }
+    batch.upload = operation == "upload";
+    const std::string algorithm = text_at(body, "hash_algo").value_or("sha256");
+    if (algorithm != "sha256" && algorithm != "sha_256") { // The second is JavaScript's spelling.
+        return Refusal(409, "", "this hub knows objects by sha256 only");
+    }
+    const auto transfers = body.find("transfers");
+    if (transfers != body.end() && transfers->is_array()) {
+        batch.offers_xet =
+            std::find(transfers->begin(), transfers->end(), Json("xet")) != transfers->end();
+    }
+    const auto objects = body.find("objects");
+    if (objects == body.end() || !objects->is_array() || objects->size() > kObjectsLimit) {
+        return bad_request("send objects, at most " + std::to_string(kObjectsLimit));
+    }
+    for (const Json& object : *objects) {
+        const auto oid = crypto::Sha256Digest::parse(
+            object.is_object() ? text_at(object, "oid").value_or("") : "");
+        if (!oid || !object.contains("size") || !object["size"].is_number_unsigned()) {
+            return Refusal(422, "", "every object needs an oid of 64 hex digits and its size");
+        }
+        batch.objects.push_back({*oid, object["size"].get<std::uint64_t>()});
+    }
+    return batch;
+}
+
+/// What to do about one object. Without "actions" an upload is not needed.
+class BatchAnswer {
+  public:
+    BatchAnswer(const Services& services, const Request& request, const Repo& repo, Batch batch)
+        : services_(services), request_(request), repo_(repo), batch_(std::move(batch)) {}
+
+    Answer<Json> render() const {
+        const bool by_xet = batch_.upload && batch_.offers_xet;
+        Json objects = Json::array();
+        for (const BatchObject& object : batch_.objects) {
+            LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, object.oid));
+            Json out = {
+                {"oid", object.oid.render()}, {"size", object.size}, {"authenticated", true}};
+            if (!batch_.upload) {
+                add_download(out, file);
+            } else if (!file && by_xet) {
+                out["actions"] = {{"upload", xet_upload()}};
+            } else if (!file) {
+                out["error"] = {{"code", 501},
+                                {"message",
+                                 "this hub takes large files by Xet only; use a client that "
+                                 "offers the transfer 'xet'"}};
+            }
+            objects.push_back(std::move(out));
+        }
+        return Json{{"transfer", by_xet ? "xet" : "basic"}, {"objects", std::move(objects)}};
+    }
+
+  private:
+    void add_download(Json& out, const std::optional<StoredFile>& file) const {
+        if (!file) {
+            out["error"] = {{"code", 404}, {"message", "this repository has no such object"}};
+            return;
+        }
+        out["size"] = file->size;
+        std::string url = endpoint(request_) + "/";
+        url.append(web_prefix(repo_.id.type)).append(repo_.id.render());
+        Json action = {{"href", url + ".git/info/lfs/objects/" + file->sha256.render()}};
+        if (const auto header = request_.headers.find("Authorization")) {
+            action["header"] = {{"Authorization", *header}};
+        }
+        out["actions"] = {{"download", std::move(action)}};
+    }
+
+    Json xet_upload() const {
+        const XetGrant grant = grant_xet(services_, request_, repo_, XetRole::Write);
+        return {{"href", xet_token_url(request_, repo_, "write", "main")},
+                {"header",
+                 {{"X-Xet-Session-Id", request_.id},
+                  {"X-Xet-Cas-Url", grant.cas_url},
+                  {"X-Xet-Access-Token", grant.access_token},
+                  {"X-Xet-Token-Expiration", grant.expires}}}};
+    }
+
+    const Services& services_;
+    const Request& request_;
+    const Repo& repo_;
+    const Batch batch_;
+};
+
+/// The repository of a path whose name has ".git" at its end, as git-lfs writes it.
+Answer<Repo>
+find_git_repo(const Services& services, const Request& request, RepoType type, Access access) {
+    constexpr std::string_view kEnd = ".git";
+    Request named = request;
+    std::string& name = named.params["repo"];
+    if (name.size() > kEnd.size() && name.substr(name.size() - kEnd.size()) == kEnd) {
+        name.resize(name.size() - kEnd.size());
+    }
+    return find_repo(services, named, type, access);
+}
+
+Answer<Response> batch(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Batch wanted, parse_batch(request));
+    const Access access = wanted.upload ? Access::Write : Access::Read;
+    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, access));
+    LOCARA_TRY(const Json answer, BatchAnswer(services, request, repo, std::move(wanted)).render());
+    Response response = json_answer(answer);
+    response.headers.set("Content-Type", kLfsJson);
+    return response;
+}
+
+Answer<Response> object(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, Access::Read));
+    const auto oid = crypto::Sha256Digest::parse(request.param("oid"));
+    if (!oid) {
+        return bad_request("an object's id has 64 hex digits");
+    }
+    LOCARA_TRY(const auto file, services.names.find_file(repo.key, *oid));
+    if (!file) {
+        return Refusal(404, "EntryNotFound", "this repository has no such object");
+    }
+    http::Content content;
+    content.body = open_content(services.cas, file->xet, file->size);
+    content.etag = "\"" + file->sha256.render() + "\"";
+    return http::content_response(request, std::move(content));
+}
+
+} // namespace
+
+void add_lfs_routes(Routes& routes, const Services& services) {
+    for_each_type([&](RepoType type, const std::string& prefix) {
+        const std::string lfs = prefix + "{org}/{repo}/info/lfs/objects/";
+        routes.post(lfs + "batch", [&services, type](const Request& request) {
+            return batch(services, request, type);
+        });
+        routes.get(lfs + "{oid}", [&services, type](const Request& request) {
+            return object(services, request, type);
+        });
+    });
+}
+
+} // namespace locara::hub

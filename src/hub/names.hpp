@@ -1,0 +1,150 @@
+// Names: everything of a hub that changes, in one small database: accounts, access tokens,
+// repositories, and which files and xorbs belong to which repository. Bytes are elsewhere.
+//
+// SOCI over SQLite; statements are plain SQL, so that PostgreSQL can follow. Secrets are not in
+// here: of an access token only the SHA-256 is kept.
+// Threads and processes: calls may come from any thread, and a second process (the command line)
+// may work on the same file. Calls block. Errors: Io for what the database says, besides those
+// named.
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/result.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/hub/accounts.hpp>
+#include <locara/xet/hash.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::hub {
+
+enum class RepoType { Model, Dataset, Space };
+
+/// "model"; "models", as it stands in API paths.
+std::string_view render(RepoType type);
+std::string_view render_plural(RepoType type);
+std::optional<RepoType> parse_repo_type(std::string_view text);
+
+/// "", "datasets/" or "spaces/": what stands before the id in web paths.
+std::string_view web_prefix(RepoType type);
+
+struct RepoId {
+    RepoType type = RepoType::Model;
+    std::string space; ///< The namespace: an account or an organization.
+    std::string name;
+
+    std::string render() const { return space + "/" + name; }
+};
+
+enum class Visibility { Public, Private };
+
+/// What lists know of a repository beyond git.
+struct RepoFacts {
+    std::string task;
+    std::string license;
+    std::string manifest; ///< SHA-256 of the model manifest that pins it, if one does.
+};
+
+struct Repo {
+    std::int64_t key = 0; ///< In this database only.
+    std::string internal; ///< 24 hex digits for good; names its git folder too.
+    RepoId id;            ///< As its maker spelled it.
+    Visibility visibility = Visibility::Public;
+    TimePoint created;
+    RepoFacts facts;
+};
+
+/// A large file that a repository may name: its content by both of its hashes.
+struct StoredFile {
+    crypto::Sha256Digest sha256;
+    xet::FileHash xet;
+    std::uint64_t size = 0;
+};
+
+/// Who a token stands for.
+struct Identity {
+    Account account;
+    Token token;
+};
+
+/// Of a data folder.
+inline constexpr const char* kNamesFile = "names.db";
+
+class Names {
+  public:
+    /// Opens the database file; makes it (0600) with its tables if it is not there. Unsupported
+    /// when a newer program wrote it.
+    static Result<Names> open(const std::filesystem::path& file);
+
+    Names(Names&&) noexcept;
+    Names& operator=(Names&&) noexcept;
+    ~Names();
+
+    // --- Accounts and tokens --------------------------------------------------------------------
+
+    /// Conflict when the name is taken (case does not matter).
+    Result<Account>
+    add_account(const std::string& name, const std::string& full_name, TimePoint now);
+    Result<std::optional<Account>> find_account(const std::string& name) const;
+
+    /// Notes a token by the digest of its text. Conflict when the account has one of this name.
+    Result<Token> add_token(const Account& account,
+                            const NewToken& token,
+                            const crypto::Sha256Digest& digest,
+                            TimePoint now);
+
+    /// Nothing for a token that is unknown, revoked or expired.
+    Result<std::optional<Identity>> find_token(const crypto::Sha256Digest& digest,
+                                               TimePoint now) const;
+    Result<std::vector<Token>> list_tokens() const;
+
+    /// NotFound.
+    Status remove_token(const std::string& id);
+
+    // --- Repositories ---------------------------------------------------------------------------
+
+    /// Takes a `repo` without key. Conflict when type and id are taken (case does not matter).
+    Result<Repo> add_repo(const Repo& repo);
+    Result<std::optional<Repo>> find_repo(const RepoId& id) const;
+    Result<std::optional<Repo>> find_repo(std::int64_t key) const;
+
+    /// Sorted by id.
+    Result<std::vector<Repo>> list_repos(RepoType type) const;
+    Status set_facts(std::int64_t repo, const RepoFacts& facts);
+
+    /// With all that belongs to it.
+    Status remove_repo(std::int64_t repo);
+
+    // --- What belongs to a repository ------------------------------------------------------------
+
+    Status add_file(std::int64_t repo, const StoredFile& file);
+    Result<std::optional<StoredFile>> find_file(std::int64_t repo,
+                                                const crypto::Sha256Digest& sha256) const;
+    Result<std::optional<StoredFile>> find_file(std::int64_t repo, const xet::FileHash& hash) const;
+
+    /// Notes that the repository brought this xorb: somebody who may write to it had all its bytes.
+    Status add_xorb(std::int64_t repo, const xet::XorbHash& xorb);
+
+    /// Whether the repository itself or a public one brought the xorb.
+    Result<bool> may_use_xorb(std::int64_t repo, const xet::XorbHash& xorb) const;
+
+  private:
+    struct State;
+    explicit Names(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// Whether a text can be a namespace or the name of a repository: letters, digits, '-', '_' and
+/// '.', at most 96, first and last no punctuation, no "..", no ".git" at the end.
+bool is_repo_part(std::string_view text);
+
+/// Names that paths of the hub begin with, which can be no namespace.
+bool is_reserved_space(std::string_view text);
+
+} // namespace locara::hub

@@ -1,0 +1,22 @@
+#include "new_repo.hpp"
+
+#include <locara/base/secret.hpp>
+
+#include <system_error>
+
+namespace locara::hub {
+Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot& first) {
+    repo.internal = random_hex(12);
+    const std::filesystem::path folder = services.folder_of(repo);
+    LOCARA_TRY(GitRepo git, GitRepo::create(folder));
+    LOCARA_TRY(const std::string commit, git.write_snapshot(first));
+    LOCARA_CHECK(git.move_ref("refs/heads/main", std::nullopt, commit));
+    auto added = services.names.add_repo(repo);
+    if (!added) {
+        std::error_code ignored; // A folder that no name refers to does no harm.
+        std::filesystem::remove_all(folder, ignored);
+    }
+    return added;
+}
+
+} // namespace locara::hub

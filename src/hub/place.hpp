@@ -1,0 +1,36 @@
+// Where in a repository a request points to: the repository, the commit of its revision, the path.
+#pragma once
+
+#include "services.hpp"
+
+#include <locara/hub/git_repo.hpp>
+
+#include <string>
+
+namespace locara::hub {
+
+/// An open repository and the commit that a request is about.
+struct Place {
+    Repo repo;
+    GitRepo git;
+    std::string commit;
+    std::string path;    ///< What follows the revision, "" for nothing.
+    bool pinned = false; ///< The revision was the commit itself, so the answer never changes.
+};
+
+/// Opens a repository at a revision.
+Answer<Place> open_place(const Services& services, const Repo& repo, const std::string& revision);
+
+/// The place of a request whose revision is the segment `at`, or, when its slashes came unencoded,
+/// the longest known ref that the path begins with. Without that segment: main.
+Answer<Place> locate(const Services& services,
+                     const http::Request& request,
+                     RepoType type,
+                     std::size_t at,
+                     Access access = Access::Read);
+
+/// The branch of a request, "refs/heads/x", for who wants to change it: the revision as above, with
+/// or without "refs/heads/". Not looked up.
+std::string branch_ref(const std::string& revision);
+
+} // namespace locara::hub

@@ -1,0 +1,383 @@
+// What there is: lists of repositories, one repository, its trees, paths and refs.
+#include "place.hpp"
+#include "routes.hpp"
+
+#include <locara/base/percent.hpp>
+
+#include <algorithm>
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kPathsLimit = 2000;
+constexpr std::size_t kPage = 1000;
+constexpr std::size_t kExpandedPage = 100;
+
+Json render_lfs(const GitEntry& entry, const char* name) {
+    return {{name, entry.lfs->sha256.render()},
+            {"size", entry.lfs->size},
+            {"pointerSize", entry.blob_size}};
+}
+
+// ----------------------------------------------------------------------------------------- trees
+
+/// Tree entries as JSON, with the last commit of each when it is asked for.
+Result<Json> render_entries(const Services& services,
+                            const Place& place,
+                            const std::vector<GitEntry>& entries,
+                            bool expand) {
+    std::vector<GitCommit> commits;
+    if (expand) {
+        std::vector<std::string> paths;
+        for (const GitEntry& entry : entries) {
+            paths.push_back(entry.path);
+        }
+        LOCARA_TRY(commits, place.git.last_changes(place.commit, paths));
+    }
+    Json list = Json::array();
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        const GitEntry& entry = entries[i];
+        Json json = {{"type", entry.kind == GitEntry::Kind::Directory ? "directory" : "file"},
+                     {"oid", entry.oid},
+                     {"size", entry.size()},
+                     {"path", entry.path}};
+        if (entry.lfs) {
+            json["lfs"] = render_lfs(entry, "oid");
+            LOCARA_TRY(const auto file,
+                       services.names.find_file(place.repo.key, entry.lfs->sha256));
+            if (file) {
+                json["xetHash"] = file->xet.render();
+            }
+        }
+        if (expand) {
+            json["lastCommit"] = {{"id", commits[i].id},
+                                  {"title", commits[i].title},
+                                  {"date", render_date(commits[i].date)}};
+        }
+        list.push_back(std::move(json));
+    }
+    return list;
+}
+
+Answer<Response> tree(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    const bool recursive = request.query.flag("recursive");
+    const bool expand = request.query.flag("expand");
+    auto entries = place.git.list(
+        place.commit, place.path, recursive ? GitRepo::Recursive::Yes : GitRepo::Recursive::No);
+    if (!entries && entries.error().code() == ErrorCode::NotFound) {
+        return no_such_entry(place.commit, entries.error().message());
+    }
+    if (!entries) {
+        return std::move(entries).error();
+    }
+    const std::size_t limit = std::clamp<std::size_t>(
+        number(request, "limit").value_or(expand ? kExpandedPage : kPage), 1, kPage);
+    const std::size_t begin = std::min(number(request, "cursor").value_or(0), entries->size());
+    const std::size_t end = std::min(begin + limit, entries->size());
+    const auto at = [&entries](std::size_t i) {
+        return entries->begin() + static_cast<std::ptrdiff_t>(i);
+    };
+    LOCARA_TRY(const Json list,
+               render_entries(services, place, std::vector(at(begin), at(end)), expand));
+    Response response = json_answer(list);
+    response.headers.add("X-Repo-Commit", place.commit);
+    if (end < entries->size()) {
+        response.headers.add("Link",
+                             "<" + endpoint(request) + request.path +
+                                 "?recursive=" + (recursive ? "true" : "false") + "&expand=" +
+                                 (expand ? "true" : "false") + "&limit=" + std::to_string(limit) +
+                                 "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+    }
+    return response;
+}
+
+/// What a paths-info call asks for; Python sends a form, JavaScript JSON.
+struct WantedPaths {
+    std::vector<std::string> paths;
+    bool expand = false;
+};
+
+Answer<WantedPaths> parse_wanted_paths(const Request& request) {
+    WantedPaths wanted;
+    const std::string_view type = request.headers.find("Content-Type").value_or("");
+    if (type.substr(0, 33) == "application/x-www-form-urlencoded") {
+        LOCARA_TRY(const auto form, http::Query::parse(request.body));
+        wanted.paths = form.all("paths");
+        wanted.expand = form.flag("expand");
+    } else {
+        LOCARA_TRY(const Json body, parse_object(request));
+        const auto found = body.find("paths");
+        if (found == body.end()) {
+            return bad_request("send {\"paths\": [...]} as JSON, or paths=... as a form");
+        }
+        for (const Json& path : found->is_array() ? *found : Json::array({*found})) {
+            if (!path.is_string()) {
+                return bad_request("every element of paths must be a text");
+            }
+            wanted.paths.push_back(path.get<std::string>());
+        }
+        wanted.expand = flag_at(body, "expand");
+    }
+    if (wanted.paths.size() > kPathsLimit) {
+        return bad_request("found " + std::to_string(wanted.paths.size()) + " paths, at most " +
+                           std::to_string(kPathsLimit) + " are allowed");
+    }
+    return wanted;
+}
+
+Answer<Response> paths_info(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(const WantedPaths wanted, parse_wanted_paths(request));
+    std::vector<GitEntry> entries;
+    for (const std::string& path : wanted.paths) {
+        LOCARA_TRY(auto entry, place.git.find(place.commit, path));
+        if (entry && !path.empty()) {
+            entries.push_back(std::move(*entry));
+        }
+    }
+    LOCARA_TRY(const Json list, render_entries(services, place, entries, wanted.expand));
+    return json_answer(list);
+}
+
+// ------------------------------------------------------------------------------------------ refs
+
+Answer<Response> refs(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(const auto all, place.git.refs());
+    Json json = {{"branches", Json::array()}, {"tags", Json::array()}, {"converts", Json::array()}};
+    for (const GitRef& ref : all) {
+        const bool branch = ref.name.rfind("refs/heads/", 0) == 0;
+        json[branch ? "branches" : "tags"].push_back({{"name", ref.name.substr(branch ? 11 : 10)},
+                                                      {"ref", ref.name},
+                                                      {"targetCommit", ref.commit}});
+    }
+    if (request.query.flag("include_prs")) {
+        json["pullRequests"] = Json::array();
+    }
+    return json_answer(json);
+}
+
+// ------------------------------------------------------------------------------------------ info
+
+bool has_suffix(std::string_view path, std::string_view suffix) {
+    return path.size() > suffix.size() && path.substr(path.size() - suffix.size()) == suffix;
+}
+
+std::string to_lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return text;
+}
+
+/// The tags of a repository, from its files and from what is known beside git.
+std::vector<std::string> tags_of(const Repo& repo, const std::vector<GitEntry>& entries) {
+    std::vector<std::string> tags;
+    for (const std::string kind : {"gguf", "safetensors"}) {
+        const bool any = std::any_of(entries.begin(), entries.end(), [&kind](const GitEntry& e) {
+            return e.kind == GitEntry::Kind::File && has_suffix(e.path, "." + kind);
+        });
+        if (any) {
+            tags.push_back(kind);
+        }
+    }
+    if (!repo.facts.task.empty()) {
+        tags.push_back(repo.facts.task);
+    }
+    if (!repo.facts.license.empty()) {
+        tags.push_back("license:" + to_lower(repo.facts.license));
+    }
+    return tags;
+}
+
+Json render_siblings(const std::vector<GitEntry>& entries, bool blobs) {
+    Json siblings = Json::array();
+    for (const GitEntry& entry : entries) {
+        if (entry.kind == GitEntry::Kind::Directory) {
+            continue;
+        }
+        Json sibling = {{"rfilename", entry.path}};
+        if (blobs) {
+            sibling["size"] = entry.size();
+            sibling["blobId"] = entry.oid;
+            if (entry.lfs) {
+                sibling["lfs"] = render_lfs(entry, "sha256");
+            }
+        }
+        siblings.push_back(std::move(sibling));
+    }
+    return siblings;
+}
+
+Result<Json> describe(const Place& place, bool blobs) {
+    LOCARA_TRY(const GitCommit commit, place.git.commit(place.commit));
+    LOCARA_TRY(const auto entries, place.git.list(place.commit, "", GitRepo::Recursive::Yes));
+    std::uint64_t storage = 0;
+    for (const GitEntry& entry : entries) {
+        storage += entry.size();
+    }
+    const RepoId& id = place.repo.id;
+    Json json = {{"_id", place.repo.internal},
+                 {"id", id.render()},
+                 {"modelId", id.render()},
+                 {"author", id.space},
+                 {"sha", place.commit},
+                 {"private", place.repo.visibility == Visibility::Private},
+                 {"gated", false},
+                 {"disabled", false},
+                 {"downloads", 0},
+                 {"likes", 0},
+                 {"lastModified", render_date(commit.date)},
+                 {"createdAt", render_date(place.repo.created)},
+                 {"tags", tags_of(place.repo, entries)},
+                 {"siblings", render_siblings(entries, blobs)},
+                 {"usedStorage", storage}};
+    if (id.type != RepoType::Model) {
+        json.erase("modelId");
+    }
+    if (!place.repo.facts.task.empty()) {
+        json["pipeline_tag"] = place.repo.facts.task;
+    }
+    return json;
+}
+
+/// The keys that an `expand` query names, in each of its three spellings; empty without one.
+std::vector<std::string> expanded(const Request& request) {
+    std::vector<std::string> keys;
+    for (const char* const name : {"expand", "expand[]"}) {
+        for (const std::string& list : request.query.all(name)) {
+            for (std::size_t begin = 0; begin <= list.size();) {
+                const std::size_t end = std::min(list.find(',', begin), list.size());
+                keys.push_back(list.substr(begin, end - begin));
+                begin = end + 1;
+            }
+        }
+    }
+    return keys;
+}
+
+/// Leaves only `_id`, `id` and the named keys.
+void keep_only(Json& json, const std::vector<std::string>& keys) {
+    Json kept = {{"_id", json["_id"]}, {"id", json["id"]}};
+    for (const std::string& key : keys) {
+        const auto found = json.find(key);
+        if (found != json.end()) {
+            kept[key] = *found;
+        }
+    }
+    json = std::move(kept);
+}
+
+Answer<Response> info(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(Json json, describe(place, request.query.flag("blobs")));
+    const auto keys = expanded(request);
+    if (!keys.empty()) {
+        keep_only(json, keys);
+    }
+    return json_answer(json);
+}
+
+// ----------------------------------------------------------------------------------------- lists
+
+/// `search` (any part of the id) and `filter` (a tag), each possibly repeated.
+bool fits(const Request& request, const Json& json) {
+    const std::string id = to_lower(json["id"].get<std::string>());
+    for (const std::string& word : request.query.all("search")) {
+        if (id.find(to_lower(word)) == std::string::npos) {
+            return false;
+        }
+    }
+    const Json& tags = json["tags"];
+    for (const std::string& tag : request.query.all("filter")) {
+        if (std::find(tags.begin(), tags.end(), Json(tag)) == tags.end()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// The whole list that a caller may see and asked for.
+Answer<std::vector<Json>>
+find_all(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    const std::string author(request.query.find("author").value_or(""));
+    LOCARA_TRY(const auto repos, services.names.list_repos(type));
+    std::vector<Json> found;
+    for (const Repo& repo : repos) {
+        const bool wanted = author.empty() || http::equals_ignoring_case(repo.id.space, author);
+        if (!wanted || !may_read(caller, repo)) {
+            continue;
+        }
+        auto place = open_place(services, repo, "main");
+        if (!place) {
+            continue; // Being made or removed just now.
+        }
+        LOCARA_TRY(Json json, describe(*place, request.query.flag("blobs")));
+        if (fits(request, json)) {
+            found.push_back(std::move(json));
+        }
+    }
+    return found;
+}
+
+std::string next_page(const Request& request, std::size_t limit, std::size_t cursor) {
+    std::string link = "<" + endpoint(request) + request.path + "?";
+    for (const auto& [key, value] : request.query.fields()) {
+        if (key != "cursor" && key != "limit") {
+            link += percent_encode(key) + "=" + percent_encode(value) + "&";
+        }
+    }
+    return link + "limit=" + std::to_string(limit) + "&cursor=" + std::to_string(cursor) +
+           ">; rel=\"next\"";
+}
+
+Answer<Response> list(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(auto all, find_all(services, request, type));
+    const std::size_t limit =
+        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
+    const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
+    const std::size_t end = std::min(begin + limit, all.size());
+    const auto keys = expanded(request);
+    Json page = Json::array();
+    for (std::size_t i = begin; i < end; ++i) {
+        if (!keys.empty()) {
+            keep_only(all[i], keys);
+        } else if (!request.query.flag("full")) {
+            all[i].erase("siblings");
+        }
+        page.push_back(std::move(all[i]));
+    }
+    Response response = json_answer(page);
+    if (end < all.size()) {
+        response.headers.add("Link", next_page(request, limit, end));
+    }
+    return response;
+}
+
+} // namespace
+
+void add_repo_routes(Routes& routes, const Services& services) {
+    using Handle = Answer<Response> (*)(const Services&, const Request&, RepoType);
+    for_each_type([&](RepoType type, const std::string&) {
+        const auto bind = [&services, type](Handle handle) {
+            return [&services, type, handle](const Request& request) {
+                return handle(services, request, type);
+            };
+        };
+        const std::string all = "/api/" + std::string(render_plural(type));
+        const std::string one = all + "/{org}/{repo}";
+        routes.get(all, bind(&list));
+        routes.get(one, bind(&info));
+        routes.get(one + "/revision/{*rev}", bind(&info));
+        routes.get(one + "/tree/{*rev}", bind(&tree));
+        routes.post(one + "/paths-info/{*rev}", bind(&paths_info));
+        routes.get(one + "/refs", bind(&refs));
+    });
+}
+
+} // namespace locara::hub

@@ -1,0 +1,51 @@
+#include "routes.hpp"
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+/// `handler` and `log` belong to the router, which outlives every request.
+boost::asio::awaitable<Response>
+run_on_pool(http::BlockingPool& pool, const SyncHandler& handler, Log& log, Request request) {
+    const auto call = [&handler, &request, &log] {
+        auto answer = handler(request);
+        return answer ? std::move(answer).value() : render_refusal(answer.error(), request, log);
+    };
+    co_return co_await http::run_blocking(pool, call);
+}
+
+boost::asio::awaitable<Response>
+run_streamed(const StreamHandler& handler, Log& log, Request request) {
+    auto answer = co_await handler(request);
+    co_return answer ? std::move(answer).value() : render_refusal(answer.error(), request, log);
+}
+
+} // namespace
+
+void Routes::add(std::string_view method, std::string_view pattern, SyncHandler handler) {
+    router_.add(method,
+                pattern,
+                [&pool = pool_, &log = log_, handler = std::move(handler)](Request request) {
+                    return run_on_pool(pool, handler, log, std::move(request));
+                });
+}
+
+void Routes::add_streamed(std::string_view method,
+                          std::string_view pattern,
+                          std::uint64_t limit,
+                          StreamHandler handler) {
+    http::RouteOptions options;
+    options.body_limit = limit;
+    options.delivery = http::Delivery::Streamed;
+    router_.add(
+        method,
+        pattern,
+        [&log = log_, handler = std::move(handler)](Request request) {
+            return run_streamed(handler, log, std::move(request));
+        },
+        options);
+}
+
+} // namespace locara::hub

@@ -1,0 +1,158 @@
+#include "../names.hpp"
+
+#include <locara/base/file.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace locara::hub {
+namespace {
+
+using std::chrono::hours;
+
+class NamesTest : public testing::Test {
+  protected:
+    NamesTest() : folder_(*TempFolder::create("/tmp", "locara names ")) {}
+
+    Names open() const {
+        auto names = Names::open(folder_.path() / kNamesFile);
+        EXPECT_TRUE(names) << names.error().describe();
+        return std::move(*names);
+    }
+
+    Repo make_repo(Names& names, const std::string& name, Visibility visibility) const {
+        Repo repo;
+        repo.internal = crypto::sha256(as_bytes(name)).render().substr(0, 24);
+        repo.id = {RepoType::Model, "ana", name};
+        repo.visibility = visibility;
+        repo.created = now_;
+        auto made = names.add_repo(repo);
+        EXPECT_TRUE(made) << made.error().describe();
+        return *made;
+    }
+
+    TempFolder folder_;
+    const TimePoint now_ = *parse_time("2026-11-22T19:00:00Z");
+    const crypto::Sha256Digest digest_ = crypto::sha256(as_bytes("content"));
+};
+
+TEST_F(NamesTest, keeps_accounts_and_tells_them_apart_without_regard_to_case) {
+    {
+        Names names = open();
+        ASSERT_TRUE(names.add_account("Ana", "Ana A.", now_));
+        EXPECT_EQ(names.add_account("aNA", "", now_).error().code(), ErrorCode::Conflict);
+    }
+    const auto found = open().find_account("ana");
+    ASSERT_TRUE(found && *found);
+    EXPECT_EQ((*found)->name, "Ana");
+    EXPECT_EQ((*found)->id.size(), 24U);
+    EXPECT_EQ((*found)->created, now_);
+    EXPECT_FALSE(*open().find_account("ben"));
+}
+
+TEST_F(NamesTest, knows_a_token_by_its_digest_until_it_expires_or_is_revoked) {
+    Names names = open();
+    const auto ana = names.add_account("ana", "Ana", now_);
+    ASSERT_TRUE(ana);
+    const NewToken wanted{"ci", TokenRole::Write, now_ + hours(1)};
+    const auto made = names.add_token(*ana, wanted, digest_, now_);
+    ASSERT_TRUE(made) << made.error().describe();
+    EXPECT_EQ(names.add_token(*ana, wanted, crypto::sha256({}), now_).error().code(),
+              ErrorCode::Conflict);
+
+    const auto found = names.find_token(digest_, now_);
+    ASSERT_TRUE(found && *found);
+    EXPECT_EQ((*found)->account.name, "ana");
+    EXPECT_EQ((*found)->token.role, TokenRole::Write);
+    EXPECT_EQ((*found)->token.expires, now_ + hours(1));
+    EXPECT_FALSE(*names.find_token(digest_, now_ + hours(1)));
+    EXPECT_FALSE(*names.find_token(crypto::sha256({}), now_));
+
+    // A second process, as the command line is.
+    Names other = open();
+    ASSERT_EQ(other.list_tokens()->size(), 1U);
+    ASSERT_TRUE(other.remove_token(made->id));
+    EXPECT_EQ(other.remove_token(made->id).error().code(), ErrorCode::NotFound);
+    EXPECT_FALSE(*names.find_token(digest_, now_));
+}
+
+TEST_F(NamesTest, keeps_repositories_apart_by_type_and_not_by_case) {
+    Names names = open();
+    const Repo made = make_repo(names, "Tiny", Visibility::Public);
+    Repo again = made;
+    again.internal = std::string(24, '0');
+    again.id.name = "tiny";
+    EXPECT_EQ(names.add_repo(again).error().code(), ErrorCode::Conflict);
+    again.id.type = RepoType::Dataset;
+    EXPECT_TRUE(names.add_repo(again));
+    ASSERT_TRUE(names.set_facts(made.key, {"text-generation", "mit", "abc"}));
+    const auto found = names.find_repo(RepoId{RepoType::Model, "ANA", "TINY"});
+    ASSERT_TRUE(found && *found);
+    EXPECT_EQ((*found)->id.render(), "ana/Tiny");
+    EXPECT_EQ((*found)->facts.license, "mit");
+    EXPECT_EQ(names.list_repos(RepoType::Model)->size(), 1U);
+    EXPECT_FALSE(*names.find_repo(RepoId{RepoType::Space, "ana", "tiny"}));
+}
+
+TEST_F(NamesTest, gives_a_file_to_its_own_repository_only) {
+    Names names = open();
+    const Repo one = make_repo(names, "one", Visibility::Private);
+    const Repo two = make_repo(names, "two", Visibility::Private);
+    const StoredFile file{digest_, *xet::FileHash::parse(std::string(64, '1')), 1ULL << 40U};
+    ASSERT_TRUE(names.add_file(one.key, file));
+    ASSERT_TRUE(names.add_file(one.key, file));
+    const auto by_sha = names.find_file(one.key, file.sha256);
+    ASSERT_TRUE(by_sha && *by_sha);
+    EXPECT_EQ((*by_sha)->xet, file.xet);
+    EXPECT_EQ((*by_sha)->size, file.size);
+    EXPECT_TRUE(*names.find_file(one.key, file.xet));
+    EXPECT_FALSE(*names.find_file(two.key, file.xet));
+    EXPECT_FALSE(*names.find_file(two.key, file.sha256));
+}
+
+TEST_F(NamesTest, lets_a_xorb_be_used_by_who_brought_it_or_once_it_is_public) {
+    Names names = open();
+    const Repo mine = make_repo(names, "mine", Visibility::Private);
+    const Repo other = make_repo(names, "other", Visibility::Private);
+    const Repo open_one = make_repo(names, "open", Visibility::Public);
+    const auto xorb = *xet::XorbHash::parse(std::string(64, '2'));
+    ASSERT_TRUE(names.add_xorb(other.key, xorb));
+    EXPECT_FALSE(*names.may_use_xorb(mine.key, xorb));
+    EXPECT_TRUE(*names.may_use_xorb(other.key, xorb));
+    ASSERT_TRUE(names.add_xorb(open_one.key, xorb));
+    EXPECT_TRUE(*names.may_use_xorb(mine.key, xorb));
+}
+
+TEST_F(NamesTest, removes_a_repository_with_what_belongs_to_it_and_never_gives_its_key_again) {
+    Names names = open();
+    const Repo gone = make_repo(names, "gone", Visibility::Public);
+    const auto xorb = *xet::XorbHash::parse(std::string(64, '2'));
+    ASSERT_TRUE(names.add_xorb(gone.key, xorb));
+    ASSERT_TRUE(names.add_file(gone.key, {digest_, {}, 1}));
+    ASSERT_TRUE(names.remove_repo(gone.key));
+    const Repo next = make_repo(names, "gone", Visibility::Public);
+    EXPECT_NE(next.key, gone.key);
+    EXPECT_FALSE(*names.may_use_xorb(next.key, xorb));
+    EXPECT_FALSE(*names.find_file(gone.key, digest_));
+}
+
+TEST_F(NamesTest, keeps_its_file_to_itself) {
+    open();
+    const auto permissions = std::filesystem::status(folder_.path() / kNamesFile).permissions();
+    EXPECT_EQ(permissions,
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST(RepoNames, take_only_what_is_safe_in_paths) {
+    for (const char* fine : {"a", "A-b_c.d", "0"}) {
+        EXPECT_TRUE(is_repo_part(fine)) << fine;
+    }
+    for (const char* bad : {"", ".a", "a.", "-a", "a..b", "a/b", "a.git", "a b", "\xc3\xa9"}) {
+        EXPECT_FALSE(is_repo_part(bad)) << bad;
+    }
+    EXPECT_TRUE(is_reserved_space("Datasets"));
+    EXPECT_FALSE(is_reserved_space("ana"));
+}
+
+} // namespace
+} // namespace locara::hub

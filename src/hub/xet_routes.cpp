@@ -1,0 +1,55 @@
+// Xet tokens: what lets a client talk to /cas about one repository.
+#include "place.hpp"
+#include "routes.hpp"
+#include "xet_links.hpp"
+#include "xet_token.hpp"
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+Answer<Response>
+give_token(const Services& services, const Request& request, RepoType type, XetRole role) {
+    const Access access = role == XetRole::Write ? Access::Write : Access::Read;
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, access));
+    const std::string& revision = request.param("rev");
+    // Python asks for a write token at the revision "None"; a branch may be about to be made.
+    if (role == XetRole::Read) {
+        LOCARA_CHECK(open_place(services, repo, revision));
+    }
+    const XetGrant grant = grant_xet(services, request, repo, role);
+    Response response = json_answer({{"casUrl", grant.cas_url},
+                                     {"accessToken", grant.access_token},
+                                     {"exp", std::stoll(grant.expires)}});
+    response.headers.add("X-Xet-Cas-Url", grant.cas_url);
+    response.headers.add("X-Xet-Access-Token", grant.access_token);
+    response.headers.add("X-Xet-Token-Expiration", grant.expires);
+    response.headers.add("Cache-Control", "no-store");
+    return response;
+}
+
+} // namespace
+
+XetGrant
+grant_xet(const Services& services, const Request& request, const Repo& repo, XetRole role) {
+    const TimePoint expires = services.clock.now() + kXetTokenLife;
+    return {cas_url(request),
+            services.signer.make_token({repo.key, role, expires}),
+            std::to_string(expires.time_since_epoch().count())};
+}
+
+void add_xet_routes(Routes& routes, const Services& services) {
+    for_each_type([&](RepoType type, const std::string&) {
+        const std::string repo = "/api/" + std::string(render_plural(type)) + "/{org}/{repo}/";
+        routes.get(repo + "xet-read-token/{*rev}", [&services, type](const Request& request) {
+            return give_token(services, request, type, XetRole::Read);
+        });
+        routes.get(repo + "xet-write-token/{*rev}", [&services, type](const Request& request) {
+            return give_token(services, request, type, XetRole::Write);
+        });
+    });
+}
+
+} // namespace locara::hub

@@ -1,0 +1,19 @@
+// A Xet token as clients get it, by three ways: the token routes, their headers, the LFS batch.
+#pragma once
+
+#include "services.hpp"
+
+#include <string>
+
+namespace locara::hub {
+
+struct XetGrant {
+    std::string cas_url;
+    std::string access_token;
+    std::string expires; ///< Seconds since 1970.
+};
+
+XetGrant
+grant_xet(const Services& services, const http::Request& request, const Repo& repo, XetRole role);
+
+} // namespace locara::hub
