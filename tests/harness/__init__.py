@@ -73,11 +73,13 @@ class Hub:
     def fingerprint(self):
         return hashlib.sha256((self.folder / "root.json").read_bytes()).hexdigest()
 
-    def start(self):
+    def start(self, clock=None):
         (self.folder / "ready").unlink(missing_ok=True)
         command = [BIN / "locara-hub", "serve", "--data", self.folder, "--listen", f"127.0.0.1:{self.port}",
-                   "--seed", self.seed]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                   *(["--seed", self.seed] if self.seed else [])]
+        environment = {**os.environ, **(moved_clock(clock) if clock else {})}
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                        env=environment)
         wait_for(lambda: (self.folder / "ready").exists() or self.process.poll() is not None, "the hub")
         if self.process.poll() is not None:
             raise AssertionError("the hub did not start: " + self.process.stderr.read())
