@@ -1,31 +1,14 @@
 #include "account_commands.hpp"
 
+#include "duration.hpp"
+
 #include <locara/hub/accounts.hpp>
 
-#include <charconv>
 #include <cstdio>
 
 using namespace locara;
 
 namespace {
-
-/// "90d", "12h", "30m" or "never" (nothing).
-Result<std::optional<std::chrono::seconds>> parse_life(const std::string& text) {
-    if (text == "never") {
-        return std::optional<std::chrono::seconds>();
-    }
-    std::int64_t count = 0;
-    const char* const last = text.data() + text.size();
-    const auto [end, error] = std::from_chars(text.data(), last, count);
-    const std::string_view unit(end, static_cast<std::size_t>(last - end));
-    const std::int64_t seconds = unit == "d" ? 86'400 : unit == "h" ? 3600 : unit == "m" ? 60 : 0;
-    constexpr std::int64_t kMost = 100'000;
-    if (error != std::errc() || seconds == 0 || count < 1 || count > kMost) {
-        return Error(ErrorCode::InvalidArgument,
-                     "--expires: found '" + text + "', wanted such as 90d, 12h, 30m or never");
-    }
-    return std::optional(std::chrono::seconds(count * seconds));
-}
 
 std::string render_expiry(const std::optional<TimePoint>& expires, TimePoint now) {
     if (!expires) {
@@ -81,9 +64,9 @@ Status AccountCommands::create_token() const {
     hub::NewToken wanted;
     wanted.name = token_name_;
     LOCARA_TRY(wanted.role, hub::parse_token_role(role_));
-    LOCARA_TRY(const auto life, parse_life(expires_.empty() ? "never" : expires_));
-    if (life) {
-        wanted.expires = system_clock().now() + *life;
+    if (!expires_.empty() && expires_ != "never") {
+        LOCARA_TRY(const auto life, parse_duration("--expires", expires_));
+        wanted.expires = system_clock().now() + life;
     }
     LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
     LOCARA_TRY(const auto made, accounts.create_token(user_name_, wanted));

@@ -1,5 +1,6 @@
 // locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
 #include "account_commands.hpp"
+#include "upkeep_commands.hpp"
 
 #include <locara/crypto/sha256.hpp>
 #include <locara/hub/hub.hpp>
@@ -10,7 +11,9 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -137,6 +140,21 @@ Status serve(const Options& options) {
     return {};
 }
 
+/// Runs a long command; the first SIGINT or SIGTERM stops it at a good place.
+Status until_signal(const UpkeepCommands& command) {
+    const sigset_t signals = block_signals();
+    std::stop_source source;
+    std::thread waiter([&signals, &source] {
+        int signal = 0;
+        sigwait(&signals, &signal);
+        source.request_stop();
+    });
+    Status done = command.run(source.get_token());
+    pthread_kill(waiter.native_handle(), SIGTERM); // Ends the wait if nobody else did.
+    waiter.join();
+    return done;
+}
+
 Status init(const Options& options) {
     LOCARA_TRY(const auto hub,
                hub::Hub::open(options.data, system_clock(), stderr_log(LogLevel::Warning)));
@@ -180,6 +198,7 @@ int main(int argc, char** argv) {
         "  locara-hub pin --write models/quick-add\n"
         "  locara-hub user add ana --data DATA\n"
         "  locara-hub token create --data DATA --user ana --role write\n"
+        "  locara-hub gc --data DATA --dry-run\n"
         "A client trusts a hub by the root in its data folder:\n"
         "  locara hub add http://127.0.0.1:17864 --root DATA/root.json");
     Options options;
@@ -207,6 +226,7 @@ int main(int argc, char** argv) {
     pin_command->add_flag("--write", options.write, "write them into manifest.json");
 
     const AccountCommands accounts(app);
+    const UpkeepCommands upkeep(app);
 
     try {
         app.parse(argc, argv);
@@ -215,6 +235,7 @@ int main(int argc, char** argv) {
     }
     try {
         const Status done = accounts.parsed()         ? accounts.run()
+                            : upkeep.parsed()         ? until_signal(upkeep)
                             : serve_command->parsed() ? serve(options)
                             : init_command->parsed()  ? init(options)
                                                       : pin(options);

@@ -1,3 +1,4 @@
+#include "layout.hpp"
 #include "new_repo.hpp"
 #include "routes.hpp"
 
@@ -29,11 +30,6 @@ constexpr std::chrono::seconds kSignEvery{60};
 constexpr std::uint64_t kSmallFile = 1U << 20U;
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kUploadThreads = 4;
-
-/// Where things lie in the data folder.
-constexpr const char* kXetKey = "xet.key";
-constexpr const char* kChunks = "cas";
-constexpr const char* kRepos = "repos";
 
 /// What browsers may see of our answers (docs of the Hub protocol, CORS). Any page may ask: nothing
 /// here goes by cookies, a page needs the token itself.

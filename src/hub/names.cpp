@@ -519,6 +519,29 @@ Result<std::optional<StoredFile>> Names::find_file(std::int64_t repo,
     });
 }
 
+Result<std::vector<StoredFile>> Names::list_files(std::int64_t repo) const {
+    return state_->with([&](soci::session& sql) -> Result<std::vector<StoredFile>> {
+        const long long key = repo;
+        std::string sha256;
+        std::string xet;
+        long long size = 0;
+        soci::statement statement =
+            (sql.prepare << "SELECT sha256, xet, size FROM files WHERE repo = :r",
+             use(key),
+             into(sha256),
+             into(xet),
+             into(size));
+        statement.execute();
+        std::vector<StoredFile> files;
+        while (statement.fetch()) {
+            LOCARA_TRY(const auto digest, crypto::Sha256Digest::parse(sha256));
+            LOCARA_TRY(const auto hash, xet::FileHash::parse(xet));
+            files.push_back({digest, hash, static_cast<std::uint64_t>(size)});
+        }
+        return files;
+    });
+}
+
 Status Names::add_xorb(std::int64_t repo, const xet::XorbHash& xorb) {
     return state_->with([&](soci::session& sql) -> Status {
         const long long key = repo;

@@ -73,9 +73,6 @@ struct Identity {
     Token token;
 };
 
-/// Of a data folder.
-inline constexpr const char* kNamesFile = "names.db";
-
 class Names {
   public:
     /// Opens the database file; makes it (0600) with its tables if it is not there. Unsupported
@@ -127,6 +124,9 @@ class Names {
     Result<std::optional<StoredFile>> find_file(std::int64_t repo,
                                                 const crypto::Sha256Digest& sha256) const;
     Result<std::optional<StoredFile>> find_file(std::int64_t repo, const xet::FileHash& hash) const;
+
+    /// All of a repository's, in no order.
+    Result<std::vector<StoredFile>> list_files(std::int64_t repo) const;
 
     /// Notes that the repository brought this xorb: somebody who may write to it had all its bytes.
     Status add_xorb(std::int64_t repo, const xet::XorbHash& xorb);

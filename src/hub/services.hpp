@@ -2,6 +2,7 @@
 #pragma once
 
 #include "answers.hpp"
+#include "layout.hpp"
 #include "names.hpp"
 #include "signer.hpp"
 
@@ -24,7 +25,7 @@ struct Services {
     Log& log;
 
     std::filesystem::path folder_of(const Repo& repo) const {
-        return repos / (repo.internal + ".git");
+        return repo_folder(repos, repo.internal);
     }
 };
 

@@ -1,3 +1,4 @@
+#include "../layout.hpp"
 #include "../names.hpp"
 
 #include <locara/base/file.hpp>

@@ -1,0 +1,118 @@
+#include "upkeep_commands.hpp"
+
+#include "duration.hpp"
+
+#include <locara/base/bytes.hpp>
+#include <locara/base/json.hpp>
+#include <locara/hub/upkeep.hpp>
+
+#include <cstdio>
+
+#include <unistd.h>
+
+using namespace locara;
+
+UpkeepCommands::UpkeepCommands(CLI::App& app)
+    : gc_(app.add_subcommand("gc", "remove what no repository names, and say how much that frees")),
+      fsck_(app.add_subcommand("fsck", "verify every object and every repository")) {
+    for (CLI::App* const verb : {gc_, fsck_}) {
+        verb->add_option("--data", data_, "folder of this hub; it may be serving")->required();
+        verb->add_flag("--json", json_, "the result as one JSON object");
+    }
+    gc_->add_flag("-n,--dry-run", dry_run_, "only say what would go");
+    gc_->add_option("--grace",
+                    grace_,
+                    "keep what was used within this time (90d, 12h, 30m): longer than any upload")
+        ->capture_default_str();
+    fsck_->add_flag("--set-aside",
+                    set_aside_,
+                    "move damaged objects to quarantine/, so that the next upload replaces them");
+}
+
+Status UpkeepCommands::run(const std::stop_token& stop) const {
+    return gc_->parsed() ? collect(stop) : check(stop);
+}
+
+Status UpkeepCommands::collect(const std::stop_token& stop) const {
+    cas::GcOptions options;
+    LOCARA_TRY(options.grace, parse_duration("--grace", grace_));
+    options.dry_run = dry_run_ ? cas::GcOptions::DryRun::Yes : cas::GcOptions::DryRun::No;
+    options.stop = stop;
+    LOCARA_TRY(const auto report, hub::collect_garbage(data_, system_clock(), options));
+    if (json_) {
+        const Json words = {{"schema", "locara-hub.gc/1"},
+                            {"dry_run", dry_run_},
+                            {"freed_bytes", report.freed_bytes},
+                            {"kept_bytes", report.chunks.kept_bytes},
+                            {"removed_files", report.chunks.removed_files},
+                            {"removed_xorbs", report.chunks.removed_xorbs},
+                            {"removed_entries", report.chunks.removed_entries},
+                            {"removed_repositories", report.removed_folders},
+                            {"missing_files", report.chunks.missing_files.size()}};
+        std::printf("%s\n", words.dump().c_str());
+    } else {
+        std::printf("%s %s: %llu files, %llu xorbs and %llu entries of the chunk store, %llu git "
+                    "folders. %s stay.\n",
+                    dry_run_ ? "would free" : "freed",
+                    render_size(report.freed_bytes).c_str(),
+                    static_cast<unsigned long long>(report.chunks.removed_files),
+                    static_cast<unsigned long long>(report.chunks.removed_xorbs),
+                    static_cast<unsigned long long>(report.chunks.removed_entries),
+                    static_cast<unsigned long long>(report.removed_folders),
+                    render_size(report.chunks.kept_bytes).c_str());
+    }
+    if (!report.chunks.missing_files.empty()) {
+        return Error(ErrorCode::Corrupt,
+                     std::to_string(report.chunks.missing_files.size()) +
+                         " files of repositories are gone; `locara-hub fsck` names them");
+    }
+    return {};
+}
+
+Status UpkeepCommands::check(const std::stop_token& stop) const {
+    hub::CheckOptions options;
+    options.on_bad =
+        set_aside_ ? cas::FsckOptions::OnBad::SetAside : cas::FsckOptions::OnBad::Report;
+    options.stop = stop;
+    if (::isatty(STDERR_FILENO) == 1) {
+        options.progress = [](std::uint64_t bytes) {
+            std::fprintf(stderr, "\rlocara-hub: %s verified ", render_size(bytes).c_str());
+        };
+    }
+    const auto report = hub::check_data(data_, system_clock(), options);
+    if (options.progress) {
+        std::fprintf(stderr, "\r\033[K");
+    }
+    LOCARA_CHECK(report);
+    if (json_) {
+        Json bad = Json::array();
+        for (const auto& one : report->bad) {
+            bad.push_back({{"what", one.what}, {"reason", one.reason}});
+        }
+        const Json words = {{"schema", "locara-hub.fsck/1"},
+                            {"objects", report->objects},
+                            {"bytes", report->bytes},
+                            {"repositories", report->repositories},
+                            {"files", report->files},
+                            {"bad", std::move(bad)}};
+        std::printf("%s\n", words.dump().c_str());
+    } else {
+        for (const auto& one : report->bad) {
+            std::printf("bad  %s: %s\n", one.what.c_str(), one.reason.c_str());
+        }
+        std::printf("%llu objects (%s) of the chunk store, %llu large files, %llu repositories: "
+                    "%s\n",
+                    static_cast<unsigned long long>(report->objects),
+                    render_size(report->bytes).c_str(),
+                    static_cast<unsigned long long>(report->files),
+                    static_cast<unsigned long long>(report->repositories),
+                    report->bad.empty() ? "all is well" : "not all is well");
+    }
+    if (!report->bad.empty()) {
+        return Error(
+            ErrorCode::Corrupt,
+            std::to_string(report->bad.size()) + " things are wrong" +
+                (set_aside_ ? "; damaged objects were set aside, upload those files again" : ""));
+    }
+    return {};
+}

@@ -1,0 +1,58 @@
+// Keeping house in a hub's data folder: giving space back, and proof that everything is there.
+//
+// Processes: both work beside a hub that serves from the same folder; one gc at a time. Errors: Io,
+// Forbidden from the disk; Corrupt where a thing cannot be read that a decision hangs on.
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/result.hpp>
+#include <locara/cas/cas.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace locara::hub {
+
+struct CollectReport {
+    cas::GcReport chunks; ///< `missing_files` are files of repositories whose content is gone.
+    std::uint64_t removed_folders = 0; ///< Git folders of repositories that are gone.
+    std::uint64_t freed_bytes = 0;     ///< Of chunks and folders.
+};
+
+/// Removes what no repository names and nobody used within `options.grace` (see cas::GcOptions):
+/// files, xorbs, and git folders of removed repositories. NotFound without a hub in `data`; Busy
+/// while another gc runs; Cancelled.
+Result<CollectReport> collect_garbage(const std::filesystem::path& data,
+                                      const Clock& clock,
+                                      const cas::GcOptions& options = {});
+
+struct CheckReport {
+    struct Bad {
+        std::string what;   ///< The key of an object, or repository and file or ref.
+        std::string reason; ///< What was found.
+    };
+
+    std::uint64_t objects = 0; ///< Of the chunk store, verified.
+    std::uint64_t bytes = 0;   ///< Of the chunk store, read.
+    std::uint64_t repositories = 0;
+    std::uint64_t files = 0; ///< Large files of all repositories.
+    std::vector<Bad> bad;
+};
+
+struct CheckOptions {
+    cas::FsckOptions::OnBad on_bad = cas::FsckOptions::OnBad::Report;
+    std::function<void(std::uint64_t bytes)> progress; ///< If set, is told of bytes read so far.
+    std::stop_token stop;                              ///< Asked to stop, the answer is Cancelled.
+};
+
+/// Verifies every object of the chunk store, that each repository's large files are there with the
+/// right size and SHA-256, and that each of its refs leads to a commit whose files can be read.
+/// What is wrong is in the report, not an error. NotFound without a hub in `data`.
+Result<CheckReport>
+check_data(const std::filesystem::path& data, const Clock& clock, const CheckOptions& options = {});
+
+} // namespace locara::hub

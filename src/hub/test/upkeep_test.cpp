@@ -1,0 +1,193 @@
+// gc and fsck of a data folder, with a repository that a seed brought.
+#include "../layout.hpp"
+#include "../names.hpp"
+#include "sample_seed.hpp"
+
+#include <locara/hub/git_repo.hpp>
+#include <locara/hub/hub.hpp>
+#include <locara/hub/upkeep.hpp>
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::hours;
+using test::SampleSeed;
+using testing::Contains;
+using testing::Field;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class UpkeepTest : public testing::Test {
+  protected:
+    UpkeepTest() {
+        const auto hub = Hub::open(seed_.data(), system_clock(), null_log());
+        EXPECT_TRUE(hub);
+        EXPECT_TRUE((*hub)->take_seed(seed_.root()));
+    }
+
+    Names names() const { return std::move(*Names::open(seed_.data() / kNamesFile)); }
+
+    Repo only_repo() const {
+        const auto repos = names().list_repos(RepoType::Model);
+        EXPECT_TRUE(repos);
+        EXPECT_THAT(*repos, SizeIs(1));
+        return repos->front();
+    }
+
+    CheckReport check(cas::FsckOptions::OnBad on_bad = cas::FsckOptions::OnBad::Report) const {
+        CheckOptions options;
+        options.on_bad = on_bad;
+        auto report = check_data(seed_.data(), system_clock(), options);
+        EXPECT_TRUE(report) << report.error().describe();
+        return std::move(*report);
+    }
+
+    CollectReport collect(TimePoint now, cas::GcOptions options = {}) const {
+        const FakeClock clock(now);
+        auto report = collect_garbage(seed_.data(), clock, options);
+        EXPECT_TRUE(report) << report.error().describe();
+        return std::move(*report);
+    }
+
+    /// A xorb of the chunk store.
+    fs::path a_xorb() const {
+        for (const auto& entry :
+             fs::recursive_directory_iterator(seed_.data() / kChunks / "objects" / "xorbs")) {
+            if (entry.is_regular_file()) {
+                return entry.path();
+            }
+        }
+        ADD_FAILURE() << "no xorb";
+        return {};
+    }
+
+    const SampleSeed seed_;
+    const TimePoint later_ = system_clock().now() + hours(25);
+};
+
+TEST_F(UpkeepTest, finds_all_well_after_a_seed) {
+    const CheckReport report = check();
+    EXPECT_THAT(report.bad, IsEmpty());
+    EXPECT_EQ(report.repositories, 1U);
+    EXPECT_EQ(report.files, 1U);
+    EXPECT_GT(report.bytes, 0U);
+    EXPECT_EQ(collect(later_).freed_bytes, 0U);
+    EXPECT_THAT(check().bad, IsEmpty());
+}
+
+TEST_F(UpkeepTest, gives_back_what_a_removed_repository_had) {
+    const Repo repo = only_repo();
+    ASSERT_TRUE(names().remove_repo(repo.key));
+    const fs::path folder = repo_folder(seed_.data() / kRepos, repo.internal);
+    ASSERT_TRUE(fs::exists(folder));
+    const fs::path xorb = a_xorb();
+
+    EXPECT_EQ(collect(system_clock().now()).freed_bytes, 0U) << "all of it is young";
+    cas::GcOptions dry;
+    dry.dry_run = cas::GcOptions::DryRun::Yes;
+    const CollectReport would = collect(later_, dry);
+    ASSERT_TRUE(fs::exists(folder));
+    ASSERT_TRUE(fs::exists(xorb));
+
+    const CollectReport done = collect(later_);
+    EXPECT_EQ(done.removed_folders, 1U);
+    EXPECT_EQ(done.chunks.removed_files, 1U);
+    EXPECT_EQ(done.chunks.removed_xorbs, 1U);
+    EXPECT_EQ(done.freed_bytes, would.freed_bytes);
+    EXPECT_GT(done.freed_bytes, done.chunks.freed_bytes) << "the git folder counts";
+    EXPECT_FALSE(fs::exists(folder));
+    EXPECT_FALSE(fs::exists(xorb));
+}
+
+TEST_F(UpkeepTest, names_a_flipped_bit_and_can_set_the_object_aside) {
+    const fs::path xorb = a_xorb();
+    std::string bytes = test::read(xorb);
+    bytes[bytes.size() / 2] ^= 1;
+    fs::permissions(xorb, fs::perms::owner_all);
+    test::write(xorb, bytes);
+
+    const CheckReport report = check(cas::FsckOptions::OnBad::SetAside);
+    EXPECT_THAT(report.bad,
+                Contains(Field(&CheckReport::Bad::what, HasSubstr(xorb.filename().string()))));
+    EXPECT_FALSE(fs::exists(xorb));
+    EXPECT_TRUE(fs::exists(seed_.data() / kChunks / "objects" / "quarantine"));
+}
+
+TEST_F(UpkeepTest, names_a_file_that_is_gone) {
+    fs::remove_all(seed_.data() / kChunks / "objects");
+    const Repo repo = only_repo();
+    const CheckReport report = check();
+    ASSERT_THAT(report.bad, SizeIs(1));
+    EXPECT_THAT(report.bad.front().what, HasSubstr(repo.id.render() + " file sha256:"));
+    EXPECT_THAT(collect(later_).chunks.missing_files, SizeIs(1));
+}
+
+TEST_F(UpkeepTest, names_what_git_lost) {
+    const Repo repo = only_repo();
+    const fs::path folder = repo_folder(seed_.data() / kRepos, repo.internal);
+    {
+        const auto git = GitRepo::open(folder);
+        ASSERT_TRUE(git);
+        const auto commit = git->resolve("main");
+        ASSERT_TRUE(commit);
+        const auto entry = git->find(*commit, ".gitattributes");
+        ASSERT_TRUE(entry && *entry);
+        const std::string oid = (*entry)->oid;
+        ASSERT_TRUE(fs::remove(folder / "objects" / oid.substr(0, 2) / oid.substr(2)));
+    }
+    const CheckReport report = check();
+    ASSERT_THAT(report.bad, SizeIs(2)) << "main and the tag";
+    EXPECT_THAT(report.bad.front().what, HasSubstr(repo.id.render() + " refs/heads/main"));
+    EXPECT_THAT(report.bad.front().reason, HasSubstr(".gitattributes"));
+}
+
+TEST_F(UpkeepTest, names_a_pointer_to_what_the_repository_has_not_got) {
+    const Repo repo = only_repo();
+    auto git = GitRepo::open(repo_folder(seed_.data() / kRepos, repo.internal));
+    ASSERT_TRUE(git);
+    const LfsPointer pointer{crypto::sha256(as_bytes("nowhere")), 7};
+    GitSnapshot snapshot;
+    snapshot.files = {{"lost.bin", pointer.render()}};
+    snapshot.message = "lost\n";
+    snapshot.author_name = "Locara";
+    snapshot.author_email = "noreply@locara.dev";
+    const auto commit = git->write_snapshot(snapshot);
+    ASSERT_TRUE(commit);
+    ASSERT_TRUE(git->set_ref("refs/heads/lost", *commit));
+    const CheckReport report = check();
+    ASSERT_THAT(report.bad, SizeIs(1));
+    EXPECT_THAT(report.bad.front().what, HasSubstr("refs/heads/lost"));
+    EXPECT_THAT(report.bad.front().reason, HasSubstr("lost.bin is sha256:"));
+}
+
+TEST_F(UpkeepTest, makes_no_hub_where_none_is) {
+    const auto nowhere = seed_.data() / "nowhere";
+    EXPECT_EQ(collect_garbage(nowhere, system_clock()).error().code(), ErrorCode::NotFound);
+    EXPECT_EQ(check_data(nowhere, system_clock()).error().code(), ErrorCode::NotFound);
+    EXPECT_FALSE(fs::exists(nowhere));
+}
+
+TEST_F(UpkeepTest, lets_one_gc_work_at_a_time_and_stops_when_asked) {
+    std::stop_source source;
+    source.request_stop();
+    cas::GcOptions options;
+    options.stop = source.get_token();
+    EXPECT_EQ(collect_garbage(seed_.data(), system_clock(), options).error().code(),
+              ErrorCode::Cancelled);
+    CheckOptions checking;
+    checking.stop = source.get_token();
+    EXPECT_EQ(check_data(seed_.data(), system_clock(), checking).error().code(),
+              ErrorCode::Cancelled);
+    const auto held = FileLock::try_acquire(seed_.data() / kGcLock);
+    ASSERT_TRUE(held);
+    EXPECT_EQ(collect_garbage(seed_.data(), system_clock()).error().code(), ErrorCode::Busy);
+}
+
+} // namespace
+} // namespace locara::hub

@@ -1,0 +1,256 @@
+#include "layout.hpp"
+#include "names.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/hub/git_repo.hpp>
+#include <locara/hub/upkeep.hpp>
+
+#include <algorithm>
+#include <system_error>
+
+#include <sys/stat.h>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Of the chunk store, read between two looks at the clock of whoever waits.
+constexpr std::uint64_t kCheckStep = 256U << 20U;
+constexpr RepoType kAllTypes[] = {RepoType::Model, RepoType::Dataset, RepoType::Space};
+
+/// A data folder that is there; neither command makes one.
+Status require_hub(const fs::path& data) {
+    std::error_code error;
+    if (!fs::exists(data / kNamesFile, error)) {
+        return Error(ErrorCode::NotFound,
+                     "no hub has worked in " + data.string() + " (it has no " + kNamesFile +
+                         "); give the folder of `locara-hub serve --data`");
+    }
+    return {};
+}
+
+Result<std::vector<Repo>> all_repos(const Names& names) {
+    std::vector<Repo> all;
+    for (const RepoType type : kAllTypes) {
+        LOCARA_TRY(auto some, names.list_repos(type));
+        std::move(some.begin(), some.end(), std::back_inserter(all));
+    }
+    return all;
+}
+
+/// What the files below a folder take on the disk.
+std::uint64_t allocated_bytes(const fs::path& folder) {
+    std::uint64_t bytes = 0;
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
+         at.increment(error)) {
+        struct stat found {};
+
+        if (::lstat(at->path().c_str(), &found) == 0) {
+            bytes += static_cast<std::uint64_t>(found.st_blocks) * 512U;
+        }
+    }
+    return bytes;
+}
+
+/// Git folders that have no repository and were made before `limit`.
+Result<std::vector<fs::path>>
+unnamed_folders(const fs::path& repos, const Names& names, TimePoint limit) {
+    std::vector<fs::path> folders;
+    std::error_code error;
+    for (fs::directory_iterator at(repos, error), end; !error && at != end; at.increment(error)) {
+        struct stat found {};
+
+        if (::lstat(at->path().c_str(), &found) == 0 && S_ISDIR(found.st_mode) &&
+            at->path().extension() == ".git" &&
+            TimePoint(std::chrono::seconds(found.st_mtime)) < limit) {
+            folders.push_back(at->path());
+        }
+    }
+    if (error) {
+        return Error(ErrorCode::Io, "listing " + repos.string() + ": " + error.message());
+    }
+    // Asked after the folders were listed: a repository's folder comes before its name.
+    LOCARA_TRY(const auto known, all_repos(names));
+    std::erase_if(folders, [&known](const fs::path& folder) {
+        return std::any_of(known.begin(), known.end(), [&folder](const Repo& repo) {
+            return repo.internal == folder.stem();
+        });
+    });
+    return folders;
+}
+
+class Checker {
+  public:
+    Checker(const fs::path& data, Names& names, cas::Cas& chunks, const CheckOptions& options)
+        : data_(data), names_(names), chunks_(chunks), options_(options) {}
+
+    Result<CheckReport> run() {
+        LOCARA_CHECK(check_objects());
+        LOCARA_TRY(const auto repos, all_repos(names_));
+        for (const Repo& repo : repos) {
+            LOCARA_CHECK(check_stop());
+            LOCARA_CHECK(check_repo(repo));
+        }
+        return std::move(report_);
+    }
+
+  private:
+    Status check_stop() const {
+        if (options_.stop.stop_requested()) {
+            return Error(ErrorCode::Cancelled, "fsck was stopped");
+        }
+        return {};
+    }
+
+    Status check_objects() {
+        cas::FsckOptions step;
+        step.budget_bytes = kCheckStep;
+        step.on_bad = options_.on_bad;
+        step.stop = options_.stop;
+        while (true) {
+            LOCARA_TRY(auto part, chunks_.fsck(step));
+            LOCARA_CHECK(check_stop());
+            report_.objects += part.objects;
+            report_.bytes += part.bytes;
+            for (auto& bad : part.bad) {
+                report_.bad.push_back({std::move(bad.key), std::move(bad.reason)});
+            }
+            if (options_.progress) {
+                options_.progress(report_.bytes);
+            }
+            if (!part.next) {
+                return {};
+            }
+            step.after = std::move(*part.next);
+        }
+    }
+
+    /// What is wrong with one repository; nothing if it was removed meanwhile.
+    Status check_repo(const Repo& repo) {
+        const std::size_t before = report_.bad.size();
+        LOCARA_TRY(const auto files, names_.list_files(repo.key));
+        for (const StoredFile& file : files) {
+            note(repo, "file sha256:" + file.sha256.render(), check_file(file));
+        }
+        const auto git = GitRepo::open(repo_folder(data_ / kRepos, repo.internal));
+        const auto refs = git ? git->refs() : Result<std::vector<GitRef>>(git.error());
+        if (!refs) {
+            note(repo, "git", refs.error());
+        } else {
+            for (const GitRef& ref : *refs) {
+                note(repo, ref.name, check_commit(repo, *git, ref.commit));
+            }
+        }
+        ++report_.repositories;
+        report_.files += files.size();
+        LOCARA_TRY(const auto still, names_.find_repo(repo.key));
+        if (!still) {
+            report_.bad.resize(before);
+        }
+        return {};
+    }
+
+    Status check_file(const StoredFile& file) const {
+        LOCARA_TRY(const auto info, chunks_.file_info(file.xet));
+        if (info.size != file.size) {
+            return Error(ErrorCode::Corrupt,
+                         "it has " + std::to_string(info.size) + " bytes, not " +
+                             std::to_string(file.size));
+        }
+        if (info.sha256 && *info.sha256 != file.sha256) {
+            return Error(ErrorCode::Corrupt, "it has sha256:" + info.sha256->render());
+        }
+        return {};
+    }
+
+    /// Reads every file that git holds at a commit, and looks each pointer up.
+    Status check_commit(const Repo& repo, const GitRepo& git, const std::string& commit) const {
+        LOCARA_TRY(const auto entries, git.list(commit, "", GitRepo::Recursive::Yes));
+        for (const GitEntry& entry : entries) {
+            if (entry.kind == GitEntry::Kind::Directory) {
+                continue;
+            }
+            LOCARA_CHECK(git.read_blob(entry.oid, entry.blob_size).context(entry.path));
+            if (entry.lfs) {
+                LOCARA_TRY(const auto known, names_.find_file(repo.key, entry.lfs->sha256));
+                if (!known) {
+                    return Error(ErrorCode::NotFound,
+                                 entry.path + " is sha256:" + entry.lfs->sha256.render() +
+                                     ", which this repository has not got");
+                }
+            }
+        }
+        return {};
+    }
+
+    void note(const Repo& repo, const std::string& what, const Status& found) {
+        if (!found) {
+            report_.bad.push_back({repo.id.render() + " " + what, found.error().describe()});
+        }
+    }
+
+    const fs::path& data_;
+    Names& names_;
+    cas::Cas& chunks_;
+    const CheckOptions& options_;
+    CheckReport report_;
+};
+
+} // namespace
+
+Result<CollectReport>
+collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& options) {
+    LOCARA_CHECK(require_hub(data));
+    const auto lock = FileLock::try_acquire(data / kGcLock);
+    if (!lock) {
+        return lock.error().code() == ErrorCode::Busy
+                   ? Error(ErrorCode::Busy, "another gc is at work in " + data.string())
+                   : lock.error();
+    }
+    LOCARA_TRY(const Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
+    cas::CasOptions cas_options;
+    cas_options.clock = &clock;
+    cas::Cas chunks(*backend, cas_options);
+
+    const TimePoint limit = clock.now() - options.grace;
+    LOCARA_TRY(const auto folders, unnamed_folders(data / kRepos, names, limit));
+    CollectReport report;
+    for (const fs::path& folder : folders) {
+        report.freed_bytes += allocated_bytes(folder);
+        ++report.removed_folders;
+        if (options.dry_run == cas::GcOptions::DryRun::No) {
+            std::error_code error;
+            fs::remove_all(folder, error);
+            if (error) {
+                return Error(ErrorCode::Io, "removing " + folder.string() + ": " + error.message());
+            }
+        }
+    }
+    std::set<xet::FileHash> live;
+    LOCARA_TRY(const auto repos, all_repos(names));
+    for (const Repo& repo : repos) {
+        LOCARA_TRY(const auto files, names.list_files(repo.key));
+        for (const StoredFile& file : files) {
+            live.insert(file.xet);
+        }
+    }
+    LOCARA_TRY(report.chunks, chunks.gc(live, options));
+    report.freed_bytes += report.chunks.freed_bytes;
+    return report;
+}
+
+Result<CheckReport>
+check_data(const fs::path& data, const Clock& clock, const CheckOptions& options) {
+    LOCARA_CHECK(require_hub(data));
+    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
+    cas::CasOptions cas_options;
+    cas_options.clock = &clock;
+    cas::Cas chunks(*backend, cas_options);
+    return Checker(data, names, chunks, options).run();
+}
+
+} // namespace locara::hub
