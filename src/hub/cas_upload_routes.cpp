@@ -74,17 +74,7 @@ struct ShardProgress {
     std::atomic<bool> finished{false};
 };
 
-/// Makes a file of a shard one of the repository's, with its SHA-256 computed from its bytes.
-Status link_file(const Services& services, std::int64_t repo, const cas::FileInfo& file) {
-    LOCARA_TRY(const auto sha256, services.cas.verify_sha256(file.hash));
-    LOCARA_TRY(const auto xorbs, services.cas.xorbs_of(file.hash));
-    for (const xet::XorbHash& xorb : xorbs) {
-        LOCARA_CHECK(services.names.add_xorb(repo, xorb));
-    }
-    return services.names.add_file(repo, {sha256, file.hash, file.size});
-}
-
-/// Takes a shard and links its files: whether any was new.
+/// Takes a shard, whose files are the repository's then: whether any was new.
 Result<bool> take_shard(const Services& services,
                         const XetClaims& claims,
                         ByteView shard,
@@ -98,7 +88,7 @@ Result<bool> take_shard(const Services& services,
     };
     LOCARA_TRY(const cas::ShardResult result, services.cas.put_shard(shard, options));
     for (const auto& file : result.files) {
-        LOCARA_CHECK(link_file(services, claims.repo, file.info));
+        LOCARA_CHECK(own_file(services, claims.repo, file.info.hash));
     }
     return result.inserted() == cas::Inserted::Yes;
 }

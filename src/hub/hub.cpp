@@ -58,7 +58,8 @@ boost::asio::awaitable<http::Response> handle(const http::Router& router, http::
     http::Response response;
     if (request.method == "OPTIONS") {
         response.status = 204;
-        response.headers.add("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS");
+        response.headers.add("Access-Control-Allow-Methods",
+                             "GET, HEAD, POST, PUT, DELETE, OPTIONS");
         response.headers.add("Access-Control-Allow-Headers",
                              "Authorization, Range, Content-Type, X-Xet-Session-Id");
         response.headers.add("Access-Control-Max-Age", "86400");
@@ -255,11 +256,7 @@ Status Hub::State::store_file(const Repo& repo, const fs::path& source, const Re
     if (!stored) {
         return std::move(stored).error();
     }
-    LOCARA_TRY(const auto xorbs, chunks.xorbs_of(stored->info.hash));
-    for (const xet::XorbHash& xorb : xorbs) {
-        LOCARA_CHECK(names.add_xorb(repo.key, xorb));
-    }
-    return names.add_file(repo.key, {file.sha256, stored->info.hash, stored->info.size});
+    return own_file(services, repo.key, stored->info.hash);
 }
 
 Status Hub::State::publish_model(const SeedModel& model) {

@@ -1,6 +1,7 @@
-// The Git LFS batch call (git-lfs: docs/api/batch.md), and the content of one object for clients
-// that know no other way to download.
+// The Git LFS batch call (git-lfs: docs/api/batch.md), and the content of one object, up and down,
+// for clients that know no other way (docs/api/basic-transfers.md).
 #include "content.hpp"
+#include "incoming_body.hpp"
 #include "routes.hpp"
 #include "xet_links.hpp"
 #include "xet_token.hpp"
@@ -14,6 +15,8 @@ using http::Request;
 using http::Response;
 
 constexpr std::size_t kObjectsLimit = 1000;
+/// What the chunk store takes as one file, about.
+constexpr std::uint64_t kObjectBytesLimit = 1ULL << 40U;
 constexpr std::string_view kLfsJson = "application/vnd.git-lfs+json";
 
 struct BatchObject {
@@ -77,10 +80,7 @@ class BatchAnswer {
             } else if (!file && by_xet) {
                 out["actions"] = {{"upload", xet_upload()}};
             } else if (!file) {
-                out["error"] = {{"code", 501},
-                                {"message",
-                                 "this hub takes large files by Xet only; use a client that "
-                                 "offers the transfer 'xet'"}};
+                out["actions"] = {{"upload", basic_upload(object)}};
             }
             objects.push_back(std::move(out));
         }
@@ -94,13 +94,25 @@ class BatchAnswer {
             return;
         }
         out["size"] = file->size;
-        std::string url = endpoint(request_) + "/";
-        url.append(web_prefix(repo_.id.type)).append(repo_.id.render());
-        Json action = {{"href", url + ".git/info/lfs/objects/" + file->sha256.render()}};
+        Json action = {{"href", object_url(file->sha256)}};
         if (const auto header = request_.headers.find("Authorization")) {
             action["header"] = {{"Authorization", *header}};
         }
         out["actions"] = {{"download", std::move(action)}};
+    }
+
+    std::string object_url(const crypto::Sha256Digest& oid) const {
+        std::string url = endpoint(request_) + "/";
+        url.append(web_prefix(repo_.id.type)).append(repo_.id.render());
+        return url + ".git/info/lfs/objects/" + oid.render();
+    }
+
+    /// Clients of the Hub send neither their token nor any header with the file: the URL permits.
+    Json basic_upload(const BatchObject& object) const {
+        const std::string query = services_.signer.make_upload_query(
+            {repo_.key, object.oid, object.size, services_.clock.now() + kDataUrlLife});
+        return {{"href", object_url(object.oid) + "?" + query},
+                {"expires_in", kDataUrlLife.count()}};
     }
 
     Json xet_upload() const {
@@ -141,13 +153,18 @@ Answer<Response> batch(const Services& services, const Request& request, RepoTyp
     return response;
 }
 
-Answer<Response> object(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, Access::Read));
+Answer<crypto::Sha256Digest> parse_oid(const Request& request) {
     const auto oid = crypto::Sha256Digest::parse(request.param("oid"));
     if (!oid) {
         return bad_request("an object's id has 64 hex digits");
     }
-    LOCARA_TRY(const auto file, services.names.find_file(repo.key, *oid));
+    return *oid;
+}
+
+Answer<Response> object(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, Access::Read));
+    LOCARA_TRY(const auto oid, parse_oid(request));
+    LOCARA_TRY(const auto file, services.names.find_file(repo.key, oid));
     if (!file) {
         return Refusal(404, "EntryNotFound", "this repository has no such object");
     }
@@ -155,6 +172,71 @@ Answer<Response> object(const Services& services, const Request& request, RepoTy
     content.body = open_content(services.cas, file->xet, file->size);
     content.etag = "\"" + file->sha256.render() + "\"";
     return http::content_response(request, std::move(content));
+}
+
+// ---------------------------------------------------------------------------------------- upload
+
+/// A file on its way in.
+struct PutCall {
+    LfsUpload upload;
+    cas::Ingest ingest;
+    std::uint64_t size = 0; ///< So far.
+};
+
+Answer<PutCall> begin_put(const Services& services, const Request& request) {
+    LOCARA_TRY(const auto oid, parse_oid(request));
+    LOCARA_TRY(const LfsUpload upload,
+               services.signer.parse_upload_query(oid,
+                                                  request.query.find("repo").value_or(""),
+                                                  request.query.find("size").value_or(""),
+                                                  request.query.find("exp").value_or(""),
+                                                  request.query.find("sig").value_or(""),
+                                                  services.clock.now()));
+    LOCARA_TRY(const auto repo, services.names.find_repo(upload.repo));
+    if (!repo) {
+        return no_such_repo();
+    }
+    LOCARA_TRY(cas::Ingest ingest, services.cas.begin_ingest());
+    return PutCall{upload, std::move(ingest)};
+}
+
+Status take_block(PutCall& call, ByteView block) {
+    call.size += block.size();
+    if (call.size > call.upload.size) {
+        return Error(ErrorCode::InvalidArgument,
+                     "more bytes come than the " + std::to_string(call.upload.size) +
+                         " that the batch call named");
+    }
+    return call.ingest.write(block);
+}
+
+Answer<Response> finish_put(const Services& services, PutCall& call) {
+    const auto stored = call.ingest.finish(call.upload.oid);
+    if (!stored && stored.error().code() == ErrorCode::Corrupt) {
+        return bad_request("these " + std::to_string(call.size) +
+                           " bytes do not have sha256:" + call.upload.oid.render());
+    }
+    if (!stored) {
+        return stored.error();
+    }
+    LOCARA_CHECK(own_file(services, call.upload.repo, stored->info.hash));
+    return json_answer(Json::object());
+}
+
+boost::asio::awaitable<Answer<Response>>
+put_object(const Services& services, http::BlockingPool& pool, const Request& request) {
+    const auto begin = [&] { return begin_put(services, request); };
+    auto call = co_await http::run_blocking(pool, begin);
+    if (!call) {
+        co_return std::move(call).error();
+    }
+    TakeBlock take = [&call](ByteView block) { return take_block(*call, block); };
+    auto read = co_await read_blocks(request, pool, std::move(take));
+    if (!read) {
+        co_return std::move(read).error();
+    }
+    const auto finish = [&] { return finish_put(services, *call); };
+    co_return co_await http::run_blocking(pool, finish);
 }
 
 } // namespace
@@ -168,6 +250,12 @@ void add_lfs_routes(Routes& routes, const Services& services) {
         routes.get(lfs + "{oid}", [&services, type](const Request& request) {
             return object(services, request, type);
         });
+        routes.add_streamed("PUT",
+                            lfs + "{oid}",
+                            kObjectBytesLimit,
+                            [&services, &pool = routes.uploads()](const Request& request) {
+                                return put_object(services, pool, request);
+                            });
     });
 }
 

@@ -100,6 +100,16 @@ find_repo(const Services& services, const http::Request& request, RepoType type,
     return std::move(*repo);
 }
 
+Status own_file(const Services& services, std::int64_t repo, const xet::FileHash& hash) {
+    LOCARA_TRY(const auto sha256, services.cas.verify_sha256(hash));
+    LOCARA_TRY(const auto info, services.cas.file_info(hash));
+    LOCARA_TRY(const auto xorbs, services.cas.xorbs_of(hash));
+    for (const xet::XorbHash& xorb : xorbs) {
+        LOCARA_CHECK(services.names.add_xorb(repo, xorb));
+    }
+    return services.names.add_file(repo, {sha256, hash, info.size});
+}
+
 std::string author_email(const Account& account) {
     return account.name + "@users.noreply.locara.dev";
 }

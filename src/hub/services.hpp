@@ -51,6 +51,9 @@ enum class Access { Read, Write };
 Answer<Repo>
 find_repo(const Services& services, const http::Request& request, RepoType type, Access access);
 
+/// Makes a file of the chunk store one of the repository's; its SHA-256 is computed from its bytes.
+Status own_file(const Services& services, std::int64_t repo, const xet::FileHash& hash);
+
 /// What commits by an account carry; nobody reads mail there.
 std::string author_email(const Account& account);
 

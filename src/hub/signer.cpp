@@ -61,6 +61,18 @@ std::optional<TimePoint> parse_expiry(std::string_view text) {
     return seconds ? std::optional(TimePoint(std::chrono::seconds(*seconds))) : std::nullopt;
 }
 
+Error not_signed() {
+    return Error(ErrorCode::Forbidden, "this URL is not one that this hub has signed");
+}
+
+std::string render_upload(const crypto::Sha256Digest& oid,
+                          std::string_view repo,
+                          std::string_view size,
+                          std::string_view expires) {
+    std::string text = oid.render();
+    return text.append("\n").append(repo).append("\n").append(size).append("\n").append(expires);
+}
+
 Error no_token() {
     return Error(ErrorCode::Unauthorized, "this is no valid Xet token; ask for a new one");
 }
@@ -145,13 +157,40 @@ Result<std::vector<Span>> Signer::parse_query(const xet::XorbHash& xorb,
     const auto spans = parse_spans(ranges);
     const auto expiry = parse_expiry(expires);
     if (!Secret(sign("xorb url", text)).equals(signature) || !spans || !expiry) {
-        return Error(ErrorCode::Forbidden, "this URL is not one that this hub has signed");
+        return not_signed();
     }
     if (*expiry <= now) {
         return Error(ErrorCode::Forbidden,
                      "this URL has expired; ask for the reconstruction again");
     }
     return *spans;
+}
+
+std::string Signer::make_upload_query(const LfsUpload& upload) const {
+    const std::string repo = std::to_string(upload.repo);
+    const std::string size = std::to_string(upload.size);
+    const std::string expires = render_expiry(upload.expires);
+    return "repo=" + repo + "&size=" + size + "&exp=" + expires +
+           "&sig=" + sign("lfs upload", render_upload(upload.oid, repo, size, expires));
+}
+
+Result<LfsUpload> Signer::parse_upload_query(const crypto::Sha256Digest& oid,
+                                             std::string_view repo,
+                                             std::string_view size,
+                                             std::string_view expires,
+                                             std::string_view signature,
+                                             TimePoint now) const {
+    const auto key = parse_number<std::int64_t>(repo);
+    const auto bytes = parse_number<std::uint64_t>(size);
+    const auto expiry = parse_expiry(expires);
+    const std::string code = sign("lfs upload", render_upload(oid, repo, size, expires));
+    if (!Secret(code).equals(signature) || !key || !bytes || !expiry) {
+        return not_signed();
+    }
+    if (*expiry <= now) {
+        return Error(ErrorCode::Forbidden, "this URL has expired; ask the LFS batch call again");
+    }
+    return LfsUpload{*key, oid, *bytes, *expiry};
 }
 
 } // namespace locara::hub

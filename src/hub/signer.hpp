@@ -1,15 +1,16 @@
-// Signer: what the hub hands out and takes back without keeping anything: Xet tokens, and the URLs
-// of byte ranges of xorbs.
+// Signer: what the hub hands out and takes back without keeping anything: Xet tokens, the URLs of
+// byte ranges of xorbs, and those that take one file by Git LFS.
 //
-// Both are plain text with an HMAC-SHA-256 under a key in the data folder. A token names one
-// repository and what may be done; a URL names one xorb and the ranges that may be read. Both end
-// by themselves.
+// All are plain text with an HMAC-SHA-256 under a key in the data folder. A token names one
+// repository and what may be done; a URL names one xorb and the ranges that may be read, or one
+// repository and the file that it takes. All end by themselves.
 // Threads: const after open; use it from any.
 #pragma once
 
 #include <locara/base/clock.hpp>
 #include <locara/base/result.hpp>
 #include <locara/base/secret.hpp>
+#include <locara/crypto/sha256.hpp>
 #include <locara/xet/hash.hpp>
 #include <locara/xet/merkle.hpp>
 
@@ -44,6 +45,14 @@ struct Span {
     bool operator==(const Span&) const = default;
 };
 
+/// One file that a repository takes by Git LFS.
+struct LfsUpload {
+    std::int64_t repo = 0; ///< Repo::key
+    crypto::Sha256Digest oid;
+    std::uint64_t size = 0;
+    TimePoint expires;
+};
+
 class Signer {
   public:
     /// Reads the key file, or makes it (0600, 32 random bytes). Corrupt if it is no key.
@@ -66,6 +75,17 @@ class Signer {
                                           std::string_view expires,
                                           std::string_view signature,
                                           TimePoint now) const;
+
+    /// The query ("repo=7&size=100&exp=...&sig=...") that lets the file in.
+    std::string make_upload_query(const LfsUpload& upload) const;
+
+    /// What a query's values let in at the path of `oid`. Forbidden as parse_query.
+    Result<LfsUpload> parse_upload_query(const crypto::Sha256Digest& oid,
+                                         std::string_view repo,
+                                         std::string_view size,
+                                         std::string_view expires,
+                                         std::string_view signature,
+                                         TimePoint now) const;
 
   private:
     explicit Signer(Secret key) : key_(std::move(key)) {}

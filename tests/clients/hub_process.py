@@ -1,10 +1,12 @@
 """A hub without a seed, with users and tokens, for clients that are not ours."""
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 from tests import harness
 from tests.harness import BIN, SOURCE
@@ -43,6 +45,15 @@ class TestCase(unittest.TestCase):
     @classmethod
     def token(cls, user, *arguments, clock=None):
         return cls.admin("token", "create", "--user", user, *arguments, clock=clock)
+
+    def api(self, method, path, token=None, body=None, lines=None):
+        """A call that must succeed; its JSON. `lines` are sent as one JSON document a line."""
+        data = "\n".join(map(json.dumps, lines)) if lines else json.dumps(body) if body is not None else None
+        request = urllib.request.Request(self.hub.url + path, data.encode() if data else None, method=method)
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
 
 
 main = harness.main

@@ -559,13 +559,49 @@ TEST_F(ApiTest, answers_lfs_clients) {
     EXPECT_EQ(upload_action["header"]["X-Xet-Cas-Url"],
               "http://127.0.0.1:" + std::to_string(hub_->port()) + "/cas");
     EXPECT_THAT(upload_action["href"].get<std::string>(), HasSubstr("/xet-write-token/main"));
-    EXPECT_THAT(batch("upload", R"("basic")")["objects"][0]["error"]["message"].get<std::string>(),
-                HasSubstr("by Xet only"));
     EXPECT_EQ(batch("download", R"("basic")")["objects"][0]["error"]["code"], 404);
     upload(ana_, "ana/m", "w.bin", file);
     EXPECT_FALSE(batch("upload", R"("xet")")["objects"][0].contains("actions"));
     const std::string href = batch("download", "")["objects"][0]["actions"]["download"]["href"];
     EXPECT_TRUE(call("GET", href.substr(href.find("/ana/")), ana_).body == file.content);
+}
+
+TEST_F(ApiTest, takes_a_file_by_plain_lfs_at_the_url_that_was_made_for_it) {
+    ASSERT_EQ(create(ana_, "m", R"(,"private":true)").status(), 200);
+    const XetFile file = make_file('a', 4);
+    const XetFile other = make_file('b', 4);
+    const auto put_url = [&](const XetFile& wanted) {
+        const Json action =
+            call("POST",
+                 "/ana/m.git/info/lfs/objects/batch",
+                 ana_,
+                 R"({"operation":"upload","transfers":["basic"],"objects":[{"oid":")" +
+                     wanted.sha256() + R"(","size":40000}]})")
+                .json()["objects"][0]["actions"]["upload"];
+        const std::string href = action["href"];
+        return href.substr(href.find("/ana/"));
+    };
+    const std::string url = put_url(file);
+
+    EXPECT_EQ(call("PUT", url, "", other.content).status(), 400) << "other bytes of that size";
+    EXPECT_EQ(call("PUT", url, "", file.content.substr(1)).status(), 400);
+    EXPECT_EQ(call("PUT", url, "", file.content + "x").status(), 400);
+    std::string forged = url;
+    forged.replace(forged.find(file.sha256()), 64, other.sha256());
+    EXPECT_EQ(call("PUT", forged, "", other.content).status(), 403);
+    EXPECT_EQ(call("PUT", url.substr(0, url.find('?')), ana_, file.content).status(), 403);
+    EXPECT_EQ(commit(ana_, "ana/m", lfs_line("w.bin", file)).status(), 400) << "none of it counts";
+
+    EXPECT_EQ(call("PUT", url, "", file.content).status(), 200);
+    EXPECT_EQ(commit(ana_, "ana/m", lfs_line("w.bin", file)).status(), 200);
+    EXPECT_TRUE(call("GET", "/ana/m/resolve/main/w.bin", ana_).body == file.content);
+
+    const std::string late = put_url(other);
+    clock_.advance(std::chrono::hours(1));
+    EXPECT_EQ(call("PUT", late, "", other.content).status(), 403) << "the URL has expired";
+    const std::string gone = put_url(other);
+    EXPECT_EQ(call("DELETE", "/api/repos/delete", ana_, R"({"name":"m"})").status(), 200);
+    EXPECT_EQ(call("PUT", gone, "", other.content).status(), 404) << "so has the repository";
 }
 
 } // namespace

@@ -75,6 +75,31 @@ TEST_F(SignerTest, opens_only_the_signed_spans_of_the_signed_xorb) {
     EXPECT_TRUE(refused(xorb_, "0-9,20-29", expiry, signature, now_ + seconds(60)));
 }
 
+TEST_F(SignerTest, lets_only_the_signed_file_into_the_signed_repository) {
+    const Signer signer = open();
+    const auto oid = crypto::sha256(as_bytes("one"));
+    const std::string query = signer.make_upload_query({7, oid, 100, now_ + seconds(60)});
+    const std::string begin = "repo=7&size=100&exp=";
+    ASSERT_EQ(query.rfind(begin, 0), 0U) << query;
+    const std::string expiry = query.substr(begin.size(), query.find("&sig=") - begin.size());
+    const std::string signature = query.substr(query.find("&sig=") + 5);
+    const auto found = signer.parse_upload_query(oid, "7", "100", expiry, signature, now_);
+    ASSERT_TRUE(found) << found.error().describe();
+    EXPECT_EQ(found->repo, 7);
+    EXPECT_EQ(found->size, 100U);
+    const auto refused = [&](const crypto::Sha256Digest& file,
+                             const std::string& repo,
+                             const std::string& size,
+                             TimePoint when) {
+        const auto answer = signer.parse_upload_query(file, repo, size, expiry, signature, when);
+        return !answer && answer.error().code() == ErrorCode::Forbidden;
+    };
+    EXPECT_TRUE(refused(crypto::sha256(as_bytes("two")), "7", "100", now_));
+    EXPECT_TRUE(refused(oid, "8", "100", now_));
+    EXPECT_TRUE(refused(oid, "7", "1000", now_));
+    EXPECT_TRUE(refused(oid, "7", "100", now_ + seconds(60)));
+}
+
 TEST_F(SignerTest, does_not_take_the_code_of_a_token_for_that_of_a_url) {
     EXPECT_NE(open().make_token({1, XetRole::Read, now_}).substr(60),
               open().make_query(xorb_, {{0, 1}}, now_).substr(60));

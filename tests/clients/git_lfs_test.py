@@ -1,0 +1,53 @@
+"""Debian's git-lfs, unmodified, sends a large file to a hub and gets it back. (Trees and commits go by the API.)"""
+import hashlib
+import os
+import random
+import subprocess
+
+from tests.clients import hub_process
+
+
+class GitLfs(hub_process.TestCase):
+    def git(self, folder, *arguments, stdin=None, expect=0):
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
+                       "GIT_TERMINAL_PROMPT": "0", "HOME": str(self.folder)}
+        done = subprocess.run(["git", *arguments], cwd=folder, input=stdin, timeout=120, env=environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, expect, done.stderr.decode())
+        return done.stdout
+
+    def checkout(self, name, token):
+        """A repository whose LFS server is the hub's."""
+        folder = self.folder / name
+        self.git(self.folder, "init", "-q", folder)
+        self.git(folder, "lfs", "install", "--local")
+        address = self.hub.url.replace("http://", f"http://user:{token}@")
+        self.git(folder, "remote", "add", "origin", f"{address}/ana/lfs.git")
+        self.git(folder, "config", "lfs.url", f"{address}/ana/lfs.git/info/lfs")
+        return folder
+
+    def test_a_file_goes_up_and_comes_down(self):
+        self.api("POST", "/api/repos/create", self.ana, {"name": "lfs"})
+        content = random.Random(1).randbytes(3_000_000)
+        digest = hashlib.sha256(content).hexdigest()
+        one = self.checkout("one", self.ana)
+        pointer = self.git(one, "lfs", "clean", stdin=content)
+        self.assertIn(digest.encode(), pointer)
+
+        self.git(self.checkout("theirs", self.ben), "lfs", "push", "--object-id", "origin", digest, expect=2)
+        self.git(one, "lfs", "push", "--object-id", "origin", digest)
+        self.git(one, "lfs", "push", "--object-id", "origin", digest)  # it is here already
+        other = self.checkout("other", self.ana)
+        self.assertEqual(self.git(other, "lfs", "smudge", stdin=pointer), content)
+
+        # What came by LFS is a file of the repository like any other, and in chunks.
+        lines = [{"key": "header", "value": {"summary": "add"}},
+                 {"key": "lfsFile", "value": {"path": "w.bin", "algo": "sha256", "oid": digest, "size": len(content)}}]
+        self.api("POST", "/api/models/ana/lfs/commit/main", self.ana, lines=lines)
+        entry, = [e for e in self.api("GET", "/api/models/ana/lfs/tree/main") if e["path"] == "w.bin"]
+        self.assertEqual(entry["lfs"]["oid"], digest)
+        self.assertRegex(entry["xetHash"], "^[0-9a-f]{64}$")
+
+
+if __name__ == "__main__":
+    hub_process.main()
