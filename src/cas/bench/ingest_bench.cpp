@@ -1,6 +1,8 @@
 // What a store costs: two versions of a file of bf16 weights, taken in one after the other.
 //
 //     locara_cas_bench [MIB [FOLDER]]      1024 MiB, in a temporary folder of /tmp
+//     locara_cas_bench MIB --write FOLDER  only writes the versions, FOLDER/v1 and FOLDER/v2, for
+//     other tools
 //
 // Values are normal(0, 0.02) in bfloat16. The second version has 173 of each 16,384 regions of
 // 64 KiB edited (4 KiB rewritten) and 1,000 bytes inserted at one third. Seeds are fixed. What is
@@ -244,6 +246,10 @@ int main(int argc, char** argv) {
     const std::uint64_t mib = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1024;
     if (mib == 0 || mib > 65'536) {
         locara::cas::fail("the first argument is a size in MiB, 1 to 65536");
+    }
+    if (argc > 3 && std::string(argv[2]) == "--write") {
+        locara::cas::write_versions(argv[3], mib << 20U);
+        return 0;
     }
     return locara::cas::run(mib, argc > 2 ? argv[2] : "/tmp");
 }
