@@ -177,7 +177,8 @@ def main():
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     state = torch.load(args.checkpoint, map_location="cpu")
-    tensors = {name: value.to(torch.float16).numpy() for name, value in sorted(state["model"].items())}
+    weights = state.get("average") or state["model"]
+    tensors = {name: value.to(torch.float16).numpy() for name, value in sorted(weights.items())}
     write_safetensors(os.path.join(args.out, "model.safetensors"), tensors)
     write_hugging_face_files(args.out)
     write_gguf(os.path.join(args.out, "quick-add-f16.gguf"), tensors, F16)

@@ -150,6 +150,13 @@ MISLEADING = """mon tues tue wedn wed thurs thu fri satur sat sun tod tom tomo t
 mar apr may ju aug sep oct nov dec urg asa imp crit pri hig no nor whe eas chr in on by at for bef unt due ever plea rem
 don nee tod thank las day end aft a b c d e f g h i l m n o p r s t u w""".split()
 
+# Ordinary words that a priority, time or date phrase also starts with, and what can stand behind a verb before a date.
+HALF_PHRASES = ["top", "high", "low", "super", "right", "medium", "normal", "half"]
+PARTICLES = ["up", "off", "out", "back", "away"]
+# Starts of made-up places that sound like what also follows "in" and "at".
+DATE_STARTS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Mon Tues Wed Thurs Fri Satur Sun Aus Sev To Week Year".split()
+TIME_STARTS = "One Two Three Four Five Six Seven Eight Nine Ten Noon Mid Half Quar".split()
+
 HIGH = ["urgent", "URGENT", "asap", "ASAP", "important", "high priority", "top priority", "very important", "critical",
         "it's urgent", "this is urgent", "very urgent", "really important", "high prio", "priority high", "right away",
         "super urgent", "this is important", "as soon as possible", "priority: high"]
@@ -253,6 +260,8 @@ class Writer:
         self.heldout = heldout
         # Training uses invented words more often than the held-out set, so that the model learns to copy.
         self.novelty = 1.0 if heldout else 2.0
+        # A training note may be a drill: what the model still got wrong comes far more often in it.
+        self.drill = False
         keep = (lambda e: True) if heldout else (lambda e: not has_reserved(e))
         self.lists = {name: [e for e in entries if keep(e)] for name, entries in LISTS.items()}
         self.reserved_lists = {name: [e for e in entries if has_reserved(e)] for name, entries in LISTS.items()}
@@ -298,6 +307,40 @@ class Writer:
         if r < 0.88:
             return self.pick(MISLEADING) + self.invented_word()[:5]
         return self.pick(MISLEADING) + self.pick(EVERYDAY)[-4:]
+
+    def drill_word(self, other):
+        """A word that is hard to copy: it repeats itself, begins or ends as `other` does, or is `other` again."""
+        r, word = self.rng.random(), self.invented_word()
+        if r < 0.35:
+            at, size = self.rng.randrange(len(word)), self.pick([1, 2, 2, 3, 3, 4])
+            return word[:at + size] + self.pick(["", "", self.pick(NUCLEI), self.pick("lnrst")]) + word[at:]
+        if r < 0.55:
+            return other[:self.rng.randint(2, 5)] + word[:5]
+        if r < 0.70:
+            return word[:5] + other[-self.rng.randint(2, 4):]
+        if r < 0.85:
+            return word + self.invented_word()
+        return other
+
+    def drill_chunks(self, chunks):
+        """The same chunks with one or two hard words, and now and then a word that looks like the start of a phrase."""
+        chunks = [chunk.split(" ") for chunk in chunks]
+        for _ in range(self.pick([1, 1, 2])):
+            words = self.pick(chunks)
+            others = [w for chunk in chunks for w in chunk if len(w) > 2 and w.isalpha()]
+            at = self.rng.randrange(len(words))
+            if others and words[at].isalpha() and words[at] not in ("the", "a", "and", "with", "for", "to"):
+                words[at] = self.drill_word(self.pick(others))
+        words = chunks[0]
+        r = self.rng.random()
+        if r < 0.08:
+            words[:] = [self.pick(["get", "put", "take", "set", "turn", "bring", "top", self.invented_word()]),
+                        self.pick(PARTICLES)] + (words[1:] if self.chance(0.6) else [])
+        elif r < 0.16 and len(words) > 1:
+            words.insert(self.rng.randrange(1, len(words)), self.pick(HALF_PHRASES))
+        elif r < 0.20:
+            words[:0] = [self.pick(HALF_PHRASES[:4]), self.pick(PARTICLES + [self.pick(EVERYDAY)])]
+        return [" ".join(words) for words in chunks]
 
     def typo(self, word):
         if len(word) < 4:
@@ -347,6 +390,9 @@ class Writer:
         return items[0] if len(items) == 1 else ", ".join(items[:-1]) + joiner + items[-1]
 
     def place(self):
+        if self.drill and self.chance(0.3):
+            kind, start = self.pick([("in ", DATE_STARTS), ("at ", TIME_STARTS), ("on ", DATE_STARTS), ("at ", DATE_STARTS)])
+            return kind + self.pick(start) + self.invented_word()[:self.rng.randint(3, 6)]
         r = self.rng.random()
         if r < 0.55:
             return "at " + self.entry("places")
@@ -427,7 +473,9 @@ class Writer:
     def date(self):
         """(words in the note, the date words, part of the day they imply)"""
         c, r = self, self.rng.random()
-        weekday = c.pick(WEEKDAYS) if c.chance(0.8) else c.pick(WEEKDAYS_SHORT)
+        if c.drill:
+            r = c.pick([r, c.rng.uniform(0.26, 1.0), c.rng.uniform(0.60, 1.0)])
+        weekday = c.pick(WEEKDAYS) if c.chance(0.5 if c.drill else 0.8) else c.pick(WEEKDAYS_SHORT)
         month = c.pick(MONTHS) if c.chance(0.7) else c.pick(MONTHS_SHORT)
         n = c.rng.randint(1, 31)
         nth = str(n) + ("th" if 10 < n < 14 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th"))
@@ -497,6 +545,8 @@ class Writer:
                            "night": [8, 9, 10, 11]}[part])
         minute = c.pick([0, 0, 0, 30, 30, 15, 45, 10, 20, 5, 40, 50, c.rng.randrange(60)])
         at = c.pick(["at ", "at ", "at ", "at ", "", "", "@ ", "@", "around ", "by ", "from ", "about "])
+        if c.drill:
+            r = c.pick([r, c.rng.uniform(0.09, 1.0), c.rng.uniform(0.37, 1.0)])
         if r < 0.09:
             words, value = c.pick([("noon", "12:00"), ("noon", "12:00"), ("midnight", "00:00"), ("midday", "12:00")])
             return c.pick(["at ", "at ", "at ", "around ", "by ", "before ", "", "", "@ "]) + words, value
@@ -600,6 +650,7 @@ class Writer:
 
     def compose(self):
         c = self
+        c.drill = not c.heldout and c.chance(0.4)
         chunks, is_event = c.core()
         chunks = [" ".join(chunk.split()) for chunk in chunks]
         if c.chance(0.07):
@@ -612,6 +663,8 @@ class Writer:
             share = c.pick([0.15, 0.3, 0.6])
             chunks = [" ".join(c.practice_word() if len(w) > 2 and w.isalpha() and w not in ("the", "and", "for", "with")
                                and c.chance(share) else w for w in chunk.split(" ")) for chunk in chunks]
+        if c.drill and c.chance(0.6):
+            chunks = c.drill_chunks(chunks)
         core = [["core", chunk, None] for chunk in chunks]
         if c.chance(0.2):
             filler = c.pick(EVENT_FILLERS if is_event else FILLERS)
@@ -652,8 +705,10 @@ class Writer:
                 position = c.pick(gaps)
             pieces[position:position] = block
         tags = []
-        for _ in range(c.pick([0] * 12 + [1] * 5 + [2] * 2 + [3])):
+        for _ in range(c.pick([0] * 8 + [1] * 4 + [2] * 4 + [3] * 4 if c.drill else [0] * 12 + [1] * 5 + [2] * 2 + [3])):
             tag = c.invented_word(c.chance(0.2)) if c.chance(0.3 * c.novelty) else c.entry("tags")
+            if c.drill and tags and c.chance(0.3):
+                tag = tags[-1][1][1:3] + tag[2:]
             tag = re.sub(r"[^\w-]", "", tag)
             if tag[:1].isdigit() and tag.isdigit() or not tag:
                 tag = "work"
@@ -670,9 +725,9 @@ class Writer:
                 pieces.insert(c.pick(slots), tag)
         level, r = "normal", c.rng.random()
         if r < 0.42:
-            level = "high" if r < 0.21 else "low" if r < 0.40 else "normal"
+            level = "high" if r < 0.21 else "low" if r < (0.35 if c.drill else 0.40) else "normal"
             place = c.rng.random()
-            if place < 0.28 and r < 0.40:
+            if place < 0.28 and level != "normal":
                 pieces.insert(0, ["priority", c.pick(HIGH_PREFIX if level == "high" else LOW_PREFIX), None])
             else:
                 words = c.pick({"high": HIGH, "low": LOW, "normal": NORMAL}[level])
@@ -681,7 +736,7 @@ class Writer:
                 words = c.pick([words] * 10 + ["(" + words + ")", "[" + words + "]"]) if words[0] != "!" else words
                 if c.chance(0.1):
                     words = words[:1].upper() + words[1:]
-                slots = [len(pieces)] * 8 + [i for i in range(1, len(pieces)) if pieces[i - 1][0] != "filler"]
+                slots = [len(pieces)] * (2 if c.drill else 8) + [i for i in range(1, len(pieces)) if pieces[i - 1][0] != "filler"]
                 pieces.insert(c.pick(slots), ["priority", words, None])
         c.recase(pieces)
         note = c.join(pieces)

@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Train the quick-add model on freshly generated notes; every checkpoint can be resumed."""
+"""Train the quick-add model on freshly generated notes; every checkpoint can be resumed.
+
+  train.py                                         from nothing, for a time
+  train.py --weights repo/model.safetensors ...    go on from finished weights (the card has the commands that were used)
+"""
 import argparse
 import ctypes
 import os
@@ -9,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 import generate
+from evaluate import load_model
 from model import CONFIG, Llama
 from tokenizer import END, answer_ids, prompt_ids
 
@@ -140,16 +145,50 @@ def exact_match(model, notes, batch_size=100):
     return right
 
 
-def schedule(seconds, total, warmup=100, decay=0.6):
-    """Share of the full learning rate: a short rise, level, then a straight line to zero at the end of the time."""
-    return max(0.0, min(1.0, (seconds + 1) / warmup, (total - seconds) / (decay * total)))
+def hardest(model, ids, target, share):
+    """The rows whose whole answer the model finds least likely; the others have next to nothing left to teach."""
+    keep = target >= 0
+    losses = torch.zeros(target.shape)
+    with torch.no_grad():
+        losses[keep] = F.cross_entropy(model(ids, keep).float(), target[keep], reduction="none")
+    rows = losses.sum(1).topk(max(1, round(share * len(ids)))).indices
+    return ids[rows], target[rows]
+
+
+def schedule(done, decay, warmup=0.02):
+    """Share of the full learning rate at the share `done` of the training: a short rise, level, then a straight line to
+    zero at the end."""
+    return max(0.0, min(1.0, (done + 0.0002) / warmup, (1 - done) / decay))
+
+
+class Average:
+    """A running average of the weights; forgets old ones at the rate 1 - `decay` a step."""
+
+    def __init__(self, model, decay, saved=None):
+        self.decay = decay
+        self.weights = saved or {name: value.clone() for name, value in model.state_dict().items()}
+
+    def add(self, model):
+        for name, value in model.state_dict().items():
+            self.weights[name].lerp_(value, 1 - self.decay)
+
+    def model(self):
+        model = Llama(CONFIG)
+        model.load_state_dict(self.weights)
+        return model
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=82, help="total training time, over all resumes; the learning "
-                        "rate falls to zero over the last 60 %% of it")
-    parser.add_argument("--tokens", type=int, default=4000, help="tokens per step and worker")
+    parser.add_argument("--minutes", type=float, default=82, help="total training time, over all resumes")
+    parser.add_argument("--steps", type=int, help="total steps instead of a time: the same command gives the same training")
+    parser.add_argument("--until", type=int, help="stop at this step; to go on with a shorter --steps is to let the rate fall sooner")
+    parser.add_argument("--decay", type=float, default=0.6, help="the learning rate falls to zero over this last share")
+    parser.add_argument("--weights", help="start from the weights of this safetensors file when there is no checkpoint")
+    parser.add_argument("--keep", type=float, default=1.0, help="share of the notes of a step, the hardest ones, to learn from")
+    parser.add_argument("--average", type=float, default=0.0, help="keep a running average of the weights with this decay "
+                        "a step, for export.py")
+    parser.add_argument("--tokens", type=int, default=4000, help="tokens per step and worker, before --keep")
     parser.add_argument("--muon-lr", type=float, default=0.02, help="learning rate of the weight matrices")
     parser.add_argument("--adam-lr", type=float, default=0.003, help="learning rate of embedding and norms")
     parser.add_argument("--seed", type=int, default=7)
@@ -183,31 +222,38 @@ def train(rank, args):
     others = [p for n, p in model.named_parameters() if p.dim() != 2 or "embed" in n]
     optimizers = [Muon(matrices, lr=args.muon_lr),
                   torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
-    step, seconds = 0, 0.0
+    step, seconds, saved_average = 0, 0.0, None
+    if args.weights:
+        model.load_state_dict(load_model(args.weights).state_dict())
     if os.path.exists(checkpoint) and not args.fresh:
         state = torch.load(checkpoint)
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
-        step, seconds = state["step"], state["seconds"]
+        step, seconds, saved_average = state["step"], state["seconds"], state.get("average")
+    average = Average(model, args.average, saved_average) if args.average else None
     base_lrs = [args.muon_lr, args.adam_lr]
     if rank == 0:
         print(f"{sum(p.numel() for p in model.parameters())} parameters, from step {step}", flush=True)
 
     def save():
         state = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step,
-                 "seconds": seconds, "config": CONFIG}
+                 "seconds": seconds, "config": CONFIG, "average": average.weights if average else None}
         torch.save(state, checkpoint + ".new")
         os.replace(checkpoint + ".new", checkpoint)
 
     heldout = generate.heldout_notes(args.eval_notes)
-    average, started = None, time.time()
+    smooth_loss, started = None, time.time()
     for ids, target in batches(f"{args.seed}:{rank}", step, args.tokens):
-        if stop_now(seconds >= 60 * args.minutes, args.workers):
+        done = step / args.steps if args.steps else seconds / (60 * args.minutes)
+        if stop_now(done >= 1 or step == args.until, args.workers):
             break
         for optimizer, lr in zip(optimizers, base_lrs):
             for group in optimizer.param_groups:
-                group["lr"] = lr * schedule(seconds, 60 * args.minutes)
+                group["lr"] = lr * schedule(done, args.decay)
+        if args.keep < 1:  # a context of its own: autocast would keep the cast weights, which then get no gradient
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not args.float32):
+                ids, target = hardest(model, ids, target, args.keep)
         keep = target >= 0
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not args.float32):
             logits = model(ids, keep)
@@ -220,20 +266,22 @@ def train(rank, args):
         torch.nn.utils.clip_grad_norm_(others, 1.0)
         for optimizer in optimizers:
             optimizer.step()
+        if average:
+            average.add(model)
         step += 1
         now = time.time()
         seconds, started = seconds + now - started, now
         if rank:
             continue
-        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
+        smooth_loss = loss.item() if smooth_loss is None else 0.98 * smooth_loss + 0.02 * loss.item()
         if step % 25 == 0:
-            print(f"step {step} loss {average:.5f} seconds {seconds:.0f}", flush=True)
+            print(f"step {step} loss {smooth_loss:.5f} seconds {seconds:.0f}", flush=True)
         if step % args.save_every == 0:
             save()
         if step % args.eval_every == 0:
-            right = exact_match(model, heldout)
-            share = sum(right) / len(right)
-            print(f"step {step} held-out exact match {share:.4f} of {len(right)}", flush=True)
+            for name, tried in [("weights", model)] + ([("average", average.model())] if average else []):
+                right = sum(exact_match(tried, heldout)) / len(heldout)
+                print(f"step {step} held-out exact match {right:.4f} of {len(heldout)} ({name})", flush=True)
     if rank == 0:
         save()
 
