@@ -11,6 +11,7 @@ Locara is `locara upload` to a hub on loopback and `locara pull` from it into an
 whole verified. Its peak is that of the client, then that of the hub, above what each had before. Bytes on the wire
 are those of the loopback device, so nothing else may use it meanwhile: run it as `unshare --net` for exact ones."""
 import collections
+import contextlib
 import filecmp
 import json
 import os
@@ -49,16 +50,30 @@ def write_versions(folder, mebibytes):
     return folder / "v1.gguf", folder / "v2.gguf"
 
 
+def memory_of(pid, field):
+    """Bytes, or nothing when the process is gone."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) * 1024
+    return None
+
+
 def run(*command, **options):
-    """Seconds and peak resident bytes of a command and what it starts."""
-    start = time.monotonic()
-    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
-    error = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, command))}: exit {process.returncode}\n{error.decode(errors='replace')}")
-    return time.monotonic() - start, usage.ru_maxrss * 1024
+    """Seconds and peak resident bytes of a command, looked at every 10 ms."""
+    with tempfile.TemporaryFile() as errors:
+        start = time.monotonic()
+        process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=errors, **options)
+        peak = 0
+        while process.poll() is None:  # not ru_maxrss: that begins with what this program takes
+            peak = memory_of(process.pid, "VmHWM") or peak
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+        seconds = time.monotonic() - start
+        errors.seek(0)
+        if process.returncode != 0:
+            raise SystemExit(f"{' '.join(map(str, command))}: exit {process.returncode}\n{errors.read().decode(errors='replace')}")
+    return seconds, peak
 
 
 def size_of(path):
@@ -130,17 +145,15 @@ def zstd(folder, versions):
 
 
 def loopback_bytes():
-    return int(pathlib.Path("/sys/class/net/lo/statistics/tx_bytes").read_text())
+    line = next(l for l in pathlib.Path("/proc/net/dev").read_text().splitlines() if l.strip().startswith("lo:"))
+    return int(line.split(":")[1].split()[8])  # sent: over this device everything that is sent is received
 
 
-def memory_of(pid, field):
-    line = next(l for l in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if l.startswith(field))
-    return int(line.split()[1]) * 1024
-
-
-def own_memory():
+def own_memory(folder):
     """What the client takes without work to do."""
-    return run(harness.BIN / "locara", "--version")[1]
+    nothing = folder / "nothing"
+    nothing.touch()
+    return max(run(harness.BIN / "locara", "scan", nothing)[1] for _ in range(20))
 
 
 def locara(folder, versions):
@@ -166,12 +179,12 @@ def locara(folder, versions):
         def read():
             manifest = write_manifest(folder, hub, versions[1])
             seconds, peak = run(harness.BIN / "locara", "pull", "--manifest", manifest, "--yes", "--endpoint", hub.url,
-                                "--progress", "none", env=env)
+                                "--progress", "none", env=client.environment)
             peaks.append(peak)
             return seconds, peak, client.store_files()[0]
 
         peaks = []
-        own = own_memory()
+        own = own_memory(folder)
         result = measure(store, versions, add, read)
         client_peak = max(result.peak, *peaks) - own
         hub_peak = memory_of(hub.process.pid, "VmHWM") - before
