@@ -435,6 +435,7 @@ class Uploader {
 
         /// Conflict when a file no longer has the bytes that were hashed.
         Result<xet::Xorb> make(const XorbPlan::NewXorb& xorb) {
+            builder_.reserve(xorb.chunks.size(), xorb.raw_bytes);
             for (std::size_t i = 0; i < xorb.sources.size(); ++i) {
                 const XorbPlan::Source& source = xorb.sources[i];
                 const Item& item = *files_[source.file];

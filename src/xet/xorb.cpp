@@ -167,6 +167,10 @@ bool XorbBuilder::fits(std::size_t raw_bytes) const {
                kMaxXorbBytes;
 }
 
+void XorbBuilder::reserve(std::size_t chunks, std::uint64_t raw_bytes) {
+    bytes_.reserve(std::min<std::uint64_t>(raw_bytes + chunks * kChunkHeaderBytes, kMaxXorbBytes));
+}
+
 Status XorbBuilder::add(const ChunkHash& hash, ByteView raw) {
     if (raw.empty() || raw.size() > kMaxChunkBytes) {
         return Error(ErrorCode::InvalidArgument,

@@ -49,10 +49,10 @@ inline constexpr std::size_t kMaxUploadFiles = 10'000;
 inline constexpr std::uint64_t kMaxInlineBytes = 64U << 20U;
 
 struct UploadOptions {
-    int connections = 2; ///< Xorbs made and sent at once, 1 to 8: 64 MiB of memory each.
+    int connections = 2; ///< Xorbs made and sent at once, 1 to 8: memory for two xorbs each.
     unsigned hash_threads = 2;
     /// Most raw bytes of a xorb, 1 MiB to 64 MiB.
-    std::uint64_t xorb_bytes = 64U << 20U;
+    std::uint64_t xorb_bytes = 16U << 20U;
 };
 
 struct UploadedFile {

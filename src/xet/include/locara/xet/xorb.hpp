@@ -122,6 +122,9 @@ class XorbBuilder {
     /// Whether one more chunk of this many raw bytes fits for sure, footer included.
     bool fits(std::size_t raw_bytes) const;
 
+    /// Takes memory for chunks of this many raw bytes at once; without it, it grows by doubling.
+    void reserve(std::size_t chunks, std::uint64_t raw_bytes);
+
     /// Packs the chunk and adds it. The caller has hashed it (chunk_hash); it is not hashed again.
     /// InvalidArgument for an empty or too large chunk; TooLarge when it does not fit.
     Status add(const ChunkHash& hash, ByteView raw);
