@@ -11,8 +11,12 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
+
+#include <sys/mman.h>
 
 namespace locara::xet {
 
@@ -23,21 +27,63 @@ namespace {
 constexpr std::size_t kBlockBytes = 512U << 10U;
 static_assert(kBlockBytes > kMaxChunkBytes);
 
-/// How far reading may be ahead of the SHA-256: 8 MiB.
+/// How far reading may be ahead of the SHA-256: 8 MiB. Who has to wait for it waits until half of
+/// that is free: to wake a sleeping thread costs the SHA-256 a tenth of a block's time.
 constexpr std::size_t kAheadBlocks = 16;
+constexpr std::size_t kWakeEvery = 4; // blocks of SHA-256
+
+/// Waiting for a neighbour's turn takes less than it takes to sleep and be woken, mostly.
+constexpr int kSpins = 200;
+constexpr int kPausesPerSpin = 16;
 
 constexpr std::size_t kMaxThreads = 64; // of which each holds a block: 40 MiB
 
 /// A place for a block, with room for the beginning of a chunk before it.
 struct Slot {
-    Bytes bytes = Bytes(kMaxChunkBytes + kBlockBytes);
-    std::size_t block = 0;  ///< Which one is or was here last.
-    std::size_t length = 0; ///< Of that block.
-    unsigned users = 0;     ///< Who still needs the bytes.
+    static constexpr std::size_t kBytes = kMaxChunkBytes + kBlockBytes;
+
+    std::span<std::byte> bytes; ///< Of the memory of all slots.
+    std::size_t block = 0;      ///< Which one is or was here last.
+    std::size_t length = 0;     ///< Of that block.
+    unsigned users = 0;         ///< Who still needs the bytes.
     bool loaded = false;
 
     ByteView content() const { return ByteView(bytes).subspan(kMaxChunkBytes, length); }
 };
+
+/// Memory for slots, aligned as the pages of the file are (the kernel copies half as fast again
+/// between equally aligned places), in large pages where there are any, and not cleared.
+class SlotMemory {
+  public:
+    explicit SlotMemory(std::size_t slots)
+        : start_(static_cast<std::byte*>(
+              ::operator new(slots* Slot::kBytes, std::align_val_t(kAlignment)))) {
+        ::madvise(start_.get(), slots * Slot::kBytes, MADV_HUGEPAGE); // a wish
+    }
+
+    std::span<std::byte> slot(std::size_t i) const {
+        return {start_.get() + i * Slot::kBytes, Slot::kBytes};
+    }
+
+  private:
+    static constexpr std::size_t kAlignment = 2U << 20U;
+    static_assert(Slot::kBytes % 4096 == 0);
+
+    struct Free {
+        void operator()(std::byte* start) const {
+            ::operator delete(start, std::align_val_t(kAlignment));
+        }
+    };
+
+    std::unique_ptr<std::byte, Free> start_;
+};
+
+/// Lets the other hardware thread of this core, and the memory, go first for a moment.
+void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
 
 class Indexer {
   public:
@@ -61,9 +107,27 @@ class Indexer {
     void fail(Error error);
     void release(Slot& slot);
 
+    /// Both answer false after a failure.
     template <class Ready> bool wait(std::unique_lock<std::mutex>& lock, Ready ready) {
         changed_.wait(lock, [&] { return failure_ || ready(); });
         return !failure_;
+    }
+
+    template <class Ready> bool spin_and_wait(std::unique_lock<std::mutex>& lock, Ready ready) {
+        for (int i = 0; i < kSpins && !failure_ && !ready(); ++i) {
+            lock.unlock();
+            for (int k = 0; k < kPausesPerSpin; ++k) {
+                pause();
+            }
+            lock.lock();
+        }
+        return wait(lock, ready);
+    }
+
+    /// Whether a slot is free for a block whose worker has to wait.
+    bool has_room(const Slot& slot, std::size_t block) const {
+        return slot.users == 0 &&
+               (hashing_ != Hashing::Beside || block <= digested_ + kAheadBlocks / 2);
     }
 
     Slot& slot_of(std::size_t block) { return slots_[block % slots_.size()]; }
@@ -78,11 +142,13 @@ class Indexer {
     std::condition_variable changed_;
     // Guarded by mutex_; the bytes of a slot belong to its worker until it is loaded, and are
     // read-only afterwards but for the room before them.
+    std::optional<SlotMemory> memory_;
     std::vector<Slot> slots_;
     std::optional<Error> failure_;
-    std::size_t next_ = 0;    ///< The block to take next.
-    std::size_t turn_ = 0;    ///< The block whose cuts are to be picked next.
-    std::uint64_t start_ = 0; ///< Where the open chunk begins. Belongs to the worker of the turn.
+    std::size_t next_ = 0;     ///< The block to take next.
+    std::size_t digested_ = 0; ///< Blocks that the SHA-256 is through with.
+    std::size_t turn_ = 0;     ///< The block whose cuts are to be picked next.
+    std::uint64_t start_ = 0;  ///< Where the open chunk begins. Belongs to the worker of the turn.
     FileIndex index_;
 
     std::optional<crypto::Sha256> sha256_; ///< Belongs to one thread.
@@ -113,7 +179,7 @@ Status Indexer::work() {
             }
             block = next_++;
             Slot& taken = slot_of(block);
-            if (!wait(lock, [&] { return taken.users == 0; })) {
+            if (taken.users != 0 && !spin_and_wait(lock, [&] { return has_room(taken, block); })) {
                 return {};
             }
             taken.block = block;
@@ -135,10 +201,8 @@ Status Indexer::work_on(std::size_t block, Slot& slot, Scan& scan_result) {
     slot.length = std::min<std::uint64_t>(kBlockBytes, index_.size - begin);
     // The scan needs the last bytes of the block before.
     const std::size_t history = block == 0 ? 0 : 64;
-    LOCARA_CHECK(
-        read_exactly_at(fd_,
-                        begin - history,
-                        std::span(slot.bytes).subspan(base - history, history + slot.length)));
+    LOCARA_CHECK(read_exactly_at(
+        fd_, begin - history, slot.bytes.subspan(base - history, history + slot.length)));
     {
         const std::lock_guard lock(mutex_);
         slot.loaded = true;
@@ -154,7 +218,7 @@ Status Indexer::work_on(std::size_t block, Slot& slot, Scan& scan_result) {
 
     {
         std::unique_lock lock(mutex_);
-        if (!wait(lock, [&] { return turn_ == block; })) {
+        if (!spin_and_wait(lock, [&] { return turn_ == block; })) {
             return {};
         }
     }
@@ -210,12 +274,17 @@ void Indexer::digest() {
         Slot& next = slot_of(block);
         {
             std::unique_lock lock(mutex_);
-            if (!wait(lock, [&] { return next.loaded && next.block == block; })) {
+            if (!spin_and_wait(lock, [&] { return next.loaded && next.block == block; })) {
                 return;
             }
         }
         sha256_->update(next.content());
-        release(next);
+        const std::lock_guard lock(mutex_);
+        --next.users;
+        ++digested_;
+        if (digested_ % kWakeEvery == 0) {
+            changed_.notify_all();
+        }
     }
 }
 
@@ -230,6 +299,10 @@ Result<FileIndex> Indexer::run() {
     // The worker of a block needs the one before; one more keeps its neighbours from waiting.
     const std::size_t ahead = hashing_ == Hashing::Beside ? kAheadBlocks : 1;
     slots_.resize(std::min(workers + ahead, std::max<std::size_t>(blocks_, 1)));
+    memory_.emplace(slots_.size());
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        slots_[i].bytes = memory_->slot(i);
+    }
     {
         const auto work_and_report = [this] {
             if (auto status = work(); !status) {
