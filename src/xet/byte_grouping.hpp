@@ -4,9 +4,16 @@
 
 #include <locara/base/bytes.hpp>
 
+#include <array>
 #include <span>
 
 namespace locara::xet {
+
+/// Where each of the four groups begins.
+using GroupStarts = std::array<std::size_t, 4>;
+
+/// Of n grouped bytes. A group ends where the next one begins.
+GroupStarts group_starts(std::size_t n);
 
 /// Groups `raw` into `grouped`, and back. REQUIRES: both have the same size and do not overlap.
 void bg4_split(ByteView raw, std::span<std::byte> grouped);
