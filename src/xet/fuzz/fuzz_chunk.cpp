@@ -1,5 +1,6 @@
 // Packed chunks. The first byte is the scheme, the next three the raw length, the rest the packed
-// bytes: unpacking stays inside, and what it gives packs and unpacks again.
+// bytes: unpacking stays inside, and what it gives packs and unpacks again, as do the bytes
+// themselves.
 #include "../byte_grouping.hpp"
 
 #include <locara/xet/compression.hpp>
@@ -50,6 +51,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Bytes raw(length);
     Decompressor decompressor;
     const bool good = decompressor.unpack(*scheme, packed, raw).has_value();
+    if (!packed.empty() && packed.size() <= kMaxChunkBytes) {
+        check_round_trip(packed); // any bytes will do for that
+    }
     // Whatever it met, it unpacks the next chunk, and this one again, as if it were new.
     static const Bytes kGood = parse_hex("04224d186040820500008068656c6c6f00000000").value();
     Bytes hello(5);

@@ -7,8 +7,56 @@
 
 #include <array>
 
+#include <lz4frame.h>
+
 namespace locara::xet {
 namespace {
+
+/// Little-endian 32-bit numbers from `first` on.
+Bytes numbers(std::uint32_t first, std::size_t count) {
+    Bytes out;
+    for (std::size_t i = 0; i < count; ++i) {
+        for (unsigned shift = 0; shift < 32; shift += 8) {
+            out.push_back(static_cast<std::byte>((first + i) >> shift));
+        }
+    }
+    return out;
+}
+
+/// Bytes from an alphabet of `letters`, small ones more often; now and then a piece of what came
+/// before again.
+Bytes letters(std::uint64_t seed, std::size_t letters, std::size_t size) {
+    SplitMix random(seed);
+    Bytes out;
+    while (out.size() < size) {
+        if (out.size() > 40 && random.below(50) == 0) {
+            const std::size_t length = 4 + random.below(600);
+            const std::size_t from = random.below(out.size());
+            for (std::size_t i = 0; i < length; ++i) { // may run into itself
+                out.push_back(out[from + i]);
+            }
+        } else {
+            const std::size_t most = 1 + random.below(letters);
+            out.push_back(static_cast<std::byte>(random.below(most)));
+        }
+    }
+    out.resize(size);
+    return out;
+}
+
+/// What liblz4 alone makes of these bytes as they are, or of the grouped ones if that is less.
+std::size_t liblz4_size(ByteView raw) {
+    Bytes grouped(raw.size());
+    bg4_split_reference(raw, grouped);
+    Bytes packed(LZ4F_compressFrameBound(raw.size(), nullptr));
+    std::size_t best = raw.size();
+    for (const ByteView from : {raw, ByteView(grouped)}) {
+        best = std::min(
+            best,
+            LZ4F_compressFrame(packed.data(), packed.size(), from.data(), from.size(), nullptr));
+    }
+    return best;
+}
 
 constexpr std::array kSchemes = {Compression::None, Compression::Lz4, Compression::Bg4Lz4};
 
@@ -56,7 +104,8 @@ TEST(ByteGroupingTest, both_forms_agree_and_regroup_undoes_split_at_every_length
 TEST(CompressionTest, every_scheme_gives_back_what_was_packed) {
     Compressor compressor;
     Decompressor decompressor;
-    for (const std::size_t size : {1UL, 2UL, 3UL, 5UL, 1000UL, 65'537UL, kMaxChunkBytes}) {
+    for (const std::size_t size :
+         {1UL, 2UL, 3UL, 5UL, 1000UL, 65'536UL, 65'537UL, kMaxChunkBytes}) {
         for (const Bytes& raw : {random_bytes(2, size),
                                  Bytes(size, std::byte{7}),
                                  copy(ByteView(weights(3, size)).first(size))}) {
@@ -72,11 +121,66 @@ TEST(CompressionTest, every_scheme_gives_back_what_was_packed) {
     }
 }
 
+TEST(CompressionTest, grouped_bytes_of_every_kind_and_length_come_back) {
+    Compressor compressor;
+    Decompressor decompressor;
+    const auto check = [&](const Bytes& raw) {
+        const auto packed = compressor.pack_as(Compression::Bg4Lz4, raw).bytes;
+        ASSERT_LE(packed.size(), raw.size() + 15); // at worst as it is, in a frame
+        Bytes back(raw.size());
+        const auto status = decompressor.unpack(Compression::Bg4Lz4, packed, back);
+        ASSERT_TRUE(status) << raw.size() << status.error().describe();
+        ASSERT_EQ(back, raw) << raw.size();
+    };
+    for (const std::size_t alphabet : {1UL, 2UL, 5UL, 20UL, 256UL}) {
+        for (std::size_t size = 1; size < 600; ++size) {
+            check(letters(size, alphabet, size));
+        }
+        for (std::size_t size = kMaxChunkBytes - 20; size <= kMaxChunkBytes; ++size) {
+            check(letters(size, alphabet, size));
+        }
+    }
+    // Alike in one group, not at all in the others; what is alike comes late or ends early.
+    for (std::size_t group = 0; group < 4; ++group) {
+        for (const std::size_t from : {0UL, 10'000UL, 60'000UL}) {
+            Bytes raw = random_bytes(group, 80'003);
+            for (std::size_t i = from / 4 * 4 + group; i < from + 20'000; i += 4) {
+                raw[i] = static_cast<std::byte>(i % 12);
+            }
+            check(raw);
+        }
+    }
+}
+
+TEST(CompressionTest, chunks_take_no_more_than_one_percent_over_liblz4) {
+    Compressor compressor;
+    for (const std::size_t size : {20'000UL, 65'536UL, kMaxChunkBytes}) {
+        for (const Bytes& raw : {copy(ByteView(weights(21, size)).first(size)),
+                                 letters(22, 12, size),
+                                 letters(23, 256, size),
+                                 words(24, size / 13),
+                                 copy(ByteView(numbers(77, size)).first(size))}) {
+            EXPECT_LE(compressor.pack(raw).bytes.size(), liblz4_size(raw) + raw.size() / 100)
+                << size;
+        }
+    }
+}
+
 TEST(CompressionTest, the_scheme_that_gains_most_is_chosen) {
     Compressor compressor;
     EXPECT_EQ(compressor.pack(words(4, 2'000)).scheme, Compression::Lz4);
     EXPECT_EQ(compressor.pack(weights(5, 30'000)).scheme, Compression::Bg4Lz4);
     EXPECT_EQ(compressor.pack(random_bytes(7, 30'000)).scheme, Compression::None);
+    EXPECT_EQ(compressor.pack(numbers(8, 10'000)).scheme, Compression::Bg4Lz4);
+    // Both gain: pages of weights that come again, and pages that do not.
+    const Bytes page = weights(9, 5'000);
+    Bytes pages = page;
+    pages.insert(pages.end(), page.begin(), page.end());
+    for (const Bytes& raw : {pages, weights(10, 300), words(11, 30), Bytes(50'000)}) {
+        const std::size_t plain = compressor.pack_as(Compression::Lz4, raw).bytes.size();
+        const std::size_t group = compressor.pack_as(Compression::Bg4Lz4, raw).bytes.size();
+        EXPECT_LE(compressor.pack(raw).bytes.size(), std::min(plain, group));
+    }
 }
 
 TEST(CompressionTest, less_than_three_percent_gain_stays_raw) {

@@ -2,7 +2,8 @@
 // then an LZ4 frame.
 //
 // Follows the Xet protocol specification v1.1, "Xorb"; docs/formats/xorb.md. LZ4 is the system's
-// liblz4, frame format (LZ4 frame format description 1.6.x).
+// liblz4, frame format (LZ4 frame format description 1.6.x); grouped bytes are packed by an encoder
+// of our own, as blocks that any reader of LZ4 takes.
 //
 // Threads: a Compressor or Decompressor belongs to one thread (each keeps its work memory, well
 // under 10 MiB); the rest are plain functions.
@@ -49,9 +50,9 @@ class Compressor {
         ByteView bytes; ///< In the Compressor's memory, or `raw` itself; valid until the next call.
     };
 
-    /// Packs with the scheme that gives the fewest bytes, or leaves the chunk raw unless that
-    /// saves at least 3 % of it: chunks that stay raw can leave a server by sendfile.
-    /// REQUIRES: raw has 1 to kMaxChunkBytes bytes.
+    /// Packs with the scheme that promises the fewest bytes by a sample of the chunk, with both if
+    /// both promise some, and leaves the chunk raw unless that saves at least 3 % of it: chunks
+    /// that stay raw can leave a server by sendfile. REQUIRES: raw has 1 to kMaxChunkBytes bytes.
     Packed pack(ByteView raw);
 
     /// Packs with the given scheme whatever that costs. REQUIRES: as above.
