@@ -1,7 +1,9 @@
-// How fast chunking and hashing are, as ratios to stand-ins that run in the same process, turn by
-// turn. What the stand-ins stand for is told in docs/performance.md, "Chunking and hashing".
+// How fast chunking and hashing are, and packing chunks and unpacking them, as ratios to stand-ins
+// that run in the same process, turn by turn. What the stand-ins stand for is told in
+// docs/performance.md, "Chunking and hashing" and "Packing chunks".
 //
 //     locara_xet_bench [MiB [ROUNDS]]
+#include "../byte_grouping.hpp"
 #include "../gear.hpp"
 #include "../scan.hpp"
 #include "../test/inputs.hpp"
@@ -9,11 +11,14 @@
 #include <locara/base/file.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/xet/chunker.hpp>
+#include <locara/xet/compression.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -21,6 +26,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <lz4frame.h>
 
 namespace locara::xet {
 namespace {
@@ -114,14 +120,22 @@ struct Measure {
     }
 };
 
+/// Processor time is what a busy machine bends less; it says nothing of several threads.
+enum class Clock { Wall, Thread };
+
+double seconds_of(Clock clock) {
+    timespec now{};
+    clock_gettime(clock == Clock::Wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
 /// Runs all measures once a round, so that whatever else the machine does hits all alike.
-void run_rounds(std::vector<Measure>& measures, int rounds) {
+void run_rounds(std::vector<Measure>& measures, int rounds, Clock clock) {
     for (int round = 0; round < rounds; ++round) {
         for (Measure& measure : measures) {
-            const auto begin = std::chrono::steady_clock::now();
+            const double begin = seconds_of(clock);
             measure.run();
-            measure.seconds.push_back(
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+            measure.seconds.push_back(seconds_of(clock) - begin);
         }
     }
 }
@@ -249,7 +263,7 @@ void bench(const std::string& name, const Bytes& input, int rounds) {
          }},
         {"index with SHA-256, 2 threads", [&] { index(2, WithSha256::Yes); }},
     };
-    run_rounds(measures, rounds);
+    run_rounds(measures, rounds, Clock::Wall);
     print(name,
           input.size(),
           measures,
@@ -258,6 +272,156 @@ void bench(const std::string& name, const Bytes& input, int rounds) {
            {"index of a file, 2 threads", "one-lane scan", 2.15, 2.60},
            {"index of a file, 2 threads", "BLAKE3, chunk by chunk", 0.76, 0.92},
            {"index with SHA-256, 2 threads", "SHA-256 alone", 0.95, 0.95}});
+}
+
+// --- Packing ------------------------------------------------------------------------------------
+
+/// Stand-ins: four bytes a turn of a plain loop. REQUIRES: both have the same size.
+void plain_split(ByteView raw, std::span<std::byte> grouped) {
+    const auto starts = group_starts(raw.size());
+    const std::byte* const from = raw.data();
+    std::byte* const to = grouped.data();
+    const std::size_t whole = raw.size() / 4;
+    for (std::size_t i = 0; i < whole; ++i) {
+        for (std::size_t group = 0; group < 4; ++group) {
+            to[starts[group] + i] = from[4 * i + group];
+        }
+    }
+    for (std::size_t i = 4 * whole; i < raw.size(); ++i) {
+        to[starts[i % 4] + whole] = from[i];
+    }
+}
+
+void plain_regroup(ByteView grouped, std::span<std::byte> raw) {
+    const auto starts = group_starts(raw.size());
+    const std::byte* const from = grouped.data();
+    std::byte* const to = raw.data();
+    const std::size_t whole = raw.size() / 4;
+    for (std::size_t i = 0; i < whole; ++i) {
+        for (std::size_t group = 0; group < 4; ++group) {
+            to[4 * i + group] = from[starts[group] + i];
+        }
+    }
+    for (std::size_t i = 4 * whole; i < raw.size(); ++i) {
+        to[i] = from[starts[i % 4] + whole];
+    }
+}
+
+/// Stand-in: a plain loop and an LZ4 frame by liblz4, the scheme known beforehand.
+class PlainPacker {
+  public:
+    ByteView pack(Compression scheme, ByteView raw) {
+        if (scheme == Compression::Bg4Lz4) {
+            grouped_.resize(raw.size());
+            plain_split(raw, grouped_);
+        }
+        const ByteView from = scheme == Compression::Bg4Lz4 ? ByteView(grouped_) : raw;
+        packed_.resize(LZ4F_compressFrameBound(kMaxChunkBytes, nullptr));
+        const std::size_t bytes =
+            LZ4F_compressFrame(packed_.data(), packed_.size(), from.data(), from.size(), nullptr);
+        if (LZ4F_isError(bytes) != 0) {
+            die("liblz4 packs nothing");
+        }
+        return ByteView(packed_).first(bytes);
+    }
+
+    void unpack(Compression scheme, ByteView packed, std::span<std::byte> raw) {
+        LZ4F_dctx* context = nullptr;
+        LZ4F_createDecompressionContext(&context, LZ4F_VERSION);
+        grouped_.resize(raw.size());
+        std::size_t in = packed.size();
+        std::size_t out = raw.size();
+        std::byte* const to = scheme == Compression::Lz4 ? raw.data() : grouped_.data();
+        const std::size_t left = LZ4F_decompress(context, to, &out, packed.data(), &in, nullptr);
+        LZ4F_freeDecompressionContext(context);
+        if (left != 0 || out != raw.size()) {
+            die("liblz4 unpacks something else");
+        }
+        if (scheme == Compression::Bg4Lz4) {
+            plain_regroup(grouped_, raw);
+        }
+    }
+
+  private:
+    Bytes grouped_;
+    Bytes packed_;
+};
+
+/// `plain_scheme` is the stand-in's for all chunks.
+void bench_packing(const std::string& name,
+                   const Bytes& input,
+                   Compression plain_scheme,
+                   int rounds) {
+    struct Case {
+        ByteView raw;
+        Compression scheme = Compression::None;
+        Bytes packed;
+        Bytes plain;
+    };
+
+    Compressor compressor;
+    Decompressor decompressor;
+    PlainPacker plain;
+    Bytes back(kMaxChunkBytes);
+    std::vector<Case> cases;
+    std::size_t packed_bytes = 0;
+    std::size_t plain_bytes = 0;
+    for (const Chunk& chunk : chunk_bytes(input)) {
+        Case c;
+        c.raw = ByteView(input).subspan(chunk.offset, chunk.length);
+        const auto own = compressor.pack(c.raw);
+        c.scheme = own.scheme;
+        c.packed.assign(own.bytes.begin(), own.bytes.end());
+        const auto other = plain.pack(plain_scheme, c.raw);
+        c.plain.assign(other.begin(), other.end());
+        packed_bytes += c.packed.size();
+        plain_bytes += std::min(c.plain.size(), c.raw.size());
+        // Each reads what the other wrote.
+        const auto raw = std::span(back).first(c.raw.size());
+        if (c.scheme != Compression::None) {
+            plain.unpack(c.scheme, c.packed, raw);
+        }
+        if ((c.scheme != Compression::None && !std::ranges::equal(raw, c.raw)) ||
+            !decompressor.unpack(plain_scheme, c.plain, raw) || !std::ranges::equal(raw, c.raw)) {
+            die("wrong bytes after packing");
+        }
+        cases.push_back(std::move(c));
+    }
+    const auto each = [&](auto&& run) {
+        return [&cases, run] {
+            for (const Case& c : cases) {
+                run(c);
+            }
+        };
+    };
+    const auto room = [&back](const Case& c) { return std::span(back).first(c.raw.size()); };
+    std::vector<Measure> measures = {
+        {"stand-in packs", each([&](const Case& c) {
+             sink_word = sink_word + plain.pack(plain_scheme, c.raw).size();
+         })},
+        {"pack",
+         each([&](const Case& c) { sink_word = sink_word + compressor.pack(c.raw).bytes.size(); })},
+        {"stand-in groups", each([&](const Case& c) { plain_split(c.raw, room(c)); })},
+        {"group", each([&](const Case& c) { bg4_split(c.raw, room(c)); })},
+        {"stand-in unpacks",
+         each([&](const Case& c) { plain.unpack(plain_scheme, c.plain, room(c)); })},
+        {"unpack",
+         each([&](const Case& c) { decompressor.unpack(c.scheme, c.packed, room(c)).value(); })},
+        {"stand-in regroups", each([&](const Case& c) { plain_regroup(c.raw, room(c)); })},
+        {"regroup", each([&](const Case& c) { bg4_regroup(c.raw, room(c)); })},
+    };
+    run_rounds(measures, rounds, Clock::Thread);
+    const bool weights = plain_scheme == Compression::Bg4Lz4;
+    print(name + ", packed chunk by chunk",
+          input.size(),
+          measures,
+          {{"pack", "stand-in packs", weights ? 1.25 : 1, weights ? 2.1 : 1},
+           {"group", "stand-in groups", 1, 4},
+           {"unpack", "stand-in unpacks", weights ? 1.75 : 1, weights ? 2.5 : 1},
+           {"regroup", "stand-in regroups", 1, 4}});
+    std::printf("  size of what is packed: %.4f of the input, the stand-in's %.4f\n",
+                static_cast<double>(packed_bytes) / static_cast<double>(input.size()),
+                static_cast<double>(plain_bytes) / static_cast<double>(input.size()));
 }
 
 } // namespace
@@ -272,7 +436,12 @@ int main(int argc, char** argv) {
                 __VERSION__,
                 mib,
                 rounds);
-    locara::xet::bench("random bytes", locara::xet::random_bytes(1, mib << 20U), rounds);
-    locara::xet::bench("bf16 weights", locara::xet::bf16_bytes(mib << 20U), rounds);
+    using locara::xet::Compression;
+    const auto random = locara::xet::random_bytes(1, mib << 20U);
+    const auto weights = locara::xet::bf16_bytes(mib << 20U);
+    locara::xet::bench("random bytes", random, rounds);
+    locara::xet::bench("bf16 weights", weights, rounds);
+    locara::xet::bench_packing("random bytes", random, Compression::Lz4, rounds);
+    locara::xet::bench_packing("bf16 weights", weights, Compression::Bg4Lz4, rounds);
     return 0;
 }
