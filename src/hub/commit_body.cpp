@@ -1,6 +1,6 @@
 #include "commit_body.hpp"
 
-#include <locara/manifest/ids.hpp>
+#include <locara/base/path.hpp>
 
 namespace locara::hub {
 namespace {
@@ -121,7 +121,7 @@ Answer<CommitOperation> parse_operation(const Line& line) {
 } // namespace
 
 Answer<std::monostate> check_path(const std::string& path) {
-    const Status fine = manifest::validate_path(path);
+    const Status fine = validate_path(path);
     if (!fine) {
         return Refusal(422, "", fine.error().describe());
     }

@@ -1,6 +1,7 @@
 #include "attributes.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/base/path.hpp>
 #include <locara/formats/scan.hpp>
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
@@ -258,7 +259,7 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
     ModelPin pin;
     std::vector<std::string> paths;
     for (const FoundFile& file : found) {
-        LOCARA_CHECK(manifest::validate_path(file.path).context("in " + repo.string()));
+        LOCARA_CHECK(validate_path(file.path).context("in " + repo.string()));
         paths.push_back(file.path);
         LOCARA_TRY(const Fd fd, open_file(file.where, O_RDONLY | O_NOFOLLOW));
         LOCARA_TRY(const std::uint64_t size, regular_file_size(fd, file.where));
@@ -284,7 +285,7 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
         pin.snapshot.files.push_back({file.path, std::move(content)});
         pin.files.push_back(std::move(out));
     }
-    LOCARA_CHECK(manifest::validate_path_set(paths).context("in " + repo.string()));
+    LOCARA_CHECK(validate_path_set(paths).context("in " + repo.string()));
     if (pin.files.empty()) {
         return Error(ErrorCode::NotFound, repo.string() + " holds no file");
     }

@@ -3,6 +3,7 @@
 #include "words.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/base/path.hpp>
 #include <locara/manifest/app_manifest.hpp>
 #include <locara/manifest/schema.hpp>
 

@@ -2,6 +2,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/path.hpp>
 #include <locara/manifest/bundle.hpp>
 
 #include <archive.h>

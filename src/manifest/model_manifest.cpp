@@ -2,6 +2,7 @@
 #include "words.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/base/path.hpp>
 #include <locara/manifest/app_manifest.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/manifest/schema.hpp>

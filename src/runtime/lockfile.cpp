@@ -1,4 +1,5 @@
 #include <locara/base/json.hpp>
+#include <locara/base/path.hpp>
 #include <locara/runtime/lockfile.hpp>
 
 namespace locara::runtime {
@@ -103,7 +104,7 @@ Result<LockedModel> parse_model(const Json& json, const std::string& where) {
         file.size = one.number("size");
         file.sha256 = one.parsed<crypto::Sha256Digest>("sha256");
         LOCARA_CHECK(one.status());
-        LOCARA_CHECK(manifest::validate_path(file.path));
+        LOCARA_CHECK(validate_path(file.path));
         model.files.push_back(std::move(file));
     }
     return model;

@@ -1,7 +1,7 @@
 // What a client sends as the body of a commit.
 #include "../commit_body.hpp"
 
-#include <locara/manifest/ids.hpp>
+#include <locara/base/path.hpp>
 
 using namespace locara;
 
@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::size_t operations = 0;
     const auto take = [&](hub::CommitOperation operation) -> hub::Answer<std::monostate> {
         ++operations;
-        LOCARA_ASSERT(manifest::validate_path(operation.path).has_value());
+        LOCARA_ASSERT(validate_path(operation.path).has_value());
         LOCARA_ASSERT(operation.content.size() <= hub::kInlineFileLimit);
         return std::monostate();
     };

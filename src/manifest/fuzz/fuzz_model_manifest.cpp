@@ -1,4 +1,5 @@
 // Model manifests from strangers. What parses has a default variant, and paths that are safe.
+#include <locara/base/path.hpp>
 #include <locara/manifest/verified.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -12,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     LOCARA_ASSERT(!parsed->get_default().files.empty());
     for (const auto& variant : parsed->variants) {
         for (const auto& file : variant.files) {
-            LOCARA_ASSERT(manifest::validate_path(file.path));
+            LOCARA_ASSERT(validate_path(file.path));
         }
     }
     const auto digest = crypto::sha256(as_bytes(text));

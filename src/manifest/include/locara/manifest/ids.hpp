@@ -72,17 +72,4 @@ struct AppRef {
     static Result<AppRef> parse(std::string_view text);
 };
 
-/// Checks a relative path by the rules for names in the threat model: UTF-8, `/` between parts, 1
-/// to 255 bytes a part, at most 1,024 bytes and 32 parts, none empty, `.` or `..`; no NUL, control,
-/// bidirectional or zero-width characters; no backslash or colon; no `.git` or `.locara` in any
-/// case or NTFS spelling; no leading dash, no trailing dot or space, no Windows device names. Text
-/// that is not ASCII must be composed (NFC): combining marks are refused, which is stricter.
-/// InvalidArgument names the path and the rule.
-Status validate_path(std::string_view path);
-
-/// Checks a set of paths against each other, after each passed validate_path: no two equal after
-/// case folding (ASCII and Latin, Greek, Cyrillic capitals), and none that is also the folder of
-/// another. InvalidArgument names both.
-Status validate_path_set(const std::vector<std::string>& paths);
-
 } // namespace locara::manifest

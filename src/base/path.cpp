@@ -1,0 +1,296 @@
+#include <locara/base/path.hpp>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace locara {
+
+namespace {
+
+/// One code point of UTF-8 at `at`, which moves behind it; nothing if malformed (overlong forms,
+/// surrogates and values above U+10FFFF included).
+std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = byte(at);
+    if (first < 0x80) {
+        ++at;
+        return first;
+    }
+    std::size_t length = 0;
+    char32_t value = 0;
+    char32_t least = 0;
+    if ((first & 0xE0U) == 0xC0U) {
+        length = 2;
+        value = first & 0x1FU;
+        least = 0x80;
+    } else if ((first & 0xF0U) == 0xE0U) {
+        length = 3;
+        value = first & 0x0FU;
+        least = 0x800;
+    } else if ((first & 0xF8U) == 0xF0U) {
+        length = 4;
+        value = first & 0x07U;
+        least = 0x10000;
+    } else {
+        return std::nullopt;
+    }
+    if (text.size() - at < length) {
+        return std::nullopt;
+    }
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(at + i) & 0xC0U) != 0x80U) {
+            return std::nullopt;
+        }
+        value = (value << 6U) | (byte(at + i) & 0x3FU);
+    }
+    if (value < least || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+        return std::nullopt;
+    }
+    at += length;
+    return value;
+}
+
+struct Range {
+    char32_t first;
+    char32_t last;
+    const char* what;
+};
+
+/// Code points that no name may hold, from the Unicode 15 charts.
+constexpr std::array kForbidden = {
+    Range{0x00, 0x1F, "a control character"},
+    Range{0x7F, 0x9F, "a control character"},
+    Range{0xAD, 0xAD, "an invisible character"},
+    Range{0x61C, 0x61C, "a bidirectional control"},
+    Range{0x180B, 0x180F, "an invisible character"},
+    Range{0x200B, 0x200F, "a zero-width or bidirectional character"},
+    Range{0x2028, 0x2029, "a line separator"},
+    Range{0x202A, 0x202E, "a bidirectional control"},
+    Range{0x2060, 0x206F, "an invisible or bidirectional character"},
+    Range{0xFE00, 0xFE0F, "an invisible character"},
+    Range{0xFEFF, 0xFEFF, "a zero-width character"},
+    Range{0xFFF0, 0xFFFF, "a special character"},
+    Range{0xE0000, 0xE0FFF, "an invisible character"},
+    // Never in NFC, or only next to something it would combine with.
+    Range{0x300, 0x36F, "a combining mark (write the composed letter, NFC)"},
+    Range{0x1100, 0x11FF, "a decomposed Hangul letter (write the composed one, NFC)"},
+    Range{0x1AB0, 0x1AFF, "a combining mark (write the composed letter, NFC)"},
+    Range{0x1DC0, 0x1DFF, "a combining mark (write the composed letter, NFC)"},
+    Range{0x20D0, 0x20FF, "a combining mark (write the composed letter, NFC)"},
+    Range{0x2126, 0x2126, "a compatibility letter (NFC has another)"},
+    Range{0x212A, 0x212B, "a compatibility letter (NFC has another)"},
+    Range{0x3099, 0x309A, "a combining mark (write the composed letter, NFC)"},
+    Range{0xF900, 0xFAFF, "a compatibility ideograph (NFC has another)"},
+    Range{0xFE20, 0xFE2F, "a combining mark (write the composed letter, NFC)"},
+};
+
+std::string ascii_lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (c >= 'A' && c <= 'Z') {
+            c = static_cast<char>(c - 'A' + 'a');
+        }
+    }
+    return out;
+}
+
+bool is_device_name(std::string_view part) {
+    const std::string stem = ascii_lower(part.substr(0, part.find('.')));
+    static constexpr std::array<std::string_view, 6> kNames = {
+        "con", "prn", "aux", "nul", "conin$", "conout$"};
+    if (std::find(kNames.begin(), kNames.end(), stem) != kNames.end()) {
+        return true;
+    }
+    return stem.size() == 4 && (stem.starts_with("com") || stem.starts_with("lpt")) &&
+           stem[3] >= '0' && stem[3] <= '9';
+}
+
+const char* find_fault_of_part(std::string_view part) {
+    if (part.empty()) {
+        return "a part is empty (no leading, trailing or double slash)";
+    }
+    if (part == "." || part == "..") {
+        return "a part is \".\" or \"..\"";
+    }
+    if (part.size() > 255) {
+        return "a part is longer than 255 bytes";
+    }
+    if (part.front() == '-') {
+        return "a part starts with a dash";
+    }
+    if (part.back() == '.' || part.back() == ' ') {
+        return "a part ends with a dot or a space";
+    }
+    const std::string lower = ascii_lower(part);
+    if (lower == ".git" || lower == ".locara" || lower == "git~1" || lower == "locara~1") {
+        return ".git and .locara are reserved, in every spelling";
+    }
+    if (is_device_name(part)) {
+        return "a part is a Windows device name";
+    }
+    return nullptr;
+}
+
+const char* find_fault(std::string_view path) {
+    if (path.empty()) {
+        return "it is empty";
+    }
+    if (path.size() > 1024) {
+        return "it is longer than 1024 bytes";
+    }
+    for (std::size_t at = 0; at < path.size();) {
+        const auto code = next_code_point(path, at);
+        if (!code) {
+            return "it is not valid UTF-8";
+        }
+        if (*code == '\\') {
+            return "it holds a backslash (write / between parts)";
+        }
+        if (*code == ':') {
+            return "it holds a colon";
+        }
+        for (const auto& range : kForbidden) {
+            if (*code >= range.first && *code <= range.last) {
+                static thread_local std::string text;
+                text = std::string("it holds ") + range.what;
+                return text.c_str();
+            }
+        }
+    }
+    std::size_t parts = 0;
+    for (std::size_t begin = 0; begin <= path.size();) {
+        const auto end = std::min(path.find('/', begin), path.size());
+        if (++parts > 32) {
+            return "it has more than 32 parts";
+        }
+        if (const char* fault = find_fault_of_part(path.substr(begin, end - begin))) {
+            return fault;
+        }
+        begin = end + 1;
+    }
+    return nullptr;
+}
+
+/// Simple case folding for the alphabets that file systems fold in practice.
+std::string fold_case(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t begin = at;
+        const auto code = next_code_point(text, at);
+        if (!code) {
+            return std::string(text); // not reached after validate_path
+        }
+        char32_t folded = *code;
+        if (folded < 0x80) {
+            out += ascii_lower(text.substr(begin, 1));
+            continue;
+        }
+        if ((folded >= 0xC0 && folded <= 0xDE && folded != 0xD7) ||
+            (folded >= 0x391 && folded <= 0x3A9) || (folded >= 0x410 && folded <= 0x42F)) {
+            folded += 32;
+        } else if (folded >= 0x400 && folded <= 0x40F) {
+            folded += 80;
+        } else if ((folded >= 0x100 && folded <= 0x137) || (folded >= 0x14A && folded <= 0x177) ||
+                   (folded >= 0x1E00 && folded <= 0x1E95) ||
+                   (folded >= 0x1EA0 && folded <= 0x1EFF)) {
+            folded |= 1U;
+        } else if ((folded >= 0x139 && folded <= 0x148) || (folded >= 0x179 && folded <= 0x17E)) {
+            folded += folded & 1U;
+        }
+        if (folded < 0x800) {
+            out += static_cast<char>(0xC0U | (folded >> 6U));
+        } else if (folded < 0x10000) {
+            out += static_cast<char>(0xE0U | (folded >> 12U));
+            out += static_cast<char>(0x80U | ((folded >> 6U) & 0x3FU));
+        } else {
+            out += static_cast<char>(0xF0U | (folded >> 18U));
+            out += static_cast<char>(0x80U | ((folded >> 12U) & 0x3FU));
+            out += static_cast<char>(0x80U | ((folded >> 6U) & 0x3FU));
+        }
+        out += static_cast<char>(0x80U | (folded & 0x3FU));
+    }
+    return out;
+}
+
+/// For a message: all but printable ASCII as \xNN, whatever was sent.
+std::string shown(std::string_view path) {
+    static constexpr std::string_view kHex = "0123456789abcdef";
+    constexpr std::size_t kMost = 80;
+    std::string out = "\"";
+    for (const char c : path.substr(0, kMost)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte >= 0x7F) {
+            out += "\\x";
+            out += kHex[byte >> 4U];
+            out += kHex[byte & 15U];
+        } else {
+            out += c;
+        }
+    }
+    return out + (path.size() > kMost ? "...\"" : "\"");
+}
+
+Error mixed_up(std::string_view file, std::string_view other) {
+    return Error(ErrorCode::InvalidArgument,
+                 shown(file) + " is a file and also the folder of " + shown(other) +
+                     "; rename one");
+}
+
+} // namespace
+
+Status validate_path(std::string_view path) {
+    if (const char* fault = find_fault(path)) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the path " + shown(path) + " is not allowed: " + fault);
+    }
+    return {};
+}
+
+Status PathSet::add(std::string_view path) {
+    const std::string folded = fold_case(path);
+    if (const auto same = files_.find(folded); same != files_.end()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the paths " + shown(same->second) + " and " + shown(path) +
+                         " are the same on a file system that ignores case; rename one");
+    }
+    if (const auto folder = folders_.find(folded); folder != folders_.end()) {
+        return mixed_up(path, folder->second);
+    }
+    LOCARA_CHECK(add_above(path, folded));
+    files_.emplace(folded, path);
+    return {};
+}
+
+Status PathSet::add_folder(std::string_view path) {
+    const std::string folded = fold_case(path);
+    if (const auto file = files_.find(folded); file != files_.end()) {
+        return mixed_up(file->second, path);
+    }
+    LOCARA_CHECK(add_above(path, folded));
+    folders_.try_emplace(folded, path);
+    return {};
+}
+
+Status PathSet::add_above(std::string_view path, const std::string& folded) {
+    for (auto slash = folded.find('/'); slash != std::string::npos;
+         slash = folded.find('/', slash + 1)) {
+        const std::string above = folded.substr(0, slash);
+        if (const auto file = files_.find(above); file != files_.end()) {
+            return mixed_up(file->second, path);
+        }
+        folders_.try_emplace(above, path);
+    }
+    return {};
+}
+
+Status validate_path_set(const std::vector<std::string>& paths) {
+    PathSet set;
+    for (const auto& path : paths) {
+        LOCARA_CHECK(set.add(path));
+    }
+    return {};
+}
+
+} // namespace locara
