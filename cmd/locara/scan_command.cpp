@@ -11,23 +11,18 @@ Result<int> run_scan(Context& context, const std::vector<std::string>& paths) {
     const std::vector<std::filesystem::path> list(paths.begin(), paths.end());
     LOCARA_TRY(const auto items, formats::scan_paths(list));
     bool refused = false;
-    Json files = Json::array();
     std::vector<std::vector<std::string>> rows;
     for (const auto& item : items) {
         const auto& verdict = item.verdict;
         refused = refused || verdict.decision == formats::Decision::Refuse;
-        files.push_back({{"path", item.path},
-                         {"verdict", formats::render(verdict.decision)},
-                         {"label", verdict.label},
-                         {"rule", verdict.rule},
-                         {"reason", verdict.reason}});
         rows.push_back({std::string(formats::render(verdict.decision)),
-                        verdict.label,
+                        std::string(formats::render(verdict.label)),
+                        verdict.format,
                         item.path,
                         verdict.reason});
     }
     if (context.flags.json) {
-        context.print_json({{"schema", "locara.scan/1"}, {"files", std::move(files)}});
+        context.print_json(formats::render_scan_report(items));
     } else {
         const auto style = context.out_style();
         context.print(render_table(rows, [&style](const std::string& verdict) {

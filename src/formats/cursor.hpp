@@ -158,6 +158,12 @@ inline bool checked_add(std::uint64_t a, std::uint64_t b, std::uint64_t& out) {
 /// Text from a file made fit for a message: at most 80 bytes, unprintable bytes as \xNN.
 std::string quote_for_message(std::string_view text);
 
+/// A number from hexadecimal digits in either case; false if one of them is none.
+bool parse_hex_digits(std::string_view digits, std::uint32_t& value);
+
+/// One code point of the Basic Multilingual Plane (a lone surrogate too) as UTF-8 has it.
+void append_utf8(std::string& out, std::uint32_t code);
+
 /// Whether `text` is UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF).
 bool is_utf8(std::string_view text);
 

@@ -1,6 +1,7 @@
 // Names: which ones the members of archives may have, and what an extension makes others do.
 #pragma once
 
+#include <locara/base/path.hpp>
 #include <locara/formats/sniff.hpp>
 
 #include <optional>
@@ -9,8 +10,13 @@
 
 namespace locara::formats {
 
-/// Why a member's name is hostile, or nullopt. One trailing slash (a folder) is allowed.
+/// Why a member's name is hostile (see validate_path), or nullopt. One trailing slash (a folder)
+/// and one leading "./" are allowed.
 std::optional<std::string> check_member_name(std::string_view name);
+
+/// Adds a member's name, which passed check_member_name, to those of the same archive. Why they
+/// cannot stand beside each other (see PathSet), or nullopt.
+std::optional<std::string> add_member_name(PathSet& files, std::string_view name);
 
 /// The lower-case extension with its dot ("model.SafeTensors" -> ".safetensors"), or empty.
 std::string extension_of(std::string_view name);
@@ -20,7 +26,7 @@ std::string extension_of(std::string_view name);
 struct NameMeaning {
     std::string_view extension;
     bool weights = false;       ///< It is taken for weights.
-    bool python = false;        ///< Python runs it, some of them at its own start.
+    bool code = false;          ///< Python or a shell runs it, some of them at their own start.
     std::optional<Kind> parsed; ///< Our own parsers must agree that it is this.
 };
 

@@ -48,6 +48,8 @@ constexpr Listed kListed[] = {
     {"numpy.core.multiarray", "scalar"},
     {"numpy._core.multiarray", "_reconstruct"},
     {"numpy._core.multiarray", "scalar"},
+    {"numpy.core.numeric", "_frombuffer"}, // arrays of protocol 5
+    {"numpy._core.numeric", "_frombuffer"},
     {"_codecs", "encode"},
 };
 
@@ -388,14 +390,23 @@ class Walker {
             const bool arguments = mark + 1 < stack_.size();
             stack_.resize(mark);
             const Item imported = import("INST", std::move(module), std::move(name));
-            // Without arguments, "(i" and two lines, it may be prose: an import then, not a call.
-            if (arguments && !call(imported)) {
+            // "(i" and two lines at the very start may be prose: an import then, not a call.
+            const bool prose = !arguments && walk_.opcodes == 2;
+            if (!prose && !call(imported)) {
                 return false;
             }
             return push({});
         }
         case 'b': // BUILD: object, state
-            return need(2) && pop();
+            if (!need(2)) {
+                return false;
+            }
+            stack_.pop_back();
+            if (stack_.back().kind == Kind::Import) { // of a class itself, not of an instance
+                walk_.patches = true;
+                return call(stack_.back());
+            }
+            return true;
 
         case 'P': {
             std::string line;
@@ -473,10 +484,12 @@ class Walker {
 
     bool get(std::uint64_t index) {
         const auto found = memo_.find(index);
-        if (found == memo_.end()) {
-            return memo_full_ ? push({}) : wrong("a memo entry that was never written");
+        if (found != memo_.end()) {
+            return push(found->second);
         }
-        return push(found->second);
+        // load() starts with an empty memo, but an Unpickler that is used again has its former one.
+        return memo_full_ || walk_.pickles > 0 ? push({})
+                                               : wrong("a memo entry that was never written");
     }
 
     template <class T> bool get_sized() {
@@ -596,34 +609,6 @@ class Walker {
         return push(keep_text(std::move(text)));
     }
 
-    static bool hex_value(std::string_view digits, std::uint32_t& value) {
-        value = 0;
-        for (const char c : digits) {
-            const int digit = c >= '0' && c <= '9'   ? c - '0'
-                              : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                              : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                     : -1;
-            if (digit < 0) {
-                return false;
-            }
-            value = value * 16 + static_cast<std::uint32_t>(digit);
-        }
-        return true;
-    }
-
-    static void append_utf8(std::string& out, std::uint32_t code) {
-        if (code < 0x80) {
-            out += static_cast<char>(code);
-        } else if (code < 0x800) {
-            out += static_cast<char>(0xC0U | (code >> 6U));
-            out += static_cast<char>(0x80U | (code & 0x3FU));
-        } else {
-            out += static_cast<char>(0xE0U | ((code >> 12U) & 0x0FU));
-            out += static_cast<char>(0x80U | ((code >> 6U) & 0x3FU));
-            out += static_cast<char>(0x80U | (code & 0x3FU));
-        }
-    }
-
     /// False for escapes that are not understood: the text is then unknown.
     static bool unescape(std::string_view body, bool string, std::string& out) {
         for (std::size_t i = 0; i < body.size(); ++i) {
@@ -635,8 +620,8 @@ class Walker {
             std::uint32_t code = 0;
             const std::size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
             if (digits > 0 && (string == (c == 'x'))) {
-                if (i + 2 + digits > body.size() || !hex_value(body.substr(i + 2, digits), code) ||
-                    code > 0xFFFF) {
+                if (i + 2 + digits > body.size() ||
+                    !parse_hex_digits(body.substr(i + 2, digits), code) || code > 0xFFFF) {
                     return false;
                 }
                 append_utf8(out, code);
@@ -762,9 +747,9 @@ std::string name_imports(const PickleWalk& walk) {
 } // namespace
 
 bool PickleWalk::suspicious() const {
-    return unknown_call || std::any_of(imports.begin(), imports.end(), [](const auto& found) {
-               return !found.listed;
-           });
+    return unknown_call || patches ||
+           std::any_of(
+               imports.begin(), imports.end(), [](const auto& found) { return !found.listed; });
 }
 
 Result<PickleWalk> walk_pickle(const ByteSource& source) {
@@ -801,6 +786,14 @@ std::optional<Finding> judge_pickle(const PickleWalk& walk, PickleContext contex
                 first = first == nullptr ? &found : first;
                 unknown = unknown && (found.module == "?" || found.name == "?");
             }
+        }
+        if (first == nullptr && walk.patches) {
+            return Finding{"pickle.build.malicious",
+                           "a Python pickle that changes a class while loading: it sets attributes "
+                           "of " +
+                               walk.imports.front().module + "." + walk.imports.front().name +
+                               " or of another import" + advice,
+                           walk.imports.front().offset};
         }
         if (first == nullptr || unknown) {
             return Finding{"pickle.import.unknown",

@@ -1,20 +1,19 @@
 #include "cursor.hpp"
+#include "model_formats.hpp"
 #include "names.hpp"
 #include "numpy.hpp"
 #include "sniff.hpp"
 #include "stream.hpp"
 #include "tar.hpp"
+#include "text_rules.hpp"
 #include "zip.hpp"
 
-#include <locara/base/json.hpp>
 #include <locara/formats/gguf.hpp>
 #include <locara/formats/pickle.hpp>
 #include <locara/formats/safetensors.hpp>
 #include <locara/formats/scan.hpp>
-#include <locara/formats/sniff.hpp>
 
 #include <algorithm>
-#include <system_error>
 
 #include <fcntl.h>
 
@@ -22,43 +21,20 @@ namespace locara::formats {
 
 namespace {
 
-constexpr std::uint64_t kMaxInspectedText = 8U << 20U; // configuration, SVG
-constexpr std::uint64_t kRatioFrom = 1U << 20U;        // unpacked bytes below which any ratio goes
+constexpr std::uint64_t kRatioFrom = 1U << 20U; // unpacked bytes below which any ratio goes
+constexpr std::size_t kTarHeader = 512;
 constexpr std::string_view kAdvice = "; publish the weights as safetensors or GGUF";
 
-Verdict allow(Kind kind, std::string rule, std::string reason) {
-    Verdict verdict;
-    verdict.decision = Decision::Allow;
-    verdict.label = std::string(render(kind));
-    verdict.rule = std::move(rule);
-    verdict.reason = std::move(reason);
-    return verdict;
+Verdict verdict_on(Kind kind, Finding finding) {
+    return make_verdict(std::string(render(kind)), std::move(finding));
 }
 
-Verdict flag(std::string label, std::string rule, std::string reason) {
-    Verdict verdict;
-    verdict.decision = Decision::Flag;
-    verdict.label = std::move(label);
-    verdict.rule = std::move(rule);
-    verdict.reason = std::move(reason);
-    return verdict;
+Verdict verdict_on(Kind kind, std::string rule, std::string reason) {
+    return verdict_on(kind, Finding{std::move(rule), std::move(reason), {}});
 }
 
-Verdict refuse(std::string label, Finding finding) {
-    Verdict verdict;
-    verdict.label = std::move(label);
-    verdict.rule = std::move(finding.rule);
-    verdict.reason = std::move(finding.reason);
-    verdict.offset = finding.offset;
-    return verdict;
-}
-
-Verdict refuse(Kind kind, Finding finding) {
-    return refuse(std::string(render(kind)), std::move(finding));
-}
-
-Verdict refuse(Kind kind, const Error& error) {
-    return refuse(kind, read_failure(error));
+Verdict verdict_on(Kind kind, const Error& error) {
+    return verdict_on(kind, read_failure(error));
 }
 
 /// What all levels of one file share.
@@ -101,6 +77,8 @@ class MeteredStream final : public Stream {
         return count;
     }
 
+    std::optional<Finding> finish() override { return inner_.finish(); }
+
     const ByteSource* plain() const override { return inner_.plain(); }
 
     bool skip(std::uint64_t count) override {
@@ -116,75 +94,155 @@ class MeteredStream final : public Stream {
     std::uint64_t packed_;
 };
 
+/// Whether all that a pickle of TorchScript would import are classes of its own archive.
+bool is_of_torchscript(const Verdict& verdict) {
+    return verdict.rule == "pickle.import.malicious" && verdict.imports.size() < 256 &&
+           std::all_of(verdict.imports.begin(), verdict.imports.end(), [](const auto& found) {
+               return found.listed || found.module == "__torch__" ||
+                      found.module.starts_with("__torch__.") || found.module == "torch.jit._pickle";
+           });
+}
+
+/// The worst that was said of the members of one archive.
+class Worst {
+  public:
+    /// `archive` is what the archive as a whole is, if that is known.
+    explicit Worst(std::optional<Verdict> archive = {}) : worst_(std::move(archive)) {}
+
+    /// Takes a verdict on the archive itself, or on a member that it names.
+    void take(Verdict verdict) {
+        if (worst_ && worst_->rule == "format.torchscript" && is_of_torchscript(verdict)) {
+            return;
+        }
+        if (verdict.decision != Decision::Allow && (!worst_ || is_worse(verdict, *worst_))) {
+            worst_ = std::move(verdict);
+        }
+    }
+
+    /// Nothing worse can follow: the rest need not be looked at.
+    bool is_final() const { return worst_ && worst_->label == Label::Malicious; }
+
+    Verdict answer(Kind kind) const {
+        return worst_ ? *worst_
+                      : verdict_on(kind, "archive.members", "every member of the archive passes");
+    }
+
+  private:
+    std::optional<Verdict> worst_;
+};
+
 class Scanner {
   public:
     explicit Scanner(const ScanBudget& budget) : budget_(budget) {
         spent_.deadline = std::chrono::steady_clock::now() + budget.time;
     }
 
+    /// Three questions in this order: is it a pickle, whatever else it is; is it two formats at
+    /// once; and is it right by the rules of the one that it is.
     Verdict scan(const ByteSource& source, std::string_view name, unsigned level) {
         if (level > budget_.levels) {
-            return refuse(
+            return make_verdict(
                 "archive",
                 {"scan.levels",
                  "archives are nested more than " + std::to_string(budget_.levels) + " levels deep",
                  {}});
         }
         if (out_of_time()) {
-            return refuse("archive", {"scan.time", "the archive takes too long to check", {}});
+            return make_verdict("archive",
+                                {"scan.time", "the archive takes too long to check", {}});
         }
         const auto sniffed = sniff(source);
         if (!sniffed) {
-            return refuse(Kind::Unknown, sniffed.error());
+            return verdict_on(Kind::Unknown, sniffed.error());
         }
         const Kind kind = *sniffed;
-
-        const bool text =
-            kind == Kind::Text || kind == Kind::Json || kind == Kind::Svg || kind == Kind::Script;
-        const PickleContext context = text ? PickleContext::Text
-                                      : kind == Kind::Unknown || kind == Kind::Pickle
-                                          ? PickleContext::Unknown
-                                          : PickleContext::Known;
-        const auto walk = walk_pickle(source);
-        if (!walk) {
-            return refuse(kind, walk.error());
+        if (auto pickle = judge_as_pickle(source, kind)) {
+            return std::move(*pickle);
         }
-        if (auto finding = judge_pickle(*walk, context)) {
-            if (context == PickleContext::Known) {
-                finding->reason = "the file is " + std::string(render(kind)) +
-                                  " and at the same time " + finding->reason;
-            }
-            return refuse(Kind::Pickle, std::move(*finding));
+        if (auto polyglot = judge_as_polyglot(source, kind)) {
+            return std::move(*polyglot);
         }
-
-        if (kind != Kind::Zip) {
-            const auto zip = ends_as_zip(source);
-            if (!zip) {
-                return refuse(kind, zip.error());
-            }
-            if (*zip && kind != Kind::Tar) { // an uncompressed tar may end in a zip member
-                return refuse(kind,
-                              {"polyglot.zip",
-                               "the file is " + std::string(render(kind)) +
-                                   " and at the same time ends as a zip archive",
-                               {}});
-            }
-        }
-        return judge(source, kind, name, level);
+        return judge(source, kind, base_name(name), level);
     }
 
   private:
     bool out_of_time() const { return std::chrono::steady_clock::now() > spent_.deadline; }
 
+    static std::optional<Verdict> judge_as_pickle(const ByteSource& source, Kind kind) {
+        const bool text =
+            kind == Kind::Text || kind == Kind::Json || kind == Kind::Svg || kind == Kind::Script;
+        const PickleContext context =
+            text ? PickleContext::Text
+            : kind == Kind::Unknown || kind == Kind::Pickle || kind == Kind::LegacyText
+                ? PickleContext::Unknown
+                : PickleContext::Known;
+        auto walk = walk_pickle(source);
+        if (!walk) {
+            return verdict_on(kind, walk.error());
+        }
+        auto finding = judge_pickle(*walk, context);
+        if (!finding) {
+            return std::nullopt;
+        }
+        if (context == PickleContext::Known) {
+            finding->reason = "the file is " + std::string(render(kind)) +
+                              " and at the same time " + finding->reason;
+        }
+        Verdict verdict = verdict_on(Kind::Pickle, std::move(*finding));
+        verdict.imports = std::move(walk->imports);
+        return verdict;
+    }
+
+    /// Formats that are found from the end, or in the middle, whatever comes first.
+    static std::optional<Verdict> judge_as_polyglot(const ByteSource& source, Kind kind) {
+        const auto both = [kind](std::string rule, std::string_view other) {
+            return verdict_on(kind,
+                              std::move(rule),
+                              "the file is " + std::string(render(kind)) +
+                                  " and at the same time " + std::string(other));
+        };
+        if (kind != Kind::Zip && kind != Kind::Tar) { // a tar may end in a zip member
+            const auto zip = ends_as_zip(source);
+            if (!zip) {
+                return verdict_on(kind, zip.error());
+            }
+            if (*zip) {
+                return both("polyglot.zip", "ends as a zip archive");
+            }
+        }
+        if (kind != Kind::Tar && source.size() >= kTarHeader) {
+            std::array<std::byte, kTarHeader> head{};
+            if (auto status = source.read(0, head); !status) {
+                return verdict_on(kind, status.error());
+            }
+            if (is_tar_header(head)) {
+                return both("polyglot.tar", "starts as a tar archive");
+            }
+        }
+        if (kind != Kind::Hdf5 && kind != Kind::Zip && kind != Kind::Tar) { // members of these
+            const auto hdf5 = holds_hdf5(source);
+            if (!hdf5) {
+                return verdict_on(kind, hdf5.error());
+            }
+            if (*hdf5) {
+                return both("polyglot.hdf5", "a file of HDF5 behind other bytes");
+            }
+        }
+        return std::nullopt;
+    }
+
     Verdict judge(const ByteSource& source, Kind kind, std::string_view name, unsigned level) {
-        const std::string extension = extension_of(name);
         switch (kind) {
         case Kind::Safetensors:
-            return check_weights(check_safetensors(source), kind);
+            return judge_weights(check_safetensors(source), kind);
         case Kind::Gguf:
-            return check_weights(check_gguf(source), kind);
+            return judge_weights(check_gguf(source), kind);
         case Kind::NumPy:
             return judge_numpy(source);
+        case Kind::Hdf5:
+            return verdict_on(kind, check_hdf5(source));
+        case Kind::Onnx:
+            return verdict_on(kind, check_onnx(source));
         case Kind::Zip:
             return judge_zip(source, level);
         case Kind::Tar: {
@@ -195,223 +253,168 @@ class Scanner {
         case Kind::Bzip2:
         case Kind::Xz:
         case Kind::Zstd:
+        case Kind::Zlib:
+        case Kind::Lzma:
             return judge_packed(source, kind, name, level);
-        case Kind::SevenZip:
-        case Kind::Rar:
-        case Kind::OtherArchive:
-            return refuse(kind,
-                          {"archive.kind",
-                           "an archive that is not looked into; use zip, or tar with gzip or zstd",
-                           0});
-        case Kind::OldGgml:
-        case Kind::Hdf5:
-        case Kind::Onnx:
-        case Kind::SavedModel:
-        case Kind::TfLite:
-            return refuse(kind,
-                          {"format." + std::string(render(kind)),
-                           "weights in the format " + std::string(render(kind)) +
-                               ", which is not among those that are loaded" + std::string(kAdvice),
-                           0});
-        case Kind::Elf:
-        case Kind::PortableExecutable:
-        case Kind::MachO:
-        case Kind::PythonBytecode:
-        case Kind::JavaClass:
-            return refuse(kind,
-                          {"executable." + std::string(render(kind)),
-                           "an executable program; models hold none",
-                           0});
         case Kind::Script:
-            return meaning_of(extension).weights
-                       ? refuse(kind,
-                                {"executable.script", "a script under the name of weights", 0})
-                       : flag("script",
-                              "executable.script",
-                              "a script; it is never run, and a curator looks at it first");
-        case Kind::Pdf:
-            return flag("pdf",
-                        "document.pdf",
-                        "a PDF may hold active content; a curator looks at it first");
         case Kind::Svg:
-            return judge_svg(source, extension);
         case Kind::Json:
         case Kind::Text:
-            return judge_text(source, kind, name, extension);
-        case Kind::Empty:
-            return meaning_of(extension).weights
-                       ? flag("empty", "name.mismatch", "the file is empty, not " + extension)
-                       : allow(kind, "empty", "the file is empty");
-        case Kind::Unknown:
-            return judge_unknown(source, extension);
-        case Kind::Pickle: // the walk above refuses these; stay closed if it ever does not
-            return refuse(kind,
-                          {"pickle.wrong-format", "a Python pickle" + std::string(kAdvice), 0});
-        case Kind::SentencePiece:
+        case Kind::LegacyText:
+            return judge_text(source, kind, name);
         case Kind::Png:
-        case Kind::Jpeg:
-        case Kind::Gif:
-        case Kind::WebP:
-        case Kind::Icon:
-        case Kind::Font:
-        case Kind::Audio:
-        case Kind::Video:
-        case Kind::WebAssembly:
-            break;
+            return judge_png(source, name);
+        case Kind::Unknown:
+            return judge_unknown(source, name);
+        default:
+            return judge_by_kind(kind, name);
         }
-        if (meaning_of(extension).parsed) {
-            return flag(std::string(render(kind)),
-                        "name.mismatch",
-                        "named " + extension + ", but the content is " + std::string(render(kind)));
-        }
-        return allow(kind,
-                     "content.inert",
-                     "the content is " + std::string(render(kind)) +
-                         ", which carries no code for "
-                         "our loaders");
     }
 
-    template <class T> static Verdict check_weights(const Checked<T>& checked, Kind kind) {
-        const std::string label(render(kind));
-        if (!checked) {
-            return refuse(label, checked.error());
+    /// Kinds of which the table says everything, and what is inert but for its name.
+    static Verdict judge_by_kind(Kind kind, std::string_view name) {
+        const std::string rule(row_of(kind).rule.empty() ? "content.inert" : row_of(kind).rule);
+        const Rule* known = find_rule(rule);
+        if (known != nullptr && known->decision == Decision::Allow) {
+            if (auto mismatch = judge_name(kind, name)) {
+                return std::move(*mismatch);
+            }
+            return verdict_on(kind,
+                              rule,
+                              kind == Kind::Empty ? "the file is empty"
+                                                  : "the content is " + std::string(render(kind)) +
+                                                        ", which carries no code for our loaders");
         }
-        return allow(
-            kind, label + ".valid", "every byte is accounted for by the rules of " + label);
+        std::string reason =
+            known == nullptr ? std::string(render(kind)) : std::string(known->meaning);
+        if (known != nullptr && known->decision == Decision::Flag) {
+            reason += "; a curator looks at it first";
+        } else if (rule.starts_with("executable.")) {
+            reason += "; models and apps hold no programs";
+        } else if (rule.starts_with("archive.")) {
+            reason += "; use zip, or tar with gzip or zstd";
+        } else {
+            reason += ", which is not loaded" + std::string(kAdvice);
+        }
+        return verdict_on(kind, Finding{rule, std::move(reason), 0});
+    }
+
+    /// "name.*" where the name is that of code, or of weights that the content is not.
+    static std::optional<Verdict> judge_name(Kind kind, std::string_view name) {
+        const std::string extension = extension_of(name);
+        const NameMeaning meaning = meaning_of(extension);
+        const bool text = kind == Kind::Json || kind == Kind::Text || kind == Kind::LegacyText ||
+                          kind == Kind::Svg;
+        if (text && meaning.code) {
+            return verdict_on(kind,
+                              "name.code",
+                              "named " + extension +
+                                  ", which is run and not read; it is never fetched with a model, "
+                                  "and a curator looks at it first");
+        }
+        const bool weights =
+            text || kind == Kind::Empty ? meaning.weights : meaning.parsed.has_value();
+        if (weights) {
+            return verdict_on(kind,
+                              "name.mismatch",
+                              "named " + extension + ", but the content is " +
+                                  std::string(render(kind)));
+        }
+        return std::nullopt;
+    }
+
+    template <class T> static Verdict judge_weights(const Checked<T>& checked, Kind kind) {
+        if (!checked) {
+            return verdict_on(kind, checked.error());
+        }
+        const std::string format(render(kind));
+        return verdict_on(
+            kind, format + ".valid", "every byte is accounted for by the rules of " + format);
     }
 
     static Verdict judge_numpy(const ByteSource& source) {
         const auto array = check_numpy(source);
         if (!array) {
-            return refuse(Kind::NumPy, array.error());
+            return verdict_on(Kind::NumPy, array.error());
         }
         return *array == NumpyArray::Plain
-                   ? allow(Kind::NumPy, "numpy.valid", "a plain array that fills the file")
-                   : flag(
-                         "numpy", "numpy.record", "an array of records, whose size is not checked");
+                   ? verdict_on(Kind::NumPy, "numpy.valid", "a plain array that fills the file")
+                   : verdict_on(Kind::NumPy,
+                                "numpy.record",
+                                "an array of records, whose size is not checked");
     }
 
-    static Verdict judge_unknown(const ByteSource& source, const std::string& extension) {
+    static Verdict judge_text(const ByteSource& source, Kind kind, std::string_view name) {
+        if (kind == Kind::Script && meaning_of(extension_of(name)).weights) {
+            return verdict_on(
+                kind, Finding{"executable.script", "a script under the name of weights", 0});
+        }
+        if (auto finding = check_text(source, kind, name)) {
+            return verdict_on(kind, std::move(*finding));
+        }
+        if (kind == Kind::Script) {
+            return verdict_on(
+                kind, "code.script", "a script; it is never run, and a curator looks at it first");
+        }
+        if (auto mismatch = judge_name(kind, name)) {
+            return std::move(*mismatch);
+        }
+        return verdict_on(kind, "content.inert", "the content is " + std::string(render(kind)));
+    }
+
+    /// PNG (ISO/IEC 15948, 5.3): chunks of length, type, data and CRC; IEND is the last one.
+    static Verdict judge_png(const ByteSource& source, std::string_view name) {
+        constexpr unsigned kMaxChunks = 1'000'000;
+        Cursor cursor(source, 8, 4096);
+        std::string type;
+        for (unsigned i = 0; i < kMaxChunks && type != "IEND"; ++i) {
+            std::array<std::byte, 4> length{};
+            if (!cursor.take(length) || !cursor.take_text(4, type)) {
+                break;
+            }
+            std::uint64_t bytes = 0;
+            for (const std::byte byte : length) {
+                bytes = (bytes << 8U) | std::to_integer<std::uint64_t>(byte);
+            }
+            if (!cursor.skip(bytes + 4)) {
+                break;
+            }
+        }
+        if (cursor.io_error()) {
+            return verdict_on(Kind::Png, *cursor.io_error());
+        }
+        if (type == "IEND" && cursor.remaining() > 0) {
+            return verdict_on(Kind::Png,
+                              Finding{"polyglot.png",
+                                      "other bytes follow the end of the PNG image",
+                                      cursor.offset()});
+        }
+        return judge_by_kind(Kind::Png, name);
+    }
+
+    static Verdict judge_unknown(const ByteSource& source, std::string_view name) {
         // Under these names somebody will try to load it: say what is wrong with it.
-        const auto parsed = meaning_of(extension).parsed;
+        const auto parsed = meaning_of(extension_of(name)).parsed;
         if (parsed == Kind::Safetensors) {
-            return check_weights(check_safetensors(source), Kind::Safetensors);
+            return judge_weights(check_safetensors(source), Kind::Safetensors);
         }
         if (parsed == Kind::Gguf) {
-            return check_weights(check_gguf(source), Kind::Gguf);
+            return judge_weights(check_gguf(source), Kind::Gguf);
         }
-        return flag("unknown",
-                    "content.unknown",
-                    "bytes of no known format; they are kept, but never loaded");
-    }
-
-    /// Up to kMaxInspectedText bytes; nullopt if longer or unreadable.
-    static std::optional<std::string> read_text(const ByteSource& source) {
-        if (source.size() > kMaxInspectedText) {
-            return std::nullopt;
-        }
-        std::string text(static_cast<std::size_t>(source.size()), '\0');
-        if (!source.read(0, std::as_writable_bytes(std::span(text.data(), text.size())))) {
-            return std::nullopt;
-        }
-        return text;
-    }
-
-    static Verdict judge_text(const ByteSource& source,
-                              Kind kind,
-                              std::string_view name,
-                              const std::string& extension) {
-        const std::string label(render(kind));
-        if (meaning_of(extension).python) {
-            return flag(label,
-                        "name.code",
-                        "named " + extension +
-                            ", which Python runs; it is never fetched with a "
-                            "model, and a curator looks at it first");
-        }
-        if (meaning_of(extension).weights) {
-            return flag(label, "name.mismatch", "named " + extension + ", but the content is text");
-        }
-        const std::string_view base = base_name(name);
-        if (kind == Kind::Json && base.ends_with("config.json")) {
-            const auto text = read_text(source);
-            if (!text || text->find("\"auto_map\"") != std::string::npos) {
-                return flag(label,
-                            "json.remote-code",
-                            "a configuration with auto_map, which names Python code to fetch and "
-                            "run; it is ignored, and a curator looks at it first");
-            }
-        }
-        return allow(kind, "content.inert", "the content is " + label);
-    }
-
-    static Verdict judge_svg(const ByteSource& source, const std::string& extension) {
-        if (meaning_of(extension).weights) {
-            return flag("svg", "name.mismatch", "named " + extension + ", but the content is svg");
-        }
-        auto text = read_text(source);
-        bool active = !text;
-        if (text) {
-            for (char& c : *text) {
-                c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-            }
-            constexpr std::string_view kActive[] = {
-                "<script", "javascript:", "<foreignobject", "<!entity", ":script"};
-            for (const std::string_view word : kActive) {
-                active = active || text->find(word) != std::string::npos;
-            }
-            active = active || has_event_attribute(*text);
-        }
-        if (active) {
-            return flag("svg",
-                        "svg.script",
-                        "an SVG that holds scripts or cannot be looked through; it is shown "
-                        "without them, and a curator looks at it first");
-        }
-        return allow(Kind::Svg, "content.inert", "the content is svg without scripts");
-    }
-
-    /// onload=, onclick= and so on, after a blank, a quote or a slash.
-    static bool has_event_attribute(std::string_view text) {
-        for (std::size_t at = text.find("on"); at != std::string_view::npos;
-             at = text.find("on", at + 1)) {
-            const char before = at == 0 ? ' ' : text[at - 1];
-            if (std::string_view(" \t\r\n\f\"'/").find(before) == std::string_view::npos) {
-                continue;
-            }
-            std::size_t end = at + 2;
-            while (end < text.size() && text[end] >= 'a' && text[end] <= 'z') {
-                ++end;
-            }
-            const std::size_t letters = end - at - 2;
-            while (end < text.size() && (text[end] == ' ' || text[end] == '\t' ||
-                                         text[end] == '\n' || text[end] == '\r')) {
-                ++end;
-            }
-            if (letters > 2 && end < text.size() && text[end] == '=') {
-                return true;
-            }
-        }
-        return false;
+        return verdict_on(Kind::Unknown,
+                          "content.unknown",
+                          "bytes of no known format; they are kept, but never loaded");
     }
 
     // --- archives --------------------------------------------------------------------------
 
-    /// Judges one member; a refusal or the first flag is kept, with the member's path.
-    /// False when the archive as a whole is refused by it.
-    bool take_member(const ByteSource& source,
-                     const std::string& name,
-                     unsigned level,
-                     std::optional<Verdict>& worst) {
+    /// Judges one member. False when nothing worse can follow.
+    bool
+    take_member(const ByteSource& source, const std::string& name, unsigned level, Worst& worst) {
         Verdict verdict = scan(source, name, level + 1);
-        if (verdict.decision == Decision::Allow) {
-            return true;
-        }
         verdict.member = verdict.member.empty() ? name : name + "!/" + verdict.member;
-        if (verdict.decision == Decision::Refuse || !worst) {
-            worst = std::move(verdict);
-        }
-        return worst->decision != Decision::Refuse;
+        worst.take(std::move(verdict));
+        return !worst.is_final();
     }
 
     Finding too_many_members() const {
@@ -431,177 +434,150 @@ class Scanner {
     Verdict judge_zip(const ByteSource& source, unsigned level) {
         const auto members = check_zip(source, budget_.members);
         if (!members) {
-            return refuse(Kind::Zip, members.error());
+            return verdict_on(Kind::Zip, members.error());
         }
-        if (auto verdict = judge_model_zip(source, *members)) {
-            return *verdict;
-        }
-        std::optional<Verdict> worst;
-        bool arrays = false;
+        Worst worst(judge_model_zip(source, *members));
         for (const ZipMember& member : *members) {
             if (++spent_.members > budget_.members) {
-                return refuse(Kind::Zip, too_many_members());
+                worst.take(verdict_on(Kind::Zip, too_many_members()));
+                break;
             }
             if (member.folder) {
                 continue;
             }
-            arrays = arrays || extension_of(member.name) == ".npy";
-            if (!judge_zip_member(source, member, level, worst)) {
-                return *worst;
+            if (worst.is_final()) {
+                break;
+            }
+            if (auto problem = judge_zip_member(source, member, level, worst)) {
+                Verdict verdict = verdict_on(Kind::Zip, std::move(*problem));
+                verdict.member = member.name;
+                worst.take(std::move(verdict));
             }
         }
-        if (arrays) {
-            return refuse(Kind::Zip,
-                          {"zip.npz",
-                           "a NumPy archive, which is not among the formats that are loaded" +
-                               std::string(kAdvice),
-                           0});
-        }
-        return worst ? *worst
-                     : allow(Kind::Zip, "archive.members", "every member of the archive passes");
+        return worst.answer(Kind::Zip);
     }
 
-    bool judge_zip_member(const ByteSource& source,
-                          const ZipMember& member,
-                          unsigned level,
-                          std::optional<Verdict>& worst) {
-        const auto fail = [&](Finding finding) {
-            worst = refuse(Kind::Zip, std::move(finding));
-            worst->member = member.name;
-            return false;
-        };
+    /// What is wrong with the member as a part of the archive; on its content `worst` is told.
+    std::optional<Finding> judge_zip_member(const ByteSource& source,
+                                            const ZipMember& member,
+                                            unsigned level,
+                                            Worst& worst) {
         if (member.method == 0) {
             const SliceSource slice(source, member.data_offset, member.packed);
-            // Judge first: a pickle is a better reason than a wrong sum.
+            // The content first: a pickle is a better reason than a wrong sum.
             if (!take_member(slice, member.name, level, worst)) {
-                return false;
+                return std::nullopt;
             }
             const auto crc = crc_of(slice, [this] { return !out_of_time(); });
             if (!crc) {
-                return fail(crc.error());
+                return crc.error();
             }
-            return *crc == member.crc ||
-                   fail({"zip.crc", "the member does not match its CRC", member.data_offset});
+            return *crc == member.crc
+                       ? std::nullopt
+                       : std::optional(Finding{
+                             "zip.crc", "the member does not match its CRC", member.data_offset});
         }
         if (member.unpacked > kRatioFrom && member.unpacked / budget_.ratio > member.packed) {
-            return fail({"scan.ratio",
-                         "the member unpacks to more than " + std::to_string(budget_.ratio) +
-                             " times its size, as archive bombs do",
-                         {}});
+            return Finding{"scan.ratio",
+                           "the member unpacks to more than " + std::to_string(budget_.ratio) +
+                               " times its size, as archive bombs do",
+                           {}};
         }
         spent_.unpacked += member.unpacked;
         if (spent_.unpacked > budget_.unpacked_bytes) {
-            return fail({"scan.unpacked", "the archive unpacks to more than 4 GiB", {}});
+            return Finding{"scan.unpacked", "the archive unpacks to more than 4 GiB", {}};
         }
         if (auto problem = charge_memory(member.unpacked)) {
-            return fail(std::move(*problem));
+            return problem;
         }
         const auto bytes = unpack(source, member, budget_.memory_bytes);
         if (!bytes) {
-            return fail(bytes.error());
+            return bytes.error();
         }
         spent_.memory += bytes->size();
-        const bool go_on = take_member(MemorySource(*bytes), member.name, level, worst);
+        take_member(MemorySource(*bytes), member.name, level, worst);
         spent_.memory -= bytes->size();
-        return go_on;
+        return std::nullopt;
     }
 
-    /// Keras and skops keep their code in JSON, where nothing else would see it.
+    /// Archives that are models keep their code where no member shows it alone.
     std::optional<Verdict> judge_model_zip(const ByteSource& source,
                                            const std::vector<ZipMember>& members) {
-        const auto find = [&](std::string_view name) -> const ZipMember* {
+        std::vector<std::string> names;
+        names.reserve(members.size());
+        for (const ZipMember& member : members) {
+            names.push_back(member.name);
+        }
+        const auto text_of = [&](const std::string& name) {
             for (const ZipMember& member : members) {
                 if (member.name == name) {
-                    return &member;
+                    const auto bytes = unpack(source, member, kMaxInspectedText);
+                    return bytes ? std::string(as_text(*bytes)) : std::string();
                 }
             }
-            return nullptr;
+            return std::string();
         };
-        const auto text_of = [&](const ZipMember& member) {
-            const auto bytes = unpack(source, member, kMaxInspectedText);
-            return bytes ? std::string(as_text(*bytes)) : std::string();
-        };
-        const ZipMember* config = find("config.json");
-        const bool weights = std::any_of(members.begin(), members.end(), [](const auto& member) {
-            return member.name.ends_with(".weights.h5");
-        });
-        if (config != nullptr && (weights || find("metadata.json") != nullptr)) {
-            const std::string text = text_of(*config);
-            const bool keras = weights || text.find("\"class_name\"") != std::string::npos;
-            if (keras && text.find("\"Lambda\"") != std::string::npos) {
-                Verdict verdict =
-                    refuse("keras",
-                           {"keras.lambda",
-                            "a Keras model with a Lambda layer, which is Python code" +
-                                std::string(kAdvice),
-                            config->data_offset});
-                verdict.member = config->name;
-                return verdict;
-            }
-            if (keras) {
-                return refuse("keras",
-                              {"format.keras",
-                               "a Keras model, which is not among the formats that are "
-                               "loaded" +
-                                   std::string(kAdvice),
-                               0});
-            }
+        if (auto model = check_model_zip(names, text_of)) {
+            Verdict verdict = make_verdict(std::move(model->format), std::move(model->finding));
+            verdict.member = std::move(model->member);
+            return verdict;
         }
-        if (const ZipMember* schema = find("schema.json");
-            schema != nullptr && text_of(*schema).find("\"__module__\"") != std::string::npos) {
-            return refuse(
-                "skops",
-                {"format.skops",
-                 "a skops file, which names Python classes to make" + std::string(kAdvice),
-                 0});
+        const bool arrays = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+            return extension_of(name) == ".npy";
+        });
+        if (arrays) {
+            return make_verdict("npz",
+                                {"zip.npz",
+                                 "a NumPy archive, which is not among the formats that are loaded" +
+                                     std::string(kAdvice),
+                                 0});
         }
         return std::nullopt;
     }
 
     Verdict judge_tar(Stream& inner, std::uint64_t packed, Kind kind, unsigned level) {
         MeteredStream stream(inner, budget_, spent_, packed);
-        std::optional<Verdict> worst;
-        const auto problem =
-            walk_tar(stream, [&](const TarMember& member) -> std::optional<Finding> {
-                if (++spent_.members > budget_.members) {
-                    return too_many_members();
+        Worst worst;
+        const Finding stop{"", "", {}}; // `worst` says the rest
+        auto problem = walk_tar(stream, [&](const TarMember& member) -> std::optional<Finding> {
+            if (++spent_.members > budget_.members) {
+                return too_many_members();
+            }
+            if (member.folder) {
+                return std::nullopt;
+            }
+            if (const ByteSource* plain = stream.plain()) {
+                if (member.size > plain->size() - stream.position()) {
+                    return Finding{
+                        "tar.truncated", "the tar archive is cut short", stream.position()};
                 }
-                if (member.folder) {
-                    return std::nullopt;
+                const SliceSource slice(*plain, stream.position(), member.size);
+                if (!take_member(slice, member.name, level, worst)) {
+                    return stop;
                 }
-                const Finding stop{"", "", {}}; // `worst` says the rest
-                if (const ByteSource* plain = stream.plain()) {
-                    if (member.size > plain->size() - stream.position()) {
-                        return Finding{
-                            "tar.truncated", "the tar archive is cut short", stream.position()};
-                    }
-                    const SliceSource slice(*plain, stream.position(), member.size);
-                    if (!take_member(slice, member.name, level, worst)) {
-                        return stop;
-                    }
-                    stream.skip(member.size);
-                    return std::nullopt;
-                }
-                if (auto full = charge_memory(member.size)) {
-                    return full;
-                }
-                Bytes bytes;
-                if (auto broken = fill(stream, member.size, bytes)) {
-                    return broken;
-                }
-                if (bytes.size() != member.size) {
-                    return Finding{"tar.truncated", "the tar archive is cut short", {}};
-                }
-                spent_.memory += bytes.size();
-                const bool go_on = take_member(MemorySource(bytes), member.name, level, worst);
-                spent_.memory -= bytes.size();
-                return go_on ? std::nullopt : std::optional(stop);
-            });
-        if (problem && !problem->rule.empty()) {
-            return refuse(kind, *problem);
+                stream.skip(member.size);
+                return std::nullopt;
+            }
+            if (auto full = charge_memory(member.size)) {
+                return full;
+            }
+            Bytes bytes;
+            auto broken = fill(stream, member.size, bytes);
+            if (!broken && bytes.size() != member.size) {
+                broken = Finding{"tar.truncated", "the tar archive is cut short", {}};
+            }
+            spent_.memory += bytes.size();
+            const bool go_on = take_member(MemorySource(bytes), member.name, level, worst);
+            spent_.memory -= bytes.size();
+            return go_on ? broken : stop;
+        });
+        if (!problem) {
+            problem = stream.finish();
         }
-        return worst ? *worst
-                     : allow(kind, "archive.members", "every member of the archive passes");
+        if (problem && !problem->rule.empty()) {
+            worst.take(verdict_on(kind, std::move(*problem)));
+        }
+        return worst.answer(kind);
     }
 
     /// Reads up to `limit` bytes, growing with what really arrives and not with what is stated.
@@ -613,10 +589,10 @@ class Scanner {
                 static_cast<std::size_t>(std::min<std::uint64_t>(kStep, limit - begin));
             out.resize(begin + step);
             const auto count = stream.read(std::span(out).subspan(begin));
+            out.resize(begin + count.value_or(0));
             if (!count) {
                 return count.error();
             }
-            out.resize(begin + *count);
             if (*count < step) {
                 break;
             }
@@ -626,62 +602,48 @@ class Scanner {
 
     Verdict
     judge_packed(const ByteSource& source, Kind kind, std::string_view name, unsigned level) {
-        // Twice from the start: once to see what is in it, once to go through it.
+        // Twice from the start: once to see whether it is a tar, once to go through it.
         Bytes head;
-        for (const bool look : {true, false}) {
+        {
             auto inner = open_packed(source, kind);
             if (!inner) {
-                return refuse(kind, inner.error());
+                return verdict_on(kind, inner.error());
             }
-            if (look) {
-                if (auto problem = fill(**inner, 512, head)) {
-                    return refuse(kind, std::move(*problem));
-                }
-                continue;
-            }
-            if (is_tar_header(head)) {
-                return judge_tar(**inner, source.size(), kind, level);
-            }
-            MeteredStream stream(**inner, budget_, spent_, source.size());
-            const std::uint64_t room =
-                budget_.memory_bytes - std::min(budget_.memory_bytes, spent_.memory);
-            Bytes bytes;
-            if (auto problem = fill(stream, room + 1, bytes)) {
-                return refuse(kind, std::move(*problem));
-            }
-            if (auto problem = charge_memory(bytes.size())) {
-                return refuse(kind, std::move(*problem));
-            }
-            std::string inside(base_name(name));
-            if (const auto dot = inside.rfind('.'); dot != std::string::npos && dot > 0) {
-                inside.resize(dot); // "vocab.json.gz" holds "vocab.json"
-            }
-            spent_.memory += bytes.size();
-            std::optional<Verdict> worst;
-            take_member(MemorySource(bytes), inside.empty() ? "content" : inside, level, worst);
-            spent_.memory -= bytes.size();
-            return worst ? *worst : allow(kind, "archive.members", "what is packed in it passes");
+            fill(**inner, kTarHeader, head); // damage is met again below
         }
-        return refuse(kind, {"archive.damaged", "the archive could not be read", {}});
+        auto inner = open_packed(source, kind);
+        if (!inner) {
+            return verdict_on(kind, inner.error());
+        }
+        if (is_tar_header(head)) {
+            return judge_tar(**inner, source.size(), kind, level);
+        }
+        MeteredStream stream(**inner, budget_, spent_, source.size());
+        const std::uint64_t room =
+            budget_.memory_bytes - std::min(budget_.memory_bytes, spent_.memory);
+        Bytes bytes;
+        auto problem = fill(stream, room + 1, bytes);
+        if (!problem) {
+            problem = bytes.size() > room ? charge_memory(bytes.size()) : stream.finish();
+        }
+        std::string inside(name);
+        if (const auto dot = inside.rfind('.'); dot != std::string::npos && dot > 0) {
+            inside.resize(dot); // "vocab.json.gz" holds "vocab.json"
+        }
+        // What comes before the problem is judged too: a loader would have run it by then.
+        Worst worst;
+        spent_.memory += bytes.size();
+        take_member(MemorySource(bytes), inside.empty() ? "content" : inside, level, worst);
+        spent_.memory -= bytes.size();
+        if (problem) {
+            worst.take(verdict_on(kind, std::move(*problem)));
+        }
+        return worst.answer(kind);
     }
 
     const ScanBudget budget_;
     Spent spent_;
 };
-
-Verdict
-scan_named(const std::filesystem::path& path, std::string_view name, const ScanBudget& budget) {
-    auto fd = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    if (!fd) {
-        const bool link = fd.error().system_errno() == ELOOP;
-        return refuse("unreadable",
-                      {link ? "io.symlink" : "io.open",
-                       link ? "a symbolic link; models and apps hold plain files only"
-                            : fd.error().describe(),
-                       {}});
-    }
-    return scan_fd(*fd, name, budget);
-}
 
 } // namespace
 
@@ -692,81 +654,26 @@ Verdict scan_source(const ByteSource& source, std::string_view name, const ScanB
 Verdict scan_fd(const Fd& fd, std::string_view name, const ScanBudget& budget) {
     const auto source = FileSource::create(fd, std::filesystem::path(name));
     if (!source) {
-        return refuse("unreadable",
-                      {source.error().code() == ErrorCode::InvalidArgument ? "io.type" : "io.open",
-                       source.error().describe(),
-                       {}});
+        return make_verdict(
+            "unreadable",
+            {source.error().code() == ErrorCode::InvalidArgument ? "io.type" : "io.open",
+             source.error().describe(),
+             {}});
     }
     return scan_source(*source, name, budget);
 }
 
 Verdict scan_file(const std::filesystem::path& path, const ScanBudget& budget) {
-    return scan_named(path, path.filename().string(), budget);
-}
-
-Result<std::vector<ScanItem>> scan_paths(std::span<const std::filesystem::path> paths) {
-    namespace fs = std::filesystem;
-    std::vector<ScanItem> items;
-    for (const fs::path& path : paths) {
-        std::error_code error;
-        const fs::path real = fs::canonical(path, error); // a path given by hand may be a link
-        if (error) {
-            return Error(error == std::errc::no_such_file_or_directory ||
-                                 error == std::errc::not_a_directory
-                             ? ErrorCode::NotFound
-                             : ErrorCode::Io,
-                         "cannot scan " + path.string() + ": " + error.message(),
-                         error.value());
-        }
-        if (!fs::is_directory(real, error)) {
-            Verdict verdict = scan_named(real, path.filename().string(), {});
-            items.push_back({path.string(), std::move(verdict)});
-            continue;
-        }
-        std::vector<fs::path> found;
-        auto iterator = fs::recursive_directory_iterator(real, error);
-        for (; !error && iterator != fs::end(iterator); iterator.increment(error)) {
-            const auto status = iterator->symlink_status(error);
-            if (!error && !fs::is_directory(status)) {
-                found.push_back(iterator->path());
-            }
-        }
-        if (error) {
-            return Error(ErrorCode::Io,
-                         "cannot walk " + path.string() + ": " + error.message(),
-                         error.value());
-        }
-        std::sort(found.begin(), found.end());
-        for (const fs::path& file : found) {
-            items.push_back({(path / file.lexically_relative(real)).string(), scan_file(file)});
-        }
+    auto fd = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (!fd) {
+        const bool link = fd.error().system_errno() == ELOOP;
+        return make_verdict("unreadable",
+                            {link ? "io.symlink" : "io.open",
+                             link ? "a symbolic link; models and apps hold plain files only"
+                                  : fd.error().describe(),
+                             {}});
     }
-    return items;
-}
-
-std::string render_scan_report(std::span<const ScanItem> items) {
-    Json files = Json::array();
-    for (const ScanItem& item : items) {
-        const Verdict& verdict = item.verdict;
-        Json file = {{"path", item.path},
-                     {"verdict", render(verdict.decision)},
-                     {"label", verdict.label},
-                     {"rule", verdict.rule},
-                     {"reason", verdict.reason}};
-        if (verdict.offset) {
-            file["offset"] = *verdict.offset;
-        }
-        if (!verdict.member.empty()) {
-            file["member"] = verdict.member;
-        }
-        file["scanner"] = verdict.scanner;
-        file["scanner_version"] = verdict.scanner_version;
-        files.push_back(std::move(file));
-    }
-    Json report;
-    report["schema"] = "locara.scan/1";
-    report["files"] = std::move(files);
-    return render_json(report);
+    return scan_fd(*fd, path.filename().string(), budget);
 }
 
 } // namespace locara::formats

@@ -8,11 +8,63 @@
 #include <algorithm>
 #include <array>
 
+#include <zlib.h>
+
 namespace locara::formats {
 
 namespace {
 
 using namespace std::string_view_literals;
+
+constexpr KindRow kKinds[] = {
+    {Kind::Empty, "empty", "content.empty"},
+    {Kind::Safetensors, "safetensors", ""},
+    {Kind::Gguf, "gguf", ""},
+    {Kind::OldGgml, "ggml", "format.ggml"},
+    {Kind::Pickle, "pickle", "pickle.wrong-format"},
+    {Kind::NumPy, "numpy", ""},
+    {Kind::Zip, "zip", ""},
+    {Kind::Gzip, "gzip", ""},
+    {Kind::Bzip2, "bzip2", ""},
+    {Kind::Xz, "xz", ""},
+    {Kind::Zstd, "zstd", ""},
+    {Kind::Zlib, "zlib", ""},
+    {Kind::Lzma, "lzma", ""},
+    {Kind::Tar, "tar", ""},
+    {Kind::SevenZip, "7z", "archive.kind"},
+    {Kind::Rar, "rar", "archive.kind"},
+    {Kind::OtherArchive, "archive", "archive.kind"},
+    {Kind::Elf, "elf", "executable.elf"},
+    {Kind::PortableExecutable, "pe", "executable.pe"},
+    {Kind::MachO, "mach-o", "executable.mach-o"},
+    {Kind::Script, "script", ""},
+    {Kind::PythonBytecode, "python-bytecode", "executable.python-bytecode"},
+    {Kind::JavaClass, "java-class", "executable.java-class"},
+    {Kind::OtherProgram, "program", "executable.program"},
+    {Kind::Hdf5, "hdf5", ""},
+    {Kind::Onnx, "onnx", ""},
+    {Kind::SavedModel, "savedmodel", "format.savedmodel"},
+    {Kind::TfLite, "tflite", "format.tflite"},
+    {Kind::SentencePiece, "sentencepiece", "content.inert"},
+    {Kind::Png, "png", ""},
+    {Kind::Jpeg, "jpeg", "content.inert"},
+    {Kind::Gif, "gif", "content.inert"},
+    {Kind::WebP, "webp", "content.inert"},
+    {Kind::Icon, "icon", "content.inert"},
+    {Kind::Font, "font", "content.inert"},
+    {Kind::Audio, "audio", "content.inert"},
+    {Kind::Video, "video", "content.inert"},
+    {Kind::Pdf, "pdf", "document.pdf"},
+    {Kind::Office, "office", "document.office"},
+    {Kind::WebAssembly, "wasm", "content.inert"},
+    {Kind::Svg, "svg", ""},
+    {Kind::Json, "json", ""},
+    {Kind::Text, "text", ""},
+    {Kind::LegacyText, "text", ""},
+    {Kind::Unknown, "unknown", ""},
+};
+
+constexpr std::string_view kHdf5 = "\x89HDF\r\n\x1A\n"sv;
 
 struct Magic {
     std::size_t offset;
@@ -48,6 +100,17 @@ constexpr Magic kMagics[] = {
     {0, "xar!\0"sv, Kind::OtherArchive},
     {0, "\x60\xEA"sv, Kind::OtherArchive}, // arj
     {0, "\x1F\x9D"sv, Kind::OtherArchive}, // compress
+    {0, "070707"sv, Kind::OtherArchive},   // cpio
+    {0, "\xC7\x71"sv, Kind::OtherArchive}, // cpio, binary
+    {2, "-lh"sv, Kind::OtherArchive},      // lha
+    {7, "**ACE**"sv, Kind::OtherArchive},
+    {0, "ZPAQ"sv, Kind::OtherArchive},
+    {0, "7kSt"sv, Kind::OtherArchive}, // zpaq
+    {0, "LRZI"sv, Kind::OtherArchive},
+    {0, "\x89LZO\0\r\n\x1A\n"sv, Kind::OtherArchive},
+    {0, "\xFF\x06\0\0sNaPpY"sv, Kind::OtherArchive},
+    {0, "hsqs"sv, Kind::OtherArchive},             // squashfs
+    {0, "\xED\xAB\xEE\xDB"sv, Kind::OtherArchive}, // rpm
     {0,
      "\x7F"
      "ELF"sv,
@@ -56,10 +119,11 @@ constexpr Magic kMagics[] = {
     {0, "\xFE\xED\xFA\xCF"sv, Kind::MachO},
     {0, "\xCE\xFA\xED\xFE"sv, Kind::MachO},
     {0, "\xCF\xFA\xED\xFE"sv, Kind::MachO},
-    {0, "\x89HDF\r\n\x1A\n"sv, Kind::Hdf5},
-    {512, "\x89HDF\r\n\x1A\n"sv, Kind::Hdf5}, // after a user block
-    {1024, "\x89HDF\r\n\x1A\n"sv, Kind::Hdf5},
-    {2048, "\x89HDF\r\n\x1A\n"sv, Kind::Hdf5},
+    {0, "L\0\0\0\x01\x14\x02\0"sv, Kind::OtherProgram}, // Windows link
+    {0, "dex\n"sv, Kind::OtherProgram},
+    {0, "BC\xC0\xDE"sv, Kind::OtherProgram}, // LLVM
+    {0, "\x1BLua"sv, Kind::OtherProgram},
+    {0, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv, Kind::Office},
     {4, "TFL3"sv, Kind::TfLite},
     {0, "\x89PNG\r\n\x1A\n"sv, Kind::Png},
     {0, "\xFF\xD8\xFF"sv, Kind::Jpeg},
@@ -105,6 +169,57 @@ bool is_portable_executable(const ByteSource& source, std::string_view head) {
     std::array<std::byte, 4> signature{};
     return at <= source.size() && source.size() - at >= 4 && source.read(at, signature) &&
            as_text(signature) == "PE\0\0"sv;
+}
+
+/// A program of DOS: pages and relocations that make sense, which "MZ" in other bytes rarely has.
+bool is_dos_program(const ByteSource& source, std::string_view head) {
+    if (!head.starts_with("MZ") || head.size() < 64) {
+        return false;
+    }
+    const std::uint64_t last = le(head.substr(2, 2));
+    const std::uint64_t pages = le(head.substr(4, 2));
+    const std::uint64_t header = le(head.substr(8, 2)) * 16;
+    return last < 512 && pages > 0 && header >= 28 && header < pages * 512 &&
+           (pages - 1) * 512 <= source.size();
+}
+
+/// RFC 1950: method 8, a check of 5 bits, no dictionary; then deflate that gives some bytes.
+bool is_zlib(std::string_view head) {
+    if (head.size() < 8) {
+        return false;
+    }
+    const unsigned first = static_cast<unsigned char>(head[0]);
+    const unsigned second = static_cast<unsigned char>(head[1]);
+    if ((first & 0x0FU) != 8 || (first >> 4U) > 7 || (second & 0x20U) != 0 ||
+        (first * 256 + second) % 31 != 0) {
+        return false;
+    }
+    z_stream stream{};
+    if (inflateInit(&stream) != Z_OK) {
+        return false;
+    }
+    std::array<Bytef, 1024> out{};
+    stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(head.data()));
+    stream.avail_in = static_cast<uInt>(head.size());
+    stream.next_out = out.data();
+    stream.avail_out = static_cast<uInt>(out.size());
+    const int status = inflate(&stream, Z_SYNC_FLUSH);
+    const uLong given = stream.total_out;
+    inflateEnd(&stream);
+    return status == Z_STREAM_END || given >= 16;
+}
+
+/// LZMA_Alone (lzma-specification.txt): properties 0x5D, a dictionary of 2^n or 3 * 2^n bytes, and
+/// the unpacked size, or all ones.
+bool is_lzma(std::string_view head) {
+    if (head.size() < 14 || head[0] != '\x5D' || head[13] != '\0') {
+        return false;
+    }
+    const std::uint64_t dictionary = le(head.substr(1, 4));
+    const std::uint64_t size = le(head.substr(5, 8));
+    const std::uint64_t low = dictionary & (~dictionary + 1);
+    return dictionary >= 4096 && (dictionary == low || dictionary == 3 * low) &&
+           (size == ~0ULL || size < (1ULL << 38U));
 }
 
 /// CPython writes a version number and "\r\n" (importlib/_bootstrap_external.py: 3000 up for
@@ -251,90 +366,54 @@ Result<bool> is_text(const ByteSource& source) {
     return checker.complete();
 }
 
-std::string_view render(Kind kind) {
-    switch (kind) {
-    case Kind::Empty:
-        return "empty";
-    case Kind::Safetensors:
-        return "safetensors";
-    case Kind::Gguf:
-        return "gguf";
-    case Kind::OldGgml:
-        return "ggml";
-    case Kind::Pickle:
-        return "pickle";
-    case Kind::NumPy:
-        return "numpy";
-    case Kind::Zip:
-        return "zip";
-    case Kind::Gzip:
-        return "gzip";
-    case Kind::Bzip2:
-        return "bzip2";
-    case Kind::Xz:
-        return "xz";
-    case Kind::Zstd:
-        return "zstd";
-    case Kind::Tar:
-        return "tar";
-    case Kind::SevenZip:
-        return "7z";
-    case Kind::Rar:
-        return "rar";
-    case Kind::OtherArchive:
-        return "archive";
-    case Kind::Elf:
-        return "elf";
-    case Kind::PortableExecutable:
-        return "pe";
-    case Kind::MachO:
-        return "mach-o";
-    case Kind::Script:
-        return "script";
-    case Kind::PythonBytecode:
-        return "python-bytecode";
-    case Kind::JavaClass:
-        return "java-class";
-    case Kind::Hdf5:
-        return "hdf5";
-    case Kind::Onnx:
-        return "onnx";
-    case Kind::SavedModel:
-        return "savedmodel";
-    case Kind::TfLite:
-        return "tflite";
-    case Kind::SentencePiece:
-        return "sentencepiece";
-    case Kind::Png:
-        return "png";
-    case Kind::Jpeg:
-        return "jpeg";
-    case Kind::Gif:
-        return "gif";
-    case Kind::WebP:
-        return "webp";
-    case Kind::Icon:
-        return "icon";
-    case Kind::Font:
-        return "font";
-    case Kind::Audio:
-        return "audio";
-    case Kind::Video:
-        return "video";
-    case Kind::Pdf:
-        return "pdf";
-    case Kind::WebAssembly:
-        return "wasm";
-    case Kind::Svg:
-        return "svg";
-    case Kind::Json:
-        return "json";
-    case Kind::Text:
-        return "text";
-    case Kind::Unknown:
-        return "unknown";
+const KindRow& row_of(Kind kind) {
+    const auto* const row = std::find_if(
+        std::begin(kKinds), std::end(kKinds), [kind](const KindRow& r) { return r.kind == kind; });
+    LOCARA_ASSERT(row != std::end(kKinds));
+    return *row;
+}
+
+/// Text of an 8-bit encoding: lines, no control characters, mostly ASCII.
+Result<bool> is_legacy_text(const ByteSource& source) {
+    constexpr std::uint64_t kLeast = 32; // bytes; fewer prove nothing
+    if (source.size() < kLeast) {
+        return false;
     }
-    return "unknown";
+    std::uint64_t high = 0;
+    std::uint64_t lines = 0;
+    Cursor cursor(source);
+    for (std::string_view part = cursor.ahead(); !part.empty(); part = cursor.ahead()) {
+        for (const char c : part) {
+            const auto byte = static_cast<unsigned char>(c);
+            const bool layout = c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == '\x1B';
+            if ((byte < 0x20 && !layout) || byte == 0x7F) {
+                return false;
+            }
+            high += byte >= 0x80 ? 1 : 0;
+            lines += c == '\n' ? 1 : 0;
+        }
+        cursor.skip(part.size());
+    }
+    if (cursor.io_error()) {
+        return *cursor.io_error();
+    }
+    return lines > 0 && high <= source.size() / 4;
+}
+
+std::string_view render(Kind kind) {
+    return row_of(kind).name;
+}
+
+Result<bool> holds_hdf5(const ByteSource& source) {
+    std::array<std::byte, kHdf5.size()> bytes{};
+    for (std::uint64_t at = 0; source.size() >= bytes.size() && at <= source.size() - bytes.size();
+         at = at == 0 ? 512 : at * 2) {
+        LOCARA_CHECK(source.read(at, bytes));
+        if (as_text(bytes) == kHdf5) {
+            return true;
+        }
+    }
+    return false;
 }
 
 Result<Kind> sniff(const ByteSource& source) {
@@ -382,7 +461,7 @@ Result<Kind> sniff(const ByteSource& source) {
             return Kind::Audio;
         }
     }
-    if (is_portable_executable(source, head)) {
+    if (is_portable_executable(source, head) || is_dos_program(source, head)) {
         return Kind::PortableExecutable;
     }
     if (head.starts_with("\xCA\xFE\xBA\xBE") && head.size() >= 8) {
@@ -395,12 +474,27 @@ Result<Kind> sniff(const ByteSource& source) {
     if (is_tar_header(as_bytes(head))) {
         return Kind::Tar;
     }
+    LOCARA_TRY(const bool hdf5, holds_hdf5(source));
+    if (hdf5) {
+        return Kind::Hdf5;
+    }
+    if (is_lzma(head)) {
+        return Kind::Lzma;
+    }
     if (const auto kind = sniff_message(source, head)) {
         return *kind;
     }
     LOCARA_TRY(const bool text, is_text(source));
     if (text) {
         return refine_text(head);
+    }
+    if (is_zlib(head)) {
+        return Kind::Zlib;
+    }
+    LOCARA_TRY(const bool legacy, is_legacy_text(source));
+    if (legacy) {
+        const Kind kind = refine_text(head);
+        return kind == Kind::Text ? Kind::LegacyText : kind;
     }
     return head.starts_with("#!") ? Kind::Script : Kind::Unknown;
 }

@@ -1,11 +1,27 @@
-// What sniffing and the scan share beyond the public header.
+// What the scan asks of sniffing beyond the kind.
 #pragma once
 
 #include <locara/formats/byte_source.hpp>
+#include <locara/formats/sniff.hpp>
+
+#include <string_view>
 
 namespace locara::formats {
 
-/// Whether all of it is UTF-8 without NUL. Reads everything, in small blocks.
+/// A row of the table of kinds.
+struct KindRow {
+    Kind kind;
+    std::string_view name; ///< As in verdicts: "gguf", "7z", ...
+    std::string_view rule; ///< What the gate says of every file of this kind; empty: look into it.
+};
+
+const KindRow& row_of(Kind kind);
+
+/// Whether all of the source is UTF-8 without a NUL. Io if a read fails.
 Result<bool> is_text(const ByteSource& source);
+
+/// Whether an HDF5 signature stands where readers look for one: at 0, 512, 1024, 2048 and so on.
+/// Io if a read fails.
+Result<bool> holds_hdf5(const ByteSource& source);
 
 } // namespace locara::formats

@@ -243,6 +243,10 @@ class Walker {
                            "the tar member " + quote_for_message(member.name) + " stands twice",
                            offset);
         }
+        const bool slash = member.folder && !member.name.ends_with('/');
+        if (auto mixed = add_member_name(files_, member.name + (slash ? "/" : ""))) {
+            return finding("names", std::move(*mixed), offset);
+        }
         ++seen_;
         const std::uint64_t begin = stream_.position();
         if (auto problem = on_member_(member)) {
@@ -270,6 +274,7 @@ class Walker {
     std::optional<std::string> long_name_;
     std::optional<std::uint64_t> long_size_;
     std::unordered_set<std::string> names_;
+    PathSet files_;
     std::uint64_t seen_ = 0;
 };
 

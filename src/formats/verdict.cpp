@@ -1,18 +1,8 @@
 #include <locara/formats/verdict.hpp>
 
-namespace locara::formats {
+#include <tuple>
 
-std::string_view render(Decision decision) {
-    switch (decision) {
-    case Decision::Allow:
-        return "allow";
-    case Decision::Flag:
-        return "flag";
-    case Decision::Refuse:
-        return "refuse";
-    }
-    return "refuse";
-}
+namespace locara::formats {
 
 Error to_error(const Finding& finding) {
     std::string message = finding.reason;
@@ -23,6 +13,26 @@ Error to_error(const Finding& finding) {
         return Error(ErrorCode::Io, std::move(message));
     }
     return Error(ErrorCode::Corrupt, message + " [" + finding.rule + "]");
+}
+
+Verdict make_verdict(std::string format, Finding finding) {
+    Verdict verdict;
+    if (const Rule* rule = find_rule(finding.rule)) {
+        verdict.decision = rule->decision;
+        verdict.label = rule->label;
+    }
+    verdict.format = std::move(format);
+    verdict.rule = std::move(finding.rule);
+    verdict.reason = std::move(finding.reason);
+    verdict.offset = finding.offset;
+    return verdict;
+}
+
+bool is_worse(const Verdict& a, const Verdict& b) {
+    const auto rank = [](const Verdict& v) {
+        return std::tuple(v.decision, v.label, v.format == "pickle" || v.format == "torchscript");
+    };
+    return rank(a) > rank(b);
 }
 
 } // namespace locara::formats

@@ -111,6 +111,13 @@ class Reader {
                 return fail("disks", "the archive is one part of several", offset);
             }
             end_ = {offset, le(tail, at + 10, 2), le(tail, at + 12, 4), le(tail, at + 16, 4)};
+            // A comment that holds another end record: some readers would find that one.
+            for (std::size_t other = at; other-- > 0;) {
+                if (le(tail, other, 4) == kEndSignature &&
+                    le(tail, other + 20, 2) == tail.size() - other - kEndBytes) {
+                    return fail("end", "the archive has two end records", offset);
+                }
+            }
             const bool is_64 = end_.entries == 0xFFFF || end_.directory_size == 0xFFFFFFFF ||
                                end_.directory_offset == 0xFFFFFFFF;
             return !is_64 || read_end_64();
@@ -156,6 +163,7 @@ class Reader {
             return false;
         }
         std::unordered_set<std::string> names;
+        PathSet files;
         std::size_t at = 0;
         for (std::uint64_t i = 0; i < end_.entries; ++i) {
             const std::uint64_t offset = end_.directory_offset + at;
@@ -182,13 +190,19 @@ class Reader {
                             &entry.header_offset)) {
                 return fail("directory", "a zip64 field is malformed", offset);
             }
-            if (!check_entry(entry, offset)) {
+            if (!check_entry(entry, offset) ||
+                !check_type(le(directory, at + 4, 2), le(directory, at + 38, 4), entry, offset) ||
+                !check_unicode_name(
+                    directory.substr(at + 46 + name_size, extra_size), entry.member.name, offset)) {
                 return false;
             }
             if (!names.insert(entry.member.name).second) {
                 return fail("duplicate",
                             "the member " + quote_for_message(entry.member.name) + " stands twice",
                             offset);
+            }
+            if (auto mixed = add_member_name(files, entry.member.name)) {
+                return fail("names", std::move(*mixed), offset);
             }
             at += 46 + name_size + extra_size + comment_size;
             entries_.push_back(std::move(entry));
@@ -221,6 +235,41 @@ class Reader {
                     }
                 }
                 return true;
+            }
+            extra.remove_prefix(4 + size);
+        }
+        return true;
+    }
+
+    /// Writers of Unix keep the mode in the upper half of the external attributes.
+    bool check_type(std::uint64_t made_by,
+                    std::uint64_t attributes,
+                    const Entry& entry,
+                    std::uint64_t offset) {
+        constexpr std::uint64_t kUnix = 3;
+        constexpr std::uint64_t kDarwin = 19;
+        if ((made_by >> 8U) != kUnix && (made_by >> 8U) != kDarwin) {
+            return true;
+        }
+        const std::uint64_t mode = attributes >> 16U;
+        const std::uint64_t type = mode & 0170000U;
+        const bool plain = type == 0 || type == 0100000U || type == 0040000U;
+        return (plain && (mode & 06000U) == 0) ||
+               fail("type",
+                    "the member " + quote_for_message(entry.member.name) +
+                        " is a link or a device, or would run with the rights of its owner",
+                    offset);
+    }
+
+    /// Info-ZIP's field 0x7075: version, CRC of the name, another name. Some readers take it.
+    bool check_unicode_name(std::string_view extra, const std::string& name, std::uint64_t offset) {
+        while (extra.size() >= 4) {
+            const std::size_t size = std::min<std::size_t>(le(extra, 2, 2), extra.size() - 4);
+            if (le(extra, 0, 2) == 0x7075 && (size < 5 || extra.substr(9, size - 5) != name)) {
+                return fail("unicode-name",
+                            "the member " + quote_for_message(name) +
+                                " has a second name that differs from it",
+                            offset);
             }
             extra.remove_prefix(4 + size);
         }
@@ -272,9 +321,12 @@ class Reader {
             std::uint64_t unpacked = le(header, 22, 4);
             const auto crc = static_cast<std::uint32_t>(le(header, 14, 4));
             const bool empty = described && packed == 0 && unpacked == 0 && crc == 0;
-            if (!read_extra(
-                    view.substr(static_cast<std::size_t>(name_size)), unpacked, packed, nullptr)) {
+            const std::string_view extra = view.substr(static_cast<std::size_t>(name_size));
+            if (!read_extra(extra, unpacked, packed, nullptr)) {
                 return fail("local", what + " has a malformed zip64 field", entry.header_offset);
+            }
+            if (!check_unicode_name(extra, entry.member.name, entry.header_offset)) {
+                return false;
             }
             const bool same_sizes =
                 (packed == entry.member.packed && unpacked == entry.member.unpacked &&

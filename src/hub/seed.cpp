@@ -105,7 +105,7 @@ Status judge(const Fd& fd, const FoundFile& file) {
     }
     return Error(ErrorCode::Refused,
                  file.where.string() + " is refused by the format gate: " + verdict.reason +
-                     " (found: " + verdict.label + ", rule: " + verdict.rule + ")");
+                     " (found: " + verdict.format + ", rule: " + verdict.rule + ")");
 }
 
 bool ends_with(std::string_view text, std::string_view end) {

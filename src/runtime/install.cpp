@@ -142,11 +142,11 @@ Status check_format(const Fd& fd, const std::string& path, manifest::FileFormat 
     }
     using manifest::FileFormat;
     const bool weights = declared == FileFormat::Gguf || declared == FileFormat::Safetensors;
-    if (weights && verdict.label != manifest::render(declared)) {
+    if (weights && verdict.format != manifest::render(declared)) {
         return Error(ErrorCode::Refused,
                      path + " is refused: its manifest says " +
                          std::string(manifest::render(declared)) + ", its content is " +
-                         verdict.label);
+                         verdict.format);
     }
     return {};
 }

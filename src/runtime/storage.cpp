@@ -353,14 +353,14 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
         }
     }
     const auto verdict = formats::scan_file(file.path);
-    item.format = verdict.label;
+    item.format = verdict.format;
     if (verdict.decision == formats::Decision::Refuse) {
         item.outcome = Outcome::Refused;
         item.reason = verdict.reason + " (" + verdict.rule + ")";
         return item;
     }
     if (verdict.decision != formats::Decision::Allow ||
-        (verdict.label != "gguf" && verdict.label != "safetensors")) {
+        (verdict.format != "gguf" && verdict.format != "safetensors")) {
         item.outcome = Outcome::NotWeights;
         return item;
     }
@@ -378,7 +378,7 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
     // Judged again through the descriptor that is hashed: the path may lead elsewhere by now.
     options.gate = [&](const Fd& fd) -> Status {
         const auto again = formats::scan_fd(fd, file.path.filename().string());
-        return again.decision == formats::Decision::Allow && again.label == verdict.label
+        return again.decision == formats::Decision::Allow && again.format == verdict.format
                    ? Status{}
                    : Error(ErrorCode::Refused, again.reason + " (" + again.rule + ")");
     };

@@ -221,8 +221,12 @@ class BadInput(harness.TestCase):
         report = json.loads(self.client.run("scan", bad, good, "--json", expect=8))
         self.assertEqual(report["schema"], "locara.scan/1")
         self.assertEqual([f["verdict"] for f in report["files"]], ["refuse", "allow"])
-        self.assertIn("pickle", report["files"][0]["label"] + report["files"][0]["rule"])
-        self.assertTrue(all(set(f) == {"path", "verdict", "label", "rule", "reason"} for f in report["files"]))
+        self.assertEqual(report["files"][0]["label"], "malicious")
+        self.assertEqual(report["files"][0]["rule"], "pickle.import.malicious")
+        self.assertEqual(report["files"][0]["imports"], [
+            {"module": "posix", "name": "system", "opcode": "STACK_GLOBAL", "offset": 17, "listed": False}])
+        fields = {"path", "verdict", "label", "rule", "reason", "format", "offset", "member", "imports", "scanner", "version"}
+        self.assertTrue(all(set(f) == fields for f in report["files"]))
         self.client.run("scan", good, expect=0)
 
         seed = self.folder / "pickle-seed"

@@ -15,16 +15,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ScanBudget budget;
     budget.memory_bytes = 4U << 20U;
     budget.unpacked_bytes = 16U << 20U;
-    for (const char* name : {"", "model.gguf", "config.json"}) {
+    for (const char* name : {"", "model.gguf", "config.json", "a.tar.gz"}) {
         const Verdict verdict = scan_source(source, name, budget);
-        LOCARA_ASSERT(!verdict.rule.empty() && !verdict.reason.empty() && !verdict.label.empty());
+        LOCARA_ASSERT(!verdict.reason.empty() && !verdict.format.empty());
+        LOCARA_ASSERT(find_rule(verdict.rule) != nullptr);
         LOCARA_ASSERT(verdict.rule != "io.read"); // memory never fails
         if (verdict.decision == Decision::Allow) {
             LOCARA_ASSERT(verdict.member.empty());
-            if (verdict.label == "gguf") {
+            if (verdict.format == "gguf") {
                 LOCARA_ASSERT(broken_invariant(*check_gguf(source), size).empty());
             }
-            if (verdict.label == "safetensors") {
+            if (verdict.format == "safetensors") {
                 LOCARA_ASSERT(broken_invariant(*check_safetensors(source), size).empty());
             }
         }

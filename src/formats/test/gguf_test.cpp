@@ -269,6 +269,10 @@ TEST(Gguf, wants_the_tensors_to_fill_the_file) {
     vocabulary.alignment = 1; // and no padding
     EXPECT_EQ(rule_of(vocabulary.build()), "valid");
 
+    GgufBuilder cut; // inside the first pair, and inside the second
+    cut.pairs.push_back(text_pair("general.name", "Clean"));
+    EXPECT_EQ(rule_of(cut.build().substr(0, 60)), "gguf.truncated");
+    EXPECT_EQ(rule_of(cut.build().substr(0, 80)), "gguf.truncated");
     for (std::size_t size = 0; size < bytes.size() - 28; ++size) {
         EXPECT_NE(rule_of(bytes.substr(0, size)), "valid") << size;
     }
@@ -347,6 +351,11 @@ TEST(Gguf, checks_the_vocabulary) {
     EXPECT_EQ(rule_with(tokens, text_pair(tokens, "a")), "gguf.tokens.type");
     EXPECT_EQ(rule_with(tokens, array_pair(tokens, 0, 6, "aaaaaa")), "gguf.tokens.type");
     EXPECT_EQ(rule_with(tokens, array_pair(tokens, 8, 0, "")), "gguf.tokens.type");
+    EXPECT_EQ(
+        rule_with(
+            tokens,
+            array_pair(tokens, 8, kGgufMaxTokens + 1, std::string((kGgufMaxTokens + 1) * 8, '\0'))),
+        "gguf.tokens.count");
     EXPECT_EQ(rule_with(tokens, tokens_pair({"a", "b"})), "gguf.tokens.length");
     EXPECT_EQ(rule_with(scores, array_pair(scores, 6, 5, std::string(20, '\0'))),
               "gguf.tokens.length");

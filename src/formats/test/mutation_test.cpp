@@ -81,7 +81,8 @@ TEST(Mutation, what_gguf_accepts_tiles_the_file) {
             ASSERT_FALSE(checked.error().reason.empty());
         }
         const Verdict verdict = scan_source(source, "m.gguf");
-        ASSERT_TRUE(checked || verdict.decision != Decision::Allow || verdict.label != "gguf") << i;
+        ASSERT_TRUE(checked || verdict.decision != Decision::Allow || verdict.format != "gguf")
+            << i;
     }
     EXPECT_GT(accepted, 100); // mutations of names, texts and numbers are right files
     EXPECT_LT(accepted, kMutations / 2);
@@ -104,7 +105,7 @@ TEST(Mutation, what_safetensors_accepts_tiles_the_file) {
         }
         const Verdict verdict = scan_source(source, "m.safetensors");
         ASSERT_TRUE(checked || verdict.decision != Decision::Allow ||
-                    verdict.label != "safetensors")
+                    verdict.format != "safetensors")
             << i;
     }
     EXPECT_GT(accepted, 100);

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace locara::formats {
 namespace {
 
@@ -67,6 +70,7 @@ TEST(Pickle, follows_operands_through_stack_and_memo) {
 TEST(Pickle, sees_every_way_to_call) {
     EXPECT_TRUE(walk("cos\nsystem\n(Vid\ntR.").calls); // REDUCE
     EXPECT_TRUE(walk("(Vid\nios\nsystem\n.").calls);   // INST
+    EXPECT_TRUE(walk("N0(ios\nabort\n.").calls);       // INST of nothing, but not at the start
     EXPECT_TRUE(walk("(cos\nsystem\nVid\no.").calls);  // OBJ
     EXPECT_TRUE(walk("\x80\x02"
                      "cos\nsystem\nVid\n\x85\x81.")
@@ -116,6 +120,116 @@ TEST(Pickle, tells_the_wrong_format_from_malice) {
     }
 }
 
+TEST(Pickle, calls_a_change_of_a_class_malicious) {
+    const std::string parameter = "\x80\x02"
+                                  "ctorch.nn.parameter\nParameter\n";
+    // BUILD of the class itself sets its attributes, of an instance only the instance's.
+    EXPECT_EQ(rule_of(parameter + "}X\1\0\0\0xNsb."s), "pickle.build.malicious");
+    EXPECT_EQ(rule_of(parameter + ")R}X\1\0\0\0xNsb."s), "pickle.wrong-format");
+    EXPECT_EQ(rule_of(parameter + "q\0000h\0}b."s), "pickle.build.malicious");
+    EXPECT_EQ(rule_of("\x80\x02"
+                      "cos\nsystem\n}b."),
+              "pickle.import.malicious");
+}
+
+TEST(Pickle, lists_what_it_would_import_with_offsets) {
+    const auto result = walk("\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R"
+                             "0ccollections\nOrderedDict\n)R.");
+    ASSERT_EQ(result.imports.size(), 2U);
+    EXPECT_EQ(result.imports[0], (PickleImport{"os", "system", "STACK_GLOBAL", 14, false}));
+    EXPECT_EQ(result.imports[1], (PickleImport{"collections", "OrderedDict", "GLOBAL", 22, true}));
+}
+
+// Sources: CPython Lib/pickletools.py, `opcodes` (3.11): all 68 of protocols 0 to 5. Each is run
+// once where it is right; whatever stands in this list is an opcode, whatever does not is none.
+TEST(Pickle, knows_every_opcode_of_every_protocol) {
+    const std::vector<std::pair<std::string, std::string>> opcodes = {
+        {"INT", "I5\n."s},
+        {"BININT", "J\1\0\0\0."s},
+        {"BININT1", "K\1."s},
+        {"BININT2", "M\1\0."s},
+        {"LONG", "L5L\n."s},
+        {"LONG1", "\x8a\1\1."s},
+        {"LONG4", "\x8b\1\0\0\0\1."s},
+        {"STRING", "S'a'\n."s},
+        {"BINSTRING", "T\1\0\0\0a."s},
+        {"SHORT_BINSTRING", "U\1a."s},
+        {"BINBYTES", "B\1\0\0\0a."s},
+        {"SHORT_BINBYTES", "C\1a."s},
+        {"BINBYTES8", "\x8e\1\0\0\0\0\0\0\0a."s},
+        {"BYTEARRAY8", "\x96\1\0\0\0\0\0\0\0a."s},
+        {"NEXT_BUFFER", "\x97."s},
+        {"READONLY_BUFFER", "\x97\x98."s},
+        {"NONE", "N."s},
+        {"NEWTRUE", "\x88."s},
+        {"NEWFALSE", "\x89."s},
+        {"UNICODE", "Va\n."s},
+        {"SHORT_BINUNICODE", "\x8c\1a."s},
+        {"BINUNICODE", "X\1\0\0\0a."s},
+        {"BINUNICODE8", "\x8d\1\0\0\0\0\0\0\0a."s},
+        {"FLOAT", "F1.5\n."s},
+        {"BINFLOAT", "G\0\0\0\0\0\0\0\0."s},
+        {"EMPTY_LIST", "]."s},
+        {"APPEND", "]Na."s},
+        {"APPENDS", "](NNe."s},
+        {"LIST", "(Nl."s},
+        {"EMPTY_TUPLE", ")."s},
+        {"TUPLE", "(Nt."s},
+        {"TUPLE1", "N\x85."s},
+        {"TUPLE2", "NN\x86."s},
+        {"TUPLE3", "NNN\x87."s},
+        {"EMPTY_DICT", "}."s},
+        {"DICT", "(NNd."s},
+        {"SETITEM", "}NNs."s},
+        {"SETITEMS", "}(NNu."s},
+        {"EMPTY_SET", "\x8f."s},
+        {"ADDITEMS", "\x8f(N\x90."s},
+        {"FROZENSET", "(N\x91."s},
+        {"POP", "NN0."s},
+        {"DUP", "N2\x86."s},
+        {"MARK", "(t."s},
+        {"POP_MARK", "N(N1."s},
+        {"GET", "Np0\n0g0\n."s},
+        {"BINGET", "Nq\0000h\0."s},
+        {"LONG_BINGET", "Nr\1\0\0\0000j\1\0\0\0."s},
+        {"PUT", "Np0\n."s},
+        {"BINPUT", "Nq\0."s},
+        {"LONG_BINPUT", "Nr\0\0\0\0."s},
+        {"MEMOIZE", "N\x94."s},
+        {"EXT1", "\x82\1."s},
+        {"EXT2", "\x83\1\0."s},
+        {"EXT4", "\x84\1\0\0\0."s},
+        {"GLOBAL", "ca\nb\n."s},
+        {"STACK_GLOBAL", "Va\nVb\n\x93."s},
+        {"REDUCE", "ca\nb\n)R."s},
+        {"BUILD", "NNb."s},
+        {"INST", "(ia\nb\n."s},
+        {"OBJ", "(ca\nb\no."s},
+        {"NEWOBJ", "ca\nb\n)\x81."s},
+        {"NEWOBJ_EX", "ca\nb\n)}\x92."s},
+        {"PROTO", "\x80\5N."s},
+        {"STOP", "N."s},
+        {"FRAME", "\x95\0\0\0\0\0\0\0\0N."s},
+        {"PERSID", "P1\n."s},
+        {"BINPERSID", "NQ."s},
+    };
+    EXPECT_EQ(opcodes.size(), 68U);
+    for (const auto& [name, bytes] : opcodes) {
+        EXPECT_EQ(walk(bytes).end, PickleEnd::Stop) << name << ": " << walk(bytes).problem;
+    }
+    const std::string known = "(.012FIJKLMNPQRSTUVX]abcdeghijloprstuq}BCG)\x80\x81\x82\x83\x84"
+                              "\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94"
+                              "\x95\x96\x97\x98";
+    for (int byte = 0; byte < 256; ++byte) {
+        const auto c = static_cast<char>(byte);
+        if (known.find(c) == std::string::npos) {
+            EXPECT_EQ(walk(std::string(1, c)).problem, "an unknown opcode") << byte;
+        } else {
+            EXPECT_NE(walk(std::string(1, c)).problem, "an unknown opcode") << byte;
+        }
+    }
+}
+
 TEST(Pickle, judges_what_comes_before_an_error) {
     const std::string call = "cos\nsystem\n(Vid\ntR";
     for (const std::string& rest :
@@ -149,7 +263,12 @@ TEST(Pickle, walks_on_after_stop) {
     EXPECT_EQ(trailing.end_offset, 2U);
     EXPECT_EQ(rule_of("N.N.N.N.cos\nsystem\n(Vid\ntR.", PickleContext::Text),
               "pickle.import.malicious");
-    EXPECT_EQ(walk("Nq\0.h\0."s).pickles, 1U); // each has a memo of its own
+    // Each has a memo of its own, but an Unpickler that is used again keeps the former one.
+    EXPECT_EQ(walk("h\0."s).pickles, 0U);
+    EXPECT_EQ(rule_of("Vos\nq\0.h\0Vsystem\n\x93(Vid\ntR."s), "pickle.import.unknown");
+    std::string five = "N.N.N.N.";
+    EXPECT_EQ(rule_of(five + "cos\nsystem\n(Vid\ntR."), "pickle.import.malicious");
+    EXPECT_EQ(walk(five + "cos\nsystem\n(Vid\ntR.").imports[0].offset, 8U);
 }
 
 TEST(Pickle, finds_stack_and_marks_as_python_does) {

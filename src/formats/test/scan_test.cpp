@@ -36,64 +36,17 @@ std::vector<fs::path> files_below(const fs::path& folder) {
 }
 
 Verdict scan(const std::string& bytes, std::string_view name = "file") {
-    return scan_source(MemorySource(as_bytes(bytes)), name);
+    Verdict verdict = scan_source(MemorySource(as_bytes(bytes)), name);
+    EXPECT_NE(find_rule(verdict.rule), nullptr) << verdict.rule;
+    return verdict;
 }
 
 std::string describe(const Verdict& v) {
-    return std::string(render(v.decision)) + " " + v.label + " " + v.rule + " (" + v.reason + ") " +
-           v.member;
+    return std::string(render(v.decision)) + " " + v.format + " " + v.rule + " (" + v.reason +
+           ") " + v.member;
 }
 
-/// One stored member after the other, as a zip; enough to be right and to be made wrong.
-struct ZipBuilder {
-    struct Member {
-        std::string name = {};
-        std::string data = {};
-        std::string local_name = {}; ///< Empty: the same.
-        std::uint16_t flags = 0;
-        std::uint16_t method = 0;
-        std::int64_t add_crc = 0;
-        std::string gap = {}; ///< Bytes before its header.
-    };
-
-    std::vector<Member> members = {};
-    std::string comment = {};
-    std::uint64_t add_entries = 0;
-
-    static std::uint32_t crc(const std::string& data) {
-        std::uint32_t value = ~0U;
-        for (const char c : data) {
-            value ^= static_cast<unsigned char>(c);
-            for (int i = 0; i < 8; ++i) {
-                value = (value >> 1U) ^ ((value & 1U) != 0 ? 0xEDB88320U : 0U);
-            }
-        }
-        return ~value;
-    }
-
-    std::string build() const {
-        using test::le;
-        std::string out;
-        std::string directory;
-        const auto u16 = [](std::size_t v) { return le(static_cast<std::uint16_t>(v)); };
-        for (const Member& m : members) {
-            out += m.gap;
-            const std::string& local = m.local_name.empty() ? m.name : m.local_name;
-            const std::string middle = u16(m.flags) + u16(m.method) + u32(0) +
-                                       u32(crc(m.data) + static_cast<std::uint64_t>(m.add_crc)) +
-                                       u32(m.data.size()) + u32(m.data.size());
-            directory += "PK\x01\x02" + u16(20) + u16(20) + middle + u16(m.name.size()) + u16(0) +
-                         u16(0) + u16(0) + u16(0) + u32(0) + u32(out.size()) + m.name;
-            out += "PK\x03\x04" + u16(20) + middle + u16(local.size()) + u16(0) + local + m.data;
-        }
-        const std::size_t at = out.size();
-        return out + directory + "PK\x05\x06" + u32(0) + u16(members.size() + add_entries) +
-               u16(members.size() + add_entries) + u32(directory.size()) + u32(at) +
-               u16(comment.size()) + comment;
-    }
-
-    static std::string u32(std::uint64_t v) { return test::u32(v); }
-};
+using test::ZipBuilder;
 
 TEST(Scan, refuses_every_hostile_pickle_under_every_name) {
     for (const fs::path& path : files_below(kData / "pickle/hostile")) {
@@ -102,9 +55,9 @@ TEST(Scan, refuses_every_hostile_pickle_under_every_name) {
              {"x.pkl", "x.safetensors", "x.gguf", "x.json", "x.txt", "x.bin", "x", ""}) {
             const Verdict verdict = scan(bytes, name);
             EXPECT_EQ(verdict.decision, Decision::Refuse) << path << " as " << name;
-            EXPECT_EQ(verdict.label, "pickle") << path << " " << describe(verdict);
-            EXPECT_THAT(verdict.rule, testing::StartsWith("pickle.import."))
-                << path << " " << describe(verdict);
+            EXPECT_EQ(verdict.format, "pickle") << path << " " << describe(verdict);
+            EXPECT_EQ(verdict.label, Label::Malicious) << path << " " << describe(verdict);
+            EXPECT_FALSE(verdict.imports.empty()) << path;
         }
     }
 }
@@ -114,6 +67,7 @@ TEST(Scan, refuses_harmless_pickles_without_calling_them_malicious) {
         const Verdict verdict = scan_file(path);
         EXPECT_EQ(verdict.decision, Decision::Refuse) << path;
         EXPECT_EQ(verdict.rule, "pickle.wrong-format") << path << " " << describe(verdict);
+        EXPECT_EQ(verdict.label, Label::WrongFormat) << path;
     }
 }
 
@@ -146,13 +100,15 @@ TEST(Scan, refuses_archives_for_what_is_in_them) {
     const std::map<std::string, std::pair<std::string, std::string>> expected = {
         {"torch.zip.pt", {"pickle.wrong-format", "archive/data.pkl"}},
         {"torch-hostile-deflated.bin", {"pickle.import.malicious", "archive/data.pkl"}},
-        {"torchscript.pt", {"pickle.wrong-format", "m/constants.pkl"}},
+        {"torchscript.pt", {"format.torchscript", ""}},
         {"pickle-in-text-name.zip", {"pickle.import.malicious", "readme.txt"}},
         {"pickle.tar", {"pickle.import.malicious", "model.json"}},
         {"pickle.tar.gz", {"pickle.wrong-format", "model.pkl"}},
         {"pickle.pkl.gz", {"pickle.import.malicious", "pickle.pkl"}},
         {"pickle.pkl.bz2", {"pickle.import.malicious", "pickle.pkl"}},
         {"pickle.pkl.xz", {"pickle.import.malicious", "pickle.pkl"}},
+        {"pickle.pkl.lzma", {"pickle.import.malicious", "pickle.pkl"}},
+        {"pickle.pkl.zst", {"pickle.import.malicious", "pickle.pkl"}},
         {"zip-in-tar-in-gz.gz", {"pickle.import.malicious", "x/in.zip!/p"}},
         {"keras-lambda.keras", {"keras.lambda", "config.json"}},
         {"keras.keras", {"format.keras", ""}},
@@ -213,7 +169,7 @@ TEST(Scan, flags_what_a_curator_must_see) {
         {"", "model.safetensors", "name.mismatch"},
         {"import torch\n", "modeling.py", "name.code"},
         {"{\"cells\":[]}", "train.ipynb", "name.code"},
-        {"#!/bin/sh\n", "train.sh", "executable.script"},
+        {"#!/bin/sh\n", "train.sh", "code.script"},
         {R"({"auto_map":{"AutoModel":"m.M"}})", "config.json", "json.remote-code"},
         {"<svg><script>1</script></svg>", "a.svg", "svg.script"},
         {"<svg onload=\"x()\"></svg>", "a.svg", "svg.script"},
@@ -410,25 +366,37 @@ TEST(Scan, walks_folders_by_name_and_reports_as_json) {
     write(base / "model/a.safetensors", "cos\nsystem\n(S'id'\ntR.");
     write(base / "model/sub/x.dat", "\x01\x02\xff");
     write(base / "model/odd\xff.txt", "hi\n");
+    write(base / "model/Same.txt", "hi\n");
+    write(base / "model/same.TXT", "hi\n");
     const std::vector<fs::path> paths = {base / "model", base / "model/b.gguf"};
     const auto items = scan_paths(paths);
     ASSERT_TRUE(items);
-    ASSERT_EQ(items->size(), 5U);
+    ASSERT_EQ(items->size(), 7U);
 
-    const auto report = parse_json(render_scan_report(*items));
+    const auto report = parse_json(render_json(render_scan_report(*items)));
     ASSERT_TRUE(report) << report.error().describe();
     EXPECT_EQ((*report)["schema"], "locara.scan/1");
     const Json& files = (*report)["files"];
-    EXPECT_EQ(files[0]["path"], (base / "model/a.safetensors").string());
-    EXPECT_EQ(files[0]["verdict"], "refuse");
-    EXPECT_EQ(files[0]["label"], "pickle");
-    EXPECT_EQ(files[0]["rule"], "pickle.import.malicious");
-    EXPECT_THAT(files[0]["reason"].get<std::string>(), HasSubstr("os.system"));
-    EXPECT_EQ(files[1]["verdict"], "allow");
-    EXPECT_EQ(files[2]["verdict"], "allow");
-    EXPECT_EQ(files[3]["verdict"], "flag");
-    EXPECT_EQ(files[4]["path"], (base / "model/b.gguf").string());
-    EXPECT_EQ(files[4]["scanner"], "locara-formats");
+    EXPECT_EQ(files[0]["path"], (base / "model/Same.txt").string());
+    EXPECT_EQ(files[0]["verdict"], "allow");
+    EXPECT_TRUE(files[0]["offset"].is_null());
+    EXPECT_EQ(files[1]["path"], (base / "model/a.safetensors").string());
+    EXPECT_EQ(files[1]["verdict"], "refuse");
+    EXPECT_EQ(files[1]["label"], "malicious");
+    EXPECT_EQ(files[1]["format"], "pickle");
+    EXPECT_EQ(files[1]["rule"], "pickle.import.malicious");
+    EXPECT_THAT(files[1]["reason"].get<std::string>(), HasSubstr("os.system"));
+    EXPECT_EQ(files[1]["offset"], 0);
+    EXPECT_EQ(files[1]["version"], kScannerVersion);
+    ASSERT_EQ(files[1]["imports"].size(), 1U);
+    EXPECT_EQ(render_json(files[1]["imports"][0]),
+              R"({"module":"os","name":"system","opcode":"GLOBAL","offset":0,"listed":false})");
+    EXPECT_EQ(files[2]["verdict"], "allow"); // b.gguf
+    EXPECT_EQ(files[3]["rule"], "name.hostile");
+    EXPECT_EQ(files[4]["rule"], "name.collision"); // same.TXT
+    EXPECT_EQ(files[5]["verdict"], "flag");
+    EXPECT_EQ(files[6]["path"], (base / "model/b.gguf").string());
+    EXPECT_EQ(files[6]["scanner"], "locara-formats");
 
     const std::vector<fs::path> absent = {base / "nothing"};
     EXPECT_EQ(scan_paths(absent).error().code(), ErrorCode::NotFound);

@@ -3,10 +3,15 @@
 
 #include <locara/base/bytes.hpp>
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <zlib.h>
 
 namespace locara::formats::test {
 
@@ -140,5 +145,115 @@ inline std::string clean_safetensors() {
         R"("b":{"dtype":"BF16","shape":[3],"data_offsets":[16,22]}}   )",
         std::string(22, '\5'));
 }
+
+/// A zip, member after member; enough to be right and to be made wrong.
+struct ZipBuilder {
+    struct Member {
+        std::string name = {};
+        std::string data = {};       ///< As it lies in the file.
+        std::string local_name = {}; ///< Empty: the same.
+        std::uint16_t flags = 0;
+        std::uint16_t method = 0;
+        std::int64_t add_crc = 0;
+        std::string gap = {};                     ///< Bytes before its header.
+        std::optional<std::string> unpacked = {}; ///< Where `data` is packed: what it unpacks to.
+        std::uint64_t mode = 0;                   ///< Of Unix; 0: the writer is not of Unix.
+        std::string extra = {};                   ///< Extra fields of the directory.
+    };
+
+    std::vector<Member> members = {};
+    std::string comment = {};
+    std::uint64_t add_entries = 0;
+
+    static std::uint32_t crc(const std::string& data) {
+        std::uint32_t value = ~0U;
+        for (const char c : data) {
+            value ^= static_cast<unsigned char>(c);
+            for (int i = 0; i < 8; ++i) {
+                value = (value >> 1U) ^ ((value & 1U) != 0 ? 0xEDB88320U : 0U);
+            }
+        }
+        return ~value;
+    }
+
+    std::string build() const {
+        std::string out;
+        std::string directory;
+        const auto u16 = [](std::size_t v) { return le(static_cast<std::uint16_t>(v)); };
+        for (const Member& m : members) {
+            out += m.gap;
+            const std::string& local = m.local_name.empty() ? m.name : m.local_name;
+            const std::string& whole = m.unpacked ? *m.unpacked : m.data;
+            const std::string middle = u16(m.flags) + u16(m.method) + u32(0) +
+                                       u32(crc(whole) + static_cast<std::uint64_t>(m.add_crc)) +
+                                       u32(m.data.size()) + u32(whole.size());
+            directory += "PK\x01\x02" + u16(m.mode == 0 ? 20 : 0x314) + u16(20) + middle +
+                         u16(m.name.size()) + u16(m.extra.size()) + u16(0) + u16(0) + u16(0) +
+                         u32(m.mode << 16U) + u32(out.size()) + m.name + m.extra;
+            out += "PK\x03\x04" + u16(20) + middle + u16(local.size()) + u16(0) + local + m.data;
+        }
+        const std::size_t at = out.size();
+        return out + directory + "PK\x05\x06" + u32(0) + u16(members.size() + add_entries) +
+               u16(members.size() + add_entries) + u32(directory.size()) + u32(at) +
+               u16(comment.size()) + comment;
+    }
+};
+
+/// Bytes packed by zlib: `window_bits` -15 for raw deflate, 15 for zlib, 31 for gzip.
+inline std::string deflate_text(const std::string& text, int window_bits) {
+    z_stream stream{};
+    EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    std::string out(text.size() + text.size() / 100 + 100, '\0');
+    std::string in = text;
+    stream.next_in = reinterpret_cast<Bytef*>(in.data());
+    stream.avail_in = static_cast<uInt>(in.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    out.resize(stream.total_out);
+    deflateEnd(&stream);
+    return out;
+}
+
+/// A tar (ustar), member after member. `type` is that of the header.
+struct TarBuilder {
+    struct Member {
+        std::string name = {};
+        std::string data = {};
+        char type = '0';
+        unsigned mode = 0644;
+    };
+
+    std::vector<Member> members = {};
+
+    static std::string octal(std::uint64_t value, std::size_t width) {
+        std::string out(width, '0');
+        for (std::size_t i = width; i-- > 0; value /= 8) {
+            out[i] = static_cast<char>('0' + value % 8);
+        }
+        return out + '\0';
+    }
+
+    std::string build() const {
+        std::string out;
+        for (const Member& m : members) {
+            std::string header = m.name + std::string(100 - m.name.size(), '\0') +
+                                 octal(m.mode, 7) + octal(0, 7) + octal(0, 7) +
+                                 octal(m.data.size(), 11) + octal(0, 11) + "        " + m.type +
+                                 std::string(100, '\0') +
+                                 std::string("ustar\0"
+                                             "00",
+                                             8);
+            header.resize(512, '\0');
+            std::uint64_t sum = 0;
+            for (const char c : header) {
+                sum += static_cast<unsigned char>(c);
+            }
+            header.replace(148, 7, octal(sum, 6));
+            out += header + m.data + std::string((512 - m.data.size() % 512) % 512, '\0');
+        }
+        return out + std::string(1024, '\0');
+    }
+};
 
 } // namespace locara::formats::test

@@ -17,17 +17,6 @@
 
 namespace locara::formats {
 
-/// What a pickle may take from Python. Module and name are "?" where they are not constants.
-struct PickleImport {
-    std::string module;
-    std::string name;
-    std::string opcode; ///< "GLOBAL", "INST", "STACK_GLOBAL", "EXT1", ...
-    std::uint64_t offset = 0;
-    bool listed = false; ///< On the short list of what harmless weights need.
-
-    bool operator==(const PickleImport&) const = default;
-};
-
 /// How the walk ended.
 enum class PickleEnd {
     Stop,      ///< At least one whole pickle, and the last walk reached the end of the source.
@@ -45,9 +34,10 @@ struct PickleWalk {
     bool binary = false;               ///< Starts with a PROTO opcode (protocol 2 and up).
     bool calls = false;                ///< Called an import that Python could make (REDUCE ...).
     bool unknown_call = false;         ///< Called something else: computed, or of an odd name.
+    bool patches = false;              ///< Set attributes of an import itself (BUILD).
     std::vector<PickleImport> imports; ///< The first 256 distinct ones.
 
-    /// Whether an import is not listed, or not known.
+    /// Whether an import is not listed or not known, or is changed.
     bool suspicious() const;
 };
 
@@ -62,8 +52,7 @@ enum class PickleContext {
     Known,   ///< The bytes are a valid file of another format: only calls count.
 };
 
-/// The Finding for a walk ("pickle.import.malicious", "pickle.import.unknown", "pickle.malformed",
-/// "pickle.wrong-format", "pickle.budget"), or nullopt if the bytes are no pickle.
+/// The Finding for a walk (a rule "pickle.*"), or nullopt if the bytes are no pickle.
 std::optional<Finding> judge_pickle(const PickleWalk& walk, PickleContext context);
 
 } // namespace locara::formats

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <locara/base/file.hpp>
+#include <locara/base/json.hpp>
 #include <locara/formats/byte_source.hpp>
 #include <locara/formats/verdict.hpp>
 
@@ -49,12 +50,15 @@ struct ScanItem {
 };
 
 /// Judges each path; folders are walked to their files, by name, without following symlinks (which
-/// are refused). NotFound if a given path does not exist; everything else is a verdict.
+/// are refused). Below a folder the names count too, as those of one revision: "name.hostile" and
+/// "name.collision". NotFound if a given path does not exist; everything else is a verdict.
 Result<std::vector<ScanItem>> scan_paths(std::span<const std::filesystem::path> paths);
 
-/// The report of `locara scan --json`, one line, schema "locara.scan/1":
-/// {"schema","files":[{"path","verdict","label","rule","reason","offset"?,"member"?,
-/// "scanner","scanner_version"}]}. Paths that are not UTF-8 have their bad bytes replaced.
-std::string render_scan_report(std::span<const ScanItem> items);
+/// The report of `locara scan --json`: {"schema": "locara.scan/1", "files": [{"path", "verdict",
+/// "label", "rule", "reason", "format", "offset", "member", "imports", "scanner", "version"}]}.
+/// "offset" and "member" are null where they do not apply; "imports" lists {"module", "name",
+/// "opcode", "offset", "listed"} of the pickle that decided. Texts that are not UTF-8 have their
+/// bad bytes replaced when the report is rendered.
+Json render_scan_report(std::span<const ScanItem> items);
 
 } // namespace locara::formats

@@ -22,16 +22,19 @@ enum class Kind {
     Bzip2,
     Xz,
     Zstd,
+    Zlib,
+    Lzma, ///< the form older than xz
     Tar,
     SevenZip,
     Rar,
-    OtherArchive, ///< lz4, lzip, cab, ar, cpio, xar, arj, compress
+    OtherArchive, ///< lz4, lzip, cab, ar, cpio, xar, arj, compress and others
     Elf,
     PortableExecutable,
     MachO,
     Script, ///< starts with #!
     PythonBytecode,
     JavaClass,
+    OtherProgram, ///< Windows links, Dalvik, LLVM bitcode, Lua
     Hdf5,
     Onnx,
     SavedModel,
@@ -46,10 +49,12 @@ enum class Kind {
     Audio,
     Video,
     Pdf,
+    Office, ///< OLE compound files: old Office documents, Windows installers
     WebAssembly,
     Svg,
     Json,
-    Text, ///< UTF-8 without NUL
+    Text,       ///< UTF-8 without NUL
+    LegacyText, ///< what else looks like text: Latin-1 and other 8-bit encodings
     Unknown,
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <locara/base/result.hpp>
+#include <locara/formats/rules.hpp>
 
 #include <tl/expected.hpp>
 
@@ -13,22 +14,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace locara::formats {
 
 /// Name and version of the scanner, part of every verdict. The version changes whenever a rule
 /// does, so that a stored verdict tells whether it is worth asking again.
 inline constexpr std::string_view kScannerName = "locara-formats";
-inline constexpr std::string_view kScannerVersion = "1.0.0";
-
-enum class Decision {
-    Allow,  ///< May be listed.
-    Flag,   ///< Kept, but hidden from the catalog until a curator decides. Never loaded.
-    Refuse, ///< Not stored outside quarantine.
-};
-
-/// "allow", "flag" or "refuse", as in JSON.
-std::string_view render(Decision decision);
+inline constexpr std::string_view kScannerVersion = "2.0.0";
 
 /// One rule that a file breaks.
 struct Finding {
@@ -47,17 +40,38 @@ template <class T> using Checked = tl::expected<T, Finding>;
 /// the offset and the rule in its message.
 Error to_error(const Finding& finding);
 
+/// What a pickle may take from Python. Module and name are "?" where they are not constants.
+struct PickleImport {
+    std::string module;
+    std::string name;
+    std::string opcode;       ///< "GLOBAL", "INST", "STACK_GLOBAL", "EXT1", ...
+    std::uint64_t offset = 0; ///< Of that opcode.
+    bool listed = false;      ///< On the short list of what harmless weights need.
+
+    bool operator==(const PickleImport&) const = default;
+};
+
 struct Verdict {
     Decision decision = Decision::Refuse;
-    std::string label;  ///< What the content is: "gguf", "safetensors", "pickle", "text", ...
-    std::string rule;   ///< The deciding rule. For Allow: the check that passed, e.g. "gguf.valid".
+    Label label = Label::Unreadable;
+    std::string format; ///< What the content is: "gguf", "safetensors", "pickle", "text", ...
+    std::string rule;   ///< The deciding rule, of rules(). For Allow: the check that passed.
     std::string reason; ///< One sentence: what was found, what is allowed, what to do.
     std::optional<std::uint64_t> offset; ///< In the file, or in `member` if that is not empty.
-    std::string member;                  ///< Path inside an archive, "a.zip" levels joined by "!/".
+    std::string member;                  ///< Path inside an archive, levels joined by "!/".
+    std::vector<PickleImport> imports;   ///< Of the pickle that decided, else empty.
     std::string scanner{kScannerName};
     std::string scanner_version{kScannerVersion};
 
     bool operator==(const Verdict&) const = default;
 };
+
+/// The verdict on content of this format that breaks (or passes) the Finding's rule. A rule that
+/// is not in the table is refused.
+Verdict make_verdict(std::string format, Finding finding);
+
+/// Whether `a` says something worse than `b`: by decision, then by label, then what is made of
+/// pickles before anything else: no policy may let these pass as merely another format.
+bool is_worse(const Verdict& a, const Verdict& b);
 
 } // namespace locara::formats
