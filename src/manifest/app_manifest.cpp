@@ -245,6 +245,10 @@ Result<AppManifest> AppManifest::parse(std::string_view text) {
             check_path("screenshots[" + std::to_string(i) + "].path", out.screenshots.back().path));
     }
     out.license = json.at("license");
+    LOCARA_CHECK(check_license_text("license", out.license));
+    if (json.contains("terms")) {
+        out.commercial = json.at("terms").at("commercial");
+    }
     out.repository = text_or_empty(json, "repository");
     LOCARA_TRY(out.models, parse_models(json.at("models")));
     LOCARA_TRY(out.entry, parse_entry(json.at("entry"), out.models));
@@ -293,6 +297,9 @@ std::vector<Fact> facts(const AppManifest& manifest) {
         say("models",
             "Uses " + model.id.render() + " on this computer (" + model.task + ").",
             "enforced");
+    }
+    if (!manifest.commercial) {
+        say("license", "No commercial use.", "declared");
     }
     return out;
 }

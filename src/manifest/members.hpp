@@ -2,6 +2,7 @@
 #pragma once
 
 #include <locara/base/json.hpp>
+#include <locara/manifest/license_expression.hpp>
 
 #include <string>
 
@@ -20,6 +21,14 @@ Result<T> parse_member(const Json& object, const char* key, const std::string& w
         return fault(where + key, value.error().message());
     }
     return value;
+}
+
+/// A text that must be a license id or an SPDX expression.
+inline Status check_license_text(const std::string& path, const std::string& text) {
+    if (auto parsed = LicenseExpression::parse(text); !parsed) {
+        return fault(path, parsed.error().message());
+    }
+    return {};
 }
 
 } // namespace locara::manifest

@@ -211,6 +211,19 @@ std::string_view render(FileFormat format) {
     return "";
 }
 
+std::string describe(const LicenseTerms& terms) {
+    std::string out = std::string("commercial use ") + (terms.commercial ? "yes" : "no") +
+                      ", attribution " + (terms.attribution ? "yes" : "no") + ", passing on " +
+                      (terms.redistribution ? "yes" : "no") + ", field limits ";
+    if (terms.use_restrictions.empty()) {
+        out += "none";
+    }
+    for (std::size_t i = 0; i < terms.use_restrictions.size(); ++i) {
+        out += (i == 0 ? "" : "; ") + terms.use_restrictions[i];
+    }
+    return out + (terms.gated ? ", gated at its source" : "");
+}
+
 std::uint64_t Variant::download_bytes() const {
     std::uint64_t sum = 0;
     for (const auto& file : files) {
@@ -254,17 +267,26 @@ Result<ModelManifest> ModelManifest::parse(std::string_view text) {
     out.default_variant = json.at("default");
     LOCARA_CHECK(check_variants(out));
     for (const auto& one : json.at("lineage")) {
-        out.lineage.push_back({one.at("repo"), one.at("revision"), one.at("relation")});
+        out.lineage.push_back({one.at("repo"),
+                               one.at("revision"),
+                               one.at("relation"),
+                               optional_value<std::string>(one, "license").value_or("")});
+        if (const auto& id = out.lineage.back().license; !id.empty()) {
+            LOCARA_CHECK(check_license_text(
+                "lineage[" + std::to_string(out.lineage.size() - 1) + "].license", id));
+        }
     }
     const auto& license = json.at("license");
     const auto& terms = license.at("terms");
     out.license = {license.at("id"),
                    license.at("url"),
+                   optional_value<std::string>(license, "text_sha256").value_or(""),
                    {terms.at("commercial"),
                     terms.at("redistribution"),
                     terms.at("attribution"),
                     terms.at("use_restrictions").get<std::vector<std::string>>(),
                     terms.at("gated")}};
+    LOCARA_CHECK(check_license_text("license.id", out.license.id));
     LOCARA_TRY(out.chat_template, optional_digest(json, "chat_template"));
     LOCARA_TRY(out.tokenizer, optional_digest(json, "tokenizer"));
     if (json.contains("recommended")) {

@@ -48,6 +48,8 @@ TEST(AppManifest, errors_name_path_rule_found_and_fix) {
     const auto digest = "sha256:" + std::string(64, 'a');
     mistakes.set("/license", "");
     mistakes.set("/licence", R"("MIT")");
+    mistakes.set("/license", R"("MIT AND")");
+    mistakes.set("/terms", "{}");
     mistakes.set("/id", R"("Locara/QuickAdd")");
     mistakes.set("/id", R"("lo/quick-add")");
     mistakes.set("/version", R"("1.0")");

@@ -1,6 +1,5 @@
 #include "samples.hpp"
 
-#include <locara/manifest/license.hpp>
 #include <locara/manifest/verified.hpp>
 #include <locara/test_support/golden.hpp>
 
@@ -32,6 +31,7 @@ TEST(ModelManifest, reads_every_field) {
     EXPECT_FALSE(model->recommended.top_p);
     EXPECT_EQ(model->validation->probes[0].messages[0].content, "call mom");
     EXPECT_FALSE(model->license.terms.needs_consent());
+    EXPECT_EQ(model->license.text_sha256, "");
     EXPECT_EQ(model->find_variant("q4"), nullptr);
 }
 
@@ -48,6 +48,14 @@ TEST(ModelManifest, errors_name_path_rule_found_and_fix) {
     mistakes.set("/validation/results/passed", "2");
     mistakes.set("/recommended/temprature", "1");
     mistakes.set("/license/terms/gated", "");
+    mistakes.set("/license/id", R"("MIT or later")");
+    mistakes.set("/license/text_sha256", R"("00")");
+    Json with_base = sample_model();
+    with_base["lineage"] = {{{"repo", "acme/base"},
+                             {"revision", "0123456789abcdef0123456789abcdef01234567"},
+                             {"relation", "finetune"},
+                             {"license", "(MIT"}}};
+    mistakes.add("a base whose license is no expression", with_base);
     Json json = sample_model();
     json["variants"].push_back(json["variants"][0]);
     mistakes.add("a variant twice", json);
@@ -72,23 +80,6 @@ TEST(ModelManifest, nulls_and_absent_optional_keys_are_the_same) {
                   j["variants"][0]["files"][0].erase("xet_hash");
               }),
               "");
-}
-
-TEST(License, knows_ids_in_both_spellings) {
-    ASSERT_NE(find_license("apache-2.0"), nullptr);
-    EXPECT_EQ(find_license("Apache-2.0")->name, "Apache License 2.0");
-    EXPECT_TRUE(find_license("gemma")->use_restrictions);
-    EXPECT_EQ(find_license("my-own"), nullptr);
-}
-
-TEST(License, reports_terms_that_claim_more_freedom_than_the_license_gives) {
-    EXPECT_THAT(check_license({"CC-BY-NC-4.0", "", {true, true, true, {}, false}}),
-                ElementsAre(HasSubstr("does not allow commercial use")));
-    EXPECT_THAT(check_license({"llama3", "", {true, true, true, {}, false}}),
-                ElementsAre(HasSubstr("use_restrictions")));
-    EXPECT_TRUE(check_license({"MIT", "", {true, true, true, {}, false}}).empty());
-    EXPECT_EQ(describe(LicenseTerms{true, true, true, {}, false}),
-              "commercial use yes, attribution yes, passing on yes, field limits none");
 }
 
 } // namespace

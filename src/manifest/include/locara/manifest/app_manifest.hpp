@@ -67,7 +67,8 @@ struct AppManifest {
     std::vector<std::string> tags;
     std::string icon; ///< Empty if none.
     std::vector<Screenshot> screenshots;
-    std::string license;
+    std::string license;    ///< Id or SPDX expression; parses as LicenseExpression.
+    bool commercial = true; ///< False: its license or those of its models forbid commercial use.
     std::string repository; ///< Empty if none.
     Entry entry;
     Capabilities capabilities;
@@ -88,9 +89,10 @@ struct AppManifest {
 
 /// One thing an app may or may not do, in plain words.
 struct Fact {
-    std::string subject; ///< "network", "files", "save", "devices", "background", "models".
-    std::string text;    ///< "No network."
-    std::string mark;    ///< "enforced", "measured" or "declared".
+    std::string
+        subject;      ///< "network", "files", "save", "devices", "background", "models", "license".
+    std::string text; ///< "No network."
+    std::string mark; ///< "enforced", "measured" or "declared".
 };
 
 /// The facts of an app, worst news first inside each subject, in a fixed order of subjects. The

@@ -66,6 +66,7 @@ struct Ancestor {
     std::string repo;
     std::string revision;
     std::string relation; ///< "finetune", "quantized", "merge" or "adapter".
+    std::string license;  ///< Id or SPDX expression; empty if the manifest does not say.
 };
 
 struct LicenseTerms {
@@ -75,13 +76,18 @@ struct LicenseTerms {
     std::vector<std::string> use_restrictions;
     bool gated = false;
 
-    /// Whether a person must accept them by name before an install.
+    /// Whether these alone must be accepted by name; the whole derivation may ask for more
+    /// (EffectiveLicense::to_accept).
     bool needs_consent() const { return !commercial || !use_restrictions.empty() || gated; }
 };
 
+/// "commercial use yes, attribution yes, passing on yes, field limits none".
+std::string describe(const LicenseTerms& terms);
+
 struct ModelLicense {
-    std::string id;
+    std::string id; ///< Id or SPDX expression; parses as LicenseExpression.
     std::string url;
+    std::string text_sha256; ///< Of the text at `url` as it was read; may be empty.
     LicenseTerms terms;
 };
 

@@ -1,0 +1,444 @@
+#include <locara/base/json.hpp>
+#include <locara/manifest/effective_license.hpp>
+#include <locara/manifest/license_expression.hpp>
+
+#include <algorithm>
+
+namespace locara::manifest {
+
+namespace {
+
+/// A license that must be followed, of one place in the derivation.
+struct Leaf {
+    std::string id;
+    const License* license = nullptr; ///< Null: the table does not know it.
+
+    Answer answer(FactKind kind) const {
+        return license == nullptr ? Answer::Unknown : license->fact(kind).answer;
+    }
+
+    bool needs_consent() const {
+        return strictness(FactKind::CommercialUse, answer(FactKind::CommercialUse)) > 0 ||
+               strictness(FactKind::UseRestrictions, answer(FactKind::UseRestrictions)) > 0;
+    }
+};
+
+struct Place {
+    std::string from;
+    std::string relation; ///< Empty for the model itself.
+    std::vector<Leaf> leaves;
+};
+
+const License* find_leaf(const std::string& id) {
+    const auto* license = find_license(id);
+    if (license == nullptr && id.ends_with('+')) {
+        // "GPL-2.0+": this version or a later one; what this version says is what is known.
+        license = find_license(std::string_view(id).substr(0, id.size() - 1));
+    }
+    return license;
+}
+
+/// How much a choice restricts; of an OR the one that restricts least is taken.
+int weigh(const std::vector<Leaf>& leaves) {
+    constexpr std::array<int, kTextFacts> kWeights = {100, 50, 50, 1, 10, 20};
+    int sum = 0;
+    for (std::size_t i = 0; i < kTextFacts; ++i) {
+        int worst = 0;
+        for (const auto& leaf : leaves) {
+            worst = std::max(worst, strictness(kFactKinds[i], leaf.answer(kFactKinds[i])));
+        }
+        // Unknown is no better than restricted.
+        sum += worst > 0 ? kWeights[i] : 0;
+    }
+    return sum;
+}
+
+/// Every license that must be followed. An exception (WITH) only adds permissions, so that leaving
+/// it out is on the safe side.
+std::vector<Leaf> resolve(const LicenseExpression& expression) {
+    if (expression.kind == LicenseExpression::Kind::Id) {
+        return {{expression.id, find_leaf(expression.id)}};
+    }
+    std::vector<Leaf> out;
+    bool first = true;
+    for (const auto& part : expression.parts) {
+        auto leaves = resolve(part);
+        if (expression.kind == LicenseExpression::Kind::And) {
+            std::move(leaves.begin(), leaves.end(), std::back_inserter(out));
+        } else if (first || weigh(leaves) < weigh(out)) {
+            out = std::move(leaves);
+        }
+        first = false;
+    }
+    return out;
+}
+
+std::vector<Leaf> resolve(const std::string& text) {
+    if (text.empty()) {
+        return {{"unknown", nullptr}};
+    }
+    const auto expression = LicenseExpression::parse(text);
+    return expression ? resolve(*expression) : std::vector<Leaf>{{text, nullptr}};
+}
+
+std::vector<Place> places_of(const ModelManifest& model) {
+    std::vector<Place> places = {{model.id.render(), "", resolve(model.license.id)}};
+    for (const auto& ancestor : model.lineage) {
+        places.push_back({ancestor.repo + " (" + ancestor.relation + ")",
+                          ancestor.relation,
+                          resolve(ancestor.license)});
+    }
+    return places;
+}
+
+void take_stricter(EffectiveFact& fact, FactKind kind, EffectiveFact other) {
+    if (fact.from.empty() || strictness(kind, other.answer) > strictness(kind, fact.answer)) {
+        fact = std::move(other);
+    }
+}
+
+std::string words_of(FactKind kind) {
+    switch (kind) {
+    case FactKind::CommercialUse:
+        return "commercial use";
+    case FactKind::Redistribution:
+        return "passing on";
+    case FactKind::UseRestrictions:
+        return "field limits";
+    case FactKind::Derivatives:
+    case FactKind::Attribution:
+    case FactKind::ShareAlike:
+    case FactKind::Gated:
+        break;
+    }
+    return std::string(render(kind));
+}
+
+std::string join(const std::vector<std::string>& words) {
+    std::string out;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        out += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+    }
+    return out;
+}
+
+/// What the manifest declares of its own license, where that is stricter than the text.
+void take_declared(EffectiveLicense& out, const ModelManifest& model) {
+    const auto& terms = model.license.terms;
+    const auto take = [&](FactKind kind, Answer answer) {
+        take_stricter(out.facts[static_cast<std::size_t>(kind)],
+                      kind,
+                      {answer, model.license.id, "as its manifest declares", model.id.render()});
+    };
+    if (!terms.commercial) {
+        take(FactKind::CommercialUse, Answer::No);
+    }
+    if (!terms.redistribution) {
+        take(FactKind::Redistribution, Answer::No);
+    }
+    if (terms.attribution) {
+        take(FactKind::Attribution, Answer::Yes);
+    }
+    if (!terms.use_restrictions.empty()) {
+        take(FactKind::UseRestrictions, Answer::Yes);
+    }
+    take(FactKind::Gated, terms.gated ? Answer::Yes : Answer::No);
+    out.use_restrictions = terms.use_restrictions;
+}
+
+/// The manifest's own terms against the text of its own license.
+void find_declared_conflicts(EffectiveLicense& out, const ModelManifest& model, const Place& own) {
+    const auto& terms = model.license.terms;
+    const auto any = [&](FactKind kind, Answer answer) {
+        return std::any_of(own.leaves.begin(), own.leaves.end(), [&](const auto& leaf) {
+            return leaf.license != nullptr && leaf.answer(kind) == answer;
+        });
+    };
+    const auto tell = [&](const char* member, const std::string& text) {
+        out.conflicts.push_back(std::string("license.terms.") + member + ": " + text);
+    };
+    if (terms.commercial && any(FactKind::CommercialUse, Answer::No)) {
+        tell("commercial", "says yes, but " + model.license.id + " does not allow commercial use");
+    }
+    if (terms.redistribution && any(FactKind::Redistribution, Answer::No)) {
+        tell("redistribution", "says yes, but " + model.license.id + " does not allow it");
+    }
+    if (!terms.attribution && any(FactKind::Attribution, Answer::Yes)) {
+        tell("attribution", "says no, but " + model.license.id + " asks for it");
+    }
+    if (terms.use_restrictions.empty() && any(FactKind::UseRestrictions, Answer::Yes)) {
+        tell("use_restrictions",
+             "is empty, but " + model.license.id + " forbids some uses; list them");
+    }
+}
+
+std::string names_of(const std::vector<Leaf>& leaves) {
+    std::vector<std::string> names;
+    for (const auto& leaf : leaves) {
+        names.push_back(leaf.id);
+    }
+    return join(names);
+}
+
+Answer strictest(const std::vector<Leaf>& leaves, FactKind kind) {
+    Answer out = leaves.front().answer(kind);
+    for (const auto& leaf : leaves) {
+        if (strictness(kind, leaf.answer(kind)) > strictness(kind, out)) {
+            out = leaf.answer(kind);
+        }
+    }
+    return out;
+}
+
+/// "card says MIT, its base is llama3: attribution and field limits remain".
+void find_promise_conflict(EffectiveLicense& out, const Place& own, const Place& base) {
+    std::vector<std::string> remain;
+    std::vector<std::string> unknown;
+    for (std::size_t i = 0; i < kTextFacts; ++i) {
+        const auto kind = kFactKinds[i];
+        const auto theirs = strictest(base.leaves, kind);
+        if (strictness(kind, theirs) <= strictness(kind, strictest(own.leaves, kind))) {
+            continue;
+        }
+        const bool permission = kind == FactKind::CommercialUse ||
+                                kind == FactKind::Redistribution || kind == FactKind::Derivatives;
+        if (theirs == Answer::Unknown) {
+            unknown.push_back(words_of(kind));
+        } else {
+            remain.push_back((permission ? "no " : "") + words_of(kind));
+        }
+    }
+    const std::string start =
+        "the card says " + names_of(own.leaves) + ", but " + base.from + " is under ";
+    if (!remain.empty()) {
+        out.conflicts.push_back(start + names_of(base.leaves) +
+                                ", of which this stays in force: " + join(remain));
+    }
+    if (!unknown.empty()) {
+        out.conflicts.push_back("the card says " + names_of(own.leaves) +
+                                ", but of the license of " + base.from + " (" +
+                                names_of(base.leaves) + ") nothing is known as to " +
+                                join(unknown) + ": taken as restricted");
+    }
+}
+
+/// Whether `other` may not be put on what is made from something under the share-alike `leaf`.
+bool clashes(const Leaf& leaf, const Leaf& other) {
+    if (leaf.license == other.license || other.license == nullptr) {
+        return false;
+    }
+    for (const auto kind :
+         {FactKind::CommercialUse, FactKind::Derivatives, FactKind::UseRestrictions}) {
+        if (strictness(kind, other.answer(kind)) == 2 && strictness(kind, leaf.answer(kind)) < 2) {
+            return true;
+        }
+    }
+    return other.answer(FactKind::ShareAlike) == Answer::Yes;
+}
+
+void find_share_alike_conflicts(EffectiveLicense& out, const std::vector<Place>& places) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        for (const auto& leaf : places[i].leaves) {
+            if (leaf.answer(FactKind::ShareAlike) != Answer::Yes) {
+                continue;
+            }
+            for (std::size_t k = 0; k < places.size(); ++k) {
+                for (const auto& other : places[k].leaves) {
+                    // Two share-alikes that exclude each other are told once.
+                    const bool told = k < i && other.answer(FactKind::ShareAlike) == Answer::Yes;
+                    if (!told && clashes(leaf, other)) {
+                        out.conflicts.push_back(
+                            leaf.id + " of " + places[i].from +
+                            " wants what is made from it under the same license, but " + other.id +
+                            " of " + places[k].from +
+                            " sets other terms: both cannot be followed when it is passed on");
+                    }
+                }
+            }
+        }
+    }
+}
+
+void find_conflicts(EffectiveLicense& out,
+                    const ModelManifest& model,
+                    const std::vector<Place>& places) {
+    const auto& own = places.front();
+    for (const auto& place : places) {
+        for (const auto& leaf : place.leaves) {
+            if (leaf.license == nullptr || leaf.license->is_unknown()) {
+                out.conflicts.push_back("nothing is known of the license \"" + leaf.id + "\" of " +
+                                        place.from + ": it is taken as the strictest");
+            }
+        }
+    }
+    find_declared_conflicts(out, model, own);
+    for (auto base = places.begin() + 1; base != places.end(); ++base) {
+        find_promise_conflict(out, own, *base);
+        for (const auto& leaf : base->leaves) {
+            if (leaf.answer(FactKind::Derivatives) == Answer::No) {
+                out.conflicts.push_back(leaf.id + " of " + base->from +
+                                        " lets nobody pass on what is made from it; this model is");
+            }
+        }
+    }
+    find_share_alike_conflicts(out, places);
+}
+
+void add_terms_to_accept(EffectiveLicense& out,
+                         const ModelManifest& model,
+                         const std::vector<Place>& places) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const bool own = i == 0;
+        const auto& declared = model.license.terms;
+        for (const auto& leaf : places[i].leaves) {
+            if (!leaf.needs_consent() && !(own && declared.needs_consent())) {
+                continue;
+            }
+            LicenseTermsToAccept one;
+            one.id = leaf.id;
+            one.url = own                       ? model.license.url
+                      : leaf.license == nullptr ? ""
+                                                : std::string(leaf.license->url);
+            one.text_sha256 = own ? model.license.text_sha256 : "";
+            for (const auto kind : kFactKinds) {
+                EffectiveFact fact;
+                if (kind != FactKind::Gated) {
+                    fact = {leaf.answer(kind),
+                            leaf.id,
+                            std::string(leaf.license == nullptr ? std::string_view()
+                                                                : leaf.license->fact(kind).clause),
+                            ""};
+                }
+                if (own && kind == FactKind::CommercialUse && !declared.commercial) {
+                    fact.answer = Answer::No;
+                }
+                if (own && kind == FactKind::UseRestrictions &&
+                    !declared.use_restrictions.empty()) {
+                    fact.answer = Answer::Yes;
+                }
+                if (kind == FactKind::Gated) {
+                    fact.answer = own && declared.gated ? Answer::Yes : Answer::No;
+                }
+                if (strictness(kind, fact.answer) > 0) {
+                    one.terms.push_back(describe(kind, fact));
+                }
+            }
+            if (own) {
+                for (const auto& limit : declared.use_restrictions) {
+                    one.terms.push_back("forbidden: " + limit);
+                }
+            }
+            const auto same =
+                std::find_if(out.to_accept.begin(), out.to_accept.end(), [&](const auto& other) {
+                    return other.id == one.id && other.terms == one.terms && other.url == one.url;
+                });
+            if (same == out.to_accept.end()) {
+                one.from = {places[i].from};
+                out.to_accept.push_back(std::move(one));
+            } else {
+                same->from.push_back(places[i].from);
+            }
+        }
+    }
+}
+
+} // namespace
+
+crypto::Sha256Digest LicenseTermsToAccept::digest() const {
+    const Json json = {{"id", id}, {"url", url}, {"text_sha256", text_sha256}, {"terms", terms}};
+    return crypto::sha256(as_bytes(render_json(json)));
+}
+
+bool EffectiveLicense::has_unknown() const {
+    return std::any_of(
+        facts.begin(), facts.end(), [](const auto& one) { return one.answer == Answer::Unknown; });
+}
+
+EffectiveLicense effective_license(const ModelManifest& model) {
+    const auto places = places_of(model);
+    EffectiveLicense out;
+    for (const auto& place : places) {
+        for (const auto& leaf : place.leaves) {
+            if (std::find(out.licenses.begin(), out.licenses.end(), leaf.id) ==
+                out.licenses.end()) {
+                out.licenses.push_back(leaf.id);
+            }
+            for (std::size_t i = 0; i < kTextFacts; ++i) {
+                const auto kind = kFactKinds[i];
+                take_stricter(
+                    out.facts[i],
+                    kind,
+                    {leaf.answer(kind),
+                     leaf.id,
+                     std::string(leaf.license == nullptr ? std::string_view()
+                                                         : leaf.license->fact(kind).clause),
+                     place.from});
+            }
+        }
+    }
+    take_declared(out, model);
+    find_conflicts(out, model, places);
+    add_terms_to_accept(out, model, places);
+    return out;
+}
+
+std::string describe(FactKind kind, const EffectiveFact& fact) {
+    std::string out = words_of(kind) + " " + std::string(render(fact.answer));
+    std::string source = fact.license;
+    for (const auto& [text, separator] :
+         {std::pair(fact.clause, ", "), std::pair(fact.from, "; ")}) {
+        if (!text.empty()) {
+            source += (source.empty() ? "" : separator) + text;
+        }
+    }
+    return out + (source.empty() ? "" : " (" + source + ")");
+}
+
+std::string describe(const EffectiveLicense& license) {
+    std::string out;
+    for (const auto kind : kFactKinds) {
+        const auto answer = license.fact(kind).answer;
+        if (kind == FactKind::Gated) {
+            out += answer == Answer::Yes ? ", gated at its source" : "";
+            continue;
+        }
+        out += (out.empty() ? "" : ", ") + words_of(kind) + " ";
+        if (kind != FactKind::UseRestrictions || answer == Answer::Unknown) {
+            out += render(answer);
+        } else if (answer == Answer::No) {
+            out += "none";
+        } else if (license.use_restrictions.empty()) {
+            out += "as " + license.fact(kind).license + " says";
+        }
+        if (kind == FactKind::UseRestrictions) {
+            for (std::size_t i = 0; i < license.use_restrictions.size(); ++i) {
+                out += (i == 0 ? "" : "; ") + license.use_restrictions[i];
+            }
+        }
+    }
+    return out;
+}
+
+std::vector<std::string> check_app_license(const AppManifest& app,
+                                           const std::vector<AppModelLicense>& models) {
+    std::vector<std::string> out;
+    if (!app.commercial) {
+        return out;
+    }
+    const auto tell = [&](const std::string& why) {
+        out.push_back("terms.commercial: must be there and false: " + why);
+    };
+    const auto own = resolve(app.license);
+    if (strictest(own, FactKind::CommercialUse) == Answer::No) {
+        tell("the app's own license " + app.license + " forbids commercial use");
+    }
+    for (const auto& model : models) {
+        if (model.license.restricts(FactKind::CommercialUse)) {
+            tell("role " + model.role + ", model " + model.model.render() + ": " +
+                 describe(FactKind::CommercialUse, model.license.fact(FactKind::CommercialUse)));
+        }
+    }
+    return out;
+}
+
+} // namespace locara::manifest
