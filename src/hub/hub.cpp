@@ -198,12 +198,10 @@ Result<SeedReport> Hub::take_seed(const fs::path& folder) {
     if (before && *before == note) {
         return SeedReport{};
     }
-    std::vector<crypto::Sha256Digest> known;
+    std::vector<std::string> known;
     for (const catalog::Target& target : state.repository.targets()) {
-        const auto hash = target.hashes.find("sha256");
-        if (target.role == "models" && hash != target.hashes.end()) {
-            LOCARA_TRY(const auto parsed, crypto::Sha256Digest::parse(hash->second));
-            known.push_back(parsed);
+        if (target.role == "models") {
+            LOCARA_TRY(known.emplace_back(), read_target(state.tree(), target));
         }
     }
     LOCARA_TRY(const TempFolder scratch, TempFolder::create(state.data, ".seed-"));
@@ -318,7 +316,8 @@ Result<Page> Hub::State::make_page() const {
                          app.name,
                          app.description,
                          app.license,
-                         app.models.empty() ? "" : app.models.front().id.render()}};
+                         app.models.empty() ? "" : app.models.front().id.render(),
+                         app.commercial}};
             }
         } else if (target.role == "models" && json) {
             LOCARA_TRY(const std::string text, read_target(tree(), target));

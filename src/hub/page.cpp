@@ -68,7 +68,8 @@ RenderedPage render_page(const Page& page) {
                      app.id,
                      app.version,
                      app.description,
-                     "License " + app.license + (app.model.empty() ? "" : ", runs " + app.model));
+                     "License " + app.license + (app.commercial ? "" : ", no commercial use") +
+                         (app.model.empty() ? "" : ", runs " + app.model));
     }
     html += page.apps.empty() ? "" : "</ul>\n";
     html += "<h2>Models</h2>\n";

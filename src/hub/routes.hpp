@@ -93,6 +93,7 @@ inline constexpr std::size_t kApiRevisionAt = 5;
 /// One line of the front page.
 struct PageApp {
     std::string id, version, name, description, license, model;
+    bool commercial = true;
 };
 
 struct PageModel {

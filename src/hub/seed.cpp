@@ -6,9 +6,11 @@
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
+#include <locara/manifest/effective_license.hpp>
 #include <locara/manifest/model_manifest.hpp>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <system_error>
 
@@ -202,9 +204,22 @@ Result<SeedModel> read_model(const fs::path& folder) {
                      std::move(pin)};
 }
 
+/// What an app must know of a model that it pins.
+struct ModelTerms {
+    manifest::ModelId id;
+    manifest::EffectiveLicense license;
+};
+
+Status add_terms(std::map<crypto::Sha256Digest, ModelTerms>& manifests, const std::string& bytes) {
+    LOCARA_TRY(const auto model, manifest::ModelManifest::parse(bytes));
+    manifests.insert_or_assign(crypto::sha256(as_bytes(bytes)),
+                               ModelTerms{model.id, manifest::effective_license(model)});
+    return {};
+}
+
 Result<SeedApp> read_app(const fs::path& folder,
                          const fs::path& archive,
-                         const std::set<crypto::Sha256Digest>& manifests) {
+                         const std::map<crypto::Sha256Digest, ModelTerms>& manifests) {
     const fs::path where = folder / "locara.json";
     LOCARA_TRY(const std::vector<FoundFile> files, walk(folder));
     for (const FoundFile& file : files) {
@@ -216,13 +231,14 @@ Result<SeedApp> read_app(const fs::path& folder,
     LOCARA_TRY(
         const auto app,
         manifest::AppManifest::parse(packed.manifest_json).context("reading " + where.string()));
+    std::vector<manifest::AppModelLicense> licenses;
     for (const manifest::ModelNeed& need : app.models) {
         std::vector<crypto::Sha256Digest> pins = need.fallbacks;
         pins.insert(pins.begin(), need.manifest);
         for (const crypto::Sha256Digest& pin : pins) {
             if (manifests.count(pin) == 0) {
                 std::string known;
-                for (const auto& digest : manifests) {
+                for (const auto& [digest, terms] : manifests) {
                     known += (known.empty() ? "sha256:" : ", sha256:") + digest.render();
                 }
                 return Error(ErrorCode::Corrupt,
@@ -231,7 +247,13 @@ Result<SeedApp> read_app(const fs::path& folder,
                                  (known.empty() ? "none" : known) +
                                  "; put one of these there, after locara-hub pin");
             }
+            const ModelTerms& terms = manifests.at(pin);
+            licenses.push_back({need.role, terms.id, terms.license});
         }
+    }
+    // Fallbacks count: whoever installs the app may get one.
+    if (const auto faults = manifest::check_app_license(app, licenses); !faults.empty()) {
+        return Error(ErrorCode::Refused, where.string() + ": " + faults.front());
     }
     LOCARA_TRY(std::string entry,
                manifest::AppEntry::render(
@@ -376,9 +398,12 @@ Result<crypto::Sha256Digest> digest_seed(const fs::path& seed) {
 
 Result<Seed> read_seed(const fs::path& seed,
                        const fs::path& scratch,
-                       const std::vector<crypto::Sha256Digest>& known_manifests) {
+                       const std::vector<std::string>& known_manifests) {
     Seed out;
-    std::set<crypto::Sha256Digest> manifests(known_manifests.begin(), known_manifests.end());
+    std::map<crypto::Sha256Digest, ModelTerms> manifests;
+    for (const std::string& bytes : known_manifests) {
+        LOCARA_CHECK(add_terms(manifests, bytes));
+    }
     std::set<std::string> taken;
     LOCARA_TRY(const auto models, folders_of(seed / "models"));
     for (const fs::path& folder : models) {
@@ -388,7 +413,7 @@ Result<Seed> read_seed(const fs::path& seed,
                          folder.string() + " publishes " + model.target + " from " + model.repo +
                              ", which another folder of this seed does too");
         }
-        manifests.insert(crypto::sha256(as_bytes(model.manifest)));
+        LOCARA_CHECK(add_terms(manifests, model.manifest));
         out.models.push_back(std::move(model));
     }
     LOCARA_TRY(const auto apps, folders_of(seed / "apps"));

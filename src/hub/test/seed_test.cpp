@@ -62,6 +62,24 @@ TEST_F(SeedTest, pin_says_whether_the_manifest_is_right_already) {
     EXPECT_TRUE(pin_manifest(seed_.model())->changed);
 }
 
+TEST_F(SeedTest, refuses_an_app_that_hides_what_its_model_forbids) {
+    const auto manifest = seed_.model() / "manifest.json";
+    Json model = Json::parse(*read_file(manifest, 1U << 20U));
+    model["license"]["id"] = "CC-BY-NC-4.0";
+    test::write(manifest, model.dump(2));
+    seed_.pin();
+    const Error error = refusal();
+    EXPECT_EQ(error.code(), ErrorCode::Refused);
+    EXPECT_THAT(error.describe(),
+                HasSubstr("locara.json: terms.commercial: must be there and false: role text, "
+                          "model locara/tiny: commercial use no (CC-BY-NC-4.0, 2(a)(1); "
+                          "locara/tiny)"));
+    Json app = Json::parse(*read_file(seed_.app() / "locara.json", 1U << 20U));
+    app["terms"] = {{"commercial", false}};
+    test::write(seed_.app() / "locara.json", app.dump(2));
+    EXPECT_EQ(refusal().message(), "");
+}
+
 TEST_F(SeedTest, refuses_a_wrong_hash_with_both) {
     seed_.change_manifest(
         [](Json& j) { j["variants"][0]["files"][0]["sha256"] = std::string(64, '0'); });

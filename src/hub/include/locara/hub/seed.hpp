@@ -82,12 +82,13 @@ struct Seed {
 /// folder.
 Result<crypto::Sha256Digest> digest_seed(const std::filesystem::path& seed);
 
-/// Checks a whole seed. `known_manifests` are digests of model manifests that apps may pin besides
+/// Checks a whole seed. `known_manifests` are model manifests that apps may pin besides
 /// those of the seed; bundles are packed into `scratch`. Errors, each with the file and with what
 /// was found and expected: as pin_model and pack_bundle; Corrupt when a manifest's revision, sizes
-/// or hashes are not those of the files, or an app pins a manifest that nobody has.
+/// or hashes are not those of the files, or an app pins a manifest that nobody has; Refused when an
+/// app does not say what the licenses of its models forbid.
 Result<Seed> read_seed(const std::filesystem::path& seed,
                        const std::filesystem::path& scratch,
-                       const std::vector<crypto::Sha256Digest>& known_manifests);
+                       const std::vector<std::string>& known_manifests);
 
 } // namespace locara::hub
