@@ -1,5 +1,7 @@
-// Model manifests from strangers. What parses has a default variant, and paths that are safe.
+// Model manifests from strangers. What parses has a default variant, paths that are safe, and an
+// effective license each of whose facts comes from somewhere.
 #include <locara/base/path.hpp>
+#include <locara/manifest/effective_license.hpp>
 #include <locara/manifest/verified.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -15,6 +17,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const auto& file : variant.files) {
             LOCARA_ASSERT(validate_path(file.path));
         }
+    }
+    const auto license = manifest::effective_license(*parsed);
+    LOCARA_ASSERT(!license.licenses.empty());
+    for (const auto kind : manifest::kFactKinds) {
+        LOCARA_ASSERT(!license.fact(kind).from.empty());
     }
     const auto digest = crypto::sha256(as_bytes(text));
     LOCARA_ASSERT(manifest::VerifiedModelManifest::verify(std::string(text), digest));
