@@ -16,11 +16,13 @@ Json app_json(const manifest::AppManifest& app) {
             {"category", app.category},
             {"kind", manifest::render(app.entry.kind)},
             {"license", app.license},
+            {"commercial", app.commercial},
             {"network", app.capabilities.net}};
 }
 
 std::string render_card(const manifest::AppManifest& app,
                         const std::vector<runtime::PlannedModel>& models,
+                        const std::vector<runtime::Receipt>& receipts,
                         const Style& style) {
     std::string out = style.paint(Tone::Heading, clean(app.name)) + "  " + app.id.render() + " " +
                       app.version.render() + "  (" + std::string(manifest::render(app.entry.kind)) +
@@ -37,14 +39,33 @@ std::string render_card(const manifest::AppManifest& app,
                "): " + manifest.source.repo + "@" + manifest.source.revision.substr(0, 12) + ", " +
                model.get_variant().quantization + ", " +
                render_size(model.get_variant().download_bytes()) + "\n";
-        out += pad("", 11) + clean(manifest.license.id) + ": " +
-               clean(manifest::describe(manifest.license.terms)) + "\n";
+        const auto license = model.get_license();
+        std::string ids;
+        for (const auto& id : license.licenses) {
+            ids += (ids.empty() ? "" : ", ") + id;
+        }
+        out += pad("", 11) + clean(ids) + ": " + clean(manifest::describe(license)) + "\n";
+        for (const auto kind : manifest::kFactKinds) {
+            // Where a limit comes from, if not from the model's own card.
+            const auto& fact = license.fact(kind);
+            if (license.restricts(kind) && fact.from != manifest.id.render()) {
+                out += pad("", 11) + clean(manifest::describe(kind, fact)) + "\n";
+            }
+        }
+        for (const auto& conflict : license.conflicts) {
+            out +=
+                pad("", 11) + style.paint(Tone::Notice, "conflict") + " " + clean(conflict) + "\n";
+        }
         if (const auto& quality = model.get_variant().quality) {
             std::string value = std::to_string(quality->value);
             value.erase(value.find_last_not_of('0') + 1);
             out += pad("", 11) + clean(quality->metric) + " " + value + " (" + clean(quality->how) +
                    ")  [measured]\n";
         }
+    }
+    for (const auto& receipt : receipts) {
+        out += pad("accepted", 11) + clean(receipt.license) + " on " + receipt.when + " (" +
+               std::string(runtime::render(receipt.by)) + ")\n";
     }
     if (!app.repository.empty()) {
         out += pad("source", 11) + clean(app.repository) + "\n";
@@ -56,14 +77,18 @@ std::string render_card(const manifest::AppManifest& app,
 Result<int>
 show_installed(Context& context, runtime::Installer& installer, const manifest::AppId& id) {
     LOCARA_TRY(const auto entry, installer.get(id));
+    // A card is worth showing although its models' manifests are broken; `verify` says so.
+    const auto read = installer.receipts(entry);
+    const auto receipts = read ? *read : std::vector<runtime::Receipt>();
     if (context.flags.json) {
         Json out = {{"schema", "locara.show/1"}};
         out["app"] = app_json(entry.manifest);
         out["installed"] = entry.lock.version.render();
         out["hub"] = entry.lock.hub;
+        out["receipts"] = receipts_json(receipts);
         context.print_json(out);
     } else {
-        context.print(render_card(entry.manifest, {}, context.out_style()));
+        context.print(render_card(entry.manifest, {}, receipts, context.out_style()));
     }
     return kDone;
 }
@@ -98,7 +123,7 @@ Result<int> run_search(Context& context, const std::vector<std::string>& words, 
              here ? "installed" : "",
              "leaves: " + (manifest.capabilities.net.empty() ? std::string("nothing")
                                                              : manifest.capabilities.net.front()),
-             manifest.description});
+             (manifest.commercial ? "" : "[no commercial use] ") + manifest.description});
         if (context.flags.quiet) {
             context.print(manifest.id.render());
         }
@@ -128,6 +153,7 @@ Result<int> run_show(Context& context, const std::string& text) {
     const auto models = resolved ? std::move(*resolved) : std::vector<runtime::PlannedModel>();
     const auto taken = installer.find_takedown(*app, models);
     const auto installed = installer.get(ref.id);
+    LOCARA_TRY(const auto receipts, installer.receipts(models));
     if (context.flags.json) {
         LOCARA_TRY(const auto manifest, parse_json(app->entry.manifest_json));
         Json facts = Json::array();
@@ -139,6 +165,7 @@ Result<int> run_show(Context& context, const std::string& text) {
             LOCARA_TRY(auto one, parse_json(model.manifest.bytes()));
             list.push_back({{"role", model.role},
                             {"manifest_sha256", model.manifest.digest().render()},
+                            {"license", license_json(model)},
                             {"manifest", std::move(one)}});
         }
         Json out = {{"schema", "locara.show/1"}};
@@ -150,6 +177,7 @@ Result<int> run_show(Context& context, const std::string& text) {
                          {"files_sha256", app->entry.files_sha256.render()}};
         out["facts"] = std::move(facts);
         out["models"] = std::move(list);
+        out["receipts"] = receipts_json(receipts);
         out["installed"] = installed ? Json(installed->lock.version.render()) : Json();
         out["takedown"] = taken ? Json({{"action", catalog::render(taken->action)},
                                         {"reason", taken->reason},
@@ -158,7 +186,7 @@ Result<int> run_show(Context& context, const std::string& text) {
         context.print_json(out);
         return kDone;
     }
-    context.print(render_card(app->entry.manifest, models, context.out_style()));
+    context.print(render_card(app->entry.manifest, models, receipts, context.out_style()));
     if (taken) {
         context.print(context.out_style().paint(Tone::Bad, "called back") + " " +
                       clean(taken->date) + " (" + std::string(catalog::render(taken->action)) +

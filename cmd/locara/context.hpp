@@ -128,6 +128,7 @@ Result<int> run_unpin(Context& context, const std::string& name);
 /// "30d", "12h", "15m", "40s". InvalidArgument.
 Result<std::chrono::seconds> parse_age(std::string_view text);
 Result<int> run_doctor(Context& context);
+Result<int> run_policy_test(Context& context, const std::string& reference);
 Result<int> run_scan(Context& context, const std::vector<std::string>& paths);
 Result<int> run_xet_inspect(Context& context, const std::string& path);
 Result<int> run_xet_dedup(Context& context, const std::string& old_path, const std::string& path);

@@ -4,6 +4,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/engine/engine.hpp>
+#include <locara/policy/policy.hpp>
 #include <locara/runtime/broker.hpp>
 #include <locara/sandbox/profile.hpp>
 
@@ -45,6 +46,19 @@ void check_parts(std::vector<Finding>& out) {
     }
     if (const auto share = runtime::find_share_folder(); !share) {
         out.push_back({Level::Problem, "pages", share.error().describe(), "./dev build"});
+    }
+}
+
+void check_policy(std::vector<Finding>& out, const runtime::Home& home) {
+    const auto policy = policy::Policy::load(home.policy_files());
+    if (!policy) {
+        // While it cannot be read nothing is installed and nothing starts.
+        out.push_back({Level::Problem,
+                       "policy",
+                       policy.error().describe(),
+                       "$EDITOR " + (home.config / "policy.toml").string()});
+    } else if (!policy->rules().empty()) {
+        out.push_back({Level::Ok, "policy", count(policy->rules().size(), "rule"), ""});
     }
 }
 
@@ -151,6 +165,7 @@ Result<int> run_doctor(Context& context) {
     std::vector<Finding> findings;
     check_device(findings, home);
     check_parts(findings);
+    check_policy(findings, home);
     auto installer = context.installer();
     if (!installer) {
         findings.push_back(

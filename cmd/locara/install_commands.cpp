@@ -13,35 +13,44 @@ namespace locara::cli {
 
 namespace {
 
-/// Terms that restrict must be accepted by name; --yes is not enough.
-Status accept_licenses(Context& context, const runtime::Plan& plan) {
-    for (const auto& id : plan.licenses_to_accept()) {
+/// Terms that restrict must be accepted by name; --yes is not enough. What is accepted leaves a
+/// receipt, and is not asked about again.
+Status accept_licenses(Context& context,
+                       runtime::Installer& installer,
+                       const std::vector<runtime::OpenTerms>& open_terms) {
+    for (const auto& open : open_terms) {
+        const auto& terms = open.terms;
         const auto& accepted = context.flags.accepted_licenses;
-        if (std::find(accepted.begin(), accepted.end(), id) != accepted.end()) {
+        if (std::find(accepted.begin(), accepted.end(), terms.id) != accepted.end()) {
+            LOCARA_CHECK(installer.accept(open, runtime::AcceptedBy::Flag));
             continue;
         }
-        const std::string flag = "--accept-license " + id;
+        const std::string flag = "--accept-license " + terms.id;
+        const std::string where = terms.url.empty() ? "" : " (" + clean(terms.url) + ")";
         if (!context.terminal_in() || !context.terminal_err()) {
             return Error(ErrorCode::Forbidden,
-                         "the model's license " + id +
-                             " restricts what you may do and must be "
-                             "accepted by name; read it, then pass " +
-                             flag);
+                         "the license " + clean(terms.id) + " of " + clean(terms.from.front()) +
+                             " restricts what you may do and must be accepted by name; read it" +
+                             where + ", then pass " + flag);
         }
-        std::string url;
-        for (const auto& model : plan.models) {
-            if (model.manifest->license.id == id) {
-                url = model.manifest->license.url;
-            }
+        std::string words = "License " + clean(terms.id) + where + ", of:";
+        for (const auto& from : terms.from) {
+            words += " " + clean(from);
         }
+        for (const auto& term : terms.terms) {
+            words += "\n  " + clean(term);
+        }
+        context.say(words);
         LOCARA_TRY(const bool yes,
-                   context.ask("Do you accept the terms of " + id + " (" + clean(url) + ")?",
+                   context.ask("Do you accept the terms of " + clean(terms.id) + where + "?",
                                flag,
                                Context::Answer::No));
         if (!yes) {
             return Error(ErrorCode::Forbidden,
-                         "the terms of " + id + " were not accepted; nothing was installed");
+                         "the terms of " + clean(terms.id) +
+                             " were not accepted; nothing was installed");
         }
+        LOCARA_CHECK(installer.accept(open, runtime::AcceptedBy::Prompt));
     }
     return {};
 }
@@ -127,7 +136,7 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
             return outcome;
         }
     }
-    LOCARA_CHECK(accept_licenses(context, plan));
+    LOCARA_CHECK(accept_licenses(context, installer, plan.open_terms));
     const auto progress = context.progress();
     Tally tally(*progress);
     tally.add_fetched(plan.app.entry.bundle_size);
@@ -186,6 +195,10 @@ Result<int> run_list(Context& context) {
             }
         }
         one["weights_bytes"] = weights;
+        one["commercial"] = app.manifest.commercial;
+        // An app that cannot be read whole is listed all the same; `verify` says what is wrong.
+        const auto receipts = installer.receipts(app);
+        one["receipts"] = receipts ? receipts_json(*receipts) : Json();
         list.push_back(std::move(one));
         rows.push_back({app.lock.app.render(),
                         app.lock.version.render(),
@@ -273,7 +286,16 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
                     render_size(file.file.size));
     }
     tell_foreign(context, installer, {*model});
+    LOCARA_TRY(const auto decision, installer.judge(*model));
+    LOCARA_CHECK(decision.status());
+    LOCARA_TRY(const auto open_terms, installer.open_terms({*model}));
+    const auto license = model->get_license();
+    context.say("terms   " + clean(manifest::describe(license)));
+    for (const auto& conflict : license.conflicts) {
+        context.say("warning " + clean(conflict));
+    }
     if (!context.flags.dry_run) {
+        LOCARA_CHECK(accept_licenses(context, installer, open_terms));
         const auto progress = context.progress();
         Tally tally(*progress);
         LOCARA_CHECK(installer.pull(*model, hub, tally));
@@ -291,6 +313,7 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
         context.print_json({{"schema", "locara.pull/1"},
                             {"model", model->manifest->id.render()},
                             {"variant", model->variant},
+                            {"license", license_json(*model)},
                             {"files", std::move(files)}});
     }
     return kDone;

@@ -187,7 +187,25 @@ class CommandLine {
                          "  locara scan downloads/ --json      exit 8 if anything is refused\n",
                          [this](Context& context) { return run_scan(context, words_); });
         scan->add_option("path", words_, "Files and folders")->required();
+        add_policy();
         add_xet();
+    }
+
+    void add_policy() {
+        auto* policy = add(app_,
+                           "policy",
+                           "What policy.toml refuses on this machine\n\nExamples:\n"
+                           "  locara policy test locara/quick-add\n",
+                           nullptr);
+        policy->require_subcommand(1);
+        auto* test =
+            add(*policy,
+                "test",
+                "Explain each rule for an app or a model; exit 8 if it is refused\n\nExamples:\n"
+                "  locara policy test locara/quick-add\n"
+                "  locara policy test locara/quick-add:f16 --json      a model of a catalog\n",
+                [this](Context& context) { return run_policy_test(context, name_); });
+        test->add_option("ref", name_, "publisher/name[@version] or model[:variant]")->required();
     }
 
     void add_xet() {

@@ -71,8 +71,12 @@ std::string render_plan(const runtime::Plan& plan, const Style& style) {
            " memory (" + render_memory(plan.device.memory_available_bytes) + " free)\n";
     out += "Terms     app " + clean(app.license);
     for (const auto& model : plan.models) {
-        out += "; model " + clean(model.manifest->license.id) + ": " +
-               clean(manifest::describe(model.manifest->license.terms));
+        const auto license = model.get_license();
+        out += "; model " + clean(join(license.licenses, ", ")) + ": " +
+               clean(manifest::describe(license));
+    }
+    if (!plan.allows_commercial_use()) {
+        out += "\n          " + style.paint(Tone::Notice, "No commercial use");
     }
     out += "\nDownload  " + render_size(plan.fetch_bytes);
     if (plan.here_bytes > 0) {
@@ -91,6 +95,47 @@ std::string render_plan(const runtime::Plan& plan, const Style& style) {
     return out;
 }
 
+Json license_json(const runtime::PlannedModel& model) {
+    using manifest::FactKind;
+    const auto license = model.get_license();
+    Json facts = Json::array();
+    for (const auto kind : manifest::kFactKinds) {
+        const auto& fact = license.fact(kind);
+        facts.push_back({{"fact", manifest::render(kind)},
+                         {"answer", manifest::render(fact.answer)},
+                         {"license", fact.license},
+                         {"clause", fact.clause},
+                         {"from", fact.from}});
+    }
+    // Scripts that read one answer get the strict one where nothing is known.
+    return {{"id", model.manifest->license.id},
+            {"licenses", license.licenses},
+            {"commercial", !license.restricts(FactKind::CommercialUse)},
+            {"redistribution", !license.restricts(FactKind::Redistribution)},
+            {"derivatives", !license.restricts(FactKind::Derivatives)},
+            {"attribution", license.restricts(FactKind::Attribution)},
+            {"share_alike", license.restricts(FactKind::ShareAlike)},
+            {"use_restrictions", license.use_restrictions},
+            {"gated", license.restricts(FactKind::Gated)},
+            {"facts", std::move(facts)},
+            {"conflicts", license.conflicts}};
+}
+
+Json receipts_json(const std::vector<runtime::Receipt>& receipts) {
+    Json out = Json::array();
+    for (const auto& one : receipts) {
+        out.push_back({{"license", one.license},
+                       {"url", one.url},
+                       {"text_sha256", one.text_sha256.empty() ? Json() : Json(one.text_sha256)},
+                       {"terms_sha256", one.digest.render()},
+                       {"model", one.model},
+                       {"manifest", "sha256:" + one.manifest.render()},
+                       {"when", one.when},
+                       {"by", runtime::render(one.by)}});
+    }
+    return out;
+}
+
 Json plan_json(const runtime::Plan& plan) {
     const auto& app = plan.app.entry.manifest;
     Json models = Json::array();
@@ -103,22 +148,23 @@ Json plan_json(const runtime::Plan& plan) {
                              {"here", file.here},
                              {"received_bytes", file.received_bytes}});
         }
-        const auto& license = model.manifest->license;
         models.push_back({{"role", model.role},
                           {"id", model.manifest->id.render()},
                           {"manifest", "sha256:" + model.manifest.digest().render()},
                           {"variant", model.variant},
                           {"repo", model.manifest->source.repo},
                           {"revision", model.manifest->source.revision},
-                          {"license",
-                           {{"id", license.id},
-                            {"commercial", license.terms.commercial},
-                            {"redistribution", license.terms.redistribution},
-                            {"attribution", license.terms.attribution},
-                            {"use_restrictions", license.terms.use_restrictions},
-                            {"gated", license.terms.gated}}},
+                          {"license", license_json(model)},
                           {"fallback", model.is_fallback},
                           {"files", std::move(files)}});
+    }
+    Json open = Json::array();
+    for (const auto& one : plan.open_terms) {
+        open.push_back({{"license", one.terms.id},
+                        {"url", one.terms.url},
+                        {"from", one.terms.from},
+                        {"terms", one.terms.terms},
+                        {"terms_sha256", one.terms.digest().render()}});
     }
     Json facts = Json::array();
     for (const auto& fact : manifest::facts(app)) {
@@ -128,7 +174,8 @@ Json plan_json(const runtime::Plan& plan) {
              {{"id", app.id.render()},
               {"version", app.version.render()},
               {"name", app.name},
-              {"license", app.license}}},
+              {"license", app.license},
+              {"commercial", plan.allows_commercial_use()}}},
             {"hub", plan.app.hub.url},
             {"fetch_bytes", plan.fetch_bytes},
             {"here_bytes", plan.here_bytes},
@@ -139,6 +186,7 @@ Json plan_json(const runtime::Plan& plan) {
             {"models", std::move(models)},
             {"facts", std::move(facts)},
             {"licenses_to_accept", plan.licenses_to_accept()},
+            {"terms_to_accept", std::move(open)},
             {"warnings", plan.warnings},
             {"replaces", plan.replaces ? Json(plan.replaces->render()) : Json()},
             {"up_to_date", plan.up_to_date}};

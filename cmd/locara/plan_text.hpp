@@ -19,4 +19,11 @@ std::string render_plan(const runtime::Plan& plan, const Style& style = Style())
 /// The object `plan` of locara.install/1.
 Json plan_json(const runtime::Plan& plan);
 
+/// What may be done with a model over its derivation, fact by fact; the member `license` of a
+/// model.
+Json license_json(const runtime::PlannedModel& model);
+
+/// What was accepted: the member `receipts`.
+Json receipts_json(const std::vector<runtime::Receipt>& receipts);
+
 } // namespace locara::cli

@@ -211,19 +211,6 @@ std::string_view render(FileFormat format) {
     return "";
 }
 
-std::string describe(const LicenseTerms& terms) {
-    std::string out = std::string("commercial use ") + (terms.commercial ? "yes" : "no") +
-                      ", attribution " + (terms.attribution ? "yes" : "no") + ", passing on " +
-                      (terms.redistribution ? "yes" : "no") + ", field limits ";
-    if (terms.use_restrictions.empty()) {
-        out += "none";
-    }
-    for (std::size_t i = 0; i < terms.use_restrictions.size(); ++i) {
-        out += (i == 0 ? "" : "; ") + terms.use_restrictions[i];
-    }
-    return out + (terms.gated ? ", gated at its source" : "");
-}
-
 std::uint64_t Variant::download_bytes() const {
     std::uint64_t sum = 0;
     for (const auto& file : files) {

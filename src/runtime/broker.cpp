@@ -430,9 +430,7 @@ asio::awaitable<Result<App>> Broker::State::find_startable(std::string label) {
     std::function<Result<App>()> look = [registry, label]() -> Result<App> {
         LOCARA_TRY(auto app, registry->get(label));
         if (const auto reason = registry->blocked(app)) {
-            return Error(ErrorCode::Refused,
-                         app.manifest.id.render() + " may not run: it was taken down (" + *reason +
-                             ")");
+            return Error(ErrorCode::Refused, app.manifest.id.render() + " may not run: " + *reason);
         }
         return App(std::make_shared<const InstalledApp>(std::move(app)));
     };

@@ -79,6 +79,45 @@ Status sync_folders(const fs::path& folder) {
     return sync_folder(folder);
 }
 
+/// What a card should have said and did not.
+void add_license_warnings(Plan& plan) {
+    std::vector<manifest::AppModelLicense> licenses;
+    for (const auto& model : plan.models) {
+        licenses.push_back({model.role, model.manifest->id, model.get_license()});
+        for (const auto& conflict : licenses.back().license.conflicts) {
+            plan.warnings.push_back(model.manifest->id.render() + ": " + conflict);
+        }
+    }
+    for (const auto& fault : manifest::check_app_license(plan.app.entry.manifest, licenses)) {
+        plan.warnings.push_back("the app's manifest hides a limit: " + fault);
+    }
+}
+
+/// Adds the receipts of a model's licenses, each once.
+Status add_receipts(const Home& home,
+                    const manifest::ModelManifest& model,
+                    std::vector<Receipt>& receipts) {
+    for (const auto& terms : manifest::effective_license(model).to_accept) {
+        LOCARA_TRY(auto receipt, find_receipt(home, terms));
+        if (receipt && std::none_of(receipts.begin(), receipts.end(), [&](const auto& one) {
+                return one.digest == receipt->digest;
+            })) {
+            receipts.push_back(std::move(*receipt));
+        }
+    }
+    return {};
+}
+
+Status check_accepted(const std::vector<OpenTerms>& open) {
+    if (open.empty()) {
+        return {};
+    }
+    return Error(ErrorCode::Forbidden,
+                 "the terms of " + open.front().terms.id + " (" + open.front().model +
+                     ") were not accepted; read them, then pass --accept-license " +
+                     open.front().terms.id);
+}
+
 std::vector<LockedFile> locked_files(const PlannedModel& model) {
     std::vector<LockedFile> files;
     for (const auto& file : model.files) {
@@ -153,12 +192,17 @@ Status check_format(const Fd& fd, const std::string& path, manifest::FileFormat 
 
 std::vector<std::string> Plan::licenses_to_accept() const {
     std::set<std::string> ids;
-    for (const auto& model : models) {
-        if (model.manifest->license.terms.needs_consent()) {
-            ids.insert(model.manifest->license.id);
-        }
+    for (const auto& one : open_terms) {
+        ids.insert(one.terms.id);
     }
     return {ids.begin(), ids.end()};
+}
+
+bool Plan::allows_commercial_use() const {
+    return app.entry.manifest.commercial &&
+           std::none_of(models.begin(), models.end(), [](const auto& model) {
+               return model.get_license().restricts(manifest::FactKind::CommercialUse);
+           });
 }
 
 Result<FileLock> Installer::State::take_turn() const {
@@ -187,6 +231,80 @@ std::vector<std::string> Installer::State::endpoints(const Hub& hub) const {
     return {hub.url, std::string(hf::kDefaultEndpoint)};
 }
 
+Result<policy::Decision> Installer::judge(const manifest::AppManifest& app,
+                                          const std::vector<PlannedModel>& models) const {
+    LOCARA_TRY(const auto rules, policy::Policy::load(state_->options.home.policy_files()));
+    policy::Subject subject{"app " + app.id.render(), app.id.publisher, app.license, {}};
+    for (const auto& model : models) {
+        subject.add(*model.manifest, model.get_variant());
+    }
+    return rules.judge(subject);
+}
+
+Result<policy::Decision> Installer::judge(const PlannedModel& model) const {
+    LOCARA_TRY(const auto rules, policy::Policy::load(state_->options.home.policy_files()));
+    policy::Subject subject;
+    subject.add(*model.manifest, model.get_variant());
+    return rules.judge(subject);
+}
+
+Result<std::vector<OpenTerms>>
+Installer::open_terms(const std::vector<PlannedModel>& models) const {
+    std::vector<OpenTerms> open;
+    std::set<crypto::Sha256Digest> seen;
+    for (const auto& model : models) {
+        for (auto& terms : model.get_license().to_accept) {
+            if (!seen.insert(terms.digest()).second) {
+                continue;
+            }
+            LOCARA_TRY(const auto receipt, find_receipt(state_->options.home, terms));
+            if (!receipt) {
+                open.push_back(
+                    {std::move(terms),
+                     model.manifest->id.render() + "@" + model.manifest->version.render(),
+                     model.manifest.digest()});
+            }
+        }
+    }
+    return open;
+}
+
+Status Installer::accept(const OpenTerms& open, AcceptedBy by) {
+    const auto& options = state_->options;
+    return add_receipt(options.home,
+                       {open.terms.id,
+                        open.terms.url,
+                        open.terms.text_sha256,
+                        open.terms.terms,
+                        open.terms.digest(),
+                        open.model,
+                        open.manifest,
+                        render_time(options.clock->now()),
+                        by});
+}
+
+Result<std::vector<Receipt>> Installer::receipts(const std::vector<PlannedModel>& models) const {
+    std::vector<Receipt> out;
+    for (const auto& model : models) {
+        LOCARA_CHECK(add_receipts(state_->options.home, *model.manifest, out));
+    }
+    return out;
+}
+
+Result<std::vector<Receipt>> Installer::receipts(const InstalledEntry& app) const {
+    std::vector<Receipt> out;
+    for (const auto& locked : app.lock.models) {
+        LOCARA_TRY(auto bytes,
+                   read_file(app.folder / "models" / (locked.role + ".json"),
+                             manifest::kManifestLimitBytes));
+        LOCARA_TRY(const auto model,
+                   manifest::VerifiedModelManifest::verify(std::move(bytes), locked.manifest)
+                       .context(app.lock.app.render()));
+        LOCARA_CHECK(add_receipts(state_->options.home, *model, out));
+    }
+    return out;
+}
+
 Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     auto& state = *state_;
     if (state.options.network == Network::Allowed) {
@@ -197,7 +315,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     LOCARA_CHECK(client->check_fresh().context("catalog of " + app.hub.url));
     LOCARA_TRY(auto models, resolve_models(app));
 
-    Plan plan{std::move(app), std::move(models), 0, 0, 0, 0, {}, {}, {}, false};
+    Plan plan{std::move(app), std::move(models), 0, 0, 0, 0, {}, {}, {}, false, {}};
     const auto& entry = plan.app.entry;
     if (const auto taken = state.takedown_of(entry, plan.models)) {
         const std::string text = entry.manifest.id.render() + " " +
@@ -208,6 +326,10 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
         }
         plan.warnings.push_back(text);
     }
+    LOCARA_TRY(const auto decision, judge(entry.manifest, plan.models));
+    LOCARA_CHECK(decision.status());
+    add_license_warnings(plan);
+    LOCARA_TRY(plan.open_terms, open_terms(plan.models));
     LOCARA_TRY(plan.device, probe_device(state.options.home.store));
     std::uint64_t engines = 0;
     std::set<crypto::Sha256Digest> counted;
@@ -302,6 +424,10 @@ Installer::State::pull_model(const PlannedModel& model, const Hub& hub, Progress
 
 Status Installer::pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress) {
     auto& state = *state_;
+    LOCARA_TRY(const auto decision, judge(model));
+    LOCARA_CHECK(decision.status());
+    LOCARA_TRY(const auto open, open_terms({model}));
+    LOCARA_CHECK(check_accepted(open));
     LOCARA_TRY(const auto use, state.store.use(state.options.stop));
     LOCARA_CHECK(state.pull_model(model, hub, progress));
     Pin pin{model.manifest->id.render() + ":" + model.variant,
@@ -313,6 +439,10 @@ Status Installer::pull(const PlannedModel& model, const Hub& hub, ProgressSink& 
 Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
     auto& state = *state_;
     const auto& entry = plan.app.entry;
+    LOCARA_TRY(const auto decision, judge(entry.manifest, plan.models));
+    LOCARA_CHECK(decision.status());
+    LOCARA_TRY(const auto open, open_terms(plan.models));
+    LOCARA_CHECK(check_accepted(open));
     LOCARA_TRY(const auto turn, state.take_turn());
     // Until the lockfile names them, nobody may take the weights for garbage.
     LOCARA_TRY(const auto use, state.store.use(state.options.stop));

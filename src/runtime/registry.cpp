@@ -2,6 +2,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/catalog/client.hpp>
+#include <locara/policy/policy.hpp>
 #include <locara/runtime/install.hpp>
 #include <locara/runtime/registry.hpp>
 
@@ -64,6 +65,27 @@ struct Registry::State {
         }
     }
 
+    /// The files of the policy are small, and a change counts at once, as a takedown does. One that
+    /// cannot be read refuses everything: somebody wanted something refused.
+    std::optional<std::string> refused_by_policy(const InstalledApp& app) const {
+        const auto rules = policy::Policy::load(home.policy_files());
+        if (!rules) {
+            return rules.error().describe();
+        }
+        if (rules->rules().empty()) {
+            return std::nullopt;
+        }
+        policy::Subject subject{
+            "app " + app.manifest.id.render(), app.manifest.id.publisher, app.manifest.license, {}};
+        for (const auto& model : app.models) {
+            if (const auto* variant = model.manifest->find_variant(model.variant)) {
+                subject.add(*model.manifest, *variant);
+            }
+        }
+        const auto status = rules->judge(subject).status();
+        return status ? std::nullopt : std::optional(status.error().message());
+    }
+
     const Lock* find_lock(const fs::path& bundle) {
         const auto at = locks.find(bundle.string());
         if (at != locks.end()) {
@@ -119,7 +141,7 @@ Result<InstalledApp> Registry::get(std::string_view label) {
 std::optional<std::string> Registry::blocked(const InstalledApp& app) {
     const std::lock_guard guard(state_->mutex);
     state_->read_takedowns();
-    std::optional<std::string> reason;
+    std::optional<std::string> reason = state_->refused_by_policy(app);
     const auto look =
         [&](std::string_view kind, const std::string& id, const std::string& version) {
             const auto found = state_->takedown.find(kind, id, version);

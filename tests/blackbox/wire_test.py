@@ -1,57 +1,15 @@
 """What the two programs say, word for word: help, results, JSON and errors, against golden files (tests/golden/wire_test)."""
 import json
 import re
-import shutil
 import subprocess
 import unittest
 
 from tests import harness
-from tests.harness import BIN, SOURCE
+from tests.harness import BIN
+from tests.harness.seed import TINY, write_seed
 
-TINY = "test/tiny-notes"
 VERBS = ("", "hub", "hub add", "hub list", "hub rm", "search", "show", "install", "list", "rm", "pull", "verify", "df",
-         "why", "gc", "adopt", "pin", "unpin", "scan", "xet", "xet inspect", "xet dedup", "upload", "run", "serve", "stop", "status", "doctor")
-
-
-def write_seed(seed):
-    """One app and one model that never change, so that every digest below is the same for ever."""
-    model, app = seed / "models/tiny", seed / "apps/tiny-notes"
-    (model / "repo").mkdir(parents=True)
-    app.mkdir(parents=True)
-    shutil.copy(SOURCE / "src/engine/test/data/tiny.gguf", model / "repo/model.gguf")
-    manifest = {
-        "schema": "locara.dev/model/v1", "id": "test/tiny", "version": "1.0.0", "name": "Tiny",
-        "description": "Random weights", "task": "text-generation",
-        "modality": {"input": ["text"], "output": ["text"]}, "context_length": 256,
-        "source": {"repo": "test/tiny", "revision": "0" * 40},
-        "variants": [{
-            "name": "f32", "quantization": "F32",
-            "files": [{"path": "model.gguf", "size": 1, "sha256": "0" * 64, "xet_hash": None, "format": "gguf"}],
-            "engine": {"name": "llama.cpp", "minimum_version": "v0.5.0"}, "weights_bytes": 95648,
-            "kv_bytes_per_token": 256, "quality": None, "speed": None}],
-        "default": "f32", "lineage": [],
-        "license": {"id": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0",
-                    "terms": {"commercial": True, "redistribution": True, "attribution": True,
-                              "use_restrictions": [], "gated": False}},
-        "chat_template": None, "tokenizer": None, "recommended": {"temperature": 0, "max_tokens": 20},
-        "validation": {"date": "2026-11-22", "engine_version": "v0.5.0",
-                       "probes": [{"messages": [{"role": "user", "content": "x"}], "expected": "y"}],
-                       "results": {"passed": 1, "failed": 0}}}
-    (model / "manifest.json").write_text(json.dumps(manifest))
-    pinned = subprocess.run([BIN / "locara-hub", "pin", "--write", model], check=True, text=True, stdout=subprocess.PIPE)
-    digest = pinned.stdout.split("manifest  ")[1].split()[0]
-    (app / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>\n')
-    (app / "locara.json").write_text(json.dumps({
-        "schema": "locara.dev/app/v1", "id": TINY, "version": "1.0.0", "name": "Tiny Notes",
-        "description": "Turns a note into nonsense", "category": "productivity", "tags": ["task"], "icon": "icon.svg",
-        "license": "Apache-2.0",
-        "entry": {"kind": "prompt", "prompt": {
-            "role": "text", "template": "{{note}}",
-            "fields": [{"name": "note", "label": "Note", "kind": "line", "required": True}]}},
-        "capabilities": {"net": [], "files": "none", "save": True, "devices": [], "background": False, "wasm": False},
-        "models": [{"role": "text", "task": "text-generation", "id": "test/tiny", "manifest": digest, "fallbacks": []}],
-        "requires": {"memory_bytes": 64000000, "disk_bytes": 8000000, "gpu": "none"}}))
-    return pinned.stdout
+         "why", "gc", "adopt", "pin", "unpin", "scan", "policy", "policy test", "xet", "xet inspect", "xet dedup", "upload", "run", "serve", "stop", "status", "doctor")
 
 
 class Wire(harness.TestCase):
@@ -99,6 +57,7 @@ class Wire(harness.TestCase):
         tell("install", TINY, "--yes")
         tell("show", TINY)
         tell("list")
+        tell("policy", "test", TINY)
         tell("status", expect=3)
         tell("run", TINY)
         tell("status")

@@ -53,13 +53,30 @@ TEST(Plan, says_what_is_agreed_to) {
     model["license"]["id"] = "llama3";
     model["license"]["terms"]["use_restrictions"] = {"acceptable-use policy"};
     model["license"]["terms"]["gated"] = true;
+    model["lineage"] = {{{"repo", "acme/base"},
+                         {"revision", "0123456789abcdef0123456789abcdef01234567"},
+                         {"relation", "finetune"},
+                         {"license", "cc-by-nc-4.0"}}};
     auto restricted = make_plan(manifest::sample_app(), model);
     restricted.models[0].is_fallback = true;
     restricted.models[0].files[0].here = true;
+    for (auto& terms : restricted.models[0].get_license().to_accept) {
+        restricted.open_terms.push_back({std::move(terms), "locara/quick-add@1.0.0", {}});
+    }
     restricted.replaces = manifest::Version::parse("0.9.0").value();
     restricted.warnings = {"the catalog warns: \x1b[31mslow\nto start"};
     EXPECT_GOLDEN("plan.txt", render_plan(plain) + "\n\n" + render_plan(restricted) + "\n");
     EXPECT_GOLDEN("plan.json", plan_json(restricted).dump(2) + "\n");
+    runtime::Receipt receipt{"gemma",
+                             "https://ai.google.dev/gemma/terms",
+                             "",
+                             {"field limits yes"},
+                             {},
+                             "acme/notes@1.0.0",
+                             {},
+                             "2026-11-22T12:00:00Z",
+                             runtime::AcceptedBy::Prompt};
+    EXPECT_GOLDEN("receipts.json", receipts_json({receipt}).dump(2) + "\n");
 }
 
 TEST(Count, knows_one) {

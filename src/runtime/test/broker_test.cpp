@@ -548,7 +548,7 @@ TEST_F(BrokerTest, an_app_that_is_taken_down_stops_within_five_seconds_and_does_
     EXPECT_EQ(status, 401);
     const auto again = tool("POST", "/locara/v1/apps/locara/quick-add/launch");
     EXPECT_EQ(again.status, 403) << again.body;
-    EXPECT_THAT(again.body, HasSubstr("taken down (a test)"));
+    EXPECT_THAT(again.body, HasSubstr("may not run: a test"));
     EXPECT_TRUE(std::filesystem::exists(path("bundle/dist/index.html"))) << "nothing is deleted";
     EXPECT_THAT(audit(), HasSubstr(R"("event":"taken_down")"));
 }

@@ -46,6 +46,7 @@ class InstallTest : public ::testing::Test {
         home_.cache = temp_.path() / "home/cache";
         home_.run = temp_.path() / "home/run";
         home_.store = home_.data / "store";
+        home_.system = temp_.path() / "etc"; // not what this machine's administrator wrote
         publish_model();
         publish_app("locara/first", "1.0.0");
     }

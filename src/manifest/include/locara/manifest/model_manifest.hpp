@@ -81,9 +81,6 @@ struct LicenseTerms {
     bool needs_consent() const { return !commercial || !use_restrictions.empty() || gated; }
 };
 
-/// "commercial use yes, attribution yes, passing on yes, field limits none".
-std::string describe(const LicenseTerms& terms);
-
 struct ModelLicense {
     std::string id; ///< Id or SPDX expression; parses as LicenseExpression.
     std::string url;

@@ -54,9 +54,10 @@ class AppRegistry {
     /// called from any thread.
     virtual Result<InstalledApp> get(std::string_view label) = 0;
 
-    /// What the latest verified takedown list says against running this app (it, its bundle, its
-    /// models or their files): null for nothing, else the reason to show. Asked before each start
-    /// and every two seconds while an app runs; must be quick. Called from any thread.
+    /// What the latest verified takedown list and the policy of this machine say against running
+    /// this app (it, its bundle, its models or their files): null for nothing, else the reason to
+    /// show. Asked before each start and every two seconds while an app runs; must be quick. Called
+    /// from any thread.
     virtual std::optional<std::string> blocked(const InstalledApp& app) = 0;
 };
 

@@ -22,6 +22,8 @@ struct Home {
     std::filesystem::path cache;
     std::filesystem::path run; ///< Sockets; short-lived.
     std::filesystem::path store;
+    /// What the machine's administrator sets for everyone; no variable moves it.
+    std::filesystem::path system = "/etc/locara";
 
     /// From LOCARA_HOME, LOCARA_CONFIG, LOCARA_STORE, XDG_*, HOME. Nothing is created.
     /// InvalidArgument if a variable is not an absolute path, or no home folder is known.
@@ -40,6 +42,14 @@ struct Home {
     std::filesystem::path audit_log() const { return state / "audit.jsonl"; }
 
     std::filesystem::path broker_log() const { return state / "broker.log"; }
+
+    /// Every policy.toml that applies (docs/licenses.md): the organisation's, then the user's.
+    std::vector<std::filesystem::path> policy_files() const {
+        return {system / "policy.toml", config / "policy.toml"};
+    }
+
+    /// What licenses were accepted (receipts.hpp).
+    std::filesystem::path receipts() const { return state / "licenses"; }
 
     /// Makes data (0755), config, state, cache and run (0700).
     Status create_folders() const;

@@ -20,11 +20,13 @@
 #include <locara/http/client.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
-#include <locara/manifest/license.hpp>
+#include <locara/manifest/effective_license.hpp>
 #include <locara/manifest/verified.hpp>
+#include <locara/policy/policy.hpp>
 #include <locara/runtime/device.hpp>
 #include <locara/runtime/home.hpp>
 #include <locara/runtime/lockfile.hpp>
+#include <locara/runtime/receipts.hpp>
 #include <locara/runtime/storage.hpp>
 #include <locara/store/store.hpp>
 
@@ -63,6 +65,16 @@ struct PlannedModel {
     bool is_fallback = false;
 
     const manifest::Variant& get_variant() const { return *manifest->find_variant(variant); }
+
+    /// Over its whole derivation.
+    manifest::EffectiveLicense get_license() const { return effective_license(*manifest); }
+};
+
+/// Terms of a license that nobody here has accepted yet, and the model that brings them first.
+struct OpenTerms {
+    manifest::LicenseTermsToAccept terms;
+    std::string model; ///< "publisher/name@version".
+    crypto::Sha256Digest manifest;
 };
 
 /// What an install would do. Nothing was changed to make it but the catalog's copy.
@@ -74,12 +86,18 @@ struct Plan {
     std::uint64_t disk_bytes = 0;  ///< What the disk will hold more.
     std::uint64_t memory_bytes = 0;
     Device device;
-    std::vector<std::string> warnings; ///< Takedown notices of kind "warn", and tight memory.
+    /// Takedown notices of kind "warn", conflicts of licenses, and tight memory.
+    std::vector<std::string> warnings;
     std::optional<manifest::Version> replaces; ///< The version installed now.
     bool up_to_date = false;                   ///< Exactly this is installed.
+    std::vector<OpenTerms> open_terms; ///< What a person must accept by name before the install.
 
-    /// License ids that a person must accept by name (see LicenseTerms::needs_consent).
+    /// The ids of open_terms, each once.
     std::vector<std::string> licenses_to_accept() const;
+
+    /// False if the app, or the license of a model over its derivation, forbids commercial use or
+    /// nothing is known of it.
+    bool allows_commercial_use() const;
 };
 
 struct InstalledEntry {
@@ -179,14 +197,32 @@ class Installer {
     std::optional<catalog::TakedownEntry> find_takedown(const CatalogApp& app,
                                                         const std::vector<PlannedModel>& models);
 
+    /// What the policy of this machine (Home::policy_files) says of an app with these models, or of
+    /// a model alone; read anew each time. Errors: those of policy::Policy::load.
+    Result<policy::Decision> judge(const manifest::AppManifest& app,
+                                   const std::vector<PlannedModel>& models) const;
+    Result<policy::Decision> judge(const PlannedModel& model) const;
+
+    /// Terms of these models' licenses that have no receipt yet.
+    Result<std::vector<OpenTerms>> open_terms(const std::vector<PlannedModel>& models) const;
+
+    /// Writes the receipt: these terms were shown to a person, who accepted them.
+    Status accept(const OpenTerms& terms, AcceptedBy by);
+
+    /// What was accepted of the licenses of these models.
+    Result<std::vector<Receipt>> receipts(const std::vector<PlannedModel>& models) const;
+
+    /// The same for an installed app. Corrupt if its model manifests are not those of its lock.
+    Result<std::vector<Receipt>> receipts(const InstalledEntry& app) const;
+
     /// Refreshes the catalogs, resolves everything and compares with this machine. Errors: those of
-    /// refresh, find and resolve_models; Corrupt (the catalog has expired); Refused (taken down);
-    /// NoSpace (disk or memory, with numbers).
+    /// refresh, find, resolve_models and judge; Corrupt (the catalog has expired); Refused (taken
+    /// down, or by policy); NoSpace (disk or memory, with numbers).
     Result<Plan> plan(const manifest::AppRef& ref);
 
     /// Carries a plan out. On any error nothing is installed; parts of weights stay for the next
     /// try. Errors: those of hf::Client::pull and unpack_bundle, Corrupt (bundle and entry differ),
-    /// Refused (the format gate), Busy.
+    /// Refused (the format gate, policy), Forbidden (terms that nobody accepted), Busy.
     Result<Lock> install(const Plan& plan, ProgressSink& progress);
 
     /// The newest manifest of a model in the catalogs' copies, with its default variant or
@@ -202,7 +238,8 @@ class Installer {
     Result<PlannedModel> plan_manifest(std::string bytes, std::string_view variant);
 
     /// Fetches the files of a model without an app, and pins them (see Storage) as
-    /// "publisher/name:variant". Errors: those of hf::Client::pull, Refused (the format gate).
+    /// "publisher/name:variant". Errors: those of hf::Client::pull, Refused (the format gate,
+    /// policy), Forbidden (terms that nobody accepted).
     Status pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
 
     /// Installed apps by id; folders that hold no valid lock are left out.
