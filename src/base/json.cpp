@@ -1,5 +1,6 @@
 #include <locara/base/json.hpp>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -7,6 +8,20 @@
 namespace locara {
 
 namespace {
+
+constexpr std::size_t kQuotedLimit = 80; // of foreign text in a message
+
+/// Foreign bytes as they may be shown: a message goes to terminals and logs.
+std::string printable(std::string text) {
+    std::replace_if(
+        text.begin(),
+        text.end(),
+        [](char c) {
+            return static_cast<unsigned char>(c) < 0x20U || static_cast<unsigned char>(c) > 0x7EU;
+        },
+        '?');
+    return text;
+}
 
 /// Walks a document once without building it, and finds what nlohmann's parser lets pass:
 /// duplicate keys and excessive depth. It also yields syntax errors, with their offset.
@@ -50,7 +65,8 @@ class Checker : public nlohmann::json_sax<Json> {
     bool key(string_t& name) override {
         if (!keys_.back().insert(name).second) {
             error_ = Error(ErrorCode::InvalidArgument,
-                           "JSON key \"" + name.substr(0, 80) + "\" stands twice in one object");
+                           "JSON key \"" + printable(name.substr(0, kQuotedLimit)) +
+                               "\" stands twice in one object");
             return false;
         }
         if (keys_.back().size() > key_limit_) {
@@ -69,8 +85,10 @@ class Checker : public nlohmann::json_sax<Json> {
         if (const auto colon = text.find("column"); colon != std::string::npos) {
             text = text.substr(text.find(':', colon) + 2);
         }
-        error_ = Error(ErrorCode::InvalidArgument,
-                       "JSON is malformed at byte " + std::to_string(offset) + ": " + text);
+        text = text.substr(0, text.find("; last read")); // what follows is theirs, of any length
+        error_ =
+            Error(ErrorCode::InvalidArgument,
+                  "JSON is malformed at byte " + std::to_string(offset) + ": " + printable(text));
         return false;
     }
 

@@ -31,6 +31,17 @@ TEST(Json, bounds_depth_and_size) {
     EXPECT_EQ(parse_json("[1,2,3]", {.bytes = 6}).error().code(), ErrorCode::TooLarge);
 }
 
+TEST(Json, shows_no_foreign_bytes_of_a_malformed_document) {
+    for (const std::string text : {"[\"\xff\"]", "[\"\x1b[2J\"]", "{\"a\x7f\":1,\"a\x7f\":1}"}) {
+        const auto parsed = parse_json(text);
+        ASSERT_FALSE(parsed);
+        for (const char c : parsed.error().message()) {
+            EXPECT_TRUE(c >= 0x20 && c <= 0x7E) << parsed.error().message();
+        }
+    }
+    EXPECT_LT(parse_json("\"" + std::string(100'000, 'x')).error().message().size(), 200U);
+}
+
 TEST(Json, names_the_byte_of_a_syntax_error) {
     const auto bad = parse_json("{\"a\": }");
     ASSERT_FALSE(bad);
