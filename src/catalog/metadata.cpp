@@ -675,6 +675,11 @@ Delegations::get(const std::string& role, const RoleKeys& keys, const std::strin
     return &loaded->second.content;
 }
 
+Status Delegations::load_top() {
+    LOCARA_CHECK(get("targets", keys_of(root_, "targets"), name_of(root_)));
+    return {};
+}
+
 Status Delegations::load_all() {
     struct Step {
         std::string role;

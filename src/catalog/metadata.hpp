@@ -177,6 +177,9 @@ class Delegations {
     Delegations(const Root& root, const Snapshot& snapshot, Obtain obtain)
         : root_(root), snapshot_(snapshot), obtain_(std::move(obtain)) {}
 
+    /// Obtains the top-level role only.
+    Status load_top();
+
     /// Obtains every role that can be reached, depth first and in order. Corrupt if there are more
     /// than kDelegatedRoleLimit of them.
     Status load_all();

@@ -1,4 +1,4 @@
-#include "hub_fetcher.hpp"
+#include <locara/runtime/hub_fetcher.hpp>
 
 namespace locara::runtime {
 
@@ -21,18 +21,41 @@ Status judge(const http::ResponseHead& head, const std::string& url) {
     }
 }
 
+std::string with_slash(std::string url) {
+    return url.ends_with('/') ? url : url + "/";
+}
+
+constexpr std::string_view kTargets = "targets/";
+constexpr std::string_view kMetadata = "metadata/";
+
 } // namespace
+
+HubFetcher::HubFetcher(http::Client* client, const std::string& hub, std::stop_token stop)
+    : HubFetcher(client, {hub + "/catalog/metadata", hub + "/catalog/targets"}, std::move(stop)) {}
+
+HubFetcher::HubFetcher(http::Client* client, CatalogAddresses addresses, std::stop_token stop)
+    : client_(client), addresses_{with_slash(std::move(addresses.metadata)),
+                                  with_slash(std::move(addresses.targets))},
+      stop_(std::move(stop)) {}
+
+std::string HubFetcher::url_of(std::string_view path) const {
+    if (path.starts_with(kTargets)) {
+        return addresses_.targets + std::string(path.substr(kTargets.size()));
+    }
+    LOCARA_ASSERT(path.starts_with(kMetadata));
+    return addresses_.metadata + std::string(path.substr(kMetadata.size()));
+}
 
 Result<http::ClientResponse> HubFetcher::get(std::string_view path,
                                              std::uint64_t limit_bytes,
                                              const std::function<Status(ByteView)>* sink) {
     if (client_ == nullptr) {
         return Error(ErrorCode::Offline,
-                     "the network is not to be used and " + hub_ + "/catalog/" + std::string(path) +
+                     "the network is not to be used and " + url_of(path) +
                          " is not here; run the command without --offline");
     }
     http::ClientRequest request;
-    request.url = hub_ + "/catalog/" + std::string(path);
+    request.url = url_of(path);
     request.connect_timeout = std::chrono::seconds(10);
     request.stall_timeout = std::chrono::seconds(30);
     request.body_limit_bytes = limit_bytes;

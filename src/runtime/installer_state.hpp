@@ -1,9 +1,8 @@
 // What an Installer holds, shared by the files that implement it.
 #pragma once
 
-#include "hub_fetcher.hpp"
-
 #include <locara/hf/client.hpp>
+#include <locara/runtime/hub_fetcher.hpp>
 #include <locara/runtime/install.hpp>
 
 #include <memory>

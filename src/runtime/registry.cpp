@@ -1,8 +1,7 @@
-#include "hub_fetcher.hpp"
-
 #include <locara/base/file.hpp>
 #include <locara/catalog/client.hpp>
 #include <locara/policy/policy.hpp>
+#include <locara/runtime/hub_fetcher.hpp>
 #include <locara/runtime/install.hpp>
 #include <locara/runtime/registry.hpp>
 

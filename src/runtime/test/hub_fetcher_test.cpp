@@ -1,7 +1,7 @@
-#include "hub_fetcher.hpp"
 #include "test/fetcher_contract.hpp"
 
 #include <locara/http/server.hpp>
+#include <locara/runtime/hub_fetcher.hpp>
 
 #include <gmock/gmock.h>
 
