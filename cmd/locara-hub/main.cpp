@@ -1,5 +1,6 @@
 // locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
 #include "account_commands.hpp"
+#include "keys_commands.hpp"
 #include "upkeep_commands.hpp"
 
 #include <locara/crypto/sha256.hpp>
@@ -198,6 +199,8 @@ int main(int argc, char** argv) {
         "  locara-hub pin --write models/quick-add\n"
         "  locara-hub user add ana --data DATA\n"
         "  locara-hub token create --data DATA --user ana --role write\n"
+        "  locara-hub keys rotate timestamp --data DATA\n"
+        "  locara-hub takedown add bob/app --reason \"it sends notes away\" --data DATA\n"
         "  locara-hub gc --data DATA --dry-run\n"
         "A client trusts a hub by the root in its data folder:\n"
         "  locara hub add http://127.0.0.1:17864 --root DATA/root.json");
@@ -226,6 +229,7 @@ int main(int argc, char** argv) {
     pin_command->add_flag("--write", options.write, "write them into manifest.json");
 
     const AccountCommands accounts(app);
+    const KeysCommands keys(app);
     const UpkeepCommands upkeep(app);
 
     try {
@@ -235,6 +239,7 @@ int main(int argc, char** argv) {
     }
     try {
         const Status done = accounts.parsed()         ? accounts.run()
+                            : keys.parsed()           ? keys.run()
                             : upkeep.parsed()         ? until_signal(upkeep)
                             : serve_command->parsed() ? serve(options)
                             : init_command->parsed()  ? init(options)

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace locara::catalog {
 
@@ -93,17 +94,32 @@ Status check_target_name(std::string_view name) {
     return {};
 }
 
-/// Takes every private key of the folder, by the identity of its public key.
-Result<std::map<std::string, crypto::SigningKey>> load_keys(const fs::path& dir) {
+/// Takes every private key of the folder whose file name starts with `prefix`, by the id of its
+/// public key. Encrypted ones are left out where there is no passphrase.
+Result<std::map<std::string, crypto::SigningKey>> load_keys(const fs::path& dir,
+                                                            const std::optional<Secret>& passphrase,
+                                                            const std::string& prefix = "") {
     std::map<std::string, crypto::SigningKey> out;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(dir, error)) {
-        if (entry.path().extension() == ".pem") {
-            LOCARA_TRY(auto key, crypto::SigningKey::load(entry.path()));
-            out.emplace(key.public_key().id(), std::move(key));
+        if (entry.path().extension() == ".pem" &&
+            entry.path().filename().string().starts_with(prefix)) {
+            auto key = crypto::SigningKey::load(entry.path(), passphrase ? &*passphrase : nullptr);
+            if (!key && key.error().code() == ErrorCode::Unauthorized && !passphrase) {
+                continue;
+            }
+            if (!key) {
+                return std::move(key).error();
+            }
+            std::string id = key->public_key().id();
+            out.emplace(std::move(id), *std::move(key));
         }
     }
     return out;
+}
+
+bool signs_unattended(std::string_view role) {
+    return role == "snapshot" || role == "timestamp";
 }
 
 Json key_object(const crypto::PublicKey& key) {
@@ -139,6 +155,22 @@ const Json* find_role(const Json& authority, const std::string& role) {
         }
     }
     return nullptr;
+}
+
+Json* find_role(Json& authority, const std::string& role) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): the document itself is not const
+    return const_cast<Json*>(find_role(std::as_const(authority), role));
+}
+
+/// The keys that an authority's roles may name, and those roles.
+Json& keys_in(Json& authority) {
+    return authority.at("_type") == "root" ? authority.at("keys")
+                                           : authority.at("delegations").at("keys");
+}
+
+Json& roles_in(Json& authority) {
+    return authority.at("_type") == "root" ? authority.at("roles")
+                                           : authority.at("delegations").at("roles");
 }
 
 std::vector<std::string> key_ids(const Json* role) {
@@ -191,6 +223,11 @@ struct Repository::State {
                (role == "timestamp" ? file : std::to_string(version) + "." + file);
     }
 
+    /// What encrypts the private keys of a role; null for those that must sign unattended.
+    const Secret* passphrase_for(std::string_view role) const {
+        return options.passphrase && !signs_unattended(role) ? &*options.passphrase : nullptr;
+    }
+
     std::chrono::hours lifetime(const std::string& role) const {
         return find_policy(options, role)->lifetime;
     }
@@ -204,8 +241,8 @@ struct Repository::State {
     Status take(const std::string& role, std::string_view bytes);
     Status load_takedown();
 
-    Result<std::vector<std::string>> new_keys(const std::string& role,
-                                              std::vector<fs::path>& files);
+    Result<std::vector<std::string>>
+    new_keys(const std::string& role, std::size_t count, std::vector<fs::path>& files);
     Status make_documents();
 
     bool can_sign(const std::string& role) const;
@@ -213,7 +250,18 @@ struct Repository::State {
                              const Json& content,
                              const std::map<std::string, Published>& before) const;
     Json snapshot_content() const;
-    Status sign_and_write(std::set<std::string> roles, const Clock& clock);
+    /// `ready` holds the bytes of roles that were signed already.
+    Status sign_and_write(std::set<std::string> roles,
+                          const Clock& clock,
+                          const std::map<std::string, std::string>& ready = {});
+    Result<Json*> authority_for(std::string_view role);
+    Status stage(const std::string& role,
+                 const std::vector<const crypto::PublicKey*>& keys,
+                 const std::vector<std::string>& ids,
+                 std::uint64_t threshold);
+    Status check_draft(const Draft& draft, const std::map<std::string, std::string>& all) const;
+    Status check_listed_files(const Json& targets) const;
+    Result<Root> root_of(const std::map<std::string, std::string>& drafts) const;
     Status check_nobody_else_published() const;
 
     /// The role that a path belongs to, if targets may be put there.
@@ -312,15 +360,16 @@ Status Repository::State::load_takedown() {
 // ------------------------------------------------------------------------------------ making
 
 Result<std::vector<std::string>> Repository::State::new_keys(const std::string& role,
+                                                             std::size_t count,
                                                              std::vector<fs::path>& files) {
     std::vector<std::string> ids;
-    for (unsigned n = 1; ids.size() < find_policy(options, role)->keys; ++n) {
+    for (unsigned n = 1; ids.size() < count; ++n) {
         const fs::path path = keys_dir / (role + "-" + std::to_string(n) + ".pem");
         if (fs::exists(path)) {
             continue;
         }
         auto key = crypto::SigningKey::generate();
-        LOCARA_CHECK(key.save(path).context("making the keys of " + role));
+        LOCARA_CHECK(key.save(path, passphrase_for(role)).context("making the keys of " + role));
         files.push_back(path);
         ids.push_back(key.public_key().id());
         keys.emplace(ids.back(), std::move(key));
@@ -329,16 +378,16 @@ Result<std::vector<std::string>> Repository::State::new_keys(const std::string& 
 }
 
 Status Repository::State::make_documents() {
-    LOCARA_TRY(keys, load_keys(keys_dir));
+    LOCARA_TRY(keys, load_keys(keys_dir, options.passphrase));
     std::map<std::string, std::vector<std::string>> ids;
     for (const auto* role : kWriteOrder) {
         const RolePolicy& policy = *find_policy(options, role);
         for (unsigned n = 1; n <= policy.keys; ++n) {
             const fs::path path = keys_dir / (std::string(role) + "-" + std::to_string(n) + ".pem");
             if (!fs::exists(path)) {
-                LOCARA_CHECK(crypto::SigningKey::generate().save(path));
+                LOCARA_CHECK(crypto::SigningKey::generate().save(path, passphrase_for(role)));
             }
-            LOCARA_TRY(auto key, crypto::SigningKey::load(path));
+            LOCARA_TRY(auto key, crypto::SigningKey::load(path, passphrase_for(role)));
             ids[role].push_back(key.public_key().id());
             keys.insert_or_assign(ids[role].back(), std::move(key));
         }
@@ -455,7 +504,9 @@ Status Repository::State::check_nobody_else_published() const {
     return {};
 }
 
-Status Repository::State::sign_and_write(std::set<std::string> roles, const Clock& clock) {
+Status Repository::State::sign_and_write(std::set<std::string> roles,
+                                         const Clock& clock,
+                                         const std::map<std::string, std::string>& ready) {
     if (roles.empty()) {
         return {};
     }
@@ -488,9 +539,17 @@ Status Repository::State::sign_and_write(std::set<std::string> roles, const Cloc
                                  {"hashes", {{"sha256", snapshot.sha256}}}}}};
         }
         const auto was = before.find(role);
-        content["version"] = was == before.end() ? 1 : was->second.version + 1;
-        content["expires"] = render_time(now + lifetime(role));
-        auto bytes = sign(role, content, before);
+        const auto signed_elsewhere = ready.find(role);
+        TimePoint expires = now + lifetime(role);
+        Result<std::string> bytes = std::string();
+        if (signed_elsewhere != ready.end()) {
+            bytes = signed_elsewhere->second;
+            LOCARA_TRY(expires, parse_time(content.at("expires").get<std::string>()));
+        } else {
+            content["version"] = was == before.end() ? 1 : was->second.version + 1;
+            content["expires"] = render_time(expires);
+            bytes = sign(role, content, before);
+        }
         if (bytes && bytes->size() > limit_of(role)) {
             bytes = Error(ErrorCode::TooLarge,
                           "the role " + role + " would be " + std::to_string(bytes->size()) +
@@ -503,7 +562,7 @@ Status Repository::State::sign_and_write(std::set<std::string> roles, const Cloc
         }
         Published file;
         file.version = content.at("version").get<std::uint64_t>();
-        file.expires = now + lifetime(role);
+        file.expires = expires;
         file.length = bytes->size();
         file.sha256 = crypto::sha256(as_bytes(*bytes)).render();
         file.content = std::move(content);
@@ -638,7 +697,7 @@ Repository::load(const fs::path& tree, const fs::path& keys_dir, const Repositor
     auto state = std::make_unique<State>(tree, keys_dir, options);
     LOCARA_CHECK(state->load_metadata().context("loading the catalog in " + tree.string()));
     LOCARA_CHECK(state->load_takedown().context("loading the catalog in " + tree.string()));
-    LOCARA_TRY(state->keys, load_keys(keys_dir));
+    LOCARA_TRY(state->keys, load_keys(keys_dir, options.passphrase));
     return Repository(std::move(state));
 }
 
@@ -762,23 +821,14 @@ Status Repository::rotate_keys(std::string_view name, const Clock& clock) {
     const Json was = state_->working.at(authority);
     const auto dirty_was = state_->dirty;
     std::vector<fs::path> fresh_files;
-    LOCARA_TRY(const auto ids, state_->new_keys(role, fresh_files));
-    Json& document = state_->working.at(authority);
-    Json& keys = is_top_level(role) ? document.at("keys") : document.at("delegations").at("keys");
-    Json& roles =
-        is_top_level(role) ? document.at("roles") : document.at("delegations").at("roles");
+    const auto count = key_ids(find_role(was, role)).size();
+    LOCARA_TRY(const auto ids, state_->new_keys(role, count, fresh_files));
+    std::vector<const crypto::PublicKey*> fresh;
     for (const auto& id : ids) {
-        keys[id] = key_object(state_->keys.at(id).public_key());
+        fresh.push_back(&state_->keys.at(id).public_key());
     }
-    for (const auto& [key, entry] : roles.items()) {
-        if (is_top_level(role) ? key == role : entry.at("name") == role) {
-            entry["keyids"] = ids;
-            entry["threshold"] = find_policy(state_->options, role)->threshold;
-        }
-    }
-    drop_unused_keys(keys, roles);
-    state_->dirty.insert(authority);
-    state_->dirty.insert(role);
+    const auto threshold = find_role(was, role)->at("threshold").get<std::uint64_t>();
+    LOCARA_CHECK(state_->stage(role, fresh, ids, threshold));
     auto done = publish(clock);
     if (!done) {
         state_->working.at(authority) = was;
@@ -806,13 +856,328 @@ std::vector<RoleState> Repository::roles() const {
         info.version = file.version;
         info.expires = file.expires;
         info.threshold = entry->at("threshold").get<unsigned>();
-        for (const auto& id : key_ids(entry)) {
+        info.key_ids = key_ids(entry);
+        for (const auto& id : info.key_ids) {
             ++info.keys;
             info.keys_here += static_cast<unsigned>(state_->keys.count(id));
         }
         out.push_back(std::move(info));
     }
     return out;
+}
+
+// ------------------------------------------------------------------------------------ keys
+
+Result<Json*> Repository::State::authority_for(std::string_view role) {
+    if (find_policy(options, role) == nullptr) {
+        return invalid("there is no role '" + std::string(role) +
+                       "': root, targets, takedown, apps, models, snapshot and timestamp are");
+    }
+    return &working.at(authority_of(std::string(role)));
+}
+
+/// Lets `ids` sign a role; `keys` are those among them that its authority may not know yet.
+Status Repository::State::stage(const std::string& role,
+                                const std::vector<const crypto::PublicKey*>& fresh,
+                                const std::vector<std::string>& ids,
+                                std::uint64_t threshold) {
+    LOCARA_TRY(Json* const document, authority_for(role));
+    if (ids.empty() || ids.size() > kKeysLimit || threshold < 1 || threshold > ids.size()) {
+        return invalid("the role " + role + " cannot have " + std::to_string(ids.size()) +
+                       " keys and a threshold of " + std::to_string(threshold) + ": 1 to " +
+                       std::to_string(kKeysLimit) + " keys and a threshold of 1 to as many are " +
+                       "wanted");
+    }
+    for (const auto* key : fresh) {
+        keys_in(*document)[key->id()] = key_object(*key);
+    }
+    Json& entry = *find_role(*document, role);
+    entry["keyids"] = ids;
+    entry["threshold"] = threshold;
+    drop_unused_keys(keys_in(*document), roles_in(*document));
+    dirty.insert(authority_of(role));
+    dirty.insert(role);
+    return {};
+}
+
+Status Repository::stage_new_keys(std::string_view name) {
+    const std::string role(name);
+    LOCARA_TRY(const Json* const document, state_->authority_for(role));
+    const Json was = *find_role(*document, role);
+    std::vector<fs::path> files;
+    LOCARA_TRY(const auto ids, state_->new_keys(role, key_ids(&was).size(), files));
+    std::vector<const crypto::PublicKey*> fresh;
+    for (const auto& id : ids) {
+        fresh.push_back(&state_->keys.at(id).public_key());
+    }
+    return state_->stage(role, fresh, ids, was.at("threshold").get<std::uint64_t>());
+}
+
+Status Repository::stage_key(std::string_view name, const crypto::PublicKey& key) {
+    const std::string role(name);
+    LOCARA_TRY(Json* const document, state_->authority_for(role));
+    for (const auto* authority : {"root", "targets"}) {
+        for (const auto& [id, known] : keys_in(state_->working.at(authority)).items()) {
+            const auto other =
+                crypto::PublicKey::parse(known.at("keytype").get<std::string>(),
+                                         known.at("scheme").get<std::string>(),
+                                         known.at("keyval").at("public").get<std::string>());
+            if (other && *other == key) {
+                return Error(ErrorCode::Conflict,
+                             "the key " + key.id() +
+                                 " belongs to a role already, and no key serves two roles");
+            }
+        }
+    }
+    const Json was = *find_role(*document, role);
+    auto ids = key_ids(&was);
+    ids.push_back(key.id());
+    return state_->stage(role, {&key}, ids, was.at("threshold").get<std::uint64_t>());
+}
+
+Status Repository::stage_removal(std::string_view name, std::string_view key_id) {
+    const std::string role(name);
+    LOCARA_TRY(Json* const document, state_->authority_for(role));
+    const Json was = *find_role(*document, role);
+    auto ids = key_ids(&was);
+    if (std::erase(ids, key_id) == 0) {
+        return Error(ErrorCode::NotFound,
+                     "the role " + role + " has no key " + std::string(key_id.substr(0, 80)));
+    }
+    return state_->stage(role, {}, ids, was.at("threshold").get<std::uint64_t>());
+}
+
+Status Repository::stage_threshold(std::string_view name, unsigned threshold) {
+    const std::string role(name);
+    LOCARA_TRY(Json* const document, state_->authority_for(role));
+    const Json was = *find_role(*document, role);
+    return state_->stage(role, {}, key_ids(&was), threshold);
+}
+
+// ------------------------------------------------------------------------------------ drafts
+
+namespace {
+
+const char* type_of(std::string_view role) {
+    return role == "root" ? "root" : "targets";
+}
+
+Result<Envelope> parse_draft(const Draft& draft) {
+    if (signs_unattended(draft.role) ||
+        std::find(kWriteOrder.begin(), kWriteOrder.end(), draft.role) == kWriteOrder.end()) {
+        return invalid("'" + draft.role.substr(0, 80) +
+                       "' is no role that is signed elsewhere: root, targets, takedown, apps and "
+                       "models are");
+    }
+    return parse_envelope(draft.bytes, type_of(draft.role), draft.role, limit_of(draft.role));
+}
+
+std::string describe_role(const std::string& name, const RoleKeys& keys) {
+    return name + ": " + std::to_string(keys.threshold) + " of " +
+           std::to_string(keys.by_id.size()) + " keys";
+}
+
+} // namespace
+
+Result<DraftInfo> inspect_draft(const Draft& draft) {
+    LOCARA_TRY(const auto envelope, parse_draft(draft));
+    DraftInfo info;
+    info.role = draft.role;
+    info.version = envelope.version;
+    info.expires = envelope.expires;
+    if (draft.role == "root") {
+        LOCARA_TRY(const auto root, parse_root(envelope));
+        for (const auto& [name, keys] : root.roles) {
+            info.roles.push_back(describe_role(name, keys));
+        }
+    } else {
+        LOCARA_TRY(const auto targets, parse_targets(envelope, draft.role));
+        info.targets = targets.targets.size();
+        for (const auto& delegation : targets.delegations) {
+            info.roles.push_back(describe_role(delegation.name, delegation.keys));
+        }
+    }
+    for (const auto& signature : envelope.signatures) {
+        info.signed_by.push_back(signature.key_id);
+    }
+    return info;
+}
+
+Result<unsigned>
+sign_draft(Draft& draft, const fs::path& keys_dir, const std::optional<Secret>& passphrase) {
+    LOCARA_TRY(const auto envelope, parse_draft(draft));
+    LOCARA_CHECK(inspect_draft(draft)); // nothing that no reader takes is signed
+    LOCARA_TRY(const auto keys, load_keys(keys_dir, passphrase, draft.role + "-"));
+    if (keys.empty()) {
+        return Error(ErrorCode::NotFound,
+                     keys_dir.string() + " has no private key " + draft.role +
+                         "-<n>.pem that can be opened" +
+                         (passphrase ? "" : "; one that is encrypted needs its passphrase"));
+    }
+    std::map<std::string, std::string> signatures;
+    for (const auto& signature : envelope.signatures) {
+        signatures[signature.key_id] = signature.hex;
+    }
+    for (const auto& [id, key] : keys) {
+        signatures[id] = render_hex(key.sign(as_bytes(envelope.canonical)));
+    }
+    Json list = Json::array();
+    for (const auto& [id, signature] : signatures) {
+        list.push_back({{"keyid", id}, {"sig", signature}});
+    }
+    draft.bytes = render_json({{"signatures", std::move(list)}, {"signed", envelope.content}});
+    return static_cast<unsigned>(keys.size());
+}
+
+Result<Draft> Repository::draft(std::string_view name, const Clock& clock) const {
+    Draft draft{std::string(name), {}};
+    if (signs_unattended(name) || find_policy(state_->options, name) == nullptr) {
+        return parse_draft(draft).error();
+    }
+    Json content = state_->working.at(draft.role);
+    content["version"] = state_->published.at(draft.role).version + 1;
+    content["expires"] = render_time(clock.now() + state_->lifetime(draft.role));
+    LOCARA_TRY(const std::string canonical, crypto::render_canonical_json(content));
+    std::set<std::string> ids;
+    const std::string authority = State::authority_of(draft.role);
+    for (const Json* entry :
+         {find_role(draft.role == "root" ? content : state_->working.at(authority), draft.role),
+          find_role(state_->published.at(authority).content, draft.role)}) {
+        for (const auto& id : key_ids(entry)) {
+            ids.insert(id);
+        }
+    }
+    Json list = Json::array();
+    for (const auto& id : ids) {
+        if (const auto key = state_->keys.find(id); key != state_->keys.end()) {
+            list.push_back(
+                {{"keyid", id}, {"sig", render_hex(key->second.sign(as_bytes(canonical)))}});
+        }
+    }
+    draft.bytes = render_json({{"signatures", std::move(list)}, {"signed", std::move(content)}});
+    return draft;
+}
+
+/// The root that will be in force: the draft of one if there is one, checked against the last.
+Result<Root> Repository::State::root_of(const std::map<std::string, std::string>& drafts) const {
+    LOCARA_TRY(const std::string bytes,
+               read_file(metadata_file("root", published.at("root").version), kRootLimitBytes));
+    LOCARA_TRY(Root root, check_first_root(bytes)); // load() followed the chain to it
+    if (const auto next = drafts.find("root"); next != drafts.end()) {
+        LOCARA_TRY(root, check_next_root(next->second, root));
+    }
+    return root;
+}
+
+Status Repository::State::check_listed_files(const Json& targets) const {
+    for (const auto& [name, entry] : targets.items()) {
+        const auto digest = entry.at("hashes").find("sha256");
+        std::error_code error;
+        const bool here = check_target_name(name) && digest != entry.at("hashes").end() &&
+                          fs::file_size(tree / target_address(name, digest->get<std::string>()),
+                                        error) == entry.at("length").get<std::uint64_t>() &&
+                          !error;
+        if (!here) {
+            return invalid("'" + name + "' is listed, but the hub does not have that file");
+        }
+    }
+    return {};
+}
+
+/// Everything that clients will check of a draft, before any of it is public.
+Status Repository::State::check_draft(const Draft& draft,
+                                      const std::map<std::string, std::string>& all) const {
+    LOCARA_TRY(const auto envelope, parse_draft(draft));
+    const std::uint64_t next = published.at(draft.role).version + 1;
+    if (envelope.version != next) {
+        return Error(ErrorCode::Conflict,
+                     "the draft of " + draft.role + " is version " +
+                         std::to_string(envelope.version) + ", and the next one is " +
+                         std::to_string(next) + "; export it again and have that signed");
+    }
+    LOCARA_TRY(const Root root, root_of(all));
+    if (draft.role == "root") {
+        return {};
+    }
+    const MetaFile meta{next, {}, {}};
+    if (draft.role == "targets") {
+        LOCARA_CHECK(check_targets(
+            draft.bytes, "targets", meta, root.roles.find("targets")->second, "the root"));
+        return {};
+    }
+    Envelope targets;
+    targets.content = published.at("targets").content;
+    if (const auto changed = all.find("targets"); changed != all.end()) {
+        LOCARA_TRY(const auto document, parse_json(changed->second));
+        targets.content = document.at("signed"); // itself a draft that was checked
+    }
+    LOCARA_TRY(const auto parsed, parse_targets(targets, "targets"));
+    for (const auto& delegation : parsed.delegations) {
+        if (delegation.name == draft.role) {
+            LOCARA_CHECK(check_targets(draft.bytes, draft.role, meta, delegation.keys, "targets"));
+            LOCARA_CHECK(check_listed_files(envelope.content.at("targets")));
+            return {};
+        }
+    }
+    return invalid("targets delegates nothing to " + draft.role);
+}
+
+Status Repository::adopt(const std::vector<Draft>& drafts, const Clock& clock) {
+    State& state = *state_;
+    std::map<std::string, std::string> ready;
+    for (const auto& draft : drafts) {
+        LOCARA_CHECK(parse_draft(draft));
+        if (!ready.emplace(draft.role, draft.bytes).second) {
+            return invalid("there are two drafts of " + draft.role);
+        }
+    }
+    const auto working_was = state.working;
+    const auto takedown_was = state.takedown;
+    std::set<std::string> roles;
+    const auto take = [&]() -> Status {
+        for (const auto* role : {"root", "targets", "takedown", "apps", "models"}) {
+            const auto bytes = ready.find(role);
+            if (bytes == ready.end()) {
+                continue;
+            }
+            const Draft draft{role, bytes->second};
+            LOCARA_CHECK(state.check_draft(draft, ready)); // an authority before its roles
+            LOCARA_TRY(const Json document, parse_json(draft.bytes));
+            const Json& content = document.at("signed");
+            LOCARA_TRY(const TimePoint expires,
+                       parse_time(content.at("expires").get<std::string>()));
+            if (expires <= clock.now()) {
+                return invalid("the draft of " + draft.role + " expired on " +
+                               render_time(expires) + "; export it again and have that signed");
+            }
+            state.working[draft.role] = content;
+            roles.insert(draft.role);
+        }
+        if (ready.count("takedown") != 0) {
+            LOCARA_CHECK(state.load_takedown());
+            TakedownList merged = takedown_was;
+            merged.add(state.takedown);
+            if (merged.entries().size() != state.takedown.entries().size()) {
+                return invalid("the draft's takedown list lacks entries of the one in force; "
+                               "entries are added or superseded, never dropped");
+            }
+        }
+        for (const auto* role : kWriteOrder) {
+            const std::string authority = State::authority_of(role);
+            if (ready.count(authority) != 0 &&
+                *find_role(std::as_const(state.working.at(authority)), role) !=
+                    *find_role(state.published.at(authority).content, role)) {
+                roles.insert(role); // its signers changed
+            }
+        }
+        return state.sign_and_write(roles, clock, ready);
+    };
+    auto done = take();
+    if (!done) {
+        state.working = working_was;
+        state.takedown = takedown_was;
+    }
+    return done;
 }
 
 } // namespace locara::catalog

@@ -9,6 +9,8 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -27,6 +29,13 @@ constexpr std::size_t kSeedBytes = 32;             // RFC 8032, section 5.1.5
 constexpr std::size_t kPublicBytes = 32;           // the same
 constexpr std::size_t kSignatureBytes = 64;        // RFC 8032, section 5.1.6
 constexpr std::size_t kKeyTextLimitBytes = 16'384; // a 16384-bit RSA key in PEM is below 4 KiB
+constexpr std::size_t kLeastPassphraseBytes = 8;
+constexpr std::size_t kMostPassphraseBytes = 1024; // PEM_BUFSIZE of OpenSSL
+constexpr std::string_view kEncryptedPem = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+constexpr std::size_t kSaltBytes = 16;
+constexpr std::uint64_t kScryptN = 16'384; // with kScryptR: 16 MiB, half of what OpenSSL allows
+constexpr std::uint64_t kScryptR = 8;
+constexpr std::uint64_t kScryptP = 5;
 constexpr int kLeastRsaBits = 2048;
 constexpr int kMostRsaBits = 16'384; // what OpenSSL verifies at all; bounds the work per signature
 
@@ -63,6 +72,56 @@ BioPointer bio_of(std::string_view text) {
 /// For PEM readers: never ask a terminal for a pass phrase.
 int no_pass_phrase(char*, int, int, void*) {
     return 0;
+}
+
+/// The same with a pass phrase to hand: `secret` is a Secret.
+int give_pass_phrase(char* buffer, int size, int /*writing*/, void* secret) {
+    const std::string& text = static_cast<const Secret*>(secret)->reveal();
+    if (size < 0 || text.size() > static_cast<std::size_t>(size)) {
+        return 0;
+    }
+    text.copy(buffer, text.size());
+    return static_cast<int>(text.size());
+}
+
+Result<BioPointer> encrypted_pem(EVP_PKEY* key, const Secret& passphrase) {
+    const std::size_t length = passphrase.reveal().size();
+    if (length < kLeastPassphraseBytes || length > kMostPassphraseBytes) {
+        return Error(ErrorCode::InvalidArgument,
+                     "a passphrase has " + std::to_string(kLeastPassphraseBytes) + " to " +
+                         std::to_string(kMostPassphraseBytes) + " bytes, not " +
+                         std::to_string(length));
+    }
+
+    struct FreeInfo {
+        void operator()(PKCS8_PRIV_KEY_INFO* info) const { PKCS8_PRIV_KEY_INFO_free(info); }
+
+        void operator()(X509_SIG* encrypted) const { X509_SIG_free(encrypted); }
+    };
+
+    const std::unique_ptr<PKCS8_PRIV_KEY_INFO, FreeInfo> info(EVP_PKEY2PKCS8(key));
+    LOCARA_ASSERT(info != nullptr);
+    std::array<std::byte, kSaltBytes> salt{};
+    LOCARA_ASSERT(RAND_bytes(to_openssl(salt.data()), static_cast<int>(salt.size())) == 1);
+    X509_ALGOR* const algorithm = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(),
+                                                        to_openssl(salt.data()),
+                                                        static_cast<int>(salt.size()),
+                                                        nullptr,
+                                                        kScryptN,
+                                                        kScryptR,
+                                                        kScryptP);
+    LOCARA_ASSERT(algorithm != nullptr);
+    // Takes the algorithm over when it succeeds.
+    const std::unique_ptr<X509_SIG, FreeInfo> encrypted(PKCS8_set0_pbe(
+        passphrase.reveal().data(), static_cast<int>(length), info.get(), algorithm));
+    if (encrypted == nullptr) {
+        X509_ALGOR_free(algorithm);
+        ERR_clear_error();
+        return Error(ErrorCode::NoSpace, "OpenSSL could not encrypt the private key");
+    }
+    BioPointer bio(BIO_new(BIO_s_secmem()));
+    LOCARA_ASSERT(PEM_write_bio_PKCS8(bio.get(), encrypted.get()) == 1);
+    return bio;
 }
 
 std::string der_of(EVP_PKEY* key) {
@@ -232,7 +291,7 @@ Result<SigningKey> SigningKey::from_seed(ByteView seed) {
     return result;
 }
 
-Result<SigningKey> SigningKey::load(const std::filesystem::path& path) {
+Result<SigningKey> SigningKey::load(const std::filesystem::path& path, const Secret* passphrase) {
     // O_NONBLOCK: opening a FIFO that somebody put there must not hang.
     LOCARA_TRY(const Fd fd, open_file(path, O_RDONLY | O_NONBLOCK));
     LOCARA_TRY(const auto size, regular_file_size(fd, path));
@@ -266,14 +325,30 @@ Result<SigningKey> SigningKey::load(const std::filesystem::path& path) {
             return key;
         }
     }
+    const bool encrypted = secret.reveal().find(kEncryptedPem) != std::string::npos;
+    if (encrypted && passphrase == nullptr) {
+        return Error(ErrorCode::Unauthorized,
+                     "the private key " + path.string() +
+                         " is encrypted; its passphrase is wanted");
+    }
     const BioPointer bio = bio_of(secret.reveal());
-    KeyPointer key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
+    KeyPointer key(PEM_read_bio_PrivateKey(bio.get(),
+                                           nullptr,
+                                           encrypted ? give_pass_phrase : no_pass_phrase,
+                                           // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
+                                           const_cast<Secret*>(passphrase))); // only read
+    if (key == nullptr && encrypted) {
+        ERR_clear_error();
+        return Error(ErrorCode::Unauthorized,
+                     "the private key " + path.string() +
+                         " does not open: the passphrase is wrong, or the file is damaged");
+    }
     if (key == nullptr || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_ED25519) {
         ERR_clear_error();
-        return Error(ErrorCode::InvalidArgument,
-                     path.string() +
-                         " holds no Ed25519 private key: PEM (PKCS #8, without a pass phrase) or "
-                         "64 hex digits are wanted");
+        return Error(
+            ErrorCode::InvalidArgument,
+            path.string() +
+                " holds no Ed25519 private key: PEM (PKCS #8) or 64 hex digits are wanted");
     }
     SigningKey result;
     LOCARA_TRY(result.public_key_, PublicKey::parse("ed25519", "ed25519", public_hex(key.get())));
@@ -281,10 +356,16 @@ Result<SigningKey> SigningKey::load(const std::filesystem::path& path) {
     return result;
 }
 
-Status SigningKey::save(const std::filesystem::path& path) const {
-    const BioPointer bio(BIO_new(BIO_s_secmem()));
-    LOCARA_ASSERT(PEM_write_bio_PKCS8PrivateKey(
-                      bio.get(), handle_->key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+Status SigningKey::save(const std::filesystem::path& path, const Secret* passphrase) const {
+    BioPointer bio;
+    if (passphrase != nullptr) {
+        LOCARA_TRY(bio, encrypted_pem(handle_->key.get(), *passphrase));
+    } else {
+        bio.reset(BIO_new(BIO_s_secmem()));
+        LOCARA_ASSERT(PEM_write_bio_PKCS8PrivateKey(
+                          bio.get(), handle_->key.get(), nullptr, nullptr, 0, nullptr, nullptr) ==
+                      1);
+    }
     char* data = nullptr;
     const long length = BIO_get_mem_data(bio.get(), &data);
     LOCARA_ASSERT(length > 0);

@@ -378,7 +378,17 @@ void Hub::State::add_routes(RenderedPage page) {
 }
 
 void Hub::State::sign_now() {
-    const Status all = repository.publish(clock);
+    Status all = repository.publish(clock);
+    if (!all && all.error().code() == ErrorCode::Conflict) {
+        // A command published meanwhile, `locara-hub keys` for instance: go on from there.
+        auto fresh = catalog::Repository::load(tree(), data / "keys");
+        if (fresh) {
+            repository = *std::move(fresh);
+            all = repository.publish(clock);
+        } else {
+            all = std::move(fresh).error();
+        }
+    }
     if (all) {
         return;
     }

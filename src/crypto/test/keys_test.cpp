@@ -214,6 +214,28 @@ TEST(SigningKey, never_overwrites_a_key_file) {
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "k.pem.new"));
 }
 
+TEST(SigningKey, opens_an_encrypted_file_with_its_passphrase_only) {
+    const auto folder = scratch();
+    const auto path = folder.path() / "root-1.pem";
+    const auto key = SigningKey::generate();
+    const Secret passphrase("correct horse");
+    const Secret too_short("7 bytes");
+    EXPECT_EQ(key.save(path, &too_short).error().code(), ErrorCode::InvalidArgument);
+    ASSERT_TRUE(key.save(path, &passphrase));
+    const auto text = read_file(path, 10'000).value();
+    EXPECT_TRUE(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms{0600});
+    EXPECT_EQ(SigningKey::load(path, &passphrase)->public_key().value(), key.public_key().value());
+    const Secret wrong("correct horsf");
+    EXPECT_EQ(SigningKey::load(path).error().code(), ErrorCode::Unauthorized);
+    EXPECT_EQ(SigningKey::load(path, &wrong).error().code(), ErrorCode::Unauthorized);
+    // Another salt each time, and one passphrase for what is not encrypted does no harm.
+    ASSERT_TRUE(key.save(folder.path() / "again.pem", &passphrase));
+    EXPECT_NE(read_file(folder.path() / "again.pem", 10'000).value(), text);
+    ASSERT_TRUE(key.save(folder.path() / "plain.pem"));
+    EXPECT_TRUE(SigningKey::load(folder.path() / "plain.pem", &passphrase));
+}
+
 TEST(SigningKey, reads_a_seed_in_hex) {
     const auto folder = scratch();
     const auto path = folder.path() / "k";

@@ -12,12 +12,15 @@
 #include <locara/base/bytes.hpp>
 #include <locara/base/clock.hpp>
 #include <locara/base/result.hpp>
+#include <locara/base/secret.hpp>
 #include <locara/catalog/client.hpp>
+#include <locara/crypto/keys.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +43,37 @@ struct RepositoryOptions {
     RolePolicy models{1, 1, std::chrono::hours{24 * 90}};
     RolePolicy snapshot{1, 1, std::chrono::hours{24 * 7}};
     RolePolicy timestamp{1, 1, std::chrono::hours{24}};
+    /// Opens private keys that are encrypted; without it they are as good as absent. New keys of
+    /// all roles but snapshot and timestamp, which sign unattended, are encrypted with it.
+    std::optional<Secret> passphrase;
 };
+
+/// A role's next version on its way to signers: TUF metadata with too few signatures, perhaps none.
+/// See docs/formats/catalog.md, "Signing elsewhere".
+struct Draft {
+    std::string role;
+    std::string bytes;
+};
+
+/// What a draft says, for the person who is to sign it.
+struct DraftInfo {
+    std::string role;
+    std::uint64_t version = 0;
+    TimePoint expires;
+    std::size_t targets = 0;            ///< How many files it lists; 0 for root.
+    std::vector<std::string> roles;     ///< "timestamp: 1 of 1 keys", for root and targets.
+    std::vector<std::string> signed_by; ///< Key ids.
+};
+
+/// Reads a draft. Corrupt if it is none of this role; nothing of its signatures is verified.
+Result<DraftInfo> inspect_draft(const Draft& draft);
+
+/// Adds the signatures of the private keys that `keys_dir` holds for the draft's role (files
+/// `<role>-<n>.pem`) and returns how many that were. `passphrase` opens those that are encrypted.
+/// NotFound if there is no such file; else errors as inspect_draft and crypto::SigningKey::load.
+Result<unsigned> sign_draft(Draft& draft,
+                            const std::filesystem::path& keys_dir,
+                            const std::optional<Secret>& passphrase);
 
 /// A role as last published, for warnings ("lapses in 6 days") and operators.
 struct RoleState {
@@ -50,6 +83,7 @@ struct RoleState {
     unsigned threshold = 0;
     unsigned keys = 0;      ///< Public keys of the role,
     unsigned keys_here = 0; ///< and how many of their private keys are in the keys folder.
+    std::vector<std::string> key_ids;
 };
 
 class Repository {
@@ -112,6 +146,31 @@ class Repository {
     /// operator removes them) and publishes. For root, the new root is signed by old and new keys.
     /// InvalidArgument for an unknown role.
     Status rotate_keys(std::string_view role, const Clock& clock);
+
+    /// The steps of rotate_keys and of every other change of keys, which publish() makes public or,
+    /// where the keys of the authority (root, or targets for delegated roles) are elsewhere,
+    /// drafts do.
+    ///
+    /// stage_new_keys: replaces a role's keys by as many new ones, made here.
+    /// stage_key: adds a public key to a role; Conflict if a role has it already.
+    /// stage_removal: takes a key from a role; InvalidArgument if fewer than its threshold remain.
+    /// stage_threshold: InvalidArgument unless it is 1 to the number of the role's keys.
+    /// All: InvalidArgument for an unknown role or more than 16 keys.
+    Status stage_new_keys(std::string_view role);
+    Status stage_key(std::string_view role, const crypto::PublicKey& key);
+    Status stage_removal(std::string_view role, std::string_view key_id);
+    Status stage_threshold(std::string_view role, unsigned threshold);
+
+    /// The next version of a role as it stands, with what is staged, signed with the keys that are
+    /// here. InvalidArgument for snapshot and timestamp, which are only ever signed here.
+    Result<Draft> draft(std::string_view role, const Clock& clock) const;
+
+    /// Publishes drafts that were signed elsewhere, and signs with the keys here what has to follow
+    /// (snapshot, timestamp, roles whose keys a draft changes). All or nothing. Errors: Corrupt if
+    /// one lacks signatures or is malformed; Conflict if it was not made for the next version;
+    /// InvalidArgument if it has expired, lists a file that the tree lacks, or drops entries of the
+    /// takedown list; Refused if a role that must follow lacks private keys here.
+    Status adopt(const std::vector<Draft>& drafts, const Clock& clock);
 
     /// Every role as last published, root first.
     std::vector<RoleState> roles() const;

@@ -1,0 +1,473 @@
+#include "keys_commands.hpp"
+
+#include "passphrase.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/base/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+using namespace locara;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kDraftLimitBytes = 5'000'001; // one more than the longest role may have
+constexpr std::uint64_t kPublicKeyLimitBytes = 64U << 10U;
+
+Error invalid(std::string message) {
+    return Error(ErrorCode::InvalidArgument, std::move(message));
+}
+
+/// Whether a folder has private keys that a passphrase would open.
+bool has_encrypted_keys(const fs::path& keys) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(keys, error)) {
+        if (entry.path().extension() == ".pem") {
+            const auto key = crypto::SigningKey::load(entry.path());
+            if (!key && key.error().code() == ErrorCode::Unauthorized) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/// `<version>.<role>.json`, as it is called in the catalog.
+Result<catalog::Draft> read_draft(const fs::path& path) {
+    const std::string name = path.filename().string();
+    const auto dot = name.find('.');
+    constexpr std::string_view kSuffix = ".json";
+    if (dot == std::string::npos || !name.ends_with(kSuffix) ||
+        dot + 1 > name.size() - kSuffix.size()) {
+        return invalid("'" + path.string() + "': a file called <version>.<role>.json is wanted");
+    }
+    catalog::Draft draft;
+    draft.role = name.substr(dot + 1, name.size() - kSuffix.size() - dot - 1);
+    LOCARA_TRY(draft.bytes, read_file(path, kDraftLimitBytes));
+    return draft;
+}
+
+Result<fs::path> write_draft(const fs::path& folder, const catalog::Draft& draft) {
+    LOCARA_TRY(const auto info, catalog::inspect_draft(draft));
+    LOCARA_CHECK(create_folders(folder));
+    fs::path path = folder / (std::to_string(info.version) + "." + draft.role + ".json");
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(draft.bytes)));
+    return path;
+}
+
+void print(const fs::path& path, const catalog::DraftInfo& info) {
+    std::printf("%s: %s version %llu, until %s, signed by %zu keys\n",
+                path.c_str(),
+                info.role.c_str(),
+                static_cast<unsigned long long>(info.version),
+                render_time(info.expires).c_str(),
+                info.signed_by.size());
+    if (info.role != "root") {
+        std::printf("  lists %zu files\n", info.targets);
+    }
+    for (const auto& line : info.roles) {
+        std::printf("  %s\n", line.c_str());
+    }
+}
+
+std::string render_public(const crypto::PublicKey& key) {
+    return render_json({{"keytype", key.key_type()},
+                        {"scheme", key.scheme()},
+                        {"keyval", {{"public", key.value()}}}}) +
+           "\n";
+}
+
+Result<crypto::PublicKey> read_public(const fs::path& path) {
+    LOCARA_TRY(const std::string text, read_file(path, kPublicKeyLimitBytes));
+    const auto json = parse_json(text);
+    if (json && json->is_object()) {
+        const auto type = json->find("keytype");
+        const auto scheme = json->find("scheme");
+        const auto value = json->find("keyval");
+        if (type != json->end() && type->is_string() && scheme != json->end() &&
+            scheme->is_string() && value != json->end() && value->is_object() &&
+            value->contains("public") && value->at("public").is_string()) {
+            auto key = crypto::PublicKey::parse(type->get<std::string>(),
+                                                scheme->get<std::string>(),
+                                                value->at("public").get<std::string>());
+            return std::move(key).context(path.string());
+        }
+    }
+    return invalid(path.string() + ": a public key as `locara-hub keys new` writes it (FILE.pub) "
+                                   "is wanted");
+}
+
+Status write_public(const fs::path& private_file, const crypto::PublicKey& key) {
+    const fs::path path = private_file.string() + ".pub";
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(render_public(key))));
+    std::printf("%s  %s\n", key.id().c_str(), path.c_str());
+    return {};
+}
+
+/// What to do where private keys are missing.
+Status with_hint(Status published) {
+    if (!published && published.error().code() == ErrorCode::Refused) {
+        return std::move(published).context(
+            "to have it signed elsewhere, give the same command --to FOLDER");
+    }
+    return published;
+}
+
+Result<catalog::TakedownAction> parse_action(const std::string& text) {
+    for (const auto action : {catalog::TakedownAction::Warn,
+                              catalog::TakedownAction::BlockInstall,
+                              catalog::TakedownAction::BlockRun}) {
+        if (catalog::render(action) == text) {
+            return action;
+        }
+    }
+    return invalid("--action: found '" + text + "', wanted warn, block-install or block-run");
+}
+
+} // namespace
+
+KeysCommands::KeysCommands(CLI::App& app)
+    : keys_(app.add_subcommand("keys", "who may sign what, and signing on other machines")),
+      takedown_(app.add_subcommand("takedown", "call back apps, models and files")) {
+    keys_->require_subcommand(1);
+    takedown_->require_subcommand(1);
+    add_key_verbs();
+    add_takedown_verbs();
+}
+
+CLI::App* KeysCommands::verb(CLI::App* group,
+                             const char* name,
+                             const char* help,
+                             std::function<Status()> action) {
+    CLI::App* const made = group->add_subcommand(name, help);
+    verbs_.emplace_back(made, std::move(action));
+    return made;
+}
+
+void KeysCommands::add_data(CLI::App* verb) {
+    verb->add_option("--data", data_, "folder of this hub; it may be serving")->required();
+}
+
+void KeysCommands::add_passphrase(CLI::App* verb) {
+    verb->add_option("--passphrase-fd",
+                     passphrase_fd_,
+                     "descriptor to read the keys' passphrase from; else LOCARA_HUB_PASSPHRASE, "
+                     "else the terminal");
+}
+
+void KeysCommands::add_to(CLI::App* verb) {
+    verb->add_option(
+        "--to", to_, "publish nothing; write what has to be signed elsewhere into this folder");
+}
+
+void KeysCommands::add_key_verbs() {
+    CLI::App* made =
+        verb(keys_, "init", "make the keys and an empty catalog", [this] { return init(); });
+    add_data(made);
+    made->add_flag("--encrypt", encrypt_, "encrypt the keys of all roles that sign offline");
+    add_passphrase(made);
+
+    made = verb(keys_, "list", "the roles: versions, lifetimes, thresholds, keys", [this] {
+        return list();
+    });
+    add_data(made);
+    add_passphrase(made);
+
+    made = verb(keys_, "new", "make one key, for a curator or an offline machine", [this] {
+        return make_key();
+    });
+    made->add_option("FILE", file_, "the private key, as <role>-<n>.pem; FILE.pub is made too")
+        ->required();
+    made->add_flag("--encrypt", encrypt_, "encrypt it with a passphrase");
+    add_passphrase(made);
+
+    made =
+        verb(keys_, "encrypt", "encrypt private keys where they lie", [this] { return encrypt(); });
+    made->add_option("FILE", files_, "private keys that are not encrypted")->required();
+    add_passphrase(made);
+
+    using Change = Status (KeysCommands::*)() const;
+    const auto change = [this](const char* name, const char* help, Change action) {
+        CLI::App* const one = verb(keys_, name, help, [this, action] { return (this->*action)(); });
+        one->add_option("ROLE", role_, "root, targets, takedown, apps, models, snapshot, timestamp")
+            ->required();
+        add_data(one);
+        add_to(one);
+        add_passphrase(one);
+        return one;
+    };
+    change("rotate", "replace all keys of a role by new ones, made here", &KeysCommands::rotate);
+    change("add", "let one more key sign a role", &KeysCommands::add_key)
+        ->add_option("PUBLIC_KEY", file_, "FILE.pub of `locara-hub keys new`")
+        ->required();
+    change("remove", "let a key no longer sign a role", &KeysCommands::remove_key)
+        ->add_option("KEY_ID", key_id_, "as in the list")
+        ->required();
+    change("threshold", "how many keys of a role must sign", &KeysCommands::set_threshold)
+        ->add_option("COUNT", threshold_, "1 to the number of its keys")
+        ->required();
+
+    made = verb(keys_, "export", "write the next version of roles for others to sign", [this] {
+        return export_drafts();
+    });
+    made->add_option("ROLE", roles_, "root, targets, takedown, apps or models")->required();
+    add_data(made);
+    made->add_option("--to", to_, "folder for <version>.<role>.json")->required();
+    add_passphrase(made);
+
+    made = verb(keys_, "sign", "sign what was exported; needs no hub and no network", [this] {
+        return sign();
+    });
+    made->add_option("FILE", files_, "<version>.<role>.json, changed in place")->required();
+    made->add_option("--keys", keys_dir_, "folder with <role>-<n>.pem")->required();
+    made->add_flag("-n,--dry-run", dry_run_, "only say what would be signed");
+    add_passphrase(made);
+
+    made = verb(
+        keys_, "import", "publish what was signed elsewhere", [this] { return import_drafts(); });
+    made->add_option("FILE", files_, "<version>.<role>.json, with enough signatures")->required();
+    add_data(made);
+    add_passphrase(made);
+}
+
+void KeysCommands::add_takedown_verbs() {
+    CLI::App* made =
+        verb(takedown_, "add", "call something back, or lift that", [this] { return call_back(); });
+    made->add_option("ID", id_, "publisher/name, org/repo@COMMIT or sha256:HEX")->required();
+    made->add_option("--kind", kind_, "app, bundle, model or file")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"app", "bundle", "model", "file"}));
+    made->add_option("--version", versions_, "only these versions (of an app or a model)");
+    made->add_option("--action", action_, "warn, block-install or block-run")
+        ->capture_default_str();
+    made->add_option("--reason", reason_, "one line that people read")->required();
+    add_data(made);
+    add_to(made);
+    add_passphrase(made);
+    made = verb(
+        takedown_, "list", "every entry, the oldest first", [this] { return list_takedowns(); });
+    add_data(made);
+}
+
+Status KeysCommands::run() const {
+    for (const auto& [command, action] : verbs_) {
+        if (command->parsed()) {
+            return action();
+        }
+    }
+    return {};
+}
+
+Result<std::optional<Secret>> KeysCommands::existing_passphrase(const fs::path& keys) const {
+    if (passphrase_fd_ < 0 && !has_encrypted_keys(keys)) {
+        return std::optional<Secret>();
+    }
+    return read_passphrase(passphrase_fd_, AskFor::Existing);
+}
+
+Result<std::optional<Secret>> KeysCommands::new_passphrase() const {
+    if (!encrypt_) {
+        return std::optional<Secret>();
+    }
+    LOCARA_TRY(auto secret, read_passphrase(passphrase_fd_, AskFor::New));
+    if (!secret) {
+        return invalid(std::string("no passphrase was given: use a terminal, --passphrase-fd or ") +
+                       kPassphraseVariable);
+    }
+    return secret;
+}
+
+Result<catalog::Repository> KeysCommands::load() const {
+    const fs::path data = data_;
+    catalog::RepositoryOptions options;
+    LOCARA_TRY(options.passphrase, existing_passphrase(data / "keys"));
+    return catalog::Repository::load(data / "catalog", data / "keys", options);
+}
+
+Status KeysCommands::finish(catalog::Repository repository,
+                            const std::vector<std::string>& roles) const {
+    if (to_.empty()) {
+        return with_hint(repository.publish(system_clock()));
+    }
+    for (const auto& role : roles) {
+        LOCARA_TRY(const auto draft, repository.draft(role, system_clock()));
+        LOCARA_TRY(const auto path, write_draft(to_, draft));
+        LOCARA_TRY(const auto info, catalog::inspect_draft(draft));
+        print(path, info);
+    }
+    std::printf("to be signed with `locara-hub keys sign FILE... --keys DIR`, then published with "
+                "`locara-hub keys import FILE... --data %s`\n",
+                data_.c_str());
+    return {};
+}
+
+Status KeysCommands::change_keys(const std::function<Status(catalog::Repository&)>& stage) const {
+    LOCARA_TRY(auto repository, load());
+    LOCARA_CHECK(stage(repository));
+    const bool top =
+        role_ == "root" || role_ == "targets" || role_ == "snapshot" || role_ == "timestamp";
+    std::vector<std::string> roles = {top ? "root" : "targets"};
+    if (role_ != "root" && role_ != "snapshot" && role_ != "timestamp") {
+        roles.push_back(role_); // must be signed by its new signers at the same time
+    }
+    return finish(std::move(repository), roles);
+}
+
+Status KeysCommands::init() const {
+    const fs::path data = data_;
+    catalog::RepositoryOptions options;
+    LOCARA_TRY(options.passphrase, new_passphrase());
+    LOCARA_CHECK(create_folders(data, 0700));
+    LOCARA_TRY(const auto lock, FileLock::try_acquire(data / "lock"));
+    LOCARA_TRY(
+        const auto repository,
+        catalog::Repository::create(data / "catalog", data / "keys", system_clock(), options));
+    LOCARA_CHECK(write_file_atomically(data / "root.json", as_bytes(repository.first_root())));
+    std::printf("root         %s/root.json\nfingerprint  sha256:%s\n"
+                "Keep the keys of root, targets, apps, models and takedown elsewhere; the hub "
+                "itself needs snapshot and timestamp.\n",
+                data_.c_str(),
+                repository.fingerprint().c_str());
+    return {};
+}
+
+Status KeysCommands::list() const {
+    LOCARA_TRY(const auto repository, load());
+    for (const auto& role : repository.roles()) {
+        std::printf("%-9s  version %llu, until %s, %u of %u keys sign, %u here\n",
+                    role.name.c_str(),
+                    static_cast<unsigned long long>(role.version),
+                    render_time(role.expires).c_str(),
+                    role.threshold,
+                    role.keys,
+                    role.keys_here);
+        for (const auto& id : role.key_ids) {
+            std::printf("           %s\n", id.c_str());
+        }
+    }
+    return {};
+}
+
+Status KeysCommands::make_key() const {
+    LOCARA_TRY(const auto passphrase, new_passphrase());
+    const auto key = crypto::SigningKey::generate();
+    LOCARA_CHECK(key.save(file_, passphrase ? &*passphrase : nullptr));
+    return write_public(file_, key.public_key());
+}
+
+Status KeysCommands::encrypt() const {
+    LOCARA_TRY(const auto passphrase, read_passphrase(passphrase_fd_, AskFor::New));
+    if (!passphrase) {
+        return invalid("no passphrase was given");
+    }
+    for (const auto& file : files_) {
+        LOCARA_TRY(const auto key, crypto::SigningKey::load(file));
+        // Whole and synced under another name before it takes the place of the old one.
+        const fs::path fresh = file + ".encrypted";
+        LOCARA_CHECK(key.save(fresh, &*passphrase));
+        LOCARA_CHECK(rename_file(fresh, file, Replace::Yes));
+        LOCARA_CHECK(sync_folder(fs::absolute(file).parent_path()));
+    }
+    return {};
+}
+
+Status KeysCommands::rotate() const {
+    if (to_.empty()) { // leaves no new keys behind if it fails
+        LOCARA_TRY(auto repository, load());
+        return with_hint(repository.rotate_keys(role_, system_clock()));
+    }
+    return change_keys(
+        [this](catalog::Repository& repository) { return repository.stage_new_keys(role_); });
+}
+
+Status KeysCommands::add_key() const {
+    LOCARA_TRY(const auto key, read_public(file_));
+    return change_keys(
+        [&](catalog::Repository& repository) { return repository.stage_key(role_, key); });
+}
+
+Status KeysCommands::remove_key() const {
+    return change_keys([this](catalog::Repository& repository) {
+        return repository.stage_removal(role_, key_id_);
+    });
+}
+
+Status KeysCommands::set_threshold() const {
+    return change_keys([this](catalog::Repository& repository) {
+        return repository.stage_threshold(role_, threshold_);
+    });
+}
+
+Status KeysCommands::export_drafts() const {
+    LOCARA_TRY(auto repository, load());
+    return finish(std::move(repository), roles_);
+}
+
+Status KeysCommands::sign() const {
+    std::vector<catalog::Draft> drafts;
+    for (const auto& file : files_) {
+        LOCARA_TRY(auto draft, read_draft(file));
+        drafts.push_back(std::move(draft));
+    }
+    std::optional<Secret> passphrase;
+    if (!dry_run_) {
+        LOCARA_TRY(passphrase, existing_passphrase(keys_dir_));
+    }
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+        if (!dry_run_) {
+            LOCARA_CHECK(catalog::sign_draft(drafts[i], keys_dir_, passphrase));
+            LOCARA_CHECK(write_file_atomically(files_[i], as_bytes(drafts[i].bytes)));
+        }
+        LOCARA_TRY(const auto info, catalog::inspect_draft(drafts[i]));
+        print(files_[i], info);
+    }
+    return {};
+}
+
+Status KeysCommands::import_drafts() const {
+    std::vector<catalog::Draft> drafts;
+    for (const auto& file : files_) {
+        LOCARA_TRY(auto draft, read_draft(file));
+        drafts.push_back(std::move(draft));
+    }
+    LOCARA_TRY(auto repository, load());
+    return repository.adopt(drafts, system_clock());
+}
+
+Status KeysCommands::call_back() const {
+    catalog::TakedownEntry entry;
+    entry.kind = kind_;
+    entry.id = id_;
+    if (!versions_.empty()) {
+        entry.versions = versions_;
+    }
+    LOCARA_TRY(entry.action, parse_action(action_));
+    entry.reason = reason_;
+    entry.date = render_time(system_clock().now());
+    LOCARA_TRY(auto repository, load());
+    LOCARA_CHECK(repository.add_takedown(std::move(entry)));
+    return finish(std::move(repository), {"takedown"});
+}
+
+Status KeysCommands::list_takedowns() const {
+    LOCARA_TRY(const auto repository,
+               catalog::Repository::load(fs::path(data_) / "catalog", fs::path(data_) / "keys"));
+    for (const auto& entry : repository.takedown().entries()) {
+        std::string versions;
+        for (const auto& version : entry.versions.value_or(std::vector<std::string>())) {
+            versions += " " + version;
+        }
+        std::printf("%s  %-13s  %s %s%s: %s\n",
+                    entry.date.c_str(),
+                    std::string(catalog::render(entry.action)).c_str(),
+                    entry.kind.c_str(),
+                    entry.id.c_str(),
+                    versions.c_str(),
+                    entry.reason.c_str());
+    }
+    return {};
+}

@@ -1,0 +1,80 @@
+// The verbs `locara-hub keys` and `locara-hub takedown`: who may sign what, and what is called
+// back.
+#pragma once
+
+#include <locara/base/result.hpp>
+#include <locara/catalog/repository.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+/// Registers the verbs with the program's parser, which must outlive this.
+class KeysCommands {
+  public:
+    explicit KeysCommands(CLI::App& app);
+
+    /// Whether one of the verbs was given.
+    bool parsed() const { return keys_->parsed() || takedown_->parsed(); }
+
+    locara::Status run() const;
+
+  private:
+    void add_key_verbs();
+    void add_takedown_verbs();
+    CLI::App* verb(CLI::App* group,
+                   const char* name,
+                   const char* help,
+                   std::function<locara::Status()> action);
+    void add_data(CLI::App* verb);
+    void add_passphrase(CLI::App* verb);
+    void add_to(CLI::App* verb);
+
+    locara::Result<std::optional<locara::Secret>>
+    existing_passphrase(const std::filesystem::path& keys) const;
+    locara::Result<std::optional<locara::Secret>> new_passphrase() const;
+    locara::Result<locara::catalog::Repository> load() const;
+    /// Publishes what was staged, or writes the drafts of `roles` to --to for others to sign.
+    locara::Status finish(locara::catalog::Repository repository,
+                          const std::vector<std::string>& roles) const;
+    locara::Status
+    change_keys(const std::function<locara::Status(locara::catalog::Repository&)>& stage) const;
+
+    locara::Status init() const;
+    locara::Status list() const;
+    locara::Status make_key() const;
+    locara::Status encrypt() const;
+    locara::Status rotate() const;
+    locara::Status add_key() const;
+    locara::Status remove_key() const;
+    locara::Status set_threshold() const;
+    locara::Status export_drafts() const;
+    locara::Status sign() const;
+    locara::Status import_drafts() const;
+    locara::Status call_back() const;
+    locara::Status list_takedowns() const;
+
+    std::string data_;
+    std::string to_;
+    std::string keys_dir_;
+    std::string role_;
+    std::string file_;
+    std::string key_id_;
+    std::string kind_ = "app";
+    std::string id_;
+    std::string action_ = "block-run";
+    std::string reason_;
+    std::vector<std::string> versions_;
+    std::vector<std::string> roles_;
+    std::vector<std::string> files_;
+    unsigned threshold_ = 0;
+    int passphrase_fd_ = -1;
+    bool encrypt_ = false;
+    bool dry_run_ = false;
+    CLI::App* keys_;
+    CLI::App* takedown_;
+    std::vector<std::pair<CLI::App*, std::function<locara::Status()>>> verbs_;
+};

@@ -1,0 +1,236 @@
+"""`locara-hub keys`: rotation, thresholds, signing on other machines, encryption; an installed client follows it all."""
+import json
+import os
+import pathlib
+import pty
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from tests import harness
+from tests.harness import BIN
+
+PASSPHRASE = "correct horse battery"
+OFFLINE = ("root", "targets", "takedown", "apps", "models")
+
+
+class Keys(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="locara-keys-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.data, self.away = self.folder / "hub", self.folder / "away"
+        self.away.mkdir(mode=0o700)
+        self.signed = self.folder / "to-sign"
+
+    def run_hub(self, *arguments, expect=0, passphrase=None, **options):
+        environment = {**os.environ, **({"LOCARA_HUB_PASSPHRASE": passphrase} if passphrase else {})}
+        done = subprocess.run([BIN / "locara-hub", *map(str, arguments)], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60, env=environment,
+                              start_new_session=True, **options)
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stdout if expect == 0 else done.stderr
+
+    def keys(self, verb, *arguments, **options):
+        return self.run_hub("keys", verb, *arguments, "--data", self.data, **options)
+
+    def serve(self, clock=None):
+        """A hub on the data folder, and a client that trusts its first root."""
+        self.keys("init")
+        self.hub = harness.Hub(self.data, seed=None)
+        self.addCleanup(lambda: self.hub.stop())
+        self.client("init", self.data / "root.json")
+        self.refresh()
+
+    def client(self, *arguments, expect=0, clock=None):
+        environment = {**os.environ, **(harness.moved_clock(clock) if clock else {})}
+        done = subprocess.run([BIN / "locara-tuf", "--metadata-dir", self.folder / "state", *arguments], text=True,
+                              timeout=60, stderr=subprocess.PIPE, env=environment)
+        self.assertEqual(done.returncode, expect, done.stderr)
+
+    def refresh(self, **options):
+        self.client("--metadata-url", self.hub.url + "/catalog/metadata", "refresh", **options)
+        return {role: json.loads((self.folder / f"state/{role}.json").read_bytes())["signed"]["version"]
+                for role in ("root", "timestamp", "snapshot", "targets")}
+
+    def move_away(self, *roles):
+        for role in roles:
+            for path in (self.data / "keys").glob(f"{role}-*.pem"):
+                path.rename(self.away / path.name)
+
+    def listed(self):
+        """Role to (threshold, keys, keys here)."""
+        lines = [line.split() for line in self.keys("list").splitlines() if "version" in line]
+        return {words[0]: (int(words[5]), int(words[7]), int(words[-2])) for words in lines}
+
+    def test_online_roles_are_signed_anew_before_they_lapse(self):
+        self.serve()
+        self.hub.stop()
+        # Half a day is half of timestamp's life, half a week is half of snapshot's.
+        for clock, timestamp, snapshot in (("+8h", 1, 1), ("+13h", 2, 1), ("+4d", 3, 2), ("+8d", 4, 3)):
+            self.hub.start(clock=clock)
+            found = self.refresh(clock=clock)
+            self.assertEqual((found["timestamp"], found["snapshot"]), (timestamp, snapshot), clock)
+            self.hub.stop()
+        # Without the offline keys the hub keeps its own two roles fresh all the same.
+        self.move_away(*OFFLINE)
+        self.hub.start(clock="+12d")
+        found = self.refresh(clock="+12d")
+        self.assertEqual((found["timestamp"], found["snapshot"]), (5, 4))
+
+    def test_a_lost_online_key_is_recovered_by_rotation(self):
+        self.serve()
+        for role, root in (("timestamp", 2), ("snapshot", 3)):
+            (self.data / f"keys/{role}-1.pem").unlink()
+            self.assertEqual(self.listed()[role], (1, 1, 0))
+            self.keys("rotate", role)
+            self.assertEqual(self.listed()[role], (1, 1, 1))
+            self.assertEqual(self.refresh()["root"], root)
+        self.hub.stop()
+        self.hub.start(clock="+13h")
+        self.refresh(clock="+13h")
+
+    def test_root_signs_on_another_machine(self):
+        self.serve()
+        self.move_away("root", "targets")
+        (self.data / "keys/timestamp-1.pem").unlink()
+        self.assertIn("--to FOLDER", self.keys("rotate", "timestamp", expect=8))
+        before = self.refresh()
+        said = self.keys("rotate", "timestamp", "--to", self.signed)
+        self.assertIn("root version 2", said)
+        self.assertEqual(self.refresh(), before, "nothing is public yet")
+        draft = self.signed / "2.root.json"
+
+        # Two people with a key each, neither of whom needs the hub.
+        for number, expect in ((1, 6), (3, 0)):
+            one = self.folder / f"person-{number}"
+            one.mkdir()
+            (self.away / f"root-{number}.pem").rename(one / f"root-{number}.pem")
+            self.assertIn("root: 2 of 3 keys", self.run_hub("keys", "sign", "--dry-run", draft, "--keys", one))
+            self.assertIn("root version 2", self.run_hub("keys", "sign", draft, "--keys", one))
+            said = self.keys("import", draft, expect=expect)
+        self.assertEqual(self.refresh()["root"], 2)
+        self.assertEqual(self.listed()["timestamp"][2], 1)
+        self.assertIn("the next one is 3", self.keys("import", draft, expect=9))
+        self.run_hub("keys", "sign", draft, "--keys", self.data / "keys", expect=3)
+
+    def test_what_is_imported_is_checked(self):
+        self.serve()
+        self.move_away(*OFFLINE)
+        self.keys("export", "root", "targets", "apps", "takedown", "--to", self.signed)
+        names = sorted(path.name for path in self.signed.iterdir())
+        self.assertEqual(names, ["2.apps.json", "2.root.json", "2.takedown.json", "2.targets.json"])
+        files = [self.signed / name for name in names]
+        self.run_hub("keys", "sign", *files, "--keys", self.away)
+        good = {path: path.read_bytes() for path in files}
+        before = self.refresh()
+        for path, change in ((files[0], lambda doc: doc["signed"].update(version=3)),
+                             (files[1], lambda doc: doc["signed"]["roles"]["timestamp"].update(threshold=2)),
+                             (files[2], lambda doc: doc["signatures"].clear()),
+                             (files[3], lambda doc: doc["signed"].update(expires="2020-01-01T00:00:00Z"))):
+            document = json.loads(good[path])
+            change(document)
+            path.write_text(json.dumps(document))
+            self.run_hub("keys", "import", *files, "--data", self.data, expect=9 if path == files[0] else 6)
+            path.write_bytes(good[path])
+        # Signed, and still not to be published: a file that the hub does not have.
+        document = json.loads(good[files[0]])
+        document["signed"]["targets"]["apps/x/y-1.0.0.json"] = {"length": 1, "hashes": {"sha256": "0" * 64}}
+        files[0].write_text(json.dumps(document))
+        self.run_hub("keys", "sign", files[0], "--keys", self.away)
+        self.assertIn("does not have that file", self.keys("import", *files, expect=2))
+        files[0].write_bytes(good[files[0]])
+        for name in ("2.timestamp.json", "2.nobody.json", "root.json", "x"):
+            (self.folder / name).write_bytes(good[files[1]])
+            self.keys("import", self.folder / name, expect=2)
+        self.assertEqual(self.refresh(), before, "nothing of all that is public")
+        self.keys("import", *files)
+        after = self.refresh()
+        self.assertEqual((after["root"], after["targets"]), (2, 2))
+
+    def test_curators_with_keys_and_a_threshold_of_their_own(self):
+        self.serve()
+        mine = self.away / "apps-2.pem"
+        said = self.run_hub("keys", "new", mine)
+        key = said.split()[0]
+        self.assertEqual(mine.stat().st_mode & 0o777, 0o600)
+        self.keys("threshold", "apps", "2", expect=2)
+        self.keys("add", "apps", f"{mine}.pub")
+        self.assertIn("no key serves two roles", self.keys("add", "models", f"{mine}.pub", expect=9))
+        self.assertEqual(self.listed()["apps"], (1, 2, 1))
+        self.keys("threshold", "apps", "2", expect=8)  # the other key is not here
+        self.keys("threshold", "apps", "2", "--to", self.signed)
+        files = sorted(self.signed.iterdir())
+        self.run_hub("keys", "sign", *[path for path in files if ".apps." in path.name], "--keys", self.away)
+        self.keys("import", *files)
+        self.assertEqual(self.listed()["apps"], (2, 2, 1))
+        self.keys("remove", "apps", key, expect=2)  # one key cannot be a threshold of two
+        self.refresh()
+        self.keys("threshold", "apps", "1", "--to", self.folder / "back")
+        self.keys("import", *(self.folder / "back").iterdir())
+        self.keys("remove", "apps", key)
+        self.assertEqual(self.listed()["apps"], (1, 1, 1))
+        self.refresh()
+
+    def test_keys_are_encrypted_by_a_passphrase(self):
+        self.assertIn("no passphrase", self.keys("init", "--encrypt", expect=2))
+        self.keys("init", "--encrypt", expect=2, passphrase="short")
+        shutil.rmtree(self.data)
+        self.keys("init", "--encrypt", passphrase=PASSPHRASE)
+        for path in (self.data / "keys").iterdir():
+            closed = path.name.rsplit("-", 1)[0] in OFFLINE
+            self.assertEqual("BEGIN ENCRYPTED PRIVATE KEY" in path.read_text(), closed, path.name)
+        root = self.data / "keys/root-1.pem"
+        asn1 = subprocess.run(["openssl", "asn1parse", "-in", root], check=True, text=True, stdout=subprocess.PIPE).stdout
+        for word in ("PBES2", "scrypt", "aes-256-cbc", "INTEGER           :4000"):
+            self.assertIn(word, asn1)
+        subprocess.run(["openssl", "pkey", "-in", root, "-passin", f"pass:{PASSPHRASE}", "-noout"], check=True)
+
+        # Unattended, the hub does without; rotation needs the passphrase, from wherever it comes.
+        self.hub = harness.Hub(self.data, seed=None)
+        self.addCleanup(lambda: self.hub.stop())
+        self.client("init", self.data / "root.json")
+        self.assertEqual(self.listed()["root"], (2, 3, 0))
+        self.keys("rotate", "timestamp", expect=8)
+        self.assertIn("does not open", self.keys("rotate", "timestamp", expect=4, passphrase=PASSPHRASE + "x"))
+        self.keys("rotate", "timestamp", passphrase=PASSPHRASE)
+        read, write = os.pipe()
+        os.write(write, (PASSPHRASE + "\nmore").encode())
+        os.close(write)
+        self.keys("rotate", "snapshot", "--passphrase-fd", read, pass_fds=[read])
+        os.close(read)
+        said = self.at_terminal(PASSPHRASE, "keys", "rotate", "root", "--data", self.data)
+        self.assertIn("Passphrase of the keys", said)
+        self.assertNotIn(PASSPHRASE, said)
+        self.assertEqual(self.refresh()["root"], 4)
+        self.assertIn("ENCRYPTED", (self.data / "keys/root-4.pem").read_text())
+
+        plain = self.away / "models-9.pem"
+        self.run_hub("keys", "new", plain)
+        public = subprocess.run(["openssl", "pkey", "-in", plain, "-pubout"], check=True, stdout=subprocess.PIPE).stdout
+        self.run_hub("keys", "encrypt", plain, passphrase=PASSPHRASE)
+        self.assertEqual(public, subprocess.run(["openssl", "pkey", "-in", plain, "-passin", f"pass:{PASSPHRASE}", "-pubout"],
+                                                check=True, stdout=subprocess.PIPE).stdout)
+        self.assertEqual(plain.stat().st_mode & 0o777, 0o600)
+
+    def at_terminal(self, answer, *arguments):
+        """Runs the program with a terminal, types `answer` when it asks, and returns what the terminal showed."""
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(BIN / "locara-hub", ["locara-hub", *map(str, arguments)])
+        shown = b""
+        while not shown.rstrip().endswith(b":"):
+            shown += os.read(terminal, 1024)
+        os.write(terminal, answer.encode() + b"\n")
+        try:
+            while part := os.read(terminal, 1024):
+                shown += part
+        except OSError:
+            pass  # Linux says EIO when the other side is gone
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, shown)
+        return shown.decode()
+
+
+if __name__ == "__main__":
+    harness.main()
