@@ -76,6 +76,7 @@ struct Client::State {
 
     Status load();
     Status load_trust();
+    Status load_takedown();
     Result<View> load_view(std::string_view text) const;
     Result<std::map<std::string, std::string>> load_objects(const View& view) const;
 
@@ -268,16 +269,6 @@ Status Client::State::load() {
                          trusted.error().describe() +
                          "); remove that folder and add the hub again");
     }
-    LOCARA_TRY(const auto taken_down, find_file(dir / "takedown.json", kTakedownLimitBytes));
-    if (taken_down) {
-        auto list = TakedownList::parse(*taken_down);
-        if (!list) {
-            return Error(ErrorCode::Corrupt,
-                         (dir / "takedown.json").string() + " is damaged (" +
-                             list.error().message() + "); remove it and refresh the catalog");
-        }
-        takedown = *std::move(list);
-    }
     LOCARA_TRY(const auto complete, find_file(dir / "complete.json", kStateLimitBytes));
     if (complete && root && *complete != view_text) {
         auto loaded = load_view(*complete);
@@ -289,6 +280,48 @@ Status Client::State::load() {
         }
         view = *std::move(loaded);
         view_text = *complete;
+    }
+    return load_takedown();
+}
+
+/// What was taken down stays so, also if the file of all entries was deleted or damaged: the last
+/// list as it was signed lies among the targets.
+Status Client::State::load_takedown() {
+    std::optional<TakedownList> signed_list;
+    if (view) {
+        const auto target = view->targets.find(kTakedownTarget);
+        if (target != view->targets.end()) {
+            const auto bytes = read_file(target_file(target->second), target->second.length);
+            if (bytes && verify_target(target->second, *bytes)) {
+                if (auto list = TakedownList::parse(*bytes)) {
+                    signed_list = *std::move(list);
+                }
+            }
+        }
+    }
+    const fs::path path = dir / "takedown.json";
+    LOCARA_TRY(const auto stored, find_file(path, kTakedownLimitBytes));
+    if (stored) {
+        auto list = TakedownList::parse(*stored);
+        if (!list && !signed_list) {
+            return Error(ErrorCode::Corrupt,
+                         path.string() + " is damaged (" + list.error().message() +
+                             "); remove it and refresh the catalog");
+        }
+        if (list) {
+            takedown = signed_list.value_or(TakedownList());
+            takedown->add(*list); // never older than the one among the targets
+            return {};
+        }
+    }
+    if (signed_list) {
+        takedown = std::move(signed_list);
+        return {};
+    }
+    if (view && view->targets.count(kTakedownTarget) != 0 && !takedown) {
+        return Error(ErrorCode::Corrupt,
+                     "the takedown list stored in " + dir.string() + " is gone; remove " +
+                         (dir / "complete.json").string() + " and refresh the catalog");
     }
     return {};
 }

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 
 namespace locara::runtime {
 
@@ -22,6 +23,8 @@ struct Registry::State {
     /// Guarded by mutex, as are all below: every entry of every hub, ever verified.
     catalog::TakedownList takedown;
     std::string stamp;                 ///< Of the catalogs' copies when `takedown` was read.
+    std::set<std::string> read;        ///< Hubs whose list was read at least once.
+    std::optional<std::string> unread; ///< Why the list of some hub never was.
     std::map<std::string, Lock> locks; ///< By bundle folder.
 
     /// Changes when any file of a catalog's copy does.
@@ -50,13 +53,19 @@ struct Registry::State {
             return;
         }
         bool complete = true;
+        unread.reset();
         for (const auto& hub : *hubs) {
             HubFetcher fetcher(nullptr, hub.url, {});
             auto client = catalog::Client::open(hub.catalog_folder(home), fetcher, clock);
             if (client) {
                 takedown.add(client->takedown());
-            } else {
-                complete = false; // being written, perhaps: look again next time
+                read.insert(hub.url);
+                continue;
+            }
+            complete = false; // being written, perhaps: look again next time
+            if (read.count(hub.url) == 0) {
+                unread =
+                    "what " + hub.url + " took down cannot be read: " + client.error().describe();
             }
         }
         if (complete) {
@@ -103,7 +112,8 @@ struct Registry::State {
 };
 
 Registry::Registry(Home home, store::Store& store, const Clock& clock)
-    : state_(new State{std::move(home), store, clock, engine::ModelFiles(store), {}, {}, {}, {}}) {}
+    : state_(new State{
+          std::move(home), store, clock, engine::ModelFiles(store), {}, {}, {}, {}, {}, {}}) {}
 
 Registry::~Registry() = default;
 
@@ -140,7 +150,9 @@ Result<InstalledApp> Registry::get(std::string_view label) {
 std::optional<std::string> Registry::blocked(const InstalledApp& app) {
     const std::lock_guard guard(state_->mutex);
     state_->read_takedowns();
-    std::optional<std::string> reason = state_->refused_by_policy(app);
+    // Not knowing is no permission. Once a list was read, it counts until a newer one is.
+    std::optional<std::string> reason =
+        state_->unread ? state_->unread : state_->refused_by_policy(app);
     const auto look =
         [&](std::string_view kind, const std::string& id, const std::string& version) {
             const auto found = state_->takedown.find(kind, id, version);

@@ -313,6 +313,40 @@ TEST_F(CatalogTakedown, that_cannot_be_had_fails_the_update_and_keeps_the_old_on
     expect_refused(client, "takedown/list.json");
 }
 
+TEST_F(CatalogTakedown, survives_deletion_and_damage_of_its_stored_copies) {
+    take_down();
+    updated();
+    const auto copy = state() / "takedown.json";
+    const auto target = open().find_target("takedown/list.json");
+    ASSERT_TRUE(target);
+    const auto listed = state() / "targets" / target->hashes.at("sha256");
+    const std::string all = slurp(copy);
+    server.reachable = false;
+    clock.set(at("2020-01-01T00:00:00Z")); // nor does it matter what the clock says
+    const auto in_force = [this] {
+        return open().takedown().find("app", "locara/quick-add", "1.0.0").has_value();
+    };
+    for (const auto* damage : {"", "{}", "[", R"({"schema":"locara.dev/takedown/v1"})"}) {
+        ASSERT_TRUE(write_file_atomically(copy, as_bytes(std::string_view(damage))));
+        EXPECT_TRUE(in_force()) << damage;
+    }
+    std::filesystem::remove(copy);
+    EXPECT_TRUE(in_force());
+    ASSERT_TRUE(write_file_atomically(copy, as_bytes(all)));
+    ASSERT_TRUE(write_file_atomically(listed, as_bytes(std::string_view("{}"))));
+    EXPECT_TRUE(in_force());
+    std::filesystem::remove(listed);
+    EXPECT_TRUE(in_force());
+    // Without both, nobody is told that nothing was taken down.
+    std::filesystem::remove(copy);
+    EXPECT_EQ(Client::open(state(), server, clock).error().code(), ErrorCode::Corrupt);
+    std::filesystem::remove(state() / "complete.json");
+    server.reachable = true;
+    clock.set(at("2026-11-22T13:00:00Z"));
+    ASSERT_TRUE(open().refresh());
+    EXPECT_TRUE(in_force());
+}
+
 TEST_F(CatalogTakedown, goes_by_the_latest_entry_that_matches) {
     TakedownList list;
     ASSERT_TRUE(list.append(block("2026-11-22")));

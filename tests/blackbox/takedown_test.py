@@ -1,0 +1,107 @@
+"""What a curator calls back: installs are refused, what runs is stopped, and nothing a client does weakens that."""
+import subprocess
+import time
+
+from tests import harness
+from tests.blackbox.wire_test import TINY, write_seed
+from tests.harness import BIN
+
+REASON = "it sends notes away"
+
+
+class Takedown(harness.TestCase):
+    @classmethod
+    def make_seed(cls):
+        write_seed(cls.folder / "seed")
+        return cls.folder / "seed"
+
+    def call_back(self, what, *arguments):
+        subprocess.run([BIN / "locara-hub", "takedown", "add", what, "--reason", REASON, *arguments, "--data",
+                        self.hub.folder], check=True, timeout=60)
+        self.addCleanup(subprocess.run, [BIN / "locara-hub", "takedown", "add", what, "--reason", "over", "--action", "warn",
+                                         *arguments[:2], "--data", self.hub.folder], check=True)
+
+    def running(self):
+        return [app["id"] for app in self.client.json("status")["broker"]["apps"]]
+
+    def refuse_to_run(self, words=REASON, expect=8, **options):
+        """In a broker of its own, which knows only what is stored."""
+        self.client.stop()
+        self.client.run("run", TINY, expect=expect, **options)
+        self.assertIn(words, self.client.stderr)
+
+    def test_block_run_stops_what_runs_and_stays_in_force(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        client.run("run", TINY)
+        self.assertEqual(self.running(), [TINY])
+
+        self.call_back(TINY)
+        self.assertEqual(self.running(), [TINY], "the client has not heard of it")
+        client.run("search", "--refresh")
+        since = time.monotonic()
+        harness.wait_for(lambda: self.running() == [], "the app to be stopped", seconds=5)
+        self.assertLess(time.monotonic() - since, 5)
+        self.assertIn("taken_down", next(client.home.rglob("audit*")).read_text())
+        client.run("run", TINY, expect=8)
+        self.assertIn(REASON, client.stderr)
+        client.run("install", TINY, "--yes", expect=8)
+        self.assertEqual([app["id"] for app in client.json("list")["apps"]], [TINY], "nothing is deleted")
+        client.run("verify")
+
+        # Offline, whatever the clock says, and however the stored list fares.
+        self.hub.stop()
+        try:
+            self.refuse_to_run()
+            self.refuse_to_run(faketime="-300d")
+            self.refuse_to_run(faketime="+300d")
+            stored = next(client.home.rglob("takedown.json"))
+            whole = stored.read_bytes()
+            stored.write_bytes(b"{}")
+            self.refuse_to_run()
+            stored.unlink()
+            self.refuse_to_run()
+            targets = stored.parent / "targets"
+            for path in targets.iterdir():
+                if b"locara.dev/takedown/v1" in path.read_bytes():
+                    path.unlink()
+            self.refuse_to_run("the takedown list stored in", expect=6)
+            stored.write_bytes(whole)
+            self.refuse_to_run()
+        finally:
+            self.hub.start()
+
+        # A later entry lifts it.
+        self.call_back(TINY, "--kind", "app", "--action", "warn")
+        client.run("search", "--refresh")
+        self.client.stop()
+        client.run("run", TINY)
+
+    def test_block_install_leaves_what_is_installed_alone(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        self.call_back("test/tiny", "--kind", "model", "--action", "block-install")
+        client.run("search", "--refresh")
+        client.run("run", TINY)
+        self.client.stop()
+        self.assertEqual(client.json("show", TINY)["takedown"]["action"], "block-install")
+        self.client = harness.Client(self.folder / "another")
+        self.client.add_hub(self.hub)
+        self.client.run("install", TINY, "--yes", expect=8)
+        self.assertIn(REASON, self.client.stderr)
+
+    def test_what_is_called_back_is_listed(self):
+        self.call_back("sha256:" + "a" * 64, "--kind", "file", "--version", "1.0.0")
+        said = subprocess.run([BIN / "locara-hub", "takedown", "list", "--data", self.hub.folder], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout
+        self.assertIn(f"block-run      file sha256:{'a' * 64} 1.0.0: {REASON}", said)
+        for wrong in (["--action", "delete"], ["--kind", "person"]):
+            done = subprocess.run([BIN / "locara-hub", "takedown", "add", "x/y", "--reason", "r", *wrong, "--data",
+                                   self.hub.folder], stderr=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 2)
+
+
+if __name__ == "__main__":
+    harness.main()
