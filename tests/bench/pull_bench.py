@@ -10,13 +10,13 @@ import platform
 import random
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 from tests import harness
+from tests.harness import weights
 
 
 def make_seed(folder, mebibytes):
@@ -25,24 +25,14 @@ def make_seed(folder, mebibytes):
     model = seed / "models/big"
     (model / "repo").mkdir(parents=True)
     (seed / "apps").mkdir()
-    size = mebibytes << 20
-    text = lambda value: struct.pack("<Q", len(value)) + value
-    header = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)                         # version, one tensor, one key
-    header += text(b"general.architecture") + struct.pack("<I", 8) + text(b"llama")
-    header += text(b"weight") + struct.pack("<IQIQ", 1, size, 24, 0)        # one dimension, type I8, offset 0
-    header += bytes(-len(header) % 32)
     with open(model / "repo/model.gguf", "wb") as out:
-        out.write(header)
+        out.write(weights.gguf_header(mebibytes << 20))
         chance = random.Random(1)
         for _ in range(mebibytes):
             out.write(chance.randbytes(1 << 20))
-    manifest = json.loads((harness.SEED / "models/quick-add/manifest.json").read_text())
-    manifest["id"] = manifest["source"]["repo"] = "locara/big"
-    manifest["variants"][0]["files"] = [{"path": "model.gguf", "size": 1, "sha256": "0" * 64,
-                                         "xet_hash": None, "format": "gguf"}]
-    manifest["variants"][0]["quality"] = None
-    manifest["chat_template"] = manifest["tokenizer"] = None
-    (model / "manifest.json").write_text(json.dumps(manifest))
+    # `pin` fills in what the file is.
+    (model / "manifest.json").write_text(
+        weights.manifest(harness.MANIFEST, "locara/big", "0" * 40, "model.gguf", 1, "0" * 64))
     subprocess.run([harness.BIN / "locara-hub", "pin", "--write", model], check=True, stdout=subprocess.DEVNULL)
     return seed, model / "manifest.json"
 

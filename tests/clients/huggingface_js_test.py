@@ -11,7 +11,7 @@ from tests.clients.hub_process import SOURCE, VECTORS
 class HuggingFaceJs(hub_process.TestCase):
     def node(self, **more):
         """Runs the script with what it needs in its environment; its last line is what it found."""
-        expired = self.token("ana", "--name", "expired", "--role", "write", "--expires", "1h", clock="-2h")
+        expired = self.hub.make_token("ana", "--name", "expired", "--role", "write", "--expires", "1h", clock="-2h")
         environment = {**os.environ, "HUB_URL": self.hub.url, "ANA": self.ana, "BEN": self.ben, "EXPIRED": expired,
                        "FOLDER": str(self.folder), **more}
         done = subprocess.run(["node", SOURCE / "tests/clients/huggingface_js.mjs"], timeout=240, text=True,

@@ -1,4 +1,5 @@
-"""What the black-box tests share: a hub and a client on folders and ports of their own, and a proxy that lies.
+"""What the black-box tests share: a hub and a client on folders and ports of their own, a proxy that lies, and one that
+counts.
 
 Only the real programs run here: build/bin/locara, build/bin/locara-hub and the engine they start. Tests are modules:
 `python3 -m tests.blackbox.first_app_test` from the root of the repository.
@@ -22,12 +23,14 @@ import time
 import unittest
 
 from tests.harness.golden import GoldenFolder
+from tests.harness.proxy import CountingProxy
 
 SOURCE = pathlib.Path(os.environ.get("LOCARA_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 BUILD = pathlib.Path(os.environ.get("LOCARA_BUILD", SOURCE / "build"))
 BIN = BUILD / "bin"
 SEED = BUILD / "share/locara/seed"
 APP = "locara/quick-add"
+MANIFEST = SOURCE / "models/quick-add/manifest.json"
 NOTE = "lunch with Ana next Friday at noon, urgent"
 ANSWER = {"title": "Lunch with Ana", "date": "next Friday", "time": "12:00", "priority": "high", "tags": []}
 
@@ -89,6 +92,33 @@ class Hub:
             self.process.terminate()
             self.process.communicate(timeout=20)
             self.process = None
+
+    def kill(self):
+        """SIGKILL; `start` serves the folder again."""
+        self.process.kill()
+        self.process.communicate()
+        self.process = None
+
+    def command(self, *arguments):
+        return [BIN / "locara-hub", *arguments, "--data", self.folder]
+
+    def admin(self, *arguments, clock=None, expect=0):
+        """Runs another command on the hub's folder, with the clock moved if asked; its standard output."""
+        environment = {**os.environ, **(moved_clock(clock) if clock else {})}
+        done = subprocess.run(self.command(*arguments), text=True, timeout=120, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environment)
+        if done.returncode != expect:
+            raise AssertionError(f"locara-hub {' '.join(arguments)}: exit {done.returncode}, expected {expect}\n"
+                                 f"stdout: {done.stdout}\nstderr: {done.stderr}")
+        return done.stdout.strip()
+
+    def make_token(self, user, *arguments, clock=None):
+        return self.admin("token", "create", "--user", user, *arguments, clock=clock)
+
+    def make_writer(self, user):
+        """A user, and a token that may write."""
+        self.admin("user", "add", user)
+        return self.make_token(user, "--role", "write")
 
 
 class Client:
@@ -218,6 +248,11 @@ class TestCase(unittest.TestCase):
         proxy = LyingProxy(hub or self.hub, rule)
         self.addCleanup(proxy.stop)
         self.proxies.append(proxy)
+        return proxy
+
+    def counting_proxy(self):
+        proxy = CountingProxy(self.hub)
+        self.addCleanup(proxy.stop)
         return proxy
 
     def assert_golden(self, name, found):
