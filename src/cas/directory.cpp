@@ -1,10 +1,10 @@
 // Objects as files. docs/formats/cas.md says what holds when a process is killed.
-#include <locara/base/secret.hpp>
 #include <locara/cas/backend.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <system_error>
@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr mode_t kReadOnly = 0444;
+constexpr char kSlash = '+'; ///< In names below gone/ for the '/' of a key, which has no '+'.
 constexpr int kAttempts = 16;
 constexpr std::size_t kFoldersKept = 4096;
 
@@ -81,15 +82,16 @@ bool lock_now(const Fd& fd) {
     return ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
-/// Temporary files are locked by their writer; those that are not have lost theirs.
-void remove_stale(const fs::path& tmp) {
+/// Calls `take` with each file of the folder that no process has locked: those lost theirs.
+Status each_stale(const fs::path& folder, const std::function<Status(const fs::path&)>& take) {
     std::error_code error;
-    for (fs::directory_iterator it(tmp, error), end; !error && it != end; it.increment(error)) {
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
         const auto fd = open_file(it->path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
         if (fd && lock_now(*fd) && still_at(*fd, it->path())) {
-            ::unlink(it->path().c_str());
+            LOCARA_CHECK(take(it->path()));
         }
     }
+    return {};
 }
 
 class Directory : public Backend {
@@ -98,8 +100,18 @@ class Directory : public Backend {
 
     Status open_root() {
         LOCARA_CHECK(create_folders(tmp()));
-        remove_stale(tmp());
-        return {};
+        LOCARA_CHECK(create_folders(gone()));
+        LOCARA_CHECK(each_stale(tmp(), [](const fs::path& file) {
+            ::unlink(file.c_str());
+            return Status();
+        }));
+        // It may have been touched before it was taken away; if not, the next gc takes it again.
+        return each_stale(gone(), [this](const fs::path& aside) {
+            std::string name = aside.filename().string();
+            std::replace(name.begin(), name.end(), kSlash, '/');
+            const auto key = Key::parse(name);
+            return key ? put_back(aside, path_of(*key)) : Status();
+        });
     }
 
     Result<Staged> stage() override {
@@ -213,18 +225,16 @@ class Directory : public Backend {
             return Removed::No;
         }
         // Away from its name first: then nobody can touch it between the look and the removal. A
-        // kill in between leaves it in tmp/ and it is removed there: it was due.
-        const fs::path aside = tmp() / ("gone-" + random_hex(8));
-        LOCARA_CHECK(rename_file(path, aside, Replace::No));
+        // kill in between leaves it in gone/, and whoever opens the store next puts it back.
+        const fs::path aside = aside_of(key);
+        auto moved = rename_file(path, aside, Replace::No);
+        if (!moved && moved.error().code() == ErrorCode::Conflict) {
+            return Removed::No; // such a kill, and put anew since: not before the next opening
+        }
+        LOCARA_CHECK(moved);
         LOCARA_TRY(const TimePoint now, time_of(fd, path));
         if (now >= limit) {
-            auto back = put_back(aside, path);
-            if (!back && back.error().code() != ErrorCode::Conflict) {
-                return std::move(back).error();
-            }
-            if (!back) { // somebody has put the same bytes again meanwhile
-                ::unlink(aside.c_str());
-            }
+            LOCARA_CHECK(put_back(aside, path));
             return Removed::No;
         }
         ::unlink(aside.c_str());
@@ -234,6 +244,15 @@ class Directory : public Backend {
 
   private:
     fs::path tmp() const { return root_ / "tmp"; }
+
+    fs::path gone() const { return root_ / "gone"; }
+
+    /// Where an object is while it is looked at once more: named so that it can be put back.
+    fs::path aside_of(const Key& key) const {
+        std::string name = key.render();
+        std::replace(name.begin(), name.end(), '/', kSlash);
+        return gone() / name;
+    }
 
     fs::path path_of(const Key& key) const { return root_ / "objects" / key.render(); }
 
@@ -260,11 +279,14 @@ class Directory : public Backend {
         return {};
     }
 
-    /// Conflict if there is a file again.
     static Status put_back(const fs::path& aside, const fs::path& path) {
         for (int attempt = 0;; ++attempt) {
             LOCARA_CHECK(create_folders(path.parent_path()));
             auto renamed = rename_file(aside, path, Replace::No);
+            if (!renamed && renamed.error().code() == ErrorCode::Conflict) {
+                ::unlink(aside.c_str()); // somebody has put the same bytes again meanwhile
+                return {};
+            }
             // Who removes the last object beside it takes the folder away, too.
             if (renamed || renamed.error().code() != ErrorCode::NotFound || attempt == kAttempts) {
                 return renamed;

@@ -335,6 +335,27 @@ TEST_F(DirectoryTest, opening_removes_what_dead_processes_staged_and_leaves_the_
     EXPECT_EQ(second->find(key("k")).value()->size, 5U);
 }
 
+TEST_F(DirectoryTest, opening_puts_back_what_a_killed_removal_took_away) {
+    // As if killed between taking it from its name and looking at its time once more.
+    ASSERT_TRUE(backend->put_if_absent(key("a/b/c"), as_bytes("x")));
+    std::filesystem::rename(root / "objects/a/b/c", root / "gone/a+b+c");
+    std::filesystem::remove_all(root / "objects/a");
+    ASSERT_FALSE(backend->find(key("a/b/c")).value());
+    const auto second = open_directory(root).value();
+    EXPECT_EQ(second->find(key("a/b/c")).value()->size, 1U);
+    EXPECT_TRUE(std::filesystem::is_empty(root / "gone"));
+
+    // The same, and somebody has put it again before the next opening.
+    std::filesystem::rename(root / "objects/a/b/c", root / "gone/a+b+c");
+    ASSERT_EQ(*backend->put_if_absent(key("a/b/c"), as_bytes("x")), Put::Stored);
+    const TimePoint later = system_clock().now() + std::chrono::hours(1);
+    EXPECT_EQ(*backend->remove_if_older(key("a/b/c"), later), Backend::Removed::No);
+    const auto third = open_directory(root).value();
+    EXPECT_TRUE(std::filesystem::is_empty(root / "gone"));
+    EXPECT_EQ(*third->remove_if_older(key("a/b/c"), later), Backend::Removed::Yes);
+    EXPECT_TRUE(std::filesystem::is_empty(root / "gone"));
+}
+
 TEST_F(DirectoryTest, foreign_files_are_neither_listed_nor_followed) {
     ASSERT_TRUE(backend->put_if_absent(key("k"), as_bytes("x")));
     ASSERT_TRUE(write_file_atomically(root / "objects/Foreign~", as_bytes("x")));

@@ -141,8 +141,8 @@ class Backend {
 };
 
 /// Objects as files below `root` (made if absent), read-only, each named by its key; tmp/ holds
-/// what is being staged. Temporary files of processes that are gone are removed. Times are the
-/// clock's; `clock` is borrowed.
+/// what is being staged, gone/ what is being removed. Of processes that are gone the former is
+/// removed, the latter put back. Times are the clock's; `clock` is borrowed.
 Result<std::unique_ptr<Backend>> open_directory(const std::filesystem::path& root,
                                                 const Clock& clock = system_clock());
 
