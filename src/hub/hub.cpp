@@ -1,3 +1,4 @@
+#include "git_leftovers.hpp"
 #include "layout.hpp"
 #include "new_repo.hpp"
 #include "routes.hpp"
@@ -172,6 +173,7 @@ Result<std::unique_ptr<Hub>> Hub::open(const fs::path& folder, const Clock& cloc
     LOCARA_TRY(Signer signer, Signer::open(data / kXetKey));
     LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
     LOCARA_CHECK(create_folders(data / kRepos));
+    LOCARA_CHECK(remove_git_leftovers(data / kRepos));
     auto hub = std::unique_ptr<Hub>(new Hub(std::make_unique<State>(data,
                                                                     clock,
                                                                     log,

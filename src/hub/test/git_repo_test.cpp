@@ -1,3 +1,5 @@
+#include "git_leftovers.hpp"
+
 #include <locara/hub/git_repo.hpp>
 
 #include <gtest/gtest.h>
@@ -57,6 +59,26 @@ TEST_F(GitRepoTest, writes_what_git_itself_finds_right) {
                                 (folder_->path() / "r").string() +
                                 " fsck --strict --no-dangling >/dev/null 2>&1";
     EXPECT_EQ(std::system(command.c_str()), 0);
+}
+
+TEST_F(GitRepoTest, goes_on_where_a_killed_process_held_a_ref) {
+    // libgit2 makes these by O_EXCL and moves them into place; a kill in between leaves them.
+    const auto folder = folder_->path() / "r";
+    const auto lock = folder / "refs/heads/main.lock";
+    const auto object = folder / "objects/tmp_object_git2_aBcDeF";
+    ASSERT_TRUE(write_file_atomically(lock, as_bytes("")));
+    ASSERT_TRUE(write_file_atomically(object, as_bytes("half")));
+    GitSnapshot more = sample();
+    more.message = "more";
+    const auto next = repo_->write_snapshot(more);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(repo_->move_ref("refs/heads/main", commit_, *next).error().code(),
+              ErrorCode::Conflict);
+    ASSERT_TRUE(remove_git_leftovers(folder_->path()));
+    EXPECT_FALSE(std::filesystem::exists(lock));
+    EXPECT_FALSE(std::filesystem::exists(object));
+    EXPECT_TRUE(repo_->move_ref("refs/heads/main", commit_, *next));
+    EXPECT_EQ(*repo_->resolve("main"), *next);
 }
 
 TEST_F(GitRepoTest, resolves_branches_tags_commits_and_short_commits) {
