@@ -9,9 +9,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <atomic>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -100,7 +102,8 @@ struct Options {
     bool write = false;
 };
 
-/// Blocks the signals that end the program, so that one thread can wait for them.
+/// Blocks the signals that end the program, so that one thread can wait for them. Before any
+/// other thread is made.
 sigset_t block_signals() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -111,7 +114,6 @@ sigset_t block_signals() {
 }
 
 Status serve(const Options& options) {
-    const sigset_t signals = block_signals(); // Before any thread is made.
     LOCARA_TRY(Listen listen, Listen::parse(options.listen));
     Log& log = stderr_log(options.verbose ? LogLevel::Debug : LogLevel::Warning);
     LOCARA_TRY(const auto hub, hub::Hub::open(options.data, system_clock(), log));
@@ -125,6 +127,9 @@ Status serve(const Options& options) {
                          options.seed.c_str());
         }
     }
+    // Until here a signal ends the program at once: a large seed takes a while, and a start that is
+    // cut off breaks nothing.
+    const sigset_t signals = block_signals();
     LOCARA_CHECK(hub->serve(listen.address, listen.port));
     listen.port = hub->port();
     std::fprintf(stderr,
@@ -137,23 +142,33 @@ Status serve(const Options& options) {
     }
     int signal = 0;
     sigwait(&signals, &signal);
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr); // A second one does not wait for open answers.
     hub->stop();
     return {};
 }
 
-/// Runs a long command; the first SIGINT or SIGTERM stops it at a good place.
+/// Runs a long command; the first SIGINT or SIGTERM stops it at a good place, the second one at
+/// once.
 Status until_signal(const UpkeepCommands& command) {
     const sigset_t signals = block_signals();
     std::stop_source source;
-    std::thread waiter([&signals, &source] {
+    std::atomic<bool> done{false};
+    std::thread waiter([&] {
         int signal = 0;
         sigwait(&signals, &signal);
         source.request_stop();
+        if (!done) {
+            sigwait(&signals, &signal);
+        }
+        if (!done) {
+            std::_Exit(exit_code(ErrorCode::Cancelled));
+        }
     });
-    Status done = command.run(source.get_token());
+    Status result = command.run(source.get_token());
+    done = true;
     pthread_kill(waiter.native_handle(), SIGTERM); // Ends the wait if nobody else did.
     waiter.join();
-    return done;
+    return result;
 }
 
 Status init(const Options& options) {
