@@ -37,4 +37,5 @@ class TestCase(unittest.TestCase):
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+
 main = harness.main

@@ -83,7 +83,7 @@ class Hub:
         environment = {**os.environ, **(moved_clock(clock) if clock else {})}
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                         env=environment)
-        wait_for(lambda: (self.folder / "ready").exists() or self.process.poll() is not None, "the hub")
+        wait_for(lambda: (self.folder / "ready").exists() or self.process.poll() is not None, "the hub", 60)
         if self.process.poll() is not None:
             raise AssertionError("the hub did not start: " + self.process.stderr.read())
 
