@@ -363,6 +363,14 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& path) {
         return Error(ErrorCode::TooLarge,
                      path + " is larger than " + std::to_string(kPolicyBytes) + " bytes");
     }
+    // toml++ 3.3 runs into undefined behaviour where it looks for spaces and finds, say, U+FEFD.
+    const auto foreign = std::find_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    if (foreign != text.end()) {
+        return Error(ErrorCode::InvalidArgument,
+                     path + ":" + std::to_string(1 + std::count(text.begin(), foreign, '\n')) +
+                         ": a policy is ASCII; write other letters in its texts as \\u00e9");
+    }
     const auto parsed = toml::parse(text, path);
     if (!parsed) {
         const auto& why = parsed.error();

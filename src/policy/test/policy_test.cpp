@@ -49,6 +49,16 @@ std::vector<std::string> hits(const std::string& toml, const Subject& subject) {
     return out;
 }
 
+TEST(Policy, is_ascii_and_says_where_it_is_not) {
+    // The first is what toml++ trips over.
+    for (const char* text : {"\xef\xbb\xbd", "\xef\xbb\xbf", "# caf\xc3\xa9", "[refuse] \xff"}) {
+        const auto parsed = Policy::parse(std::string("\n") + text, "p.toml");
+        ASSERT_FALSE(parsed);
+        EXPECT_EQ(parsed.error().code(), ErrorCode::InvalidArgument);
+        EXPECT_TRUE(parsed.error().message().starts_with("p.toml:2: ")) << parsed.error().message();
+    }
+}
+
 TEST(Policy, without_rules_refuses_nothing) {
     const auto decision = make_policy("# nothing\n[refuse]\n").judge(make_subject("cc-by-nc-4.0"));
     EXPECT_FALSE(decision.refuses());
