@@ -38,12 +38,6 @@ constexpr std::string_view kExposed =
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
     "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash";
 
-cas::CasOptions cas_options(const Clock& clock) {
-    cas::CasOptions options;
-    options.clock = &clock;
-    return options;
-}
-
 /// The bytes of a target as they lie in the tree, see docs/formats/catalog.md, "Layout".
 Result<std::string> read_target(const fs::path& tree, const catalog::Target& target) {
     const auto hash = target.hashes.find("sha256");
@@ -90,7 +84,7 @@ struct Hub::State {
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), lock(std::move(held)),
           repository(std::move(r)), names(std::move(n)), signer(std::move(s)),
-          backend(std::move(b)), chunks(*backend, cas_options(clock)) {}
+          backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
     Status publish_seed(const Seed& seed);
     Status publish_model(const SeedModel& model);

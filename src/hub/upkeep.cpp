@@ -211,9 +211,7 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     }
     LOCARA_TRY(const Names names, Names::open(data / kNamesFile));
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
-    cas::CasOptions cas_options;
-    cas_options.clock = &clock;
-    cas::Cas chunks(*backend, cas_options);
+    cas::Cas chunks(*backend, {.clock = &clock});
 
     const TimePoint limit = clock.now() - options.grace;
     LOCARA_TRY(const auto folders, unnamed_folders(data / kRepos, names, limit));
@@ -247,9 +245,7 @@ check_data(const fs::path& data, const Clock& clock, const CheckOptions& options
     LOCARA_CHECK(require_hub(data));
     LOCARA_TRY(Names names, Names::open(data / kNamesFile));
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
-    cas::CasOptions cas_options;
-    cas_options.clock = &clock;
-    cas::Cas chunks(*backend, cas_options);
+    cas::Cas chunks(*backend, {.clock = &clock});
     return Checker(data, names, chunks, options).run();
 }
 
