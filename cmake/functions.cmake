@@ -54,9 +54,11 @@ endfunction()
 
 function(locara_test name)
     cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
-    add_executable(locara_${name}_test ${T_SOURCES} ${PROJECT_SOURCE_DIR}/src/base/test_support/golden_main.cpp)
+    set(main ${PROJECT_SOURCE_DIR}/src/base/test_support/test_main.cpp)
+    add_executable(locara_${name}_test ${T_SOURCES} ${main})
     target_include_directories(locara_${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-    target_compile_definitions(locara_${name}_test PRIVATE
+    # Paths of this checkout are given to one source alone, so that ccache knows the others in every checkout.
+    set_property(SOURCE ${main} PROPERTY COMPILE_DEFINITIONS
         LOCARA_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data"
         LOCARA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
         LOCARA_BINARY_DIR="${PROJECT_BINARY_DIR}")

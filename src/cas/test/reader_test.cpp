@@ -2,6 +2,7 @@
 #include "sample.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <map>
 #include <utility>
@@ -258,8 +259,7 @@ class ExampleTest : public CasTest {
   protected:
     static Bytes data(const std::string& name) {
         const std::string text =
-            read_file(std::string(LOCARA_SOURCE_DIR) + "/src/xet/test/data/" + name, 1U << 20U)
-                .value();
+            read_file(test_support::source_dir() / "src/xet/test/data" / name, 1U << 20U).value();
         const ByteView view = as_bytes(text);
         return {view.begin(), view.end()};
     }

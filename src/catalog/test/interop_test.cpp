@@ -2,6 +2,8 @@
 // they come from.
 #include "test/forge.hpp"
 
+#include <locara/test_support/folders.hpp>
+
 #include <filesystem>
 
 namespace locara::catalog {
@@ -21,7 +23,7 @@ INSTANTIATE_TEST_SUITE_P(repositories,
                          });
 
 TEST_P(CatalogInterop, is_followed_to_a_target) {
-    const std::filesystem::path data = std::filesystem::path(LOCARA_TEST_DATA) / GetParam();
+    const std::filesystem::path data = test_support::data_dir() / GetParam();
     const auto folder = scratch();
     // "2025-02-09 12:02:08+00:00"
     const std::string when = slurp(data / "faketime");

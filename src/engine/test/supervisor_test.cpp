@@ -3,6 +3,7 @@
 #include <locara/base/json.hpp>
 #include <locara/engine/engine.hpp>
 #include <locara/http/local_client.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,7 +70,7 @@ class Engine : public testing::Test {
     EngineSpec tiny_spec() {
         EngineSpec spec;
         spec.model_id = "locara/tiny";
-        spec.weights = {stored(LOCARA_TEST_DATA "/tiny.gguf")};
+        spec.weights = {stored(test_support::data_dir() / "tiny.gguf")};
         spec.model = spec.weights[0].digest();
         spec.context_tokens = 256;
         spec.threads = 2;
@@ -285,7 +286,7 @@ TEST_F(Engine, stops_when_idle_and_starts_again) {
 
 TEST_F(Engine, a_cut_model_yields_the_engines_own_words) {
     const auto supervisor = create();
-    const std::string whole = slurp(LOCARA_TEST_DATA "/tiny.gguf");
+    const std::string whole = slurp(test_support::data_dir() / "tiny.gguf");
     const auto lease =
         supervisor->ensure_running(spec_of_bytes("cut.gguf", whole.substr(0, 60000)));
     ASSERT_FALSE(lease);
@@ -296,7 +297,7 @@ TEST_F(Engine, a_cut_model_yields_the_engines_own_words) {
 
 TEST_F(Engine, a_model_of_an_unknown_architecture_is_unsupported) {
     const auto supervisor = create();
-    std::string bytes = slurp(LOCARA_TEST_DATA "/tiny.gguf");
+    std::string bytes = slurp(test_support::data_dir() / "tiny.gguf");
     const std::string key = "general.architecture";
     bytes.replace(bytes.find("llama", bytes.find(key)), 5, "lxama");
     const auto lease = supervisor->ensure_running(spec_of_bytes("foreign.gguf", bytes));

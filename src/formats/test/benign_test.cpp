@@ -4,6 +4,7 @@
 
 #include <locara/base/path.hpp>
 #include <locara/formats/scan.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gtest/gtest.h>
 
@@ -207,11 +208,11 @@ std::map<std::string, Repository> repositories() {
 
     // 52: a web app, as files and as bundles.
     const std::string icon =
-        read_file(fs::path(LOCARA_TEST_DATA) / "benign/icon.png", 1 << 20).value();
+        read_file(test_support::data_dir() / "benign/icon.png", 1 << 20).value();
     const std::string font =
-        read_file(fs::path(LOCARA_TEST_DATA) / "benign/font.woff2", 1 << 20).value();
+        read_file(test_support::data_dir() / "benign/font.woff2", 1 << 20).value();
     const std::string wasm =
-        read_file(fs::path(LOCARA_TEST_DATA) / "benign/module.wasm", 1 << 20).value();
+        read_file(test_support::data_dir() / "benign/module.wasm", 1 << 20).value();
     const Repository app = {
         {"locara.json", R"({"schema":"locara.app/1","id":"test/app","entry":{"kind":"web"}})"},
         {"icon.svg", R"(<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>)"},
@@ -243,7 +244,7 @@ std::map<std::string, Repository> repositories() {
 
     // 54: pictures, sounds and fonts.
     Repository media;
-    for (const auto& entry : fs::directory_iterator(fs::path(LOCARA_TEST_DATA) / "benign")) {
+    for (const auto& entry : fs::directory_iterator(test_support::data_dir() / "benign")) {
         media[entry.path().filename()] = read_file(entry.path(), 1 << 20).value();
     }
     media["tone.wav"] = "RIFF" + test::u32(100) + "WAVEfmt " + std::string(92, '\1');

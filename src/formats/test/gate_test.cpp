@@ -2,6 +2,7 @@
 #include "test/support.hpp"
 
 #include <locara/formats/scan.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,7 +37,7 @@ rule(const std::string& bytes, std::string_view name = "file", const ScanBudget&
 }
 
 std::string fixture(const fs::path& path) {
-    return read_file(fs::path(LOCARA_TEST_DATA) / path, 64U << 20U).value();
+    return read_file(test_support::data_dir() / path, 64U << 20U).value();
 }
 
 ZipBuilder zip_of(std::vector<std::pair<std::string, std::string>> files) {

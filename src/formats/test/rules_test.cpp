@@ -1,6 +1,7 @@
 // The table of rules, docs/formats-gate.md and the tests tell the same story.
 #include <locara/base/file.hpp>
 #include <locara/formats/rules.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gtest/gtest.h>
 
@@ -15,14 +16,14 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string read(const fs::path& path) {
-    return read_file(fs::path(LOCARA_SOURCE_DIR) / path, 8U << 20U).value();
+    return read_file(test_support::source_dir() / path, 8U << 20U).value();
 }
 
 /// Each test's text by "Suite.name", from its TEST line to the next one.
 std::map<std::string, std::string> tests_of_this_module() {
     std::map<std::string, std::string> tests;
     for (const auto& entry :
-         fs::directory_iterator(fs::path(LOCARA_SOURCE_DIR) / "src/formats/test")) {
+         fs::directory_iterator(test_support::source_dir() / "src/formats/test")) {
         if (entry.path().extension() != ".cpp") {
             continue;
         }

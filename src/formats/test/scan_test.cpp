@@ -2,6 +2,7 @@
 
 #include <locara/base/json.hpp>
 #include <locara/formats/scan.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const fs::path kData = LOCARA_TEST_DATA;
+const fs::path kData = test_support::data_dir();
 
 std::string read(const fs::path& path) {
     return read_file(path, 64U << 20U).value();
@@ -77,7 +78,7 @@ TEST(Scan, allows_ordinary_files) {
         EXPECT_EQ(verdict.decision, Decision::Allow) << path << " " << describe(verdict);
     }
     // Our own sources are prose and code full of scary words.
-    for (const fs::path& path : files_below(fs::path(LOCARA_SOURCE_DIR) / "src/formats")) {
+    for (const fs::path& path : files_below(test_support::source_dir() / "src/formats")) {
         const std::string extension = path.extension();
         if (extension == ".cpp" || extension == ".hpp" || extension == ".txt") {
             const Verdict verdict = scan_file(path);
@@ -403,7 +404,7 @@ TEST(Scan, walks_folders_by_name_and_reports_as_json) {
 }
 
 TEST(Scan, allows_the_reference_model_of_this_tree) {
-    const fs::path models = fs::path(LOCARA_SOURCE_DIR) / "models";
+    const fs::path models = test_support::source_dir() / "models";
     if (!fs::exists(models)) {
         GTEST_SKIP() << "no models in this tree";
     }

@@ -2,6 +2,7 @@
 #include "stream.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gtest/gtest.h>
 
@@ -82,7 +83,7 @@ class StreamContract : public testing::TestWithParam<StreamCase> {
         : bytes_(load(GetParam().file)), plain_(load("pickle/hostile/system-protocol3.pkl")) {}
 
     static std::string load(const std::string& name) {
-        return *read_file(std::filesystem::path(LOCARA_TEST_DATA) / name, 1U << 20U);
+        return *read_file(test_support::data_dir() / name, 1U << 20U);
     }
 
     static Checked<std::unique_ptr<Stream>> open(const ByteSource& source) {

@@ -4,6 +4,7 @@
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/schema.hpp>
 #include <locara/manifest/verified.hpp>
+#include <locara/test_support/folders.hpp>
 #include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
@@ -129,7 +130,8 @@ TEST(Schema, every_pattern_is_bounded) {
 
 TEST(AppManifest, those_of_this_repository_are_valid) {
     int seen = 0;
-    for (const auto& folder : std::filesystem::directory_iterator(LOCARA_SOURCE_DIR "/apps")) {
+    for (const auto& folder :
+         std::filesystem::directory_iterator(test_support::source_dir() / "apps")) {
         if (const auto text = read_file(folder.path() / "locara.json", kManifestLimitBytes)) {
             const auto app = AppManifest::parse(*text);
             EXPECT_TRUE(app) << folder.path() << ": " << app.error().describe();

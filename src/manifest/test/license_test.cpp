@@ -1,6 +1,7 @@
 #include <locara/base/file.hpp>
 #include <locara/manifest/license.hpp>
 #include <locara/manifest/license_expression.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -156,7 +157,7 @@ TEST(License, says_what_the_texts_say) {
 
 // docs/licenses.md shows the table; LOCARA_ACCEPT=1 (./dev test --accept) puts it there.
 TEST(License, the_document_shows_the_table) {
-    const std::string path = std::string(LOCARA_SOURCE_DIR) + "/docs/licenses.md";
+    const std::filesystem::path path = test_support::source_dir() / "docs/licenses.md";
     auto text = read_file(path, 1U << 20U);
     ASSERT_TRUE(text) << text.error().describe();
     const std::string start = "<!-- made from src/manifest/license_table.cpp -->\n";

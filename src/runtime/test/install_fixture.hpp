@@ -6,6 +6,7 @@
 #include <locara/catalog/repository.hpp>
 #include <locara/http/server.hpp>
 #include <locara/runtime/install.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,8 +35,8 @@ class InstallTest : public ::testing::Test {
         : temp_(std::move(
               *TempFolder::create(std::filesystem::temp_directory_path(), "locara-install-"))),
           clock_(*parse_time("2026-11-22T12:00:00Z")), http_(std::move(*http::Client::create())) {
-        weights_ = *read_file(std::string(LOCARA_SOURCE_DIR) + "/src/engine/test/data/tiny.gguf",
-                              1U << 20U);
+        weights_ =
+            *read_file(test_support::source_dir() / "src/engine/test/data/tiny.gguf", 1U << 20U);
         auto repository = catalog::Repository::create(tree(), temp_.path() / "keys", clock_);
         EXPECT_TRUE(repository) << repository.error().describe();
         repository_ = std::make_unique<catalog::Repository>(std::move(*repository));

@@ -4,6 +4,7 @@
 #include <locara/base/file.hpp>
 #include <locara/runtime/app_registry.hpp>
 #include <locara/store/store.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gtest/gtest.h>
 
@@ -20,8 +21,8 @@ namespace locara::runtime {
 class TestRegistry : public AppRegistry {
   public:
     TestRegistry(const std::filesystem::path& folder, store::Store& store) : files_(store) {
-        const auto put = store.put_file(std::filesystem::path(LOCARA_SOURCE_DIR) /
-                                        "src/engine/test/data/tiny.gguf");
+        const auto put =
+            store.put_file(test_support::source_dir() / "src/engine/test/data/tiny.gguf");
         EXPECT_TRUE(put) << put.error().describe();
         weights_ = put->digest;
         std::filesystem::create_directories(folder / "dist/assets");

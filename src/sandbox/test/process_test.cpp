@@ -2,6 +2,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/sandbox/process.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,8 +25,8 @@ namespace {
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-constexpr const char* kProbe = LOCARA_BINARY_DIR "/bin/locara_sandbox_probe";
-constexpr const char* kParent = LOCARA_BINARY_DIR "/bin/locara_sandbox_parent";
+const std::string kProbe = test_support::binary_dir() / "bin/locara_sandbox_probe";
+const std::string kParent = test_support::binary_dir() / "bin/locara_sandbox_parent";
 
 Tools tools() {
     auto found = Tools::find();
@@ -252,7 +253,7 @@ TEST(SandboxProcess, dies_with_the_process_that_started_it) {
     const pid_t parent = fork();
     if (parent == 0) {
         dup2(ends[1], STDOUT_FILENO);
-        execl(kParent, kParent, kProbe, nullptr);
+        execl(kParent.c_str(), kParent.c_str(), kProbe.c_str(), nullptr);
         _exit(127);
     }
     close(ends[1]);
@@ -319,7 +320,7 @@ TEST(SandboxProcess, works_as_an_ordinary_user) {
     chmod(folder->path().c_str(), 0755);
     for (const char* name :
          {"locara_sandbox_probe", "locara_sandbox_parent", "locara-sandbox-init"}) {
-        std::filesystem::copy_file(std::filesystem::path(LOCARA_BINARY_DIR) / "bin" / name,
+        std::filesystem::copy_file(test_support::binary_dir() / "bin" / name,
                                    folder->path() / name);
     }
     int ends[2];

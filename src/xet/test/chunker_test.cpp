@@ -2,6 +2,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/test_support/folders.hpp>
 #include <locara/xet/chunker.hpp>
 
 #include <gtest/gtest.h>
@@ -15,8 +16,7 @@ namespace locara::xet {
 namespace {
 
 nlohmann::json vectors(const std::string& name) {
-    const auto text =
-        read_file(std::filesystem::path(LOCARA_TEST_DATA) / (name + ".json"), 1U << 20U);
+    const auto text = read_file(test_support::data_dir() / (name + ".json"), 1U << 20U);
     return nlohmann::json::parse(text.value());
 }
 

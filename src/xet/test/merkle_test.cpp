@@ -1,4 +1,5 @@
 #include <locara/base/file.hpp>
+#include <locara/test_support/folders.hpp>
 #include <locara/xet/merkle.hpp>
 
 #include <gtest/gtest.h>
@@ -8,8 +9,7 @@ namespace locara::xet {
 namespace {
 
 nlohmann::json vectors(const std::string& name) {
-    const auto text =
-        read_file(std::filesystem::path(LOCARA_TEST_DATA) / (name + ".json"), 1U << 20U);
+    const auto text = read_file(test_support::data_dir() / (name + ".json"), 1U << 20U);
     return nlohmann::json::parse(text.value());
 }
 

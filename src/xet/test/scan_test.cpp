@@ -4,6 +4,7 @@
 #include "scan.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/test_support/folders.hpp>
 #include <locara/xet/chunker.hpp>
 
 #include <gtest/gtest.h>
@@ -197,8 +198,7 @@ TEST(ScanTest, close_decisions_give_the_plain_cuts) {
 
 TEST(ScanTest, tiled_patterns_give_the_plain_cuts) {
     const auto rows = nlohmann::json::parse(
-        read_file(std::filesystem::path(LOCARA_TEST_DATA) / "trigger-patterns.json", 1U << 20U)
-            .value());
+        read_file(test_support::data_dir() / "trigger-patterns.json", 1U << 20U).value());
     Bytes pattern;
     for (const int value : rows["pattern"]) {
         pattern.push_back(static_cast<std::byte>(value));

@@ -5,6 +5,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/file.hpp>
+#include <locara/test_support/folders.hpp>
 #include <locara/xet/merkle.hpp>
 #include <locara/xet/shard.hpp>
 #include <locara/xet/xorb.hpp>
@@ -21,7 +22,7 @@
 namespace locara::xet {
 
 inline std::string read_data(const std::string& name) {
-    return read_file(std::filesystem::path(LOCARA_TEST_DATA) / name, 1U << 20U).value();
+    return read_file(test_support::data_dir() / name, 1U << 20U).value();
 }
 
 inline Bytes read_bytes(const std::string& name) {

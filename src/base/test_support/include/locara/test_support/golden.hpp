@@ -40,10 +40,10 @@ class GoldenFolder {
     std::set<std::string, std::less<>> named_;
 };
 
-/// The golden files of this test program; golden_main.cpp opens them.
+/// The golden files of this test program; test_main.cpp opens them.
 GoldenFolder& golden_files();
 
-/// What golden_main.cpp does: opens `folder` as LOCARA_ACCEPT says, runs the tests and, if all of
+/// What test_main.cpp does: opens `folder` as LOCARA_ACCEPT says, runs the tests and, if all of
 /// them ran and passed, looks for files that none named.
 int run_tests(int argc, char** argv, const std::filesystem::path& folder);
 
