@@ -32,10 +32,6 @@ static_assert(kBlockBytes > kMaxChunkBytes);
 constexpr std::size_t kAheadBlocks = 16;
 constexpr std::size_t kWakeEvery = 4; // blocks of SHA-256
 
-/// Waiting for a neighbour's turn takes less than it takes to sleep and be woken, mostly.
-constexpr int kSpins = 200;
-constexpr int kPausesPerSpin = 16;
-
 constexpr std::size_t kMaxThreads = 64; // of which each holds a block: 40 MiB
 
 /// A place for a block, with room for the beginning of a chunk before it.
@@ -78,13 +74,6 @@ class SlotMemory {
     std::unique_ptr<std::byte, Free> start_;
 };
 
-/// Lets the other hardware thread of this core, and the memory, go first for a moment.
-void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
-
 class Indexer {
   public:
     Indexer(const Fd& fd, std::uint64_t size, const IndexOptions& options)
@@ -107,21 +96,10 @@ class Indexer {
     void fail(Error error);
     void release(Slot& slot);
 
-    /// Both answer false after a failure.
+    /// False after a failure.
     template <class Ready> bool wait(std::unique_lock<std::mutex>& lock, Ready ready) {
         changed_.wait(lock, [&] { return failure_ || ready(); });
         return !failure_;
-    }
-
-    template <class Ready> bool spin_and_wait(std::unique_lock<std::mutex>& lock, Ready ready) {
-        for (int i = 0; i < kSpins && !failure_ && !ready(); ++i) {
-            lock.unlock();
-            for (int k = 0; k < kPausesPerSpin; ++k) {
-                pause();
-            }
-            lock.lock();
-        }
-        return wait(lock, ready);
     }
 
     /// Whether a slot is free for a block whose worker has to wait.
@@ -179,7 +157,7 @@ Status Indexer::work() {
             }
             block = next_++;
             Slot& taken = slot_of(block);
-            if (taken.users != 0 && !spin_and_wait(lock, [&] { return has_room(taken, block); })) {
+            if (taken.users != 0 && !wait(lock, [&] { return has_room(taken, block); })) {
                 return {};
             }
             taken.block = block;
@@ -218,7 +196,7 @@ Status Indexer::work_on(std::size_t block, Slot& slot, Scan& scan_result) {
 
     {
         std::unique_lock lock(mutex_);
-        if (!spin_and_wait(lock, [&] { return turn_ == block; })) {
+        if (!wait(lock, [&] { return turn_ == block; })) {
             return {};
         }
     }
@@ -274,7 +252,7 @@ void Indexer::digest() {
         Slot& next = slot_of(block);
         {
             std::unique_lock lock(mutex_);
-            if (!spin_and_wait(lock, [&] { return next.loaded && next.block == block; })) {
+            if (!wait(lock, [&] { return next.loaded && next.block == block; })) {
                 return;
             }
         }
