@@ -9,7 +9,7 @@ set(LOCARA_MODULES
     "formats  -> base"
     "store    -> crypto xet"
     "manifest -> crypto"
-    "policy   -> formats manifest"
+    "policy   -> crypto formats manifest"
     "catalog  -> crypto manifest"
     "http     -> base"
     "hf       -> crypto http xet store"

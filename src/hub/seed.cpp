@@ -6,11 +6,10 @@
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
-#include <locara/manifest/effective_license.hpp>
 #include <locara/manifest/model_manifest.hpp>
+#include <locara/policy/app_report.hpp>
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <system_error>
 
@@ -204,57 +203,12 @@ Result<SeedModel> read_model(const fs::path& folder) {
                      std::move(pin)};
 }
 
-/// What an app must know of a model that it pins.
-struct ModelTerms {
-    manifest::ModelId id;
-    manifest::EffectiveLicense license;
-};
-
-Status add_terms(std::map<crypto::Sha256Digest, ModelTerms>& manifests, const std::string& bytes) {
-    LOCARA_TRY(const auto model, manifest::ModelManifest::parse(bytes));
-    manifests.insert_or_assign(crypto::sha256(as_bytes(bytes)),
-                               ModelTerms{model.id, manifest::effective_license(model)});
-    return {};
-}
-
-Result<SeedApp> read_app(const fs::path& folder,
-                         const fs::path& archive,
-                         const std::map<crypto::Sha256Digest, ModelTerms>& manifests) {
-    const fs::path where = folder / "locara.json";
-    LOCARA_TRY(const std::vector<FoundFile> files, walk(folder));
-    for (const FoundFile& file : files) {
-        LOCARA_TRY(const Fd fd, open_file(file.where, O_RDONLY | O_NOFOLLOW));
-        LOCARA_CHECK(judge(fd, file));
-    }
-    LOCARA_TRY(const auto packed,
-               manifest::pack_bundle(folder, archive).context("packing " + folder.string()));
-    LOCARA_TRY(
-        const auto app,
-        manifest::AppManifest::parse(packed.manifest_json).context("reading " + where.string()));
-    std::vector<manifest::AppModelLicense> licenses;
-    for (const manifest::ModelNeed& need : app.models) {
-        std::vector<crypto::Sha256Digest> pins = need.fallbacks;
-        pins.insert(pins.begin(), need.manifest);
-        for (const crypto::Sha256Digest& pin : pins) {
-            if (manifests.count(pin) == 0) {
-                std::string known;
-                for (const auto& [digest, terms] : manifests) {
-                    known += (known.empty() ? "sha256:" : ", sha256:") + digest.render();
-                }
-                return Error(ErrorCode::Corrupt,
-                             where.string() + ": models: role " + need.role + " pins sha256:" +
-                                 pin.render() + ", but the model manifests here are " +
-                                 (known.empty() ? "none" : known) +
-                                 "; put one of these there, after locara-hub pin");
-            }
-            const ModelTerms& terms = manifests.at(pin);
-            licenses.push_back({need.role, terms.id, terms.license});
-        }
-    }
-    // Fallbacks count: whoever installs the app may get one.
-    if (const auto faults = manifest::check_app_license(app, licenses); !faults.empty()) {
-        return Error(ErrorCode::Refused, where.string() + ": " + faults.front());
-    }
+Result<SeedApp>
+read_app(const fs::path& folder, const fs::path& archive, const policy::KnownModels& manifests) {
+    LOCARA_TRY(const policy::AppReport report, policy::check_app(folder, archive, manifests));
+    LOCARA_CHECK(report.status());
+    const manifest::AppManifest& app = *report.app;
+    const manifest::PackedBundle& packed = *report.bundle;
     LOCARA_TRY(std::string entry,
                manifest::AppEntry::render(
                    packed.manifest_json, packed.archive_bytes, packed.archive_sha256, packed.id));
@@ -400,9 +354,9 @@ Result<Seed> read_seed(const fs::path& seed,
                        const fs::path& scratch,
                        const std::vector<std::string>& known_manifests) {
     Seed out;
-    std::map<crypto::Sha256Digest, ModelTerms> manifests;
+    policy::KnownModels manifests;
     for (const std::string& bytes : known_manifests) {
-        LOCARA_CHECK(add_terms(manifests, bytes));
+        LOCARA_CHECK(manifests.add(bytes));
     }
     std::set<std::string> taken;
     LOCARA_TRY(const auto models, folders_of(seed / "models"));
@@ -413,7 +367,7 @@ Result<Seed> read_seed(const fs::path& seed,
                          folder.string() + " publishes " + model.target + " from " + model.repo +
                              ", which another folder of this seed does too");
         }
-        LOCARA_CHECK(add_terms(manifests, model.manifest));
+        LOCARA_CHECK(manifests.add(model.manifest));
         out.models.push_back(std::move(model));
     }
     LOCARA_TRY(const auto apps, folders_of(seed / "apps"));

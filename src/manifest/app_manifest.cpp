@@ -304,4 +304,14 @@ std::vector<Fact> facts(const AppManifest& manifest) {
     return out;
 }
 
+FactChanges changed_facts(const AppManifest& before, const AppManifest& after) {
+    const auto only_in = [](std::vector<Fact> these, const std::vector<Fact>& others) {
+        std::erase_if(these, [&](const Fact& fact) {
+            return std::find(others.begin(), others.end(), fact) != others.end();
+        });
+        return these;
+    };
+    return {only_in(facts(before), facts(after)), only_in(facts(after), facts(before))};
+}
+
 } // namespace locara::manifest

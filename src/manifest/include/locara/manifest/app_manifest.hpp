@@ -93,10 +93,22 @@ struct Fact {
         subject;      ///< "network", "files", "save", "devices", "background", "models", "license".
     std::string text; ///< "No network."
     std::string mark; ///< "enforced", "measured" or "declared".
+
+    bool operator==(const Fact&) const = default;
 };
 
 /// The facts of an app, worst news first inside each subject, in a fixed order of subjects. The
 /// one source for card, shell and plan, so that they cannot differ.
 std::vector<Fact> facts(const AppManifest& manifest);
+
+/// What one version of an app says of itself and another does not, both ways.
+struct FactChanges {
+    std::vector<Fact> gone; ///< True of the old version only.
+    std::vector<Fact> come; ///< True of the new one only.
+
+    bool empty() const { return gone.empty() && come.empty(); }
+};
+
+FactChanges changed_facts(const AppManifest& before, const AppManifest& after);
 
 } // namespace locara::manifest

@@ -1,0 +1,194 @@
+#include <locara/base/file.hpp>
+#include <locara/base/path.hpp>
+#include <locara/formats/scan.hpp>
+#include <locara/manifest/model_manifest.hpp>
+#include <locara/policy/app_report.hpp>
+
+#include <algorithm>
+
+#include <fcntl.h>
+
+namespace locara::policy {
+namespace {
+
+namespace fs = std::filesystem;
+using Level = AppFinding::Level;
+
+/// One run of check_app.
+class Check {
+  public:
+    Check(const fs::path& folder, const KnownModels& models)
+        : folder_(folder), manifest_path_((folder / "locara.json").string()), models_(models) {}
+
+    Result<AppReport> run(const fs::path& archive) {
+        LOCARA_CHECK(read_manifest());
+        if (report_.app) {
+            LOCARA_CHECK(pack(archive));
+            check_models(*report_.app);
+            check_card(*report_.app);
+        }
+        std::stable_sort(report_.findings.begin(),
+                         report_.findings.end(),
+                         [](const auto& a, const auto& b) { return a.level < b.level; });
+        return std::move(report_);
+    }
+
+  private:
+    void add(Level level, std::string rule, Error error) {
+        report_.findings.push_back({level, std::move(rule), std::move(error)});
+    }
+
+    /// A failure that the app is to blame for becomes a finding; others end the check.
+    Status blame(const std::string& rule, Error error) {
+        if (error.code() == ErrorCode::Io || error.code() == ErrorCode::NoSpace) {
+            return error;
+        }
+        add(Level::Error, rule, std::move(error));
+        return {};
+    }
+
+    Status read_manifest() {
+        const auto json = read_file(manifest_path_, manifest::kManifestLimitBytes);
+        if (!json) {
+            if (json.error().code() == ErrorCode::NotFound) {
+                return blame(
+                    "manifest",
+                    Error(ErrorCode::NotFound,
+                          "there is no " + manifest_path_ + "; an app is a folder with that file"));
+            }
+            return blame("manifest", json.error());
+        }
+        auto app = manifest::AppManifest::parse(*json).context("reading " + manifest_path_);
+        if (!app) {
+            return blame("manifest", app.error());
+        }
+        report_.app = *std::move(app);
+        return {};
+    }
+
+    Status pack(const fs::path& archive) {
+        auto bundle =
+            manifest::pack_bundle(folder_, archive).context("packing " + folder_.string());
+        if (!bundle) {
+            return blame("files", bundle.error());
+        }
+        report_.bundle = *std::move(bundle);
+        for (const manifest::BundleFile& file : report_.bundle->list.files) {
+            LOCARA_CHECK(judge(file.path));
+        }
+        return {};
+    }
+
+    /// Only "allow" lets a file in: nobody here decides on a flag.
+    Status judge(const std::string& path) {
+        LOCARA_TRY(const Fd fd, open_file(folder_ / path, O_RDONLY | O_NOFOLLOW));
+        const auto verdict = formats::scan_fd(fd, fs::path(path).filename().string());
+        if (verdict.decision != formats::Decision::Allow) {
+            add(Level::Error,
+                "gate",
+                Error(ErrorCode::Refused,
+                      (folder_ / path).string() +
+                          " is refused by the format gate: " + verdict.reason +
+                          " (found: " + verdict.format + ", rule: " + verdict.rule + ")"));
+        }
+        return {};
+    }
+
+    void check_models(const manifest::AppManifest& app) {
+        std::vector<manifest::AppModelLicense> licenses;
+        for (const manifest::ModelNeed& need : app.models) {
+            std::vector<crypto::Sha256Digest> pins = need.fallbacks;
+            pins.insert(pins.begin(), need.manifest);
+            // Fallbacks count: whoever installs the app may get one.
+            for (const crypto::Sha256Digest& pin : pins) {
+                const auto found = models_.manifests.find(pin);
+                if (found == models_.manifests.end()) {
+                    add_unknown(need, pin);
+                } else {
+                    licenses.push_back({need.role, found->second.id, found->second.license});
+                }
+            }
+        }
+        for (const std::string& fault : manifest::check_app_license(app, licenses)) {
+            add(Level::Error, "license", Error(ErrorCode::Refused, manifest_path_ + ": " + fault));
+        }
+    }
+
+    void add_unknown(const manifest::ModelNeed& need, const crypto::Sha256Digest& pin) {
+        const std::string what =
+            manifest_path_ + ": models: role " + need.role + " pins sha256:" + pin.render();
+        if (models_.others == KnownModels::Others::Possible) {
+            add(Level::Warning,
+                "models",
+                Error(ErrorCode::NotFound,
+                      what + ", which no catalog that you know has: its license was not looked "
+                             "at; `locara hub add` the hub that has it"));
+            return;
+        }
+        std::string known;
+        for (const auto& [digest, terms] : models_.manifests) {
+            known += (known.empty() ? "sha256:" : ", sha256:") + digest.render();
+        }
+        add(Level::Error,
+            "models",
+            Error(ErrorCode::Corrupt,
+                  what + ", but the model manifests here are " + (known.empty() ? "none" : known) +
+                      "; put one of these there, after locara-hub pin"));
+    }
+
+    /// What people look at before they install.
+    void check_card(const manifest::AppManifest& app) {
+        const auto warn = [this](const std::string& what) {
+            add(Level::Warning,
+                "card",
+                Error(ErrorCode::InvalidArgument, manifest_path_ + ": " + what));
+        };
+        if (app.icon.empty()) {
+            warn("there is no icon; lists show a blank one");
+        }
+        if (app.screenshots.empty()) {
+            warn("there are no screenshots; nobody sees what the app looks like before it is "
+                 "installed");
+        }
+        if (app.details.empty()) {
+            warn("details is empty; say what the app is for, what it keeps, and its known limits");
+        }
+        if (!fs::exists(folder_ / "LICENSE")) {
+            warn("there is no file LICENSE with the text of " + app.license + " beside it");
+        }
+    }
+
+    const fs::path& folder_;
+    const std::string manifest_path_;
+    const KnownModels& models_;
+    AppReport report_;
+};
+
+} // namespace
+
+Status KnownModels::add(std::string_view json) {
+    LOCARA_TRY(const auto model, manifest::ModelManifest::parse(json));
+    manifests.insert_or_assign(crypto::sha256(as_bytes(json)),
+                               ModelTerms{model.id, manifest::effective_license(model)});
+    return {};
+}
+
+std::string_view render(AppFinding::Level level) {
+    return level == AppFinding::Level::Error ? "error" : "warning";
+}
+
+Status AppReport::status() const {
+    for (const AppFinding& finding : findings) {
+        if (finding.level == AppFinding::Level::Error) {
+            return finding.error;
+        }
+    }
+    return {};
+}
+
+Result<AppReport>
+check_app(const fs::path& folder, const fs::path& archive, const KnownModels& models) {
+    return Check(folder, models).run(archive);
+}
+
+} // namespace locara::policy

@@ -1,0 +1,69 @@
+// AppReport: whether an app's folder may be published, and why not.
+//
+// One check for every door an app goes through on its way into a catalog: `locara lint` and
+// `locara publish` on its author's machine, a hub's seed. Files are judged by the format gate,
+// what the app says of itself by its manifest, its license by those of the models it pins.
+// Threads: plain functions; they block.
+#pragma once
+
+#include <locara/base/result.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/manifest/app_manifest.hpp>
+#include <locara/manifest/bundle.hpp>
+#include <locara/manifest/effective_license.hpp>
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::policy {
+
+/// What an app must know of a model that it pins.
+struct ModelTerms {
+    manifest::ModelId id;
+    manifest::EffectiveLicense license;
+};
+
+/// Model manifests by the digests that apps pin them by.
+struct KnownModels {
+    std::map<crypto::Sha256Digest, ModelTerms> manifests;
+
+    /// Whether there are others elsewhere: then an app that pins an unknown one is warned, not
+    /// refused.
+    enum class Others { None, Possible } others = Others::None;
+
+    /// Adds a manifest by its bytes. Errors as ModelManifest::parse.
+    Status add(std::string_view json);
+};
+
+/// One thing that is wrong with an app, or could be better.
+struct AppFinding {
+    enum class Level { Error, Warning };
+
+    Level level = Level::Error;
+    std::string rule; ///< "manifest", "files", "gate", "models", "license" or "card".
+    Error error;      ///< The sentence, with the file or the field, and its kind.
+};
+
+/// "error", "warning".
+std::string_view render(AppFinding::Level level);
+
+struct AppReport {
+    std::vector<AppFinding> findings;             ///< Errors first.
+    std::optional<manifest::AppManifest> app;     ///< Unless locara.json is wrong.
+    std::optional<manifest::PackedBundle> bundle; ///< Unless it could not be packed.
+
+    /// The first error, or none: then app and bundle are there.
+    Status status() const;
+};
+
+/// Packs the app in `folder` into `archive` and checks all of it. What is wrong with the app is a
+/// finding; only failures of this machine are errors: Io, NoSpace.
+Result<AppReport> check_app(const std::filesystem::path& folder,
+                            const std::filesystem::path& archive,
+                            const KnownModels& models);
+
+} // namespace locara::policy

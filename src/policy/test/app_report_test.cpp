@@ -1,0 +1,151 @@
+#include "samples.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/policy/app_report.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace locara::policy {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// "level rule" of each finding.
+std::vector<std::string> kinds(const AppReport& report) {
+    std::vector<std::string> out;
+    for (const auto& finding : report.findings) {
+        out.push_back(std::string(render(finding.level)) + " " + finding.rule);
+    }
+    return out;
+}
+
+const std::string kElf = std::string("\x7f\x45LF\x02\x01\x01", 7) + std::string(100, '\0');
+
+class AppReportTest : public testing::Test {
+  protected:
+    AppReportTest() : scratch_(*TempFolder::create(testing::TempDir(), "app-report-")) {
+        write("icon.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>");
+        write("screenshots/one.png", std::string("\x89PNG\r\n\x1a\n", 8) + std::string(100, '\0'));
+        write("dist/index.html", "<!doctype html><title>Quick Add</title>");
+        write("LICENSE", "Apache License");
+        const std::string model = manifest::sample_model().dump();
+        models_.add(model).value();
+        app_["models"][0]["manifest"] = "sha256:" + crypto::sha256(as_bytes(model)).render();
+    }
+
+    std::filesystem::path folder() const { return scratch_.path() / "app"; }
+
+    void write(const std::string& path, const std::string& text) {
+        create_folders((folder() / path).parent_path()).value();
+        write_file_atomically(folder() / path, as_bytes(text)).value();
+    }
+
+    AppReport check() {
+        write("locara.json", app_.dump());
+        return check_app(folder(), scratch_.path() / "app.locapp", models_).value();
+    }
+
+    TempFolder scratch_;
+    Json app_ = manifest::sample_app();
+    KnownModels models_;
+};
+
+TEST_F(AppReportTest, a_whole_app_has_no_findings_and_is_packed) {
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), IsEmpty());
+    ASSERT_TRUE(report.status());
+    EXPECT_EQ(report.app->id.render(), "locara/quick-add");
+    EXPECT_EQ(report.bundle->archive_bytes,
+              std::filesystem::file_size(scratch_.path() / "app.locapp"));
+}
+
+TEST_F(AppReportTest, a_folder_without_manifest_is_no_app) {
+    const auto report = check_app(folder(), scratch_.path() / "app.locapp", models_).value();
+    EXPECT_THAT(kinds(report), ElementsAre("error manifest"));
+    EXPECT_THAT(report.status().error().message(), HasSubstr("there is no "));
+    EXPECT_FALSE(report.app || report.bundle);
+}
+
+TEST_F(AppReportTest, a_wrong_manifest_is_told_as_its_parser_does) {
+    app_["version"] = "one";
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), ElementsAre("error manifest"));
+    EXPECT_THAT(report.status().error().message(), HasSubstr("version: \"one\""));
+}
+
+TEST_F(AppReportTest, a_named_file_that_is_missing_is_an_error) {
+    std::filesystem::remove(folder() / "dist/index.html");
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), ElementsAre("error files"));
+    EXPECT_FALSE(report.bundle);
+}
+
+TEST_F(AppReportTest, every_packed_file_is_judged_by_its_content) {
+    write("dist/data.json", kElf);
+    write("dist/more.txt", "\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.");
+    write("src/not-packed.py", "import os");
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), ElementsAre("error gate", "error gate"));
+    EXPECT_EQ(report.status().error().code(), ErrorCode::Refused);
+    EXPECT_THAT(report.findings[0].error.message(), HasSubstr("dist/data.json is refused"));
+    EXPECT_THAT(report.findings[1].error.message(), HasSubstr("dist/more.txt is refused"));
+}
+
+TEST_F(AppReportTest, an_unknown_model_is_an_error_where_there_can_be_no_other) {
+    app_["models"][0]["manifest"] = "sha256:" + std::string(64, 'a');
+    EXPECT_THAT(kinds(check()), ElementsAre("error models"));
+    models_.others = KnownModels::Others::Possible;
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), ElementsAre("warning models"));
+    EXPECT_TRUE(report.status());
+}
+
+TEST_F(AppReportTest, limits_of_a_models_license_must_be_said_for_fallbacks_too) {
+    Json model = manifest::sample_model();
+    model["license"]["id"] = "cc-by-nc-4.0";
+    const std::string bytes = model.dump();
+    models_.add(bytes).value();
+    app_["models"][0]["fallbacks"] = {"sha256:" + crypto::sha256(as_bytes(bytes)).render()};
+    EXPECT_THAT(kinds(check()), ElementsAre("error license"));
+    app_["terms"] = {{"commercial", false}};
+    EXPECT_THAT(kinds(check()), IsEmpty());
+}
+
+TEST_F(AppReportTest, a_poor_card_is_warned_about) {
+    app_.erase("icon");
+    app_.erase("screenshots");
+    app_.erase("details");
+    std::filesystem::remove(folder() / "LICENSE");
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), testing::AllOf(testing::SizeIs(4), testing::Each("warning card")));
+    EXPECT_TRUE(report.status());
+}
+
+TEST_F(AppReportTest, errors_come_before_warnings) {
+    app_["screenshots"] = Json::array();
+    write("dist/data.json", kElf);
+    EXPECT_THAT(kinds(check()), ElementsAre("error gate", "warning card"));
+}
+
+TEST(ChangedFacts, tell_what_a_new_version_may_do_and_what_it_no_longer_may) {
+    Json before = manifest::sample_app();
+    Json after = before;
+    after["capabilities"]["devices"] = {"microphone"};
+    after["capabilities"]["save"] = false;
+    const auto changes =
+        manifest::changed_facts(manifest::AppManifest::parse(before.dump()).value(),
+                                manifest::AppManifest::parse(after.dump()).value());
+    ASSERT_EQ(changes.come.size(), 1U);
+    EXPECT_EQ(changes.come[0].text, "May ask for the microphone, each time.");
+    ASSERT_EQ(changes.gone.size(), 2U);
+    EXPECT_EQ(changes.gone[0].subject, "save");
+    EXPECT_EQ(changes.gone[1].text, "No microphone, no camera.");
+}
+
+} // namespace
+} // namespace locara::policy
