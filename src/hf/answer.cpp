@@ -25,13 +25,15 @@ std::string words_of(const http::ResponseHead& head, std::string_view body) {
     return {};
 }
 
+const std::string kSetToken = "set HF_TOKEN (LOCARA_TOKEN for a hub of your own)";
+
 Error not_found(const std::string& code, const Asked& asked) {
     if (code == "RepoNotFound") {
         return Error(ErrorCode::NotFound,
                      "there is no repository " + asked.repo + " at " + asked.endpoint +
                          (asked.with_token
                               ? " that this token may read; check the name and the token's rights"
-                              : "; check the name, or set HF_TOKEN if it is private"));
+                              : "; check the name, or " + kSetToken + " if it is private"));
     }
     if (code == "RevisionNotFound") {
         return Error(ErrorCode::NotFound,
@@ -62,9 +64,9 @@ Error no_access(int status, const std::string& code, const std::string& words, c
                      asked.with_token
                          ? asked.endpoint + " does not accept the token" +
                                (words.empty() ? "" : " (" + words + ")") +
-                               ": make a new one there and set HF_TOKEN"
+                               ": make a new one there and " + kSetToken
                          : asked.repo + " at " + asked.endpoint +
-                               " does not exist or is private: check the name, or set HF_TOKEN");
+                               " does not exist or is private: check the name, or " + kSetToken);
     }
     return Error(ErrorCode::Forbidden,
                  asked.endpoint + " denies access to " + asked.repo +

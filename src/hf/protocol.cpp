@@ -175,6 +175,24 @@ Result<std::vector<PathInfo>> parse_paths_info(std::string_view json) {
     return result;
 }
 
+Result<RevisionInfo> parse_revision_info(std::string_view json) {
+    constexpr std::string_view kOf = "revision";
+    LOCARA_TRY(const Json answer, parse_answer(json, kOf));
+    RevisionInfo result;
+    LOCARA_TRY(result.commit, get_text(answer, "sha", kOf));
+    if (!is_commit(result.commit)) {
+        return bad_field(kOf, "sha");
+    }
+    if (!answer.contains("siblings") || !answer.at("siblings").is_array()) {
+        return bad_field(kOf, "siblings");
+    }
+    for (const Json& file : answer.at("siblings")) {
+        LOCARA_TRY(std::string path, get_text(file, "rfilename", kOf));
+        result.paths.push_back(std::move(path));
+    }
+    return result;
+}
+
 std::string render_commit_header(std::string_view summary,
                                  std::string_view description,
                                  std::string_view parent_commit) {
@@ -201,6 +219,10 @@ std::string render_commit_lfs_file(std::string_view path,
                {"value",
                 {{"path", path}, {"algo", "sha256"}, {"oid", sha256.render()}, {"size", size}}}}) +
            "\n";
+}
+
+std::string render_commit_removal(std::string_view path) {
+    return render_json(Json{{"key", "deletedFile"}, {"value", {{"path", path}}}}) + "\n";
 }
 
 Result<CommitAnswer> parse_commit_answer(std::string_view json) {

@@ -82,6 +82,14 @@ struct PathInfo {
 /// Entries that are no files are left out.
 Result<std::vector<PathInfo>> parse_paths_info(std::string_view json);
 
+/// What a repository says of one of its revisions.
+struct RevisionInfo {
+    std::string commit;             ///< 40 hex digits.
+    std::vector<std::string> paths; ///< Of all its files.
+};
+
+Result<RevisionInfo> parse_revision_info(std::string_view json);
+
 /// The lines of a commit, each with its newline.
 std::string render_commit_header(std::string_view summary,
                                  std::string_view description,
@@ -90,6 +98,7 @@ std::string render_commit_file(std::string_view path, ByteView content);
 std::string render_commit_lfs_file(std::string_view path,
                                    const crypto::Sha256Digest& sha256,
                                    std::uint64_t size);
+std::string render_commit_removal(std::string_view path);
 
 struct CommitAnswer {
     std::string commit; ///< 40 hex digits.

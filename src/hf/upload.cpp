@@ -129,10 +129,11 @@ class Uploader {
              std::stop_token stop,
              Send send)
         : endpoint_(endpoint), upload_(upload), options_(options), reporter_(progress),
-          stop_(std::move(stop)), send_(std::move(send)) {}
+          stop_(std::move(stop)), send_(std::move(send)), parent_commit_(upload.parent_commit) {}
 
     Result<UploadResult> run() {
         LOCARA_CHECK(open_files());
+        LOCARA_CHECK(find_others());
         LOCARA_CHECK(preupload());
         LOCARA_CHECK(read_files());
         LOCARA_CHECK(send_by_xet());
@@ -176,6 +177,24 @@ class Uploader {
             result_.size += item.size;
             items_.push_back(std::move(item));
         }
+        return {};
+    }
+
+    /// Which files of the repository this upload takes away.
+    Status find_others() {
+        if (upload_.others == Upload::Others::Keep) {
+            return {};
+        }
+        LOCARA_TRY(const std::string url, api_url("revision"));
+        LOCARA_TRY(const http::ClientResponse response, send_(endpoint_.request(url)));
+        LOCARA_TRY(RevisionInfo info, parse_revision_info(response.body));
+        std::set<std::string_view> stays = {".gitattributes"};
+        for (const UploadFile& file : upload_.files) {
+            stays.insert(file.path);
+        }
+        std::erase_if(info.paths, [&](const auto& path) { return stays.contains(path); });
+        result_.removed = std::move(info.paths);
+        parent_commit_ = std::move(info.commit);
         return {};
     }
 
@@ -535,6 +554,10 @@ class Uploader {
                 lines += render_commit_lfs_file(item.file->path, item.sha256, item.size);
             }
         }
+        for (const std::string& path : result_.removed) {
+            ++count;
+            lines += render_commit_removal(path);
+        }
         if (count == 0) {
             return {};
         }
@@ -546,24 +569,23 @@ class Uploader {
         http::ClientRequest request = endpoint_.request(url);
         request.method = "POST";
         request.headers.add("Content-Type", "application/x-ndjson");
-        request.body =
-            render_commit_header(summary, upload_.description, upload_.parent_commit) + lines;
+        request.body = render_commit_header(summary, upload_.description, parent_commit_) + lines;
         auto sent = send_(request);
         if (!sent && sent.error().code() == ErrorCode::Conflict) {
             return Error(
                 ErrorCode::Conflict,
                 upload_.revision + " of " + upload_.repo + " has moved on since you looked" +
-                    (upload_.parent_commit.empty() ? std::string()
-                                                   : " (commit " + upload_.parent_commit + ")") +
+                    (parent_commit_.empty() ? std::string() : " (commit " + parent_commit_ + ")") +
                     ": get its newest commit and upload again, nothing of the files is "
                     "sent twice; " +
                     sent.error().message());
         }
         LOCARA_TRY(const http::ClientResponse response, std::move(sent));
         LOCARA_TRY(CommitAnswer answer, parse_commit_answer(response.body));
+        // A commit that would change nothing is answered with the one that is there.
+        result_.committed = answer.commit != result_.commit;
         result_.commit = std::move(answer.commit);
         result_.url = std::move(answer.url);
-        result_.committed = true;
         return {};
     }
 
@@ -574,6 +596,7 @@ class Uploader {
     const std::stop_token stop_;
     const Send send_;
     std::vector<Item> items_;
+    std::string parent_commit_; ///< That the branch must still be at; empty for any.
     bool relied_on_server_ = false;
     std::mutex result_mutex_; ///< Guards what several threads count in result_.
     UploadResult result_;

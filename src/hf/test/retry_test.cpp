@@ -112,7 +112,11 @@ struct Case {
 
 TEST(AnswerTest, each_refusal_has_its_own_code_and_fix) {
     const std::vector<Case> cases = {
-        {404, "RepoNotFound", false, ErrorCode::NotFound, "set HF_TOKEN if it is private"},
+        {404,
+         "RepoNotFound",
+         false,
+         ErrorCode::NotFound,
+         "LOCARA_TOKEN for a hub of your own) if it is private"},
         {404, "RepoNotFound", true, ErrorCode::NotFound, "the token's rights"},
         {401, "RepoNotFound", false, ErrorCode::Unauthorized, "check the name, or set HF_TOKEN"},
         {404, "RevisionNotFound", false, ErrorCode::NotFound, "look for a newer version"},

@@ -41,6 +41,9 @@ struct Upload {
     /// The commit that the caller has seen: if the branch has moved on the answer is Conflict.
     /// Empty: whatever is there is built upon.
     std::string parent_commit;
+    /// What becomes of the repository's other files. Removed: afterwards it holds these files and
+    /// its .gitattributes, and the branch must not move meanwhile (Conflict).
+    enum class Others { Keep, Remove } others = Others::Keep;
 };
 
 inline constexpr std::size_t kMaxUploadFiles = 10'000;
@@ -69,10 +72,11 @@ struct UploadResult {
     std::string url;        ///< Of the commit, for people; may be empty if nothing was committed.
     bool committed = false; ///< No: the repository had everything already.
     std::vector<UploadedFile> files;
-    std::uint64_t size = 0;        ///< Of all files.
-    std::uint64_t known_bytes = 0; ///< Raw bytes that the server had.
-    std::uint64_t new_bytes = 0;   ///< Raw bytes in the xorbs of this upload.
-    std::uint64_t sent_bytes = 0;  ///< Bodies sent: xorbs, shards, files inside the commit.
+    std::vector<std::string> removed; ///< Paths, with Others::Remove.
+    std::uint64_t size = 0;           ///< Of all files.
+    std::uint64_t known_bytes = 0;    ///< Raw bytes that the server had.
+    std::uint64_t new_bytes = 0;      ///< Raw bytes in the xorbs of this upload.
+    std::uint64_t sent_bytes = 0;     ///< Bodies sent: xorbs, shards, files inside the commit.
     std::uint64_t xorbs_sent = 0;
     std::uint64_t xorbs_there = 0; ///< Made by an earlier try: not sent again.
     int retries = 0;
