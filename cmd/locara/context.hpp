@@ -147,6 +147,9 @@ struct UploadArguments {
 
 Result<int> run_upload(Context& context, const UploadArguments& arguments);
 
+Result<int> run_lint(Context& context, const std::string& folder);
+Result<int> run_publish(Context& context, const std::string& folder, const std::string& message);
+
 struct RunOptions {
     std::string app;
     std::optional<std::string> once;

@@ -335,6 +335,26 @@ class CommandLine {
     }
 
     void add_publishing() {
+        auto* lint = add(app_,
+                         "lint",
+                         "Check an app of yours as a hub will; exit 8 if it may not be published"
+                         "\n\nExamples:\n  locara lint apps/task-form\n"
+                         "  locara lint apps/task-form --json\n",
+                         [this](Context& context) { return run_lint(context, words_[0]); });
+        lint->add_option("folder", words_, "The app: a folder with locara.json")
+            ->required()
+            ->expected(1);
+        auto* publish = add(
+            app_,
+            "publish",
+            "Check an app of yours and put it into its repository of a hub\n\nExamples:\n"
+            "  locara publish apps/task-form --endpoint https://hub.example.org\n"
+            "  locara publish apps/task-form --dry-run\n",
+            [this](Context& context) { return run_publish(context, words_[0], upload_.message); });
+        publish->add_option("folder", words_, "The app: a folder with locara.json")
+            ->required()
+            ->expected(1);
+        publish->add_option("--message", upload_.message, "Of the commit")->type_name("TEXT");
         auto* upload =
             add(app_,
                 "upload",

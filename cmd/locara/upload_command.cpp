@@ -1,58 +1,14 @@
 // locara upload
 #include "context.hpp"
+#include "target_hub.hpp"
 
 #include <locara/base/bytes.hpp>
-#include <locara/hf/client.hpp>
 
-#include <cstdlib>
 #include <filesystem>
 
 namespace locara::cli {
 
 namespace {
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
-}
-
-/// Which hub an upload goes to. Never by default to a public one: what is there is public.
-Result<std::string> find_endpoint(Context& context) {
-    for (const std::string& given : {context.flags.endpoint,
-                                     context.flags.hub,
-                                     environment("LOCARA_HUB"),
-                                     environment("HF_ENDPOINT")}) {
-        if (!given.empty()) {
-            return given;
-        }
-    }
-    LOCARA_TRY(const auto installer, context.installer());
-    if (installer.hubs().size() == 1) {
-        return installer.hubs().front().url;
-    }
-    return Error(ErrorCode::InvalidArgument,
-                 installer.hubs().empty() ? "which hub to? No hub is known: pass --endpoint URL"
-                                          : "which hub to? Several are known: pass --hub URL");
-}
-
-/// The token for that hub: HF_TOKEN belongs to the host of HF_ENDPOINT, LOCARA_TOKEN to that of
-/// LOCARA_HUB or, without it, to any hub but huggingface.co.
-Result<hf::Options> make_options(Context& context, const std::string& endpoint) {
-    auto options = hf::Options::from_environment(endpoint);
-    const std::string token = environment("LOCARA_TOKEN");
-    const std::string hub = environment("LOCARA_HUB");
-    LOCARA_TRY(const auto origin, http::parse_origin(endpoint));
-    LOCARA_TRY(const auto home,
-               http::parse_origin(hub.empty() ? std::string(hf::kDefaultEndpoint) : hub));
-    if (!token.empty() && (hub.empty() ? !(origin == home) : origin == home)) {
-        options.token = Secret(token);
-    }
-    if (context.flags.offline || !environment("LOCARA_OFFLINE").empty()) {
-        options.offline = hf::Options::OfflineMode::Yes;
-    }
-    options.log = &context.log();
-    return options;
-}
 
 std::vector<hf::UploadFile> name_files(const UploadArguments& arguments) {
     std::vector<hf::UploadFile> files;
@@ -118,13 +74,10 @@ Result<int> run_upload(Context& context, const UploadArguments& arguments) {
     upload.message = arguments.message;
     upload.parent_commit = arguments.parent;
     upload.files = name_files(arguments);
-    LOCARA_TRY(const std::string endpoint, find_endpoint(context));
-    LOCARA_TRY(auto options, make_options(context, endpoint));
-    LOCARA_TRY(auto* http, context.http());
-    LOCARA_TRY(auto client, hf::Client::create(*http, std::move(options)));
+    LOCARA_TRY(auto client, open_target_hub(context));
     if (context.flags.dry_run) {
         for (const auto& file : upload.files) {
-            context.say(clean(file.local.string()) + " -> " + clean(endpoint) + " " +
+            context.say(clean(file.local.string()) + " -> " + clean(client.endpoint()) + " " +
                         clean(upload.repo) + " " + clean(file.path));
         }
         return kDone;
@@ -145,7 +98,7 @@ Result<int> run_upload(Context& context, const UploadArguments& arguments) {
     }
     context.say("Uploaded to " + clean(upload.repo) + ": " + describe(*done));
     if (context.flags.json) {
-        context.print_json(as_json(endpoint, arguments, *done));
+        context.print_json(as_json(client.endpoint(), arguments, *done));
     } else if (!done->url.empty()) {
         context.print(clean(done->url));
     }

@@ -406,6 +406,25 @@ Result<std::vector<PlannedModel>> Installer::resolve_models(const CatalogApp& ap
     return models;
 }
 
+Result<std::vector<std::string>> Installer::find_manifests(const manifest::AppManifest& app) {
+    std::set<crypto::Sha256Digest> wanted;
+    for (const auto& need : app.models) {
+        wanted.insert(need.manifest);
+        wanted.insert(need.fallbacks.begin(), need.fallbacks.end());
+    }
+    std::vector<std::string> found;
+    for (auto& one : state_->catalogs) {
+        for (const auto& target : one.client->targets("models/*/*/*.json")) {
+            LOCARA_TRY(const auto digest, target_digest(target));
+            if (wanted.erase(digest) != 0) {
+                LOCARA_TRY(auto bytes, one.client->get_target(target.name));
+                found.push_back(std::move(bytes));
+            }
+        }
+    }
+    return found;
+}
+
 Result<Installer::FoundModel> Installer::find_model(const manifest::ModelId& id,
                                                     std::string_view variant) {
     LOCARA_CHECK(state_->check_any_hub());

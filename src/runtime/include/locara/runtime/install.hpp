@@ -193,6 +193,10 @@ class Installer {
     /// lacks the pinned manifest), Refused (taken down).
     Result<std::vector<PlannedModel>> resolve_models(const CatalogApp& app);
 
+    /// The manifests that an app pins, fallbacks too, as bytes, from the copies of all catalogs;
+    /// those that none has are left out. Corrupt.
+    Result<std::vector<std::string>> find_manifests(const manifest::AppManifest& app);
+
     /// What the takedown list says of an app as the catalog has it; the strictest.
     std::optional<catalog::TakedownEntry> find_takedown(const CatalogApp& app,
                                                         const std::vector<PlannedModel>& models);

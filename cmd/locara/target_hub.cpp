@@ -1,0 +1,61 @@
+#include "target_hub.hpp"
+
+#include <cstdlib>
+
+namespace locara::cli {
+
+namespace {
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+/// Which hub an upload goes to. Never by default to a public one: what is there is public.
+Result<std::string> find_endpoint(Context& context) {
+    for (const std::string& given : {context.flags.endpoint,
+                                     context.flags.hub,
+                                     environment("LOCARA_HUB"),
+                                     environment("HF_ENDPOINT")}) {
+        if (!given.empty()) {
+            return given;
+        }
+    }
+    LOCARA_TRY(const auto installer, context.installer());
+    if (installer.hubs().size() == 1) {
+        return installer.hubs().front().url;
+    }
+    return Error(ErrorCode::InvalidArgument,
+                 installer.hubs().empty() ? "which hub to? No hub is known: pass --endpoint URL"
+                                          : "which hub to? Several are known: pass --hub URL");
+}
+
+/// The token for that hub: HF_TOKEN belongs to the host of HF_ENDPOINT, LOCARA_TOKEN to that of
+/// LOCARA_HUB or, without it, to any hub but huggingface.co.
+Result<hf::Options> make_options(Context& context, const std::string& endpoint) {
+    auto options = hf::Options::from_environment(endpoint);
+    const std::string token = environment("LOCARA_TOKEN");
+    const std::string hub = environment("LOCARA_HUB");
+    LOCARA_TRY(const auto origin, http::parse_origin(endpoint));
+    LOCARA_TRY(const auto home,
+               http::parse_origin(hub.empty() ? std::string(hf::kDefaultEndpoint) : hub));
+    if (!token.empty() && (hub.empty() ? !(origin == home) : origin == home)) {
+        options.token = Secret(token);
+    }
+    if (context.flags.offline || !environment("LOCARA_OFFLINE").empty()) {
+        options.offline = hf::Options::OfflineMode::Yes;
+    }
+    options.log = &context.log();
+    return options;
+}
+
+} // namespace
+
+Result<hf::Client> open_target_hub(Context& context) {
+    LOCARA_TRY(const std::string endpoint, find_endpoint(context));
+    LOCARA_TRY(auto options, make_options(context, endpoint));
+    LOCARA_TRY(auto* http, context.http());
+    return hf::Client::create(*http, std::move(options));
+}
+
+} // namespace locara::cli

@@ -1,0 +1,14 @@
+// Which hub `upload` and `publish` write to, and with which token.
+#pragma once
+
+#include "context.hpp"
+
+#include <locara/hf/client.hpp>
+
+namespace locara::cli {
+
+/// A client of the hub that the flags, the environment or the only known hub name (docs/cli.md).
+/// InvalidArgument when nothing names one; the errors of hf::Client::create.
+Result<hf::Client> open_target_hub(Context& context);
+
+} // namespace locara::cli
