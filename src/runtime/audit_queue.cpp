@@ -2,7 +2,7 @@
 
 namespace locara::runtime {
 
-AuditQueue::AuditQueue(AuditLog log, Log& errors)
+AuditQueue::AuditQueue(crypto::ChainedLog log, Log& errors)
     : log_(std::move(log)), errors_(errors), thread_([this] { run(); }) {}
 
 AuditQueue::~AuditQueue() {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <locara/base/log.hpp>
-#include <locara/runtime/audit.hpp>
+#include <locara/crypto/chained_log.hpp>
 
 #include <condition_variable>
 #include <deque>
@@ -18,7 +18,7 @@ class AuditQueue {
     /// Lines that may wait. Beyond it a line is counted and not kept; the next one says how many.
     static constexpr std::size_t kMaxWaiting = 1024;
 
-    AuditQueue(AuditLog log, Log& errors);
+    AuditQueue(crypto::ChainedLog log, Log& errors);
 
     /// Writes what waits, then ends.
     ~AuditQueue();
@@ -31,7 +31,7 @@ class AuditQueue {
   private:
     void run();
 
-    AuditLog log_;
+    crypto::ChainedLog log_;
     Log& errors_;
     std::mutex mutex_;
     std::condition_variable wake_;

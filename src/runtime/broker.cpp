@@ -2,9 +2,9 @@
 #include "inference.hpp"
 #include "pages.hpp"
 
+#include <locara/crypto/chained_log.hpp>
 #include <locara/http/local_client.hpp>
 #include <locara/http/server.hpp>
-#include <locara/runtime/audit.hpp>
 #include <locara/runtime/broker.hpp>
 #include <locara/runtime/launch.hpp>
 #include <locara/runtime/origin.hpp>
@@ -155,7 +155,7 @@ Result<std::string> read_content(const std::string& answer) {
 } // namespace
 
 struct Broker::State {
-    State(BrokerOptions chosen, AuditLog audit_log, Log& where)
+    State(BrokerOptions chosen, crypto::ChainedLog audit_log, Log& where)
         : options(std::move(chosen)), log(where), audit(std::move(audit_log), where) {}
 
     // Constant once start() has returned.
@@ -921,7 +921,7 @@ Broker::Broker(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Result<std::unique_ptr<Broker>> Broker::start(BrokerOptions options) {
     LOCARA_ASSERT(options.registry != nullptr && options.engines != nullptr);
     Log& log = options.log != nullptr ? *options.log : null_log();
-    LOCARA_TRY(auto audit, AuditLog::open(options.audit_log, *options.clock));
+    LOCARA_TRY(auto audit, crypto::ChainedLog::open(options.audit_log, *options.clock));
     auto state = std::make_unique<State>(std::move(options), std::move(audit), log);
 
     http::ServerOptions server;

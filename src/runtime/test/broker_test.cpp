@@ -4,8 +4,8 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/crypto/chained_log.hpp>
 #include <locara/http/local_client.hpp>
-#include <locara/runtime/audit.hpp>
 #include <locara/runtime/broker.hpp>
 #include <locara/test_support/golden.hpp>
 
@@ -61,7 +61,7 @@ class BrokerTest : public testing::Test {
     void TearDown() override {
         broker_.reset();
         if (std::filesystem::exists(path("audit.jsonl"))) {
-            const auto report = AuditLog::verify(path("audit.jsonl"));
+            const auto report = crypto::ChainedLog::verify(path("audit.jsonl"));
             EXPECT_TRUE(report) << report.error().describe();
         }
     }

@@ -1,6 +1,6 @@
 #include <locara/base/file.hpp>
+#include <locara/crypto/chained_log.hpp>
 #include <locara/crypto/sha256.hpp>
-#include <locara/runtime/audit.hpp>
 
 #include <fstream>
 #include <mutex>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace locara::runtime {
+namespace locara::crypto {
 
 namespace {
 
@@ -25,6 +25,7 @@ struct Line {
     std::uint64_t seq = 0;
     std::string prev;
     std::string hash;
+    Json members;
 };
 
 Result<Line> parse_line(std::string_view text) {
@@ -37,10 +38,10 @@ Result<Line> parse_line(std::string_view text) {
     const auto body = text.substr(0, text.size() - tail);
     Line line;
     line.hash = text.substr(text.size() - 66, 64);
-    if (crypto::sha256(as_bytes(body)).render() != line.hash) {
+    if (sha256(as_bytes(body)).render() != line.hash) {
         return bad("its text does not have the hash it names");
     }
-    const auto json = parse_json(text);
+    auto json = parse_json(text);
     if (!json || !json->is_object() || !json->contains("seq") ||
         !(*json)["seq"].is_number_unsigned() || !json->contains("prev") ||
         !(*json)["prev"].is_string()) {
@@ -48,6 +49,7 @@ Result<Line> parse_line(std::string_view text) {
     }
     line.seq = (*json)["seq"].get<std::uint64_t>();
     line.prev = (*json)["prev"].get<std::string>();
+    line.members = *std::move(json);
     return line;
 }
 
@@ -106,7 +108,7 @@ Result<std::optional<Line>> find_older_end(const std::filesystem::path& path,
 
 } // namespace
 
-struct AuditLog::State {
+struct ChainedLog::State {
     /// Makes room: the file becomes "<name>.1", and a new one is opened. A crash in between leaves
     /// files that open() and verify() take as they are.
     Status rotate() {
@@ -126,7 +128,7 @@ struct AuditLog::State {
     }
 
     std::filesystem::path path;
-    AuditLimits limits;
+    ChainedLogLimits limits;
     std::optional<FileLock> lock;
     const Clock* clock = nullptr;
 
@@ -137,16 +139,16 @@ struct AuditLog::State {
     std::uint64_t end_bytes = 0; // GUARDED_BY(mutex)
 };
 
-AuditLog::AuditLog(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ChainedLog::ChainedLog(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-AuditLog::AuditLog(AuditLog&&) noexcept = default;
-AuditLog& AuditLog::operator=(AuditLog&&) noexcept = default;
-AuditLog::~AuditLog() = default;
+ChainedLog::ChainedLog(ChainedLog&&) noexcept = default;
+ChainedLog& ChainedLog::operator=(ChainedLog&&) noexcept = default;
+ChainedLog::~ChainedLog() = default;
 
-Result<AuditLog>
-AuditLog::open(const std::filesystem::path& path, const Clock& clock, AuditLimits limits) {
+Result<ChainedLog>
+ChainedLog::open(const std::filesystem::path& path, const Clock& clock, ChainedLogLimits limits) {
     LOCARA_ASSERT(limits.older_files > 0 && limits.older_files <= kMaxOlderFiles);
-    const std::string context = "opening the audit log " + path.string();
+    const std::string context = "opening the log " + path.string();
     auto state = std::make_unique<State>();
     state->path = path;
     state->limits = limits;
@@ -166,14 +168,14 @@ AuditLog::open(const std::filesystem::path& path, const Clock& clock, AuditLimit
         state->seq = end.last->seq;
         state->head = end.last->hash;
     }
-    AuditLog log(std::move(state));
+    ChainedLog log(std::move(state));
     if (torn > 0) {
         LOCARA_CHECK(log.append("recovered", Json{{"lost_bytes", torn}}).context(context));
     }
     return log;
 }
 
-Status AuditLog::append(std::string_view event, const Json& fields) {
+Status ChainedLog::append(std::string_view event, const Json& fields) {
     const std::lock_guard lock(state_->mutex);
     Json record = Json::object();
     record["seq"] = state_->seq + 1;
@@ -185,22 +187,22 @@ Status AuditLog::append(std::string_view event, const Json& fields) {
     record["prev"] = state_->head;
     std::string text = render_json(record);
     text.pop_back(); // The closing brace; the hash comes before it.
-    const std::string hash = crypto::sha256(as_bytes(text)).render();
+    const std::string hash = sha256(as_bytes(text)).render();
     text.append(kHashMember).append(hash).append("\"}\n");
     LOCARA_ASSERT(text.size() <= kMaxLineBytes);
     if (state_->end_bytes > 0 && state_->end_bytes + text.size() > state_->limits.file_bytes) {
-        LOCARA_CHECK(state_->rotate().context("starting a new audit log"));
+        LOCARA_CHECK(state_->rotate().context("starting a new log file"));
     }
     auto written = write_all(state_->file, as_bytes(text));
     if (written) {
         written = ::fdatasync(state_->file.get()) == 0
                       ? Status()
-                      : Status(Error::from_errno("writing the audit log", errno));
+                      : Status(Error::from_errno("writing the log", errno));
     }
     if (!written) {
         // Nothing may stand after half a line. If this fails too, the next open cuts it off.
         static_cast<void>(!::ftruncate(state_->file.get(), static_cast<off_t>(state_->end_bytes)));
-        return std::move(written).context("writing the audit log");
+        return std::move(written).context("writing the log");
     }
     ++state_->seq;
     state_->head = hash;
@@ -214,7 +216,10 @@ namespace {
 enum class Start { First, Any };
 
 /// Checks one file and adds it to what the report says of those before it.
-Status verify_file(const std::filesystem::path& path, AuditLog::Report& report, Start start) {
+Status verify_file(const std::filesystem::path& path,
+                   ChainedLog::Report& report,
+                   Start start,
+                   const ChainedLog::Sink& sink) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
         return Error(ErrorCode::Io, path.string() + " cannot be read");
@@ -242,13 +247,16 @@ Status verify_file(const std::filesystem::path& path, AuditLog::Report& report, 
         }
         ++report.records;
         report.head = line->hash;
+        if (sink) {
+            LOCARA_CHECK(sink(line->members));
+        }
     }
     return {};
 }
 
 } // namespace
 
-Result<AuditLog::Report> AuditLog::verify(const std::filesystem::path& path) {
+Result<ChainedLog::Report> ChainedLog::verify(const std::filesystem::path& path, const Sink& sink) {
     // The oldest first. A crash may have left a number out.
     std::vector<std::filesystem::path> files;
     for (unsigned n = kMaxOlderFiles; n > 0; --n) {
@@ -260,14 +268,14 @@ Result<AuditLog::Report> AuditLog::verify(const std::filesystem::path& path) {
         files.push_back(path);
     }
     if (files.empty()) {
-        return Error(ErrorCode::NotFound, "there is no audit log at " + path.string());
+        return Error(ErrorCode::NotFound, "there is no log at " + path.string());
     }
     Report report;
     report.head = kNoHash;
     for (const auto& name : files) {
-        LOCARA_CHECK(verify_file(name, report, files.size() > 1 ? Start::Any : Start::First));
+        LOCARA_CHECK(verify_file(name, report, files.size() > 1 ? Start::Any : Start::First, sink));
     }
     return report;
 }
 
-} // namespace locara::runtime
+} // namespace locara::crypto

@@ -1,5 +1,5 @@
 #include <locara/base/file.hpp>
-#include <locara/runtime/audit.hpp>
+#include <locara/crypto/chained_log.hpp>
 #include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
@@ -10,12 +10,12 @@
 
 #include <sys/stat.h>
 
-namespace locara::runtime {
+namespace locara::crypto {
 namespace {
 
 using testing::HasSubstr;
 
-class Audit : public testing::Test {
+class ChainedLogTest : public testing::Test {
   protected:
     void SetUp() override {
         auto made = TempFolder::create("/tmp", "locara-audit-");
@@ -25,7 +25,7 @@ class Audit : public testing::Test {
     }
 
     void write_three() {
-        auto log = AuditLog::open(path_, clock_);
+        auto log = ChainedLog::open(path_, clock_);
         ASSERT_TRUE(log) << log.error().describe();
         ASSERT_TRUE(log->append("launched", {{"app", "locara/quick-add"}}));
         ASSERT_TRUE(log->append("asked", {{"role", "text"}, {"answer_tokens", 12}}));
@@ -53,10 +53,10 @@ class Audit : public testing::Test {
     std::filesystem::path path_;
 };
 
-TEST_F(Audit, lines_say_what_happened_and_hang_together) {
+TEST_F(ChainedLogTest, lines_say_what_happened_and_hang_together) {
     write_three();
-    EXPECT_GOLDEN("audit.jsonl", *read_file(path_, 10'000));
-    const auto report = AuditLog::verify(path_);
+    EXPECT_GOLDEN("chained-log.jsonl", *read_file(path_, 10'000));
+    const auto report = ChainedLog::verify(path_);
     ASSERT_TRUE(report) << report.error().describe();
     EXPECT_EQ(report->records, 3U);
     EXPECT_EQ(report->head, (*parse_json(lines()[2]))["hash"]);
@@ -67,82 +67,82 @@ TEST_F(Audit, lines_say_what_happened_and_hang_together) {
     EXPECT_EQ(info.st_mode & 0777U, 0600U);
 }
 
-TEST_F(Audit, goes_on_where_it_ended) {
+TEST_F(ChainedLogTest, goes_on_where_it_ended) {
     write_three();
     write_three();
-    const auto report = AuditLog::verify(path_);
+    const auto report = ChainedLog::verify(path_);
     ASSERT_TRUE(report) << report.error().describe();
     EXPECT_EQ(report->records, 6U);
 }
 
-TEST_F(Audit, a_changed_line_breaks_the_chain) {
+TEST_F(ChainedLogTest, a_changed_line_breaks_the_chain) {
     write_three();
     auto all = lines();
     all[1].replace(all[1].find("\"answer_tokens\":12"), 18, "\"answer_tokens\":13");
     rewrite(all);
-    const auto report = AuditLog::verify(path_);
+    const auto report = ChainedLog::verify(path_);
     ASSERT_FALSE(report);
     EXPECT_EQ(report.error().code(), ErrorCode::Corrupt);
     EXPECT_THAT(report.error().describe(), HasSubstr("line 2"));
 }
 
-TEST_F(Audit, a_line_taken_out_or_moved_breaks_the_chain) {
+TEST_F(ChainedLogTest, a_line_taken_out_or_moved_breaks_the_chain) {
     write_three();
     const auto all = lines();
     rewrite({all[0], all[2]});
-    EXPECT_FALSE(AuditLog::verify(path_));
+    EXPECT_FALSE(ChainedLog::verify(path_));
     rewrite({all[1], all[2]});
-    EXPECT_FALSE(AuditLog::verify(path_));
+    EXPECT_FALSE(ChainedLog::verify(path_));
     rewrite({all[0], all[2], all[1]});
-    EXPECT_FALSE(AuditLog::verify(path_));
+    EXPECT_FALSE(ChainedLog::verify(path_));
     rewrite(all);
-    EXPECT_TRUE(AuditLog::verify(path_));
+    EXPECT_TRUE(ChainedLog::verify(path_));
 }
 
-TEST_F(Audit, half_a_line_left_by_a_crash_is_cut_off_and_said) {
+TEST_F(ChainedLogTest, half_a_line_left_by_a_crash_is_cut_off_and_said) {
     write_three();
     std::ofstream(path_, std::ios::app) << "{\"seq\":4,\"time\":\"2026";
-    EXPECT_FALSE(AuditLog::verify(path_));
+    EXPECT_FALSE(ChainedLog::verify(path_));
     write_three();
-    const auto report = AuditLog::verify(path_);
+    const auto report = ChainedLog::verify(path_);
     ASSERT_TRUE(report) << report.error().describe();
     EXPECT_EQ(report->records, 7U);
     EXPECT_THAT(lines()[3], HasSubstr("\"event\":\"recovered\",\"lost_bytes\":21"));
 }
 
-TEST_F(Audit, does_not_go_on_after_a_last_line_that_was_changed) {
+TEST_F(ChainedLogTest, does_not_go_on_after_a_last_line_that_was_changed) {
     write_three();
     auto all = lines();
     all[2].replace(all[2].find("no_token"), 8, "nothing!");
     rewrite(all);
-    const auto log = AuditLog::open(path_, clock_);
+    const auto log = ChainedLog::open(path_, clock_);
     ASSERT_FALSE(log);
     EXPECT_EQ(log.error().code(), ErrorCode::Corrupt);
 }
 
 /// A log of small files: two lines of this test fit into one, a third does not.
-class AuditFiles : public Audit {
+class ChainedLogFilesTest : public ChainedLogTest {
   protected:
-    static constexpr AuditLimits kSmall{600, 3};
+    static constexpr ChainedLogLimits kSmall{600, 3};
 
     std::filesystem::path older(int n) const { return path_.string() + "." + std::to_string(n); }
 
     void write(int lines) {
-        auto log = AuditLog::open(path_, clock_, kSmall);
+        auto log = ChainedLog::open(path_, clock_, kSmall);
         ASSERT_TRUE(log) << log.error().describe();
         for (int i = 0; i < lines; ++i) {
             ASSERT_TRUE(log->append("launched", {{"app", "locara/quick-add"}}));
         }
     }
 
-    AuditLog::Report verify() {
-        const auto report = AuditLog::verify(path_);
+    ChainedLog::Report verify() {
+        const auto report = ChainedLog::verify(path_);
         EXPECT_TRUE(report) << report.error().describe();
-        return report ? *report : AuditLog::Report();
+        return report ? *report : ChainedLog::Report();
     }
 };
 
-TEST_F(AuditFiles, are_bounded_and_the_chain_goes_on_across_them) {
+TEST_F(ChainedLogFilesTest, are_bounded_and_the_chain_goes_on_across_them) {
     write(7);
     EXPECT_EQ(verify().records, 7U);
     EXPECT_EQ(verify().first, 1U);
@@ -162,7 +162,7 @@ TEST_F(AuditFiles, are_bounded_and_the_chain_goes_on_across_them) {
     EXPECT_EQ(info.st_mode & 0777U, 0600U);
 }
 
-TEST_F(AuditFiles, go_on_after_a_crash_at_any_step_of_starting_a_new_one) {
+TEST_F(ChainedLogFilesTest, go_on_after_a_crash_at_any_step_of_starting_a_new_one) {
     write(4);
     std::filesystem::rename(path_, path_.string() + ".moved"); // as between the renames and open
     std::filesystem::rename(older(1), older(2));
@@ -175,19 +175,19 @@ TEST_F(AuditFiles, go_on_after_a_crash_at_any_step_of_starting_a_new_one) {
     EXPECT_EQ(verify().records, 7U);
 }
 
-TEST_F(AuditFiles, show_a_file_that_was_taken_out_or_changed) {
+TEST_F(ChainedLogFilesTest, show_a_file_that_was_taken_out_or_changed) {
     write(6);
     std::filesystem::remove(older(1));
-    EXPECT_FALSE(AuditLog::verify(path_));
+    EXPECT_FALSE(ChainedLog::verify(path_));
     std::filesystem::remove(older(2));
-    EXPECT_FALSE(AuditLog::verify(path_)) << "line 5 cannot be the first of a log of one file";
+    EXPECT_FALSE(ChainedLog::verify(path_)) << "line 5 cannot be the first of a log of one file";
 }
 
-TEST_F(Audit, has_one_writer) {
-    const auto first = AuditLog::open(path_, clock_);
+TEST_F(ChainedLogTest, has_one_writer) {
+    const auto first = ChainedLog::open(path_, clock_);
     ASSERT_TRUE(first);
-    EXPECT_EQ(AuditLog::open(path_, clock_).error().code(), ErrorCode::Busy);
+    EXPECT_EQ(ChainedLog::open(path_, clock_).error().code(), ErrorCode::Busy);
 }
 
 } // namespace
-} // namespace locara::runtime
+} // namespace locara::crypto
