@@ -22,20 +22,6 @@ Error invalid(std::string message) {
     return Error(ErrorCode::InvalidArgument, std::move(message));
 }
 
-/// Whether a folder has private keys that a passphrase would open.
-bool has_encrypted_keys(const fs::path& keys) {
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(keys, error)) {
-        if (entry.path().extension() == ".pem") {
-            const auto key = crypto::SigningKey::load(entry.path());
-            if (!key && key.error().code() == ErrorCode::Unauthorized) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /// `<version>.<role>.json`, as it is called in the catalog.
 Result<catalog::Draft> read_draft(const fs::path& path) {
     const std::string name = path.filename().string();
@@ -49,29 +35,6 @@ Result<catalog::Draft> read_draft(const fs::path& path) {
     draft.role = name.substr(dot + 1, name.size() - kSuffix.size() - dot - 1);
     LOCARA_TRY(draft.bytes, read_file(path, kDraftLimitBytes));
     return draft;
-}
-
-Result<fs::path> write_draft(const fs::path& folder, const catalog::Draft& draft) {
-    LOCARA_TRY(const auto info, catalog::inspect_draft(draft));
-    LOCARA_CHECK(create_folders(folder));
-    fs::path path = folder / (std::to_string(info.version) + "." + draft.role + ".json");
-    LOCARA_CHECK(write_file_atomically(path, as_bytes(draft.bytes)));
-    return path;
-}
-
-void print(const fs::path& path, const catalog::DraftInfo& info) {
-    std::printf("%s: %s version %llu, until %s, signed by %zu keys\n",
-                path.c_str(),
-                info.role.c_str(),
-                static_cast<unsigned long long>(info.version),
-                render_time(info.expires).c_str(),
-                info.signed_by.size());
-    if (info.role != "root") {
-        std::printf("  lists %zu files\n", info.targets);
-    }
-    for (const auto& line : info.roles) {
-        std::printf("  %s\n", line.c_str());
-    }
 }
 
 std::string render_public(const crypto::PublicKey& key) {
@@ -108,15 +71,6 @@ Status write_public(const fs::path& private_file, const crypto::PublicKey& key) 
     return {};
 }
 
-/// What to do where private keys are missing.
-Status with_hint(Status published) {
-    if (!published && published.error().code() == ErrorCode::Refused) {
-        return std::move(published).context(
-            "to have it signed elsewhere, give the same command --to FOLDER");
-    }
-    return published;
-}
-
 Result<catalog::TakedownAction> parse_action(const std::string& text) {
     for (const auto action : {catalog::TakedownAction::Warn,
                               catalog::TakedownAction::BlockInstall,
@@ -148,34 +102,18 @@ CLI::App* KeysCommands::verb(CLI::App* group,
     return made;
 }
 
-void KeysCommands::add_data(CLI::App* verb) {
-    verb->add_option("--data", data_, "folder of this hub; it may be serving")->required();
-}
-
-void KeysCommands::add_passphrase(CLI::App* verb) {
-    verb->add_option("--passphrase-fd",
-                     passphrase_fd_,
-                     "descriptor to read the keys' passphrase from; else LOCARA_HUB_PASSPHRASE, "
-                     "else the terminal");
-}
-
-void KeysCommands::add_to(CLI::App* verb) {
-    verb->add_option(
-        "--to", to_, "publish nothing; write what has to be signed elsewhere into this folder");
-}
-
 void KeysCommands::add_key_verbs() {
     CLI::App* made =
         verb(keys_, "init", "make the keys and an empty catalog", [this] { return init(); });
-    add_data(made);
+    access_.add_data(made);
     made->add_flag("--encrypt", encrypt_, "encrypt the keys of all roles that sign offline");
-    add_passphrase(made);
+    access_.add_passphrase(made);
 
     made = verb(keys_, "list", "the roles: versions, lifetimes, thresholds, keys", [this] {
         return list();
     });
-    add_data(made);
-    add_passphrase(made);
+    access_.add_data(made);
+    access_.add_passphrase(made);
 
     made = verb(keys_, "new", "make one key, for a curator or an offline machine", [this] {
         return make_key();
@@ -183,21 +121,21 @@ void KeysCommands::add_key_verbs() {
     made->add_option("FILE", file_, "the private key, as <role>-<n>.pem; FILE.pub is made too")
         ->required();
     made->add_flag("--encrypt", encrypt_, "encrypt it with a passphrase");
-    add_passphrase(made);
+    access_.add_passphrase(made);
 
     made =
         verb(keys_, "encrypt", "encrypt private keys where they lie", [this] { return encrypt(); });
     made->add_option("FILE", files_, "private keys that are not encrypted")->required();
-    add_passphrase(made);
+    access_.add_passphrase(made);
 
     using Change = Status (KeysCommands::*)() const;
     const auto change = [this](const char* name, const char* help, Change action) {
         CLI::App* const one = verb(keys_, name, help, [this, action] { return (this->*action)(); });
         one->add_option("ROLE", role_, "root, targets, takedown, apps, models, snapshot, timestamp")
             ->required();
-        add_data(one);
-        add_to(one);
-        add_passphrase(one);
+        access_.add_data(one);
+        access_.add_to(one);
+        access_.add_passphrase(one);
         return one;
     };
     change("rotate", "replace all keys of a role by new ones, made here", &KeysCommands::rotate);
@@ -215,9 +153,9 @@ void KeysCommands::add_key_verbs() {
         return export_drafts();
     });
     made->add_option("ROLE", roles_, "root, targets, takedown, apps or models")->required();
-    add_data(made);
-    made->add_option("--to", to_, "folder for <version>.<role>.json")->required();
-    add_passphrase(made);
+    access_.add_data(made);
+    made->add_option("--to", access_.to, "folder for <version>.<role>.json")->required();
+    access_.add_passphrase(made);
 
     made = verb(keys_, "sign", "sign what was exported; needs no hub and no network", [this] {
         return sign();
@@ -225,13 +163,13 @@ void KeysCommands::add_key_verbs() {
     made->add_option("FILE", files_, "<version>.<role>.json, changed in place")->required();
     made->add_option("--keys", keys_dir_, "folder with <role>-<n>.pem")->required();
     made->add_flag("-n,--dry-run", dry_run_, "only say what would be signed");
-    add_passphrase(made);
+    access_.add_passphrase(made);
 
     made = verb(
         keys_, "import", "publish what was signed elsewhere", [this] { return import_drafts(); });
     made->add_option("FILE", files_, "<version>.<role>.json, with enough signatures")->required();
-    add_data(made);
-    add_passphrase(made);
+    access_.add_data(made);
+    access_.add_passphrase(made);
 }
 
 void KeysCommands::add_takedown_verbs() {
@@ -245,12 +183,12 @@ void KeysCommands::add_takedown_verbs() {
     made->add_option("--action", action_, "warn, block-install or block-run")
         ->capture_default_str();
     made->add_option("--reason", reason_, "one line that people read")->required();
-    add_data(made);
-    add_to(made);
-    add_passphrase(made);
+    access_.add_data(made);
+    access_.add_to(made);
+    access_.add_passphrase(made);
     made = verb(
         takedown_, "list", "every entry, the oldest first", [this] { return list_takedowns(); });
-    add_data(made);
+    access_.add_data(made);
 }
 
 Status KeysCommands::run() const {
@@ -262,18 +200,11 @@ Status KeysCommands::run() const {
     return {};
 }
 
-Result<std::optional<Secret>> KeysCommands::existing_passphrase(const fs::path& keys) const {
-    if (passphrase_fd_ < 0 && !has_encrypted_keys(keys)) {
-        return std::optional<Secret>();
-    }
-    return read_passphrase(passphrase_fd_, AskFor::Existing);
-}
-
 Result<std::optional<Secret>> KeysCommands::new_passphrase() const {
     if (!encrypt_) {
         return std::optional<Secret>();
     }
-    LOCARA_TRY(auto secret, read_passphrase(passphrase_fd_, AskFor::New));
+    LOCARA_TRY(auto secret, read_passphrase(access_.passphrase_fd, AskFor::New));
     if (!secret) {
         return invalid(std::string("no passphrase was given: use a terminal, --passphrase-fd or ") +
                        kPassphraseVariable);
@@ -281,32 +212,8 @@ Result<std::optional<Secret>> KeysCommands::new_passphrase() const {
     return secret;
 }
 
-Result<catalog::Repository> KeysCommands::load() const {
-    const fs::path data = data_;
-    catalog::RepositoryOptions options;
-    LOCARA_TRY(options.passphrase, existing_passphrase(data / "keys"));
-    return catalog::Repository::load(data / "catalog", data / "keys", options);
-}
-
-Status KeysCommands::finish(catalog::Repository repository,
-                            const std::vector<std::string>& roles) const {
-    if (to_.empty()) {
-        return with_hint(repository.publish(system_clock()));
-    }
-    for (const auto& role : roles) {
-        LOCARA_TRY(const auto draft, repository.draft(role, system_clock()));
-        LOCARA_TRY(const auto path, write_draft(to_, draft));
-        LOCARA_TRY(const auto info, catalog::inspect_draft(draft));
-        print(path, info);
-    }
-    std::printf("to be signed with `locara-hub keys sign FILE... --keys DIR`, then published with "
-                "`locara-hub keys import FILE... --data %s`\n",
-                data_.c_str());
-    return {};
-}
-
 Status KeysCommands::change_keys(const std::function<Status(catalog::Repository&)>& stage) const {
-    LOCARA_TRY(auto repository, load());
+    LOCARA_TRY(auto repository, access_.load());
     LOCARA_CHECK(stage(repository));
     const bool top =
         role_ == "root" || role_ == "targets" || role_ == "snapshot" || role_ == "timestamp";
@@ -314,11 +221,11 @@ Status KeysCommands::change_keys(const std::function<Status(catalog::Repository&
     if (role_ != "root" && role_ != "snapshot" && role_ != "timestamp") {
         roles.push_back(role_); // must be signed by its new signers at the same time
     }
-    return finish(std::move(repository), roles);
+    return access_.finish(std::move(repository), roles);
 }
 
 Status KeysCommands::init() const {
-    const fs::path data = data_;
+    const fs::path data = access_.data;
     catalog::RepositoryOptions options;
     LOCARA_TRY(options.passphrase, new_passphrase());
     LOCARA_CHECK(create_folders(data, 0700));
@@ -330,13 +237,13 @@ Status KeysCommands::init() const {
     std::printf("root         %s/root.json\nfingerprint  sha256:%s\n"
                 "Keep the keys of root, targets, apps, models and takedown elsewhere; the hub "
                 "itself needs snapshot and timestamp.\n",
-                data_.c_str(),
+                access_.data.c_str(),
                 repository.fingerprint().c_str());
     return {};
 }
 
 Status KeysCommands::list() const {
-    LOCARA_TRY(const auto repository, load());
+    LOCARA_TRY(const auto repository, access_.load());
     for (const auto& role : repository.roles()) {
         std::printf("%-9s  version %llu, until %s, %u of %u keys sign, %u here\n",
                     role.name.c_str(),
@@ -360,7 +267,7 @@ Status KeysCommands::make_key() const {
 }
 
 Status KeysCommands::encrypt() const {
-    LOCARA_TRY(const auto passphrase, read_passphrase(passphrase_fd_, AskFor::New));
+    LOCARA_TRY(const auto passphrase, read_passphrase(access_.passphrase_fd, AskFor::New));
     if (!passphrase) {
         return invalid("no passphrase was given");
     }
@@ -376,8 +283,8 @@ Status KeysCommands::encrypt() const {
 }
 
 Status KeysCommands::rotate() const {
-    if (to_.empty()) { // leaves no new keys behind if it fails
-        LOCARA_TRY(auto repository, load());
+    if (access_.to.empty()) { // leaves no new keys behind if it fails
+        LOCARA_TRY(auto repository, access_.load());
         return with_hint(repository.rotate_keys(role_, system_clock()));
     }
     return change_keys(
@@ -403,8 +310,8 @@ Status KeysCommands::set_threshold() const {
 }
 
 Status KeysCommands::export_drafts() const {
-    LOCARA_TRY(auto repository, load());
-    return finish(std::move(repository), roles_);
+    LOCARA_TRY(auto repository, access_.load());
+    return access_.finish(std::move(repository), roles_);
 }
 
 Status KeysCommands::sign() const {
@@ -415,7 +322,7 @@ Status KeysCommands::sign() const {
     }
     std::optional<Secret> passphrase;
     if (!dry_run_) {
-        LOCARA_TRY(passphrase, existing_passphrase(keys_dir_));
+        LOCARA_TRY(passphrase, access_.existing_passphrase(keys_dir_));
     }
     for (std::size_t i = 0; i < drafts.size(); ++i) {
         if (!dry_run_) {
@@ -423,7 +330,7 @@ Status KeysCommands::sign() const {
             LOCARA_CHECK(write_file_atomically(files_[i], as_bytes(drafts[i].bytes)));
         }
         LOCARA_TRY(const auto info, catalog::inspect_draft(drafts[i]));
-        print(files_[i], info);
+        print_draft(files_[i], info);
     }
     return {};
 }
@@ -434,7 +341,7 @@ Status KeysCommands::import_drafts() const {
         LOCARA_TRY(auto draft, read_draft(file));
         drafts.push_back(std::move(draft));
     }
-    LOCARA_TRY(auto repository, load());
+    LOCARA_TRY(auto repository, access_.load());
     return repository.adopt(drafts, system_clock());
 }
 
@@ -448,14 +355,15 @@ Status KeysCommands::call_back() const {
     LOCARA_TRY(entry.action, parse_action(action_));
     entry.reason = reason_;
     entry.date = render_time(system_clock().now());
-    LOCARA_TRY(auto repository, load());
+    LOCARA_TRY(auto repository, access_.load());
     LOCARA_CHECK(repository.add_takedown(std::move(entry)));
-    return finish(std::move(repository), {"takedown"});
+    return access_.finish(std::move(repository), {"takedown"});
 }
 
 Status KeysCommands::list_takedowns() const {
     LOCARA_TRY(const auto repository,
-               catalog::Repository::load(fs::path(data_) / "catalog", fs::path(data_) / "keys"));
+               catalog::Repository::load(fs::path(access_.data) / "catalog",
+                                         fs::path(access_.data) / "keys"));
     for (const auto& entry : repository.takedown().entries()) {
         std::string versions;
         for (const auto& version : entry.versions.value_or(std::vector<std::string>())) {

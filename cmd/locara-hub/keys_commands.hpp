@@ -2,6 +2,8 @@
 // back.
 #pragma once
 
+#include "catalog_access.hpp"
+
 #include <locara/base/result.hpp>
 #include <locara/catalog/repository.hpp>
 
@@ -29,17 +31,8 @@ class KeysCommands {
                    const char* name,
                    const char* help,
                    std::function<locara::Status()> action);
-    void add_data(CLI::App* verb);
-    void add_passphrase(CLI::App* verb);
-    void add_to(CLI::App* verb);
 
-    locara::Result<std::optional<locara::Secret>>
-    existing_passphrase(const std::filesystem::path& keys) const;
     locara::Result<std::optional<locara::Secret>> new_passphrase() const;
-    locara::Result<locara::catalog::Repository> load() const;
-    /// Publishes what was staged, or writes the drafts of `roles` to --to for others to sign.
-    locara::Status finish(locara::catalog::Repository repository,
-                          const std::vector<std::string>& roles) const;
     locara::Status
     change_keys(const std::function<locara::Status(locara::catalog::Repository&)>& stage) const;
 
@@ -57,8 +50,7 @@ class KeysCommands {
     locara::Status call_back() const;
     locara::Status list_takedowns() const;
 
-    std::string data_;
-    std::string to_;
+    CatalogAccess access_;
     std::string keys_dir_;
     std::string role_;
     std::string file_;
@@ -71,7 +63,6 @@ class KeysCommands {
     std::vector<std::string> roles_;
     std::vector<std::string> files_;
     unsigned threshold_ = 0;
-    int passphrase_fd_ = -1;
     bool encrypt_ = false;
     bool dry_run_ = false;
     CLI::App* keys_;

@@ -1,6 +1,7 @@
 // locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
 #include "account_commands.hpp"
 #include "keys_commands.hpp"
+#include "review_commands.hpp"
 #include "upkeep_commands.hpp"
 
 #include <locara/crypto/sha256.hpp>
@@ -216,6 +217,7 @@ int main(int argc, char** argv) {
         "  locara-hub token create --data DATA --user ana --role write\n"
         "  locara-hub keys rotate timestamp --data DATA\n"
         "  locara-hub takedown add bob/app --reason \"it sends notes away\" --data DATA\n"
+        "  locara-hub review list --data DATA\n"
         "  locara-hub gc --data DATA --dry-run\n"
         "A client trusts a hub by the root in its data folder:\n"
         "  locara hub add http://127.0.0.1:17864 --root DATA/root.json");
@@ -245,6 +247,7 @@ int main(int argc, char** argv) {
 
     const AccountCommands accounts(app);
     const KeysCommands keys(app);
+    const ReviewCommands review(app);
     const UpkeepCommands upkeep(app);
 
     try {
@@ -255,6 +258,7 @@ int main(int argc, char** argv) {
     try {
         const Status done = accounts.parsed()         ? accounts.run()
                             : keys.parsed()           ? keys.run()
+                            : review.parsed()         ? review.run()
                             : upkeep.parsed()         ? until_signal(upkeep)
                             : serve_command->parsed() ? serve(options)
                             : init_command->parsed()  ? init(options)

@@ -53,46 +53,6 @@ Result<Checked> check(Context& context, const std::filesystem::path& folder) {
     return Checked{std::move(scratch), std::move(report), std::move(published)};
 }
 
-Json facts_json(const std::vector<manifest::Fact>& facts) {
-    Json out = Json::array();
-    for (const auto& fact : facts) {
-        out.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
-    }
-    return out;
-}
-
-/// The members that both commands print.
-Json report_json(const std::string& folder, const Checked& checked) {
-    const auto& report = checked.report;
-    Json findings = Json::array();
-    for (const AppFinding& finding : report.findings) {
-        findings.push_back({{"level", policy::render(finding.level)},
-                            {"rule", finding.rule},
-                            {"message", finding.error.describe()}});
-    }
-    Json bundle;
-    if (report.bundle) {
-        bundle = {{"id", "sha256:" + report.bundle->id.render()},
-                  {"files", report.bundle->list.files.size()},
-                  {"size", report.bundle->archive_bytes}};
-    }
-    Json changes;
-    if (report.app && checked.published) {
-        const auto changed = manifest::changed_facts(*checked.published, *report.app);
-        changes = {{"since", checked.published->version.render()},
-                   {"gone", facts_json(changed.gone)},
-                   {"come", facts_json(changed.come)}};
-    }
-    return {{"folder", folder},
-            {"app", report.app ? Json(report.app->id.render()) : Json()},
-            {"version", report.app ? Json(report.app->version.render()) : Json()},
-            {"passes", report.status().has_value()},
-            {"findings", std::move(findings)},
-            {"facts", report.app ? facts_json(manifest::facts(*report.app)) : Json::array()},
-            {"changes", std::move(changes)},
-            {"bundle", std::move(bundle)}};
-}
-
 /// What people read: the findings, what the app may do, and what of that is new.
 std::string render_report(const Checked& checked, const Style& style) {
     const auto& report = checked.report;
@@ -174,7 +134,8 @@ hf::Upload make_upload(const std::filesystem::path& folder,
 Result<int> run_lint(Context& context, const std::string& folder) {
     LOCARA_TRY(const Checked checked, check(context, folder));
     if (context.flags.json) {
-        Json out = report_json(folder, checked);
+        Json out = policy::render_app_report(checked.report, checked.published);
+        out["folder"] = folder;
         out["schema"] = "locara.lint/1";
         context.print_json(out);
     } else {
@@ -209,24 +170,30 @@ Result<int> run_publish(Context& context, const std::string& folder, const std::
     for (const std::string& path : done->removed) {
         context.say("Removed from the repository: " + clean(path));
     }
-    context.say(done->committed ? "Commit " + done->commit +
-                                      ". It is in the hub's app repository; a curator of the hub "
-                                      "puts it into the catalog"
+    context.say(done->committed ? "Commit " + done->commit
                                 : "Nothing to commit: the repository has this version");
+    LOCARA_TRY(const auto submitted,
+               client.submit_app(upload.repo, done->commit, interrupt_token()));
+    context.say("Submission " + std::to_string(submitted.number) + ": " + clean(submitted.state) +
+                (submitted.why.empty() ? "" : ": " + clean(submitted.why)));
     if (context.flags.json) {
-        Json out = report_json(folder, checked);
+        Json out = policy::render_app_report(checked.report, checked.published);
+        out["folder"] = folder;
         out["schema"] = "locara.publish/1";
         out["hub"] = client.endpoint();
         out["repo"] = upload.repo;
         out["commit"] = done->commit;
         out["committed"] = done->committed;
         out["removed"] = done->removed;
+        out["submission"] = {{"number", submitted.number},
+                             {"state", submitted.state},
+                             {"why", submitted.why.empty() ? Json() : Json(submitted.why)}};
         out["sent_bytes"] = done->sent_bytes;
         context.print_json(out);
     } else {
-        context.print(done->commit);
+        context.print(std::to_string(submitted.number));
     }
-    return kDone;
+    return submitted.state == "rejected" ? kRefused : kDone;
 }
 
 } // namespace locara::cli

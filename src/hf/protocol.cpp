@@ -243,6 +243,24 @@ Result<CommitAnswer> parse_commit_answer(std::string_view json) {
     return result;
 }
 
+Result<SubmissionAnswer> parse_submission(std::string_view json) {
+    constexpr std::string_view kOf = "submissions";
+    LOCARA_TRY(const Json answer, parse_answer(json, kOf));
+    SubmissionAnswer result;
+    const auto number = find_count(answer, "number");
+    if (!number) {
+        return bad_field(kOf, "number");
+    }
+    result.number = *number;
+    LOCARA_TRY(result.state, get_text(answer, "state", kOf));
+    const auto steps = answer.find("steps");
+    if (steps != answer.end() && steps->is_array() && !steps->empty() &&
+        steps->back().is_object()) {
+        result.why = printable(find_text(steps->back(), "why"));
+    }
+    return result;
+}
+
 Result<ShardProgress> parse_shard_progress(std::string_view line) {
     LOCARA_TRY(const Json json, parse_answer(line, "shard upload"));
     ShardProgress progress;

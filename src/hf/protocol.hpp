@@ -107,6 +107,15 @@ struct CommitAnswer {
 
 Result<CommitAnswer> parse_commit_answer(std::string_view json);
 
+/// What a Locara hub says of a submission.
+struct SubmissionAnswer {
+    std::uint64_t number = 0;
+    std::string state;
+    std::string why; ///< Of its newest step, printable; may be empty.
+};
+
+Result<SubmissionAnswer> parse_submission(std::string_view json);
+
 /// What POST /v2/shards says, line by line.
 struct ShardProgress {
     enum class Kind { Validating, Committing, Result, Error } kind = Kind::Validating;

@@ -624,6 +624,28 @@ Result<UploadResult> Client::upload(const Upload& upload,
         .context("uploading to " + upload.repo);
 }
 
+Result<Client::Submitted>
+Client::submit_app(std::string_view repo, std::string_view commit, std::stop_token stop) {
+    const Endpoint& endpoint = state_->endpoint;
+    LOCARA_TRY(
+        const std::string url,
+        make_api_url(
+            endpoint.options.endpoint, render_plural(RepoKind::App), repo, "submissions", ""));
+    LOCARA_CHECK(endpoint.check_online("submitting " + std::string(repo)));
+    http::ClientRequest request = endpoint.request(url);
+    request.method = "POST";
+    request.headers.add("Content-Type", "application/json");
+    request.body = render_json(Json{{"revision", commit}});
+    const auto sent = state_->ask(request, endpoint.asked(repo, "", ""), stop);
+    if (!sent && sent.error().code() == ErrorCode::NotFound) {
+        return Error(ErrorCode::Unsupported,
+                     endpoint.options.endpoint + " takes no submissions: it is no Locara hub");
+    }
+    LOCARA_CHECK(sent);
+    LOCARA_TRY(SubmissionAnswer answer, parse_submission(sent->body));
+    return Submitted{answer.number, std::move(answer.state), std::move(answer.why)};
+}
+
 Status Client::create_repo(RepoKind kind, std::string_view repo, std::stop_token stop) {
     const Endpoint& endpoint = state_->endpoint;
     LOCARA_CHECK(make_api_url(endpoint.options.endpoint, render_plural(kind), repo, "", ""));

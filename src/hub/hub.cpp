@@ -1,3 +1,4 @@
+#include "catalog_files.hpp"
 #include "git_leftovers.hpp"
 #include "layout.hpp"
 #include "new_repo.hpp"
@@ -37,17 +38,6 @@ constexpr std::size_t kUploadThreads = 4;
 constexpr std::string_view kExposed =
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
     "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash";
-
-/// The bytes of a target as they lie in the tree, see docs/formats/catalog.md, "Layout".
-Result<std::string> read_target(const fs::path& tree, const catalog::Target& target) {
-    const auto hash = target.hashes.find("sha256");
-    if (hash == target.hashes.end()) {
-        return Error(ErrorCode::Corrupt, target.name + " has no sha256");
-    }
-    const fs::path name = target.name;
-    const std::string file = hash->second + "." + name.filename().string();
-    return read_file(tree / "targets" / name.parent_path() / file, kSmallFile);
-}
 
 boost::asio::awaitable<http::Response> handle(const http::Router& router, http::Request request) {
     http::Response response;
@@ -351,6 +341,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_lfs_routes(routes, services);
     add_xet_routes(routes, services);
     add_cas_routes(routes, services);
+    add_review_routes(routes, services, data);
     routes.get(
         "/", [page = std::move(page)](const http::Request& request) -> Answer<http::Response> {
             http::Content content;

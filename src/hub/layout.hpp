@@ -1,8 +1,11 @@
 // Where things lie in a data folder (docs/hub.md, "The data folder").
 #pragma once
 
+#include <locara/base/result.hpp>
+
 #include <filesystem>
 #include <string>
+#include <system_error>
 
 namespace locara::hub {
 
@@ -11,6 +14,17 @@ inline constexpr const char* kXetKey = "xet.key";
 inline constexpr const char* kChunks = "cas";
 inline constexpr const char* kRepos = "repos";
 inline constexpr const char* kGcLock = "gc.lock"; ///< Held by the one gc.
+
+/// NotFound unless `data` is a folder that a hub has worked in.
+inline Status require_hub(const std::filesystem::path& data) {
+    std::error_code error;
+    if (!std::filesystem::exists(data / kNamesFile, error)) {
+        return Error(ErrorCode::NotFound,
+                     "no hub has worked in " + data.string() + " (it has no " + kNamesFile +
+                         "); give the folder of `locara-hub serve --data`");
+    }
+    return {};
+}
 
 /// The git repository of an internal id, below the folder of all repositories.
 inline std::filesystem::path repo_folder(const std::filesystem::path& repos,

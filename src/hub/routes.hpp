@@ -76,6 +76,9 @@ void add_cas_routes(Routes& routes, const Services& services);
 void add_cas_upload_routes(Routes& routes, const Services& services);
 void add_cas_data_routes(Routes& routes, const Services& services);
 
+/// POST and GET /api/spaces/{org}/{repo}/submissions: apps on their way into the catalog.
+void add_review_routes(Routes& routes, const Services& services, const std::filesystem::path& data);
+
 /// Calls `add` with the type and its web prefix ("/", "/datasets/", "/spaces/").
 template <class Add> void for_each_type(Add add) {
     for (const RepoType type : {RepoType::Model, RepoType::Dataset, RepoType::Space}) {

@@ -19,17 +19,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kCheckStep = 256U << 20U;
 constexpr RepoType kAllTypes[] = {RepoType::Model, RepoType::Dataset, RepoType::Space};
 
-/// A data folder that is there; neither command makes one.
-Status require_hub(const fs::path& data) {
-    std::error_code error;
-    if (!fs::exists(data / kNamesFile, error)) {
-        return Error(ErrorCode::NotFound,
-                     "no hub has worked in " + data.string() + " (it has no " + kNamesFile +
-                         "); give the folder of `locara-hub serve --data`");
-    }
-    return {};
-}
-
 Result<std::vector<Repo>> all_repos(const Names& names) {
     std::vector<Repo> all;
     for (const RepoType type : kAllTypes) {

@@ -133,7 +133,7 @@ class Check {
             "models",
             Error(ErrorCode::Corrupt,
                   what + ", but the model manifests here are " + (known.empty() ? "none" : known) +
-                      "; put one of these there, after locara-hub pin"));
+                      "; an app pins what its catalog has, or what comes with it in a seed"));
     }
 
     /// What people look at before they install.
@@ -164,7 +164,45 @@ class Check {
     AppReport report_;
 };
 
+Json render_facts(const std::vector<manifest::Fact>& facts) {
+    Json out = Json::array();
+    for (const auto& fact : facts) {
+        out.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
+    }
+    return out;
+}
+
 } // namespace
+
+Json render_app_report(const AppReport& report,
+                       const std::optional<manifest::AppManifest>& published) {
+    Json findings = Json::array();
+    for (const AppFinding& finding : report.findings) {
+        findings.push_back({{"level", render(finding.level)},
+                            {"rule", finding.rule},
+                            {"message", finding.error.describe()}});
+    }
+    Json bundle;
+    if (report.bundle) {
+        bundle = {{"id", "sha256:" + report.bundle->id.render()},
+                  {"files", report.bundle->list.files.size()},
+                  {"size", report.bundle->archive_bytes}};
+    }
+    Json changes;
+    if (report.app && published) {
+        const auto changed = manifest::changed_facts(*published, *report.app);
+        changes = {{"since", published->version.render()},
+                   {"gone", render_facts(changed.gone)},
+                   {"come", render_facts(changed.come)}};
+    }
+    return {{"app", report.app ? Json(report.app->id.render()) : Json()},
+            {"version", report.app ? Json(report.app->version.render()) : Json()},
+            {"passes", report.status().has_value()},
+            {"findings", std::move(findings)},
+            {"facts", report.app ? render_facts(manifest::facts(*report.app)) : Json::array()},
+            {"changes", std::move(changes)},
+            {"bundle", std::move(bundle)}};
+}
 
 Status KnownModels::add(std::string_view json) {
     LOCARA_TRY(const auto model, manifest::ModelManifest::parse(json));

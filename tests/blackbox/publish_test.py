@@ -2,23 +2,27 @@
 import itertools
 import json
 import shutil
-import tempfile
+import urllib.request
 
 from tests import harness
-from tests.clients import hub_process
-from tests.harness import CountingProxy, SEED, SOURCE
+from tests.harness import SEED, SOURCE
 
 DENIED, REFUSED = 4, 8
 numbers = itertools.count(1)
 ELF = b"\x7fELF\x02\x01\x01" + bytes(100)
 
 
-class Publish(hub_process.TestCase):
+class Publish(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ana = cls.hub.make_writer("ana")
+        cls.ben = cls.hub.make_writer("ben")
+
     def setUp(self):
-        self.client = harness.Client(tempfile.mkdtemp(prefix="client-", dir=self.folder))
+        super().setUp()
         self.client.environment["LOCARA_TOKEN"] = self.ana
-        self.wire = CountingProxy(self.hub)
-        self.addCleanup(self.wire.stop)
+        self.wire = self.counting_proxy()
         self.app = self.folder / self.id() / "app"
         shutil.copytree(SOURCE / "apps/task-form", self.app)
         self.name = f"ana/app-{next(numbers)}"
@@ -32,8 +36,8 @@ class Publish(hub_process.TestCase):
         return self.client.json("publish", self.app, "--endpoint", self.wire.url, *flags)
 
     def paths(self):
-        return {entry["path"] for entry in self.api("GET", f"/api/spaces/{self.name}/tree/main?recursive=true")
-                if entry["type"] == "file"}
+        with urllib.request.urlopen(f"{self.hub.url}/api/spaces/{self.name}/tree/main?recursive=true", timeout=20) as answer:
+            return {entry["path"] for entry in json.load(answer) if entry["type"] == "file"}
 
     def test_an_app_is_published_whole_and_only_once(self):
         done = self.publish()
@@ -69,9 +73,7 @@ class Publish(hub_process.TestCase):
         self.client.run("publish", self.app, "--endpoint", self.wire.url, expect=DENIED)
 
     def test_apps_of_this_repository_have_no_findings(self):
-        catalog = harness.Hub(self.folder / "catalog")
-        self.addCleanup(catalog.stop)
-        self.client.add_hub(catalog)
+        self.client.add_hub(self.hub)
         for app in ("task-form", "quick-add"):
             report = self.client.json("lint", SEED / "apps" / app)
             # The version is in the catalog, as it should be.
@@ -80,4 +82,4 @@ class Publish(hub_process.TestCase):
 
 
 if __name__ == "__main__":
-    hub_process.main()
+    harness.main()

@@ -26,6 +26,9 @@ void check_texts(std::string_view text) {
         LOCARA_ASSERT(answer->url.find('\n') == std::string::npos);
     }
     static_cast<void>(hf::parse_paths_info(text));
+    if (const auto submission = hf::parse_submission(text)) {
+        LOCARA_ASSERT(hf::printable(submission->why) == submission->why);
+    }
     if (const auto info = hf::parse_revision_info(text)) {
         LOCARA_ASSERT(hf::is_commit(info->commit));
     }

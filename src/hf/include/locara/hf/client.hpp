@@ -199,6 +199,18 @@ class Client {
                                 std::stop_token stop = {},
                                 const UploadOptions& options = {});
 
+    /// Asks a Locara hub to take a commit of an app into its catalog (docs/hub.md, "Review"), and
+    /// returns the number of the submission, its state and what a check found. Errors: as upload;
+    /// Unsupported where the server knows no submissions.
+    struct Submitted {
+        std::uint64_t number = 0;
+        std::string state; ///< "needs-review", "rejected", ...
+        std::string why;   ///< Of a rejection; else empty. As the server says it.
+    };
+
+    Result<Submitted>
+    submit_app(std::string_view repo, std::string_view commit, std::stop_token stop = {});
+
     /// Makes a repository; one that is there already is fine. Errors: as upload.
     Status create_repo(RepoKind kind, std::string_view repo, std::stop_token stop = {});
 

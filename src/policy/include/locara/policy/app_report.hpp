@@ -6,6 +6,7 @@
 // Threads: plain functions; they block.
 #pragma once
 
+#include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/manifest/app_manifest.hpp>
@@ -59,6 +60,13 @@ struct AppReport {
     /// The first error, or none: then app and bundle are there.
     Status status() const;
 };
+
+/// {"app", "version", "passes", "findings": [{"level", "rule", "message"}], "facts", "changes",
+/// "bundle": {"id", "files", "size"}}: what docs/cli.md says of locara.lint/1. `published` is the
+/// version that a catalog has, for "changes": {"since", "gone", "come"}, facts as in "facts":
+/// {"subject", "text", "mark"}. Null where there is nothing to say.
+Json render_app_report(const AppReport& report,
+                       const std::optional<manifest::AppManifest>& published);
 
 /// Packs the app in `folder` into `archive` and checks all of it. What is wrong with the app is a
 /// finding; only failures of this machine are errors: Io, NoSpace.

@@ -1,0 +1,306 @@
+#include "review_commands.hpp"
+
+#include <locara/base/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+using namespace locara;
+using hub::ReviewDesk;
+using hub::ReviewState;
+using hub::Submission;
+
+namespace {
+
+std::string user_name() {
+    const char* const name = std::getenv("USER");
+    return name != nullptr ? name : "";
+}
+
+/// What others wrote goes to a terminal: nothing in it may drive one.
+std::string clean(std::string text) {
+    std::replace_if(
+        text.begin(),
+        text.end(),
+        [](unsigned char c) { return c < 0x20 || c == 0x7f; },
+        ' ');
+    return text;
+}
+
+std::string text_of(const Json& object, const char* member) {
+    const auto found = object.find(member);
+    return found != object.end() && found->is_string() ? clean(found->get<std::string>()) : "";
+}
+
+Json as_json(const Submission& one) {
+    return {{"number", one.number},
+            {"app", one.app},
+            {"version", one.version},
+            {"commit", one.commit},
+            {"by", one.by},
+            {"submitted", render_time(one.when)},
+            {"state", render(one.state)}};
+}
+
+void print_facts(const char* mark, const Json& facts) {
+    for (const Json& fact : facts) {
+        std::printf("  %s %s\n", mark, text_of(fact, "text").c_str());
+    }
+}
+
+void print_report(const Json& report) {
+    for (const Json& finding : report.at("findings")) {
+        std::printf("  %-8s %-9s %s\n",
+                    text_of(finding, "level").c_str(),
+                    text_of(finding, "rule").c_str(),
+                    text_of(finding, "message").c_str());
+    }
+    std::printf("People are told:\n");
+    print_facts(" ", report.at("facts"));
+    const Json& changes = report.at("changes");
+    if (changes.is_null()) {
+        std::printf("No version of it is in the catalog.\n");
+    } else {
+        std::printf("Since %s:\n", text_of(changes, "since").c_str());
+        print_facts("-", changes.at("gone"));
+        print_facts("+", changes.at("come"));
+        if (changes.at("gone").empty() && changes.at("come").empty()) {
+            std::printf("    no change of these\n");
+        }
+    }
+}
+
+} // namespace
+
+ReviewCommands::ReviewCommands(CLI::App& app)
+    : review_(app.add_subcommand("review", "decide which submitted apps enter the catalog")) {
+    review_->require_subcommand(1);
+    review_->footer("Examples:\n"
+                    "  locara-hub review list --state needs-review --data DATA\n"
+                    "  locara-hub review show 7 --data DATA\n"
+                    "  locara-hub review approve 7 --data DATA\n"
+                    "  locara-hub review publish 7 --data DATA\n"
+                    "  locara-hub review publish 7 --to DRAFTS --data DATA\n"
+                    "  locara-hub review reject 7 --rule quality --why \"the page stays empty\" "
+                    "--data DATA\n");
+
+    CLI::App* made = verb("list", "what was submitted, and where it stands", &ReviewCommands::list);
+    made->add_option("--state", state_, "only these: checking, needs-review, approved, ...");
+    made->add_flag("--json", json_, "the result as one JSON object");
+
+    verb_on_one("show", "the report of a submission, and each step", &ReviewCommands::show)
+        ->add_flag("--json", json_, "the result as one JSON object");
+    verb_on_one("check", "check it again: the gate may have learned", &ReviewCommands::check);
+    made = verb_on_one("approve", "say yes, after a look at the report", &ReviewCommands::approve);
+    add_curator(made);
+    made->add_option("--why", why_, "one line for the record");
+    made = verb_on_one("reject", "say no, and why", &ReviewCommands::reject);
+    add_curator(made);
+    made->add_option("--rule", rule_, "capability, content, license, quality or trust")
+        ->required()
+        ->check(CLI::IsMember({"capability", "content", "license", "quality", "trust"}));
+    made->add_option("--why", why_, "one line that its author reads")->required();
+    made = verb_on_one("publish", "put an approved app into the catalog", &ReviewCommands::publish);
+    add_curator(made);
+    add_signing(made);
+    made = verb_on_one(
+        "yank", "take it out again; who has it keeps it (else: takedown)", &ReviewCommands::yank);
+    add_curator(made);
+    made->add_option("--why", why_, "one line for the record")->required();
+    add_signing(made);
+    verb("verify", "check that the record was not changed", &ReviewCommands::verify);
+}
+
+CLI::App*
+ReviewCommands::verb(const char* name, const char* help, Status (ReviewCommands::*action)() const) {
+    CLI::App* const made = review_->add_subcommand(name, help);
+    access_.add_data(made);
+    verbs_.emplace_back(made, action);
+    return made;
+}
+
+CLI::App* ReviewCommands::verb_on_one(const char* name,
+                                      const char* help,
+                                      Status (ReviewCommands::*action)() const) {
+    CLI::App* const made = verb(name, help, action);
+    made->add_option("NUMBER", number_, "of the submission, as in the list")->required();
+    return made;
+}
+
+void ReviewCommands::add_curator(CLI::App* verb) {
+    verb->add_option("--by", who_, "who decides, for the record; else USER");
+}
+
+void ReviewCommands::add_signing(CLI::App* verb) {
+    access_.add_to(verb);
+    access_.add_passphrase(verb);
+}
+
+Status ReviewCommands::run() const {
+    for (const auto& [command, action] : verbs_) {
+        if (command->parsed()) {
+            return (this->*action)();
+        }
+    }
+    return {};
+}
+
+Result<ReviewDesk> ReviewCommands::open() const {
+    return ReviewDesk::open(access_.data, system_clock());
+}
+
+void ReviewCommands::print(const Submission& one) const {
+    std::printf("%4llu  %-12s  %s %s  commit %.12s  by %s\n",
+                static_cast<unsigned long long>(one.number),
+                std::string(render(one.state)).c_str(),
+                one.app.c_str(),
+                one.version.c_str(),
+                one.commit.c_str(),
+                one.by.c_str());
+}
+
+Status ReviewCommands::list() const {
+    std::optional<ReviewState> wanted;
+    if (!state_.empty()) {
+        wanted = hub::parse_review_state(state_);
+        if (!wanted) {
+            return Error(ErrorCode::InvalidArgument,
+                         "--state: found '" + state_ +
+                             "', wanted checking, needs-review, approved, published, rejected, "
+                             "yanked or taken-down");
+        }
+    }
+    LOCARA_TRY(auto desk, open());
+    LOCARA_TRY(auto all, desk.reviews().list());
+    std::erase_if(all, [&](const Submission& one) { return wanted && one.state != *wanted; });
+    if (json_) {
+        Json list = Json::array();
+        for (const Submission& one : all) {
+            list.push_back(as_json(one));
+        }
+        std::printf("%s\n",
+                    render_json({{"schema", "locara-hub.reviews/1"}, {"submissions", list}}).c_str());
+        return {};
+    }
+    for (const Submission& one : all) {
+        print(one);
+    }
+    if (all.empty()) {
+        std::printf("nothing%s was submitted yet; authors do it with `locara publish`\n",
+                    wanted ? " in this state" : "");
+    }
+    return {};
+}
+
+Status ReviewCommands::show() const {
+    LOCARA_TRY(auto desk, open());
+    LOCARA_TRY(const Submission one, desk.reviews().get(number_));
+    LOCARA_TRY(const auto steps, desk.reviews().steps(number_));
+    Json report;
+    if (!one.report.empty()) {
+        LOCARA_TRY(report, desk.reviews().report(one));
+    }
+    if (json_) {
+        Json out = as_json(one);
+        out["schema"] = "locara-hub.submission/1";
+        out["report"] = report;
+        out["steps"] = steps;
+        std::printf("%s\n", render_json(out).c_str());
+        return {};
+    }
+    print(one);
+    if (!report.is_null()) {
+        print_report(report);
+    }
+    std::printf("Steps:\n");
+    for (const Json& step : steps) {
+        const std::string rule = text_of(step, "rule");
+        const std::string why = text_of(step, "why");
+        std::printf("  %s  %s by %s%s%s\n",
+                    text_of(step, "time").c_str(),
+                    text_of(step, "event").c_str(),
+                    text_of(step, "by").c_str(),
+                    rule.empty() ? "" : (" (" + rule + ")").c_str(),
+                    why.empty() ? "" : (": " + why).c_str());
+    }
+    return {};
+}
+
+Status ReviewCommands::check() const {
+    LOCARA_TRY(auto desk, open());
+    LOCARA_TRY(const Submission one, desk.check(number_));
+    print(one);
+    LOCARA_TRY(const Json report, desk.reviews().report(one));
+    print_report(report);
+    return {};
+}
+
+Status ReviewCommands::decide(ReviewState to) const {
+    const std::string who = who_.empty() ? user_name() : who_;
+    if (who.empty()) {
+        return Error(ErrorCode::InvalidArgument, "who decides? Pass --by NAME");
+    }
+    LOCARA_TRY(auto desk, open());
+    LOCARA_TRY(const Submission one, desk.reviews().step(number_, {to, who, rule_, why_}));
+    print(one);
+    return {};
+}
+
+Status ReviewCommands::approve() const {
+    return decide(ReviewState::Approved);
+}
+
+Status ReviewCommands::reject() const {
+    return decide(ReviewState::Rejected);
+}
+
+Status ReviewCommands::change_catalog(
+    ReviewState to,
+    const std::function<Result<ReviewDesk::Staged>(
+        ReviewDesk&, const Submission&, catalog::Repository&)>& stage) const {
+    const ReviewState from =
+        to == ReviewState::Published ? ReviewState::Approved : ReviewState::Published;
+    LOCARA_TRY(auto desk, open());
+    LOCARA_TRY(const Submission one, desk.reviews().get(number_));
+    if (one.state != from) {
+        return Error(ErrorCode::Conflict,
+                     "submission " + std::to_string(number_) + " is " +
+                         std::string(render(one.state)) + ", not " + std::string(render(from)));
+    }
+    LOCARA_TRY(auto repository, access_.load());
+    LOCARA_TRY(const auto staged, stage(desk, one, repository));
+    if (staged == ReviewDesk::Staged::Yes) {
+        LOCARA_CHECK(access_.finish(std::move(repository), {"apps"}));
+        if (!access_.to.empty()) {
+            std::printf("then give this command again, without --to, to note it in the record\n");
+            return {};
+        }
+    }
+    return decide(to);
+}
+
+Status ReviewCommands::publish() const {
+    return change_catalog(
+        ReviewState::Published,
+        [](ReviewDesk& desk, const Submission& one, catalog::Repository& repository) {
+            return desk.stage(one, repository);
+        });
+}
+
+Status ReviewCommands::yank() const {
+    return change_catalog(
+        ReviewState::Yanked,
+        [](ReviewDesk&, const Submission& one, catalog::Repository& repository) {
+            return ReviewDesk::unstage(one, repository);
+        });
+}
+
+Status ReviewCommands::verify() const {
+    LOCARA_TRY(auto desk, open());
+    LOCARA_TRY(const auto report, desk.reviews().verify());
+    std::printf("%llu lines hang together; the last has hash %s\n",
+                static_cast<unsigned long long>(report.records),
+                report.head.c_str());
+    return {};
+}

@@ -1,0 +1,137 @@
+// Reviews: the way of an app's version from its repository into the catalog, each step on record.
+//
+//     draft -> checking -> needs-review -> approved -> published -> yanked, taken-down
+//                       -> rejected     -> rejected
+//
+// A draft is what lies in an app's repository and was not submitted. A submission names one commit
+// of it; it is checked at once (policy/app_report.hpp and what only a hub knows), and what has an
+// error is rejected by that. Curators decide about the rest. There is no other record than the log
+// `reviews.jsonl`, a crypto::ChainedLog (docs/formats/reviews.md): where a submission stands is read
+// from its lines. The report of a check lies beside it in `reviews/`, named by its digest.
+// Threads and processes: calls may come from any; writers take turns. Calls block on the disk.
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/json.hpp>
+#include <locara/base/result.hpp>
+#include <locara/catalog/repository.hpp>
+#include <locara/crypto/chained_log.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::hub {
+
+enum class ReviewState {
+    Checking,
+    NeedsReview,
+    Approved,
+    Published,
+    Rejected,
+    Yanked,
+    TakenDown,
+};
+
+/// "checking", "needs-review", ...
+std::string_view render(ReviewState state);
+std::optional<ReviewState> parse_review_state(std::string_view text);
+
+/// The reasons a curator may give for a rejection; docs/hub.md says what each means. A check gives
+/// the rule of its first error.
+inline constexpr std::string_view kRejections[] = {
+    "capability", "content", "license", "quality", "superseded", "trust"};
+
+struct Submission {
+    std::uint64_t number = 0; ///< From 1.
+    std::string app;          ///< "publisher/name", which names its repository too.
+    std::string version;
+    std::string commit; ///< 40 hex digits.
+    std::string by;     ///< The account that submitted it.
+    TimePoint when;
+    ReviewState state = ReviewState::Checking;
+    std::string report; ///< SHA-256 of the newest check's report; empty before.
+};
+
+/// A curator's or the hub's step.
+struct ReviewStep {
+    ReviewState to = ReviewState::Rejected;
+    std::string who;  ///< "hub" for what it decides by itself.
+    std::string rule; ///< Of a rejection; else empty.
+    std::string why;  ///< One line for people.
+};
+
+class Reviews {
+  public:
+    /// The reviews of a hub's data folder; nothing is touched before a call.
+    Reviews(std::filesystem::path data, const Clock& clock);
+
+    /// Notes a submission. An open one of the same commit is returned as it is; open ones of the
+    /// same version are rejected as superseded. Conflict when the version was published before:
+    /// what was published once stays as it is.
+    Result<Submission> submit(const std::string& app,
+                              const std::string& version,
+                              const std::string& commit,
+                              const std::string& by);
+
+    /// Keeps the report and moves the submission on: to needs-review if it passes, else to
+    /// rejected. NotFound; Conflict when it is decided already.
+    Result<Submission> note_check(std::uint64_t number, const Json& report, bool passes);
+
+    /// Moves a submission on. NotFound; Conflict where no arrow leads.
+    Result<Submission> step(std::uint64_t number, const ReviewStep& step);
+
+    /// In order of submission.
+    Result<std::vector<Submission>> list() const;
+    Result<Submission> get(std::uint64_t number) const; ///< NotFound
+
+    /// The lines of the log about one submission.
+    Result<std::vector<Json>> steps(std::uint64_t number) const;
+
+    /// The report of the newest check. NotFound before; Corrupt if it is not what was noted.
+    Result<Json> report(const Submission& submission) const;
+
+    /// Checks the whole log. Corrupt names the first bad line.
+    Result<crypto::ChainedLog::Report> verify() const;
+
+  private:
+    std::filesystem::path data_;
+    const Clock& clock_;
+};
+
+/// What a curator's machine does with a hub's data folder, whether that hub is serving or not.
+class ReviewDesk {
+  public:
+    /// NotFound if no hub has worked there. `clock` is borrowed.
+    static Result<ReviewDesk> open(const std::filesystem::path& data, const Clock& clock);
+
+    ReviewDesk(ReviewDesk&&) noexcept;
+    ReviewDesk& operator=(ReviewDesk&&) noexcept;
+    ~ReviewDesk();
+
+    Reviews& reviews();
+
+    /// Checks a submission again and notes it: for one whose check was cut off, or after the gate
+    /// learned something. Errors as Reviews::note_check.
+    Result<Submission> check(std::uint64_t number);
+
+    /// Puts an approved app's bundle and entry into the catalog that `repository` is to publish; No
+    /// if they are in it already. Checked once more: Refused, with the first error, if it no longer
+    /// passes.
+    enum class Staged { No, Yes };
+    Result<Staged> stage(const Submission& submission, catalog::Repository& repository);
+
+    /// Takes them out again. The bytes stay in the tree, and what is installed stays installed.
+    static Result<Staged> unstage(const Submission& submission, catalog::Repository& repository);
+
+  private:
+    struct State;
+    explicit ReviewDesk(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+} // namespace locara::hub

@@ -1,0 +1,176 @@
+#include "review_check.hpp"
+
+#include "catalog_files.hpp"
+#include "layout.hpp"
+
+#include <locara/base/path.hpp>
+#include <locara/formats/scan.hpp>
+#include <locara/hub/git_repo.hpp>
+#include <locara/manifest/app_entry.hpp>
+
+#include <algorithm>
+
+#include <fcntl.h>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+using policy::AppFinding;
+
+/// Packing an app has its own limits; this one is for what lies beside it in the repository.
+constexpr std::uint64_t kCheckoutLimit = 1ULL << 30U;
+constexpr std::size_t kFileLimit = 10'000;
+
+Result<Repo> find_app_repo(const Names& names, const std::string& app) {
+    LOCARA_TRY(const auto id, manifest::AppId::parse(app));
+    LOCARA_TRY(auto repo, names.find_repo(RepoId{RepoType::Space, id.publisher, id.name}));
+    if (!repo) {
+        return Error(ErrorCode::NotFound, "the repository spaces/" + app + " is gone");
+    }
+    return *std::move(repo);
+}
+
+/// One run of check_submission.
+class Check {
+  public:
+    Check(const ReviewSources& sources, const Submission& submission, TempFolder scratch)
+        : sources_(sources), submission_(submission), scratch_(std::move(scratch)),
+          folder_(scratch_.path() / "app") {}
+
+    Result<CheckedSubmission> run() {
+        LOCARA_CHECK(read_catalog());
+        LOCARA_CHECK(check_out());
+        CheckedSubmission out{std::move(scratch_), {}, {}};
+        LOCARA_TRY(out.app, policy::check_app(folder_, out.archive(), models_));
+        if (out.app.app) {
+            add_what_only_a_hub_knows(out.app);
+        }
+        out.report = policy::render_app_report(out.app, published_);
+        hide_scratch(out.report);
+        out.report["schema"] = "locara-hub.review/1";
+        out.report["submission"] = submission_.number;
+        out.report["commit"] = submission_.commit;
+        out.report["scanner"] = formats::kScannerVersion;
+        out.report["checked"] = render_time(sources_.clock.now());
+        return out;
+    }
+
+  private:
+    /// The models that apps may pin, and the newest version of this app.
+    Status read_catalog() {
+        const fs::path tree = sources_.data / "catalog";
+        LOCARA_TRY(const auto repository,
+                   catalog::Repository::load(tree, sources_.data / "keys"));
+        const std::string entries = "apps/" + submission_.app + "-"; // of names that begin so, too
+        for (const catalog::Target& target : repository.targets()) {
+            if (fs::path(target.name).extension() != ".json") {
+                continue;
+            }
+            if (target.role == "models") {
+                LOCARA_TRY(const std::string bytes, read_target(tree, target));
+                LOCARA_CHECK(models_.add(bytes));
+            } else if (target.name.starts_with(entries)) {
+                LOCARA_TRY(const std::string bytes, read_target(tree, target));
+                LOCARA_TRY(auto entry, manifest::AppEntry::parse(bytes));
+                if (entry.manifest.id.render() == submission_.app &&
+                    (!published_ || published_->version < entry.manifest.version)) {
+                    published_ = std::move(entry.manifest);
+                }
+            }
+        }
+        return {};
+    }
+
+    Status check_out() {
+        LOCARA_TRY(const Repo repo, find_app_repo(sources_.names, submission_.app));
+        LOCARA_TRY(const auto git,
+                   GitRepo::open(repo_folder(sources_.data / kRepos, repo.internal)));
+        LOCARA_TRY(const auto entries,
+                   git.list(submission_.commit, "", GitRepo::Recursive::Yes));
+        std::uint64_t total = 0;
+        std::size_t files = 0;
+        for (const GitEntry& entry : entries) {
+            if (entry.kind == GitEntry::Kind::Directory) {
+                continue;
+            }
+            total += entry.size();
+            if (++files > kFileLimit || total > kCheckoutLimit) {
+                return Error(ErrorCode::TooLarge,
+                             "the repository holds more than " + std::to_string(kFileLimit) +
+                                 " files or " + std::to_string(kCheckoutLimit >> 20U) + " MiB");
+            }
+            LOCARA_CHECK(validate_path(entry.path));
+            const fs::path path = folder_ / entry.path;
+            LOCARA_CHECK(create_folders(path.parent_path(), 0700));
+            LOCARA_CHECK(write(repo, git, entry, path).context(entry.path));
+        }
+        return {};
+    }
+
+    Status
+    write(const Repo& repo, const GitRepo& git, const GitEntry& entry, const fs::path& path) const {
+        LOCARA_TRY(const Fd fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+        if (!entry.lfs) {
+            LOCARA_TRY(const std::string bytes, git.read_blob(entry.oid, entry.blob_size));
+            return write_all(fd, as_bytes(bytes));
+        }
+        LOCARA_TRY(const auto file, sources_.names.find_file(repo.key, entry.lfs->sha256));
+        if (!file) {
+            return Error(ErrorCode::Corrupt, "its content is not among the repository's files");
+        }
+        return sources_.cas.read(
+            file->xet, std::nullopt, [&fd](ByteView bytes) { return write_all(fd, bytes); });
+    }
+
+    void add_what_only_a_hub_knows(policy::AppReport& report) const {
+        const auto add = [&report](const char* rule, ErrorCode code, std::string message) {
+            // Errors come first.
+            report.findings.insert(
+                report.findings.begin(),
+                {AppFinding::Level::Error, rule, Error(code, std::move(message))});
+        };
+        const std::string id = report.app->id.render();
+        if (id != submission_.app) {
+            add("manifest",
+                ErrorCode::InvalidArgument,
+                "the repository is " + submission_.app + ", but locara.json says \"id\": \"" + id +
+                    "\"");
+        }
+        if (published_ && report.app->version <= published_->version) {
+            add("version",
+                ErrorCode::Conflict,
+                "the catalog has version " + published_->version.render() +
+                    "; raise \"version\" above it");
+        }
+    }
+
+    /// Messages name files as the repository does.
+    void hide_scratch(Json& report) const {
+        const std::string prefix = folder_.string() + "/";
+        for (Json& finding : report["findings"]) {
+            auto text = finding["message"].get<std::string>();
+            for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix)) {
+                text.erase(at, prefix.size());
+            }
+            finding["message"] = std::move(text);
+        }
+    }
+
+    const ReviewSources& sources_;
+    const Submission& submission_;
+    TempFolder scratch_;
+    const fs::path folder_;
+    policy::KnownModels models_;
+    std::optional<manifest::AppManifest> published_;
+};
+
+} // namespace
+
+Result<CheckedSubmission> check_submission(const ReviewSources& sources,
+                                           const Submission& submission) {
+    LOCARA_TRY(auto scratch, TempFolder::create(sources.data, ".review-"));
+    return Check(sources, submission, std::move(scratch)).run();
+}
+
+} // namespace locara::hub

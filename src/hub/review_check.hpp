@@ -1,0 +1,38 @@
+// The check of a submission: its files taken out of the repository, and judged as a whole.
+#pragma once
+
+#include "names.hpp"
+
+#include <locara/cas/cas.hpp>
+#include <locara/hub/reviews.hpp>
+#include <locara/policy/app_report.hpp>
+
+#include <filesystem>
+
+namespace locara::hub {
+
+/// Where a check reads from; borrowed.
+struct ReviewSources {
+    const std::filesystem::path& data; ///< The hub's data folder.
+    const Names& names;
+    const cas::Cas& cas;
+    const Clock& clock;
+};
+
+/// What a check found. `scratch` holds the bundle until it goes.
+struct CheckedSubmission {
+    TempFolder scratch;
+    policy::AppReport app;
+    Json report; ///< docs/formats/reviews.md
+
+    std::filesystem::path archive() const { return scratch.path() / "app.locapp"; }
+
+    bool passes() const { return app.status().has_value(); }
+};
+
+/// Checks a submission against the catalog as it is published. What is wrong with the app stands in
+/// the report. Errors: NotFound (the repository or the commit is gone), Corrupt, Io, NoSpace.
+Result<CheckedSubmission> check_submission(const ReviewSources& sources,
+                                           const Submission& submission);
+
+} // namespace locara::hub

@@ -1,0 +1,107 @@
+#include "layout.hpp"
+#include "review_check.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/manifest/app_entry.hpp>
+
+#include <algorithm>
+#include <system_error>
+
+namespace locara::hub {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The names in the catalog of a submission's bundle and entry.
+struct Targets {
+    std::string bundle;
+    std::string entry;
+
+    static Result<Targets> of(const Submission& submission) {
+        LOCARA_TRY(const auto id, manifest::AppId::parse(submission.app));
+        LOCARA_TRY(const auto version, manifest::Version::parse(submission.version));
+        return Targets{manifest::bundle_target(id, version), manifest::entry_target(id, version)};
+    }
+};
+
+bool lists(const catalog::Repository& repository, const std::string& name) {
+    const auto targets = repository.targets();
+    return std::any_of(targets.begin(), targets.end(), [&name](const catalog::Target& target) {
+        return target.name == name;
+    });
+}
+
+} // namespace
+
+struct ReviewDesk::State {
+    State(fs::path folder, const Clock& c, Names n, std::unique_ptr<cas::Backend> b)
+        : data(std::move(folder)), clock(c), names(std::move(n)), backend(std::move(b)),
+          chunks(*backend, {.clock = &clock}), reviews(data, clock) {}
+
+    ReviewSources sources() const { return {data, names, chunks, clock}; }
+
+    const fs::path data;
+    const Clock& clock;
+    const Names names;
+    const std::unique_ptr<cas::Backend> backend;
+    cas::Cas chunks;
+    Reviews reviews;
+};
+
+ReviewDesk::ReviewDesk(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+ReviewDesk::ReviewDesk(ReviewDesk&&) noexcept = default;
+ReviewDesk& ReviewDesk::operator=(ReviewDesk&&) noexcept = default;
+ReviewDesk::~ReviewDesk() = default;
+
+Result<ReviewDesk> ReviewDesk::open(const fs::path& data, const Clock& clock) {
+    LOCARA_CHECK(require_hub(data));
+    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
+    return ReviewDesk(
+        std::make_unique<State>(fs::absolute(data), clock, std::move(names), std::move(backend)));
+}
+
+Reviews& ReviewDesk::reviews() {
+    return state_->reviews;
+}
+
+Result<Submission> ReviewDesk::check(std::uint64_t number) {
+    LOCARA_TRY(const Submission submission, state_->reviews.get(number));
+    LOCARA_TRY(const auto checked, check_submission(state_->sources(), submission));
+    return state_->reviews.note_check(number, checked.report, checked.passes());
+}
+
+Result<ReviewDesk::Staged> ReviewDesk::stage(const Submission& submission,
+                                             catalog::Repository& repository) {
+    LOCARA_TRY(const Targets names, Targets::of(submission));
+    if (lists(repository, names.entry)) {
+        return Staged::No;
+    }
+    LOCARA_TRY(const auto checked, check_submission(state_->sources(), submission));
+    if (const Status passes = checked.app.status(); !passes) {
+        return Error(ErrorCode::Refused,
+                     submission.app + " " + submission.version + ": " + passes.error().describe());
+    }
+    const manifest::PackedBundle& bundle = *checked.app.bundle;
+    LOCARA_TRY(const std::string entry,
+               manifest::AppEntry::render(
+                   bundle.manifest_json, bundle.archive_bytes, bundle.archive_sha256, bundle.id));
+    LOCARA_CHECK(repository.put_target_file(names.bundle, checked.archive()));
+    LOCARA_CHECK(repository.put_target(names.entry, as_bytes(entry)));
+    return Staged::Yes;
+}
+
+Result<ReviewDesk::Staged> ReviewDesk::unstage(const Submission& submission,
+                                               catalog::Repository& repository) {
+    LOCARA_TRY(const Targets names, Targets::of(submission));
+    if (!lists(repository, names.entry)) {
+        return Staged::No;
+    }
+    LOCARA_CHECK(repository.remove_target(names.entry));
+    LOCARA_CHECK(repository.remove_target(names.bundle));
+    return Staged::Yes;
+}
+
+} // namespace locara::hub

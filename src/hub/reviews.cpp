@@ -1,0 +1,318 @@
+#include <locara/base/file.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/hub/reviews.hpp>
+
+#include <algorithm>
+#include <map>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLog = "reviews.jsonl";
+constexpr const char* kLock = "reviews.lock";
+constexpr const char* kReports = "reviews";
+constexpr std::uint64_t kReportLimit = 16U << 20U;
+
+/// A line of the log has at most 64 KiB.
+constexpr std::size_t kWhyBytes = 4096;
+
+/// Nothing of it ever goes: it is the record.
+constexpr crypto::ChainedLogLimits kKeepAll{.file_bytes = 1ULL << 40U, .older_files = 1};
+
+struct Name {
+    ReviewState state;
+    std::string_view text;
+};
+
+constexpr Name kNames[] = {{ReviewState::Checking, "checking"},
+                           {ReviewState::NeedsReview, "needs-review"},
+                           {ReviewState::Approved, "approved"},
+                           {ReviewState::Published, "published"},
+                           {ReviewState::Rejected, "rejected"},
+                           {ReviewState::Yanked, "yanked"},
+                           {ReviewState::TakenDown, "taken-down"}};
+
+struct Arrow {
+    ReviewState from;
+    ReviewState to;
+};
+
+constexpr Arrow kArrows[] = {{ReviewState::Checking, ReviewState::NeedsReview},
+                             {ReviewState::Checking, ReviewState::Rejected},
+                             {ReviewState::NeedsReview, ReviewState::NeedsReview}, // checked again
+                             {ReviewState::NeedsReview, ReviewState::Approved},
+                             {ReviewState::NeedsReview, ReviewState::Rejected},
+                             {ReviewState::Approved, ReviewState::Published},
+                             {ReviewState::Approved, ReviewState::Rejected},
+                             {ReviewState::Published, ReviewState::Yanked},
+                             {ReviewState::Published, ReviewState::TakenDown},
+                             {ReviewState::Yanked, ReviewState::TakenDown}};
+
+bool leads(ReviewState from, ReviewState to) {
+    return std::any_of(std::begin(kArrows), std::end(kArrows), [&](const Arrow& arrow) {
+        return arrow.from == from && arrow.to == to;
+    });
+}
+
+bool is_open(ReviewState state) {
+    return state == ReviewState::Checking || state == ReviewState::NeedsReview ||
+           state == ReviewState::Approved;
+}
+
+bool was_published(ReviewState state) {
+    return state == ReviewState::Published || state == ReviewState::Yanked ||
+           state == ReviewState::TakenDown;
+}
+
+std::string text_of(const Json& line, const char* member) {
+    const auto found = line.find(member);
+    return found != line.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+/// Where every submission stands after the lines seen so far.
+class Replay {
+  public:
+    Status add(const Json& line) {
+        const auto number = line.find("submission");
+        if (number == line.end() || !number->is_number_unsigned()) {
+            return {}; // "recovered"
+        }
+        const std::string event = text_of(line, "event");
+        if (event == "submitted") {
+            Submission made;
+            made.number = number->get<std::uint64_t>();
+            made.app = text_of(line, "app");
+            made.version = text_of(line, "version");
+            made.commit = text_of(line, "commit");
+            made.by = text_of(line, "by");
+            LOCARA_TRY(made.when, parse_time(text_of(line, "time")));
+            all_[made.number] = std::move(made);
+            return {};
+        }
+        const auto found = all_.find(number->get<std::uint64_t>());
+        const auto state = parse_review_state(event);
+        if (found == all_.end() || !state || !leads(found->second.state, *state)) {
+            return Error(ErrorCode::Corrupt,
+                         "the reviews' log has a step '" + event + "' of submission " +
+                             std::to_string(number->get<std::uint64_t>()) + " that cannot be");
+        }
+        found->second.state = *state;
+        if (const std::string report = text_of(line, "report"); !report.empty()) {
+            found->second.report = report;
+        }
+        return {};
+    }
+
+    const std::map<std::uint64_t, Submission>& all() const { return all_; }
+
+  private:
+    std::map<std::uint64_t, Submission> all_;
+};
+
+/// One at a time, readers too: a reader must not see half a line.
+Result<FileLock> take_turn(const fs::path& data) {
+    return FileLock::acquire(data / kLock, [] { return false; });
+}
+
+/// REQUIRES: take_turn. A log that is not there yet has no lines.
+Result<Replay> replay(const fs::path& data) {
+    Replay out;
+    const auto read =
+        crypto::ChainedLog::verify(data / kLog, [&out](const Json& line) { return out.add(line); });
+    if (!read && read.error().code() != ErrorCode::NotFound) {
+        return read.error();
+    }
+    return out;
+}
+
+Result<Submission> find(const Replay& reviews, std::uint64_t number) {
+    const auto found = reviews.all().find(number);
+    if (found == reviews.all().end()) {
+        return Error(ErrorCode::NotFound,
+                     "there is no submission " + std::to_string(number) +
+                         "; `locara-hub review list` shows all");
+    }
+    return found->second;
+}
+
+Status append(crypto::ChainedLog& log,
+              const Submission& submission,
+              const ReviewStep& step,
+              const std::string& report = "") {
+    Json fields = {{"submission", submission.number}, {"by", step.who}};
+    if (!step.rule.empty()) {
+        fields["rule"] = step.rule;
+    }
+    if (!step.why.empty()) {
+        fields["why"] = step.why;
+    }
+    if (!report.empty()) {
+        fields["report"] = report;
+    }
+    return log.append(render(step.to), fields);
+}
+
+} // namespace
+
+std::string_view render(ReviewState state) {
+    return std::find_if(std::begin(kNames), std::end(kNames), [state](const Name& name) {
+               return name.state == state;
+           })->text;
+}
+
+std::optional<ReviewState> parse_review_state(std::string_view text) {
+    const auto* const found = std::find_if(
+        std::begin(kNames), std::end(kNames), [text](const Name& name) { return name.text == text; });
+    return found == std::end(kNames) ? std::nullopt : std::optional(found->state);
+}
+
+Reviews::Reviews(fs::path data, const Clock& clock) : data_(std::move(data)), clock_(clock) {}
+
+Result<Submission> Reviews::submit(const std::string& app,
+                                   const std::string& version,
+                                   const std::string& commit,
+                                   const std::string& by) {
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto before, replay(data_));
+    std::vector<Submission> superseded;
+    for (const auto& [number, one] : before.all()) {
+        if (one.app != app || one.version != version) {
+            continue;
+        }
+        if (was_published(one.state)) {
+            return Error(ErrorCode::Conflict,
+                         app + " " + version + " was published before (submission " +
+                             std::to_string(number) +
+                             "), and what was published once stays as it is: raise \"version\"");
+        }
+        if (is_open(one.state) && one.commit == commit) {
+            return one;
+        }
+        if (is_open(one.state)) {
+            superseded.push_back(one);
+        }
+    }
+    LOCARA_TRY(auto log, crypto::ChainedLog::open(data_ / kLog, clock_, kKeepAll));
+    Submission made;
+    made.number = before.all().empty() ? 1 : before.all().rbegin()->first + 1;
+    for (const Submission& one : superseded) {
+        LOCARA_CHECK(append(log,
+                            one,
+                            {ReviewState::Rejected,
+                             "hub",
+                             "superseded",
+                             "submission " + std::to_string(made.number) +
+                                 " brings another commit of the same version"}));
+    }
+    made.app = app;
+    made.version = version;
+    made.commit = commit;
+    made.by = by;
+    made.when = clock_.now();
+    LOCARA_CHECK(log.append("submitted",
+                            {{"submission", made.number},
+                             {"app", app},
+                             {"version", version},
+                             {"commit", commit},
+                             {"by", by}}));
+    return made;
+}
+
+Result<Submission> Reviews::note_check(std::uint64_t number, const Json& report, bool passes) {
+    const std::string text = render_json(report);
+    const std::string digest = crypto::sha256(as_bytes(text)).render();
+    LOCARA_CHECK(create_folders(data_ / kReports, 0700));
+    LOCARA_CHECK(
+        write_file_atomically(data_ / kReports / (digest + ".json"), as_bytes(text), 0600));
+    ReviewStep step{ReviewState::NeedsReview, "hub", "", ""};
+    if (!passes) {
+        const Json& first = report.at("findings").at(0);
+        step.to = ReviewState::Rejected;
+        step.rule = text_of(first, "rule");
+        step.why = text_of(first, "message");
+        if (step.why.size() > kWhyBytes) {
+            step.why = "see the report";
+        }
+    }
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto before, replay(data_));
+    LOCARA_TRY(Submission submission, find(before, number));
+    if (!leads(submission.state, step.to)) {
+        return Error(ErrorCode::Conflict,
+                     "submission " + std::to_string(number) + " is " +
+                         std::string(render(submission.state)) + " already");
+    }
+    LOCARA_TRY(auto log, crypto::ChainedLog::open(data_ / kLog, clock_, kKeepAll));
+    LOCARA_CHECK(append(log, submission, step, digest));
+    submission.state = step.to;
+    submission.report = digest;
+    return submission;
+}
+
+Result<Submission> Reviews::step(std::uint64_t number, const ReviewStep& step) {
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto before, replay(data_));
+    LOCARA_TRY(Submission submission, find(before, number));
+    if (!leads(submission.state, step.to)) {
+        return Error(ErrorCode::Conflict,
+                     "submission " + std::to_string(number) + " (" + submission.app + " " +
+                         submission.version + ") is " + std::string(render(submission.state)) +
+                         ": it cannot become " + std::string(render(step.to)));
+    }
+    LOCARA_TRY(auto log, crypto::ChainedLog::open(data_ / kLog, clock_, kKeepAll));
+    LOCARA_CHECK(append(log, submission, step));
+    submission.state = step.to;
+    return submission;
+}
+
+Result<std::vector<Submission>> Reviews::list() const {
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto reviews, replay(data_));
+    std::vector<Submission> out;
+    for (const auto& [number, one] : reviews.all()) {
+        out.push_back(one);
+    }
+    return out;
+}
+
+Result<Submission> Reviews::get(std::uint64_t number) const {
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto reviews, replay(data_));
+    return find(reviews, number);
+}
+
+Result<std::vector<Json>> Reviews::steps(std::uint64_t number) const {
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    std::vector<Json> out;
+    LOCARA_CHECK(crypto::ChainedLog::verify(data_ / kLog, [&](const Json& line) -> Status {
+        const auto of = line.find("submission");
+        if (of != line.end() && *of == number) {
+            out.push_back(line);
+        }
+        return {};
+    }));
+    return out;
+}
+
+Result<Json> Reviews::report(const Submission& submission) const {
+    if (submission.report.empty()) {
+        return Error(ErrorCode::NotFound,
+                     "submission " + std::to_string(submission.number) +
+                         " has not been checked; `locara-hub review check` does it");
+    }
+    const fs::path path = data_ / kReports / (submission.report + ".json");
+    LOCARA_TRY(const std::string text, read_file(path, kReportLimit));
+    if (crypto::sha256(as_bytes(text)).render() != submission.report) {
+        return Error(ErrorCode::Corrupt, path.string() + " is not the report that was noted");
+    }
+    return parse_json(text);
+}
+
+Result<crypto::ChainedLog::Report> Reviews::verify() const {
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    return crypto::ChainedLog::verify(data_ / kLog);
+}
+
+} // namespace locara::hub

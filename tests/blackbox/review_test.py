@@ -1,0 +1,139 @@
+"""The way of an app into the catalog: submitted by its author, decided by a curator, installed by a stranger."""
+import json
+import shutil
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+
+from tests import harness
+from tests.harness import SEED
+
+DENIED, REFUSED, CONFLICT = 4, 8, 9
+
+
+class Review(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.author = harness.Client(tempfile.mkdtemp(prefix="author-", dir=self.folder))
+        self.client.add_hub(self.hub)
+        self.author.add_hub(self.hub)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ana = cls.hub.make_writer("ana")
+        cls.ben = cls.hub.make_writer("ben")
+
+    def make_app(self, name, **fields):
+        """A copy of the task form under a name of ana's."""
+        app = self.folder / name
+        shutil.copytree(SEED / "apps/task-form", app, dirs_exist_ok=True)
+        path = app / "locara.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "id": f"ana/{name}", **fields}))
+        return app
+
+    def publish(self, app, expect=0):
+        self.author.environment["LOCARA_TOKEN"] = self.ana
+        return self.author.json("publish", app, "--endpoint", self.hub.url, expect=expect)["submission"]
+
+    def review(self, verb, *arguments, expect=0):
+        return self.hub.admin("review", verb, *map(str, arguments), expect=expect)
+
+    def show(self, number):
+        return json.loads(self.review("show", number, "--json"))
+
+    def decide(self, number):
+        self.review("approve", number, "--by", "carol", "--why", "does what it says")
+        self.review("publish", number, "--by", "carol")
+
+    def test_an_approved_app_is_found_and_installed(self):
+        done = self.publish(self.make_app("first"))
+        self.assertEqual(done["state"], "needs-review")
+        self.client.run("search", "--refresh", "first")
+        self.client.run("show", "ana/first", expect=3)
+        self.decide(done["number"])
+        self.client.json("install", "ana/first", "--yes")
+        steps = [step["event"] for step in self.show(done["number"])["steps"]]
+        self.assertEqual(steps, ["submitted", "needs-review", "approved", "published"])
+        self.assertIn("hang together", self.review("verify"))
+
+    def test_a_new_version_says_what_it_may_do_besides(self):
+        app = self.make_app("powers")
+        self.decide(self.publish(app)["number"])
+        self.author.run("search", "--refresh", "powers")
+        capabilities = json.loads((app / "locara.json").read_text())["capabilities"]
+        self.make_app("powers", version="1.1.0", capabilities={**capabilities, "devices": ["microphone"]})
+        number = self.publish(app)["number"]
+        changes = self.show(number)["report"]["changes"]
+        self.assertEqual(changes["since"], "1.0.0")
+        self.assertEqual([fact["text"] for fact in changes["come"]], ["May ask for the microphone, each time."])
+        self.assertIn("+ May ask for the microphone", self.review("show", number))
+
+    def test_a_version_that_the_catalog_has_is_rejected_without_anybody(self):
+        app = self.make_app("again", version="2.0.0")
+        self.decide(self.publish(app)["number"])
+        self.make_app("again", version="1.9.0")
+        done = self.publish(app, expect=REFUSED)
+        self.assertEqual(done["state"], "rejected")
+        self.assertIn("the catalog has version 2.0.0", done["why"])
+        # What was published once stays as it is, whatever the repository holds.
+        self.make_app("again", version="2.0.0", description="another app")
+        self.author.run("publish", app, "--endpoint", self.hub.url, expect=1)
+        self.assertIn("was published before", self.author.stderr)
+
+    def test_a_rejected_app_stays_out(self):
+        number = self.publish(self.make_app("poor"))["number"]
+        self.review("publish", number, "--by", "carol", expect=CONFLICT)
+        self.review("reject", number, "--rule", "quality", "--why", "the form is empty", "--by", "carol")
+        self.review("approve", number, "--by", "carol", expect=CONFLICT)
+        shown = self.show(number)
+        self.assertEqual((shown["state"], shown["steps"][-1]["why"]), ("rejected", "the form is empty"))
+
+    def test_a_yanked_app_is_gone_for_new_users_only(self):
+        number = self.publish(self.make_app("back"))["number"]
+        self.decide(number)
+        self.client.json("install", "ana/back", "--yes")
+        self.review("yank", number, "--why", "the author asked", "--by", "carol")
+        self.assertEqual(self.client.json("search", "--refresh", "ana/back")["apps"], [])
+        self.assertIn("ana/back", self.client.run("list"))
+        self.assertEqual(self.show(number)["state"], "yanked")
+
+    def test_keys_may_be_elsewhere(self):
+        number = self.publish(self.make_app("elsewhere"))["number"]
+        self.review("approve", number, "--by", "carol")
+        keys = self.folder / "curator"
+        keys.mkdir()
+        here = self.hub.folder / "keys"
+        for key in list(here.glob("apps-*.pem")):
+            shutil.move(key, keys)
+        self.addCleanup(lambda: [shutil.move(key, here) for key in keys.glob("apps-*.pem")])
+        self.review("publish", number, "--by", "carol", expect=REFUSED)
+        drafts = self.folder / "drafts"
+        self.review("publish", number, "--by", "carol", "--to", drafts)
+        self.assertEqual(self.show(number)["state"], "approved")
+        files = sorted(drafts.iterdir())
+        subprocess.run([harness.BIN / "locara-hub", "keys", "sign", *files, "--keys", keys], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL)
+        self.hub.admin("keys", "import", *map(str, files))
+        self.review("publish", number, "--by", "carol")
+        self.assertEqual(self.show(number)["state"], "published")
+        self.client.json("install", "ana/elsewhere", "--yes")
+
+    def test_only_the_owner_submits_and_reads(self):
+        number = self.publish(self.make_app("mine"))["number"]
+        self.author.environment["LOCARA_TOKEN"] = self.ben
+        self.author.run("publish", self.folder / "mine", "--endpoint", self.hub.url, expect=DENIED)
+        for token, code in ((None, 401), (self.ben, 403), (self.ana, 200)):
+            request = urllib.request.Request(f"{self.hub.url}/api/spaces/ana/mine/submissions/{number}")
+            if token:
+                request.add_header("Authorization", f"Bearer {token}")
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    self.assertEqual((answer.status, json.load(answer)["state"]), (code, "needs-review"))
+            except urllib.error.HTTPError as error:
+                self.assertEqual(error.code, code)
+
+
+if __name__ == "__main__":
+    harness.main()
