@@ -92,7 +92,7 @@ Result<catalog::Repository> CatalogAccess::load() const {
 }
 
 Status CatalogAccess::finish(catalog::Repository repository,
-                            const std::vector<std::string>& roles) const {
+                             const std::vector<std::string>& roles) const {
     if (to.empty()) {
         return with_hint(repository.publish(system_clock()));
     }

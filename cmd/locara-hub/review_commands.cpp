@@ -21,10 +21,7 @@ std::string user_name() {
 /// What others wrote goes to a terminal: nothing in it may drive one.
 std::string clean(std::string text) {
     std::replace_if(
-        text.begin(),
-        text.end(),
-        [](unsigned char c) { return c < 0x20 || c == 0x7f; },
-        ' ');
+        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
     return text;
 }
 
@@ -179,8 +176,9 @@ Status ReviewCommands::list() const {
         for (const Submission& one : all) {
             list.push_back(as_json(one));
         }
-        std::printf("%s\n",
-                    render_json({{"schema", "locara-hub.reviews/1"}, {"submissions", list}}).c_str());
+        std::printf(
+            "%s\n",
+            render_json({{"schema", "locara-hub.reviews/1"}, {"submissions", list}}).c_str());
         return {};
     }
     for (const Submission& one : all) {
@@ -289,11 +287,10 @@ Status ReviewCommands::publish() const {
 }
 
 Status ReviewCommands::yank() const {
-    return change_catalog(
-        ReviewState::Yanked,
-        [](ReviewDesk&, const Submission& one, catalog::Repository& repository) {
-            return ReviewDesk::unstage(one, repository);
-        });
+    return change_catalog(ReviewState::Yanked,
+                          [](ReviewDesk&, const Submission& one, catalog::Repository& repository) {
+                              return ReviewDesk::unstage(one, repository);
+                          });
 }
 
 Status ReviewCommands::verify() const {

@@ -24,7 +24,8 @@ class ReviewCommands {
     locara::Status run() const;
 
   private:
-    CLI::App* verb(const char* name, const char* help, locara::Status (ReviewCommands::*action)() const);
+    CLI::App*
+    verb(const char* name, const char* help, locara::Status (ReviewCommands::*action)() const);
     CLI::App* verb_on_one(const char* name,
                           const char* help,
                           locara::Status (ReviewCommands::*action)() const);
@@ -33,8 +34,8 @@ class ReviewCommands {
 
     locara::Result<locara::hub::ReviewDesk> open() const;
     locara::Status decide(locara::hub::ReviewState to) const;
-    /// Makes a change of the catalog public, or writes it for others to sign; the step is noted once
-    /// the catalog has it.
+    /// Makes a change of the catalog public, or writes it for others to sign; the step is noted
+    /// once the catalog has it.
     locara::Status
     change_catalog(locara::hub::ReviewState to,
                    const std::function<locara::Result<locara::hub::ReviewDesk::Staged>(

@@ -24,6 +24,7 @@ struct Flags {
     bool json = false;
     bool quiet = false;
     bool yes = false;
+    bool accept_powers = false;
     bool dry_run = false;
     bool offline = false;
     int verbose = 0;

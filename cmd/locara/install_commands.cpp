@@ -93,6 +93,18 @@ Json lock_json(const runtime::Lock& lock) {
             {"models", std::move(models)}};
 }
 
+/// Nobody has agreed to what a new version may do besides by saying yes beforehand.
+Status check_powers(const Flags& flags, const runtime::Plan& plan) {
+    if (plan.new_powers.empty() || !flags.yes || flags.accept_powers) {
+        return {};
+    }
+    return Error(ErrorCode::Forbidden,
+                 plan.app.entry.manifest.id.render() + " " +
+                     plan.app.entry.manifest.version.render() + " may do what " +
+                     plan.replaces->render() + " could not: " + plan.new_powers.front().text +
+                     " Look at the plan without --yes, or pass --accept-powers");
+}
+
 } // namespace
 
 Result<InstallOutcome>
@@ -136,6 +148,7 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
             return outcome;
         }
     }
+    LOCARA_CHECK(check_powers(context.flags, plan));
     LOCARA_CHECK(accept_licenses(context, installer, plan.open_terms));
     const auto progress = context.progress();
     Tally tally(*progress);

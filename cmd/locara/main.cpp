@@ -37,6 +37,9 @@ void add_flags(CLI::App& app, Flags& flags) {
     app.add_flag("--json", flags.json, "One JSON object on standard output");
     app.add_flag("-q,--quiet", flags.quiet, "Only ids and results");
     app.add_flag("-y,--yes", flags.yes, "Answer yes to the plan (never to a license or a hub)");
+    app.add_flag("--accept-powers",
+                 flags.accept_powers,
+                 "With --yes: also to what a new version may do and the installed one could not");
     app.add_flag("-n,--dry-run", flags.dry_run, "Say what would be done");
     app.add_flag("--offline", flags.offline, "Do not use the network");
     app.add_flag("-v,--verbose", flags.verbose, "More on standard error; twice for all");

@@ -64,6 +64,10 @@ std::string render_plan(const runtime::Plan& plan, const Style& style) {
                       " by " + app.id.publisher + " (" + clean(plan.app.hub.url) + ", signed)\n";
     out += "Does      " + clean(app.description) + "\n";
     out += "Touches   " + describe_touches(app.capabilities) + "\n";
+    for (const auto& power : plan.new_powers) {
+        out += style.paint(Tone::Notice, "New") + "       " + clean(power.text) + " Version " +
+               plan.replaces->render() + " could not.\n";
+    }
     for (std::size_t i = 0; i < plan.models.size(); ++i) {
         out += (i == 0 ? "Needs     " : "          ") + describe_model(plan.models[i]) + "\n";
     }
@@ -170,6 +174,10 @@ Json plan_json(const runtime::Plan& plan) {
     for (const auto& fact : manifest::facts(app)) {
         facts.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
     }
+    Json powers = Json::array();
+    for (const auto& power : plan.new_powers) {
+        powers.push_back(power.text);
+    }
     return {{"app",
              {{"id", app.id.render()},
               {"version", app.version.render()},
@@ -185,6 +193,7 @@ Json plan_json(const runtime::Plan& plan) {
             {"memory_available_bytes", plan.device.memory_available_bytes},
             {"models", std::move(models)},
             {"facts", std::move(facts)},
+            {"new_powers", std::move(powers)},
             {"licenses_to_accept", plan.licenses_to_accept()},
             {"terms_to_accept", std::move(open)},
             {"warnings", plan.warnings},

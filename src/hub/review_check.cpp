@@ -60,8 +60,7 @@ class Check {
     /// The models that apps may pin, and the newest version of this app.
     Status read_catalog() {
         const fs::path tree = sources_.data / "catalog";
-        LOCARA_TRY(const auto repository,
-                   catalog::Repository::load(tree, sources_.data / "keys"));
+        LOCARA_TRY(const auto repository, catalog::Repository::load(tree, sources_.data / "keys"));
         const std::string entries = "apps/" + submission_.app + "-"; // of names that begin so, too
         for (const catalog::Target& target : repository.targets()) {
             if (fs::path(target.name).extension() != ".json") {
@@ -86,8 +85,7 @@ class Check {
         LOCARA_TRY(const Repo repo, find_app_repo(sources_.names, submission_.app));
         LOCARA_TRY(const auto git,
                    GitRepo::open(repo_folder(sources_.data / kRepos, repo.internal)));
-        LOCARA_TRY(const auto entries,
-                   git.list(submission_.commit, "", GitRepo::Recursive::Yes));
+        LOCARA_TRY(const auto entries, git.list(submission_.commit, "", GitRepo::Recursive::Yes));
         std::uint64_t total = 0;
         std::size_t files = 0;
         for (const GitEntry& entry : entries) {

@@ -157,14 +157,16 @@ Status append(crypto::ChainedLog& log,
 } // namespace
 
 std::string_view render(ReviewState state) {
-    return std::find_if(std::begin(kNames), std::end(kNames), [state](const Name& name) {
-               return name.state == state;
-           })->text;
+    return std::find_if(std::begin(kNames),
+                        std::end(kNames),
+                        [state](const Name& name) { return name.state == state; })
+        ->text;
 }
 
 std::optional<ReviewState> parse_review_state(std::string_view text) {
-    const auto* const found = std::find_if(
-        std::begin(kNames), std::end(kNames), [text](const Name& name) { return name.text == text; });
+    const auto* const found = std::find_if(std::begin(kNames),
+                                           std::end(kNames),
+                                           [text](const Name& name) { return name.text == text; });
     return found == std::end(kNames) ? std::nullopt : std::optional(found->state);
 }
 

@@ -266,41 +266,51 @@ Result<AppManifest> AppManifest::parse(std::string_view text) {
 std::vector<Fact> facts(const AppManifest& manifest) {
     const auto& can = manifest.capabilities;
     std::vector<Fact> out;
-    const auto say = [&](const char* subject, std::string text, const char* mark) {
-        out.push_back({subject, std::move(text), mark});
+    const auto say = [&](const char* subject, std::string text) {
+        out.push_back({subject, std::move(text), "enforced"});
+    };
+    const auto grant = [&](const char* subject, std::string text) {
+        out.push_back({subject, std::move(text), "enforced", true});
     };
     if (can.net.empty()) {
-        say("network", "No network.", "enforced");
+        say("network", "No network.");
     } else {
-        say("network", "Can send what it knows to " + join(can.net) + ".", "enforced");
+        grant("network", "Can send what it knows to " + join(can.net) + ".");
     }
-    say("files",
-        can.files == Capabilities::Files::Picker ? "Only files that you pick, one by one."
-                                                 : "No files of yours.",
-        "enforced");
+    if (can.files == Capabilities::Files::Picker) {
+        grant("files", "Only files that you pick, one by one.");
+    } else {
+        say("files", "No files of yours.");
+    }
     if (can.save) {
-        say("save", "Can offer you files to save, each on your click.", "enforced");
+        grant("save", "Can offer you files to save, each on your click.");
     }
     for (const auto& device : can.devices) {
-        say("devices", "May ask for the " + device + ", each time.", "enforced");
+        grant("devices", "May ask for the " + device + ", each time.");
     }
     if (can.devices.empty()) {
-        say("devices", "No microphone, no camera.", "enforced");
+        say("devices", "No microphone, no camera.");
     }
     if (can.background) {
-        say("background", "May go on when its page is closed.", "enforced");
+        grant("background", "May go on when its page is closed.");
     }
     if (can.wasm) {
-        say("code", "Runs WebAssembly in its page.", "enforced");
+        grant("code", "Runs WebAssembly in its page.");
     }
     for (const auto& model : manifest.models) {
-        say("models",
-            "Uses " + model.id.render() + " on this computer (" + model.task + ").",
-            "enforced");
+        say("models", "Uses " + model.id.render() + " on this computer (" + model.task + ").");
     }
     if (!manifest.commercial) {
-        say("license", "No commercial use.", "declared");
+        out.push_back({"license", "No commercial use.", "declared"});
     }
+    return out;
+}
+
+std::vector<Fact> FactChanges::new_powers() const {
+    std::vector<Fact> out;
+    std::copy_if(come.begin(), come.end(), std::back_inserter(out), [](const Fact& fact) {
+        return fact.power;
+    });
     return out;
 }
 

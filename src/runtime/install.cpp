@@ -315,7 +315,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     LOCARA_CHECK(client->check_fresh().context("catalog of " + app.hub.url));
     LOCARA_TRY(auto models, resolve_models(app));
 
-    Plan plan{std::move(app), std::move(models), 0, 0, 0, 0, {}, {}, {}, false, {}};
+    Plan plan{std::move(app), std::move(models), 0, 0, 0, 0, {}, {}, {}, {}, false, {}};
     const auto& entry = plan.app.entry;
     if (const auto taken = state.takedown_of(entry, plan.models)) {
         const std::string text = entry.manifest.id.render() + " " +
@@ -350,6 +350,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     plan.memory_bytes = std::max(entry.manifest.memory_bytes, engines);
     if (const auto installed = get(entry.manifest.id)) {
         plan.replaces = installed->lock.version;
+        plan.new_powers = changed_facts(installed->manifest, entry.manifest).new_powers();
         const bool whole =
             std::all_of(plan.models.begin(), plan.models.end(), [](const auto& model) {
                 return std::all_of(model.files.begin(), model.files.end(), [](const auto& file) {

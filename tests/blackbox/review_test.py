@@ -70,6 +70,23 @@ class Review(harness.TestCase):
         self.assertEqual([fact["text"] for fact in changes["come"]], ["May ask for the microphone, each time."])
         self.assertIn("+ May ask for the microphone", self.review("show", number))
 
+    def test_new_powers_need_a_new_yes(self):
+        app = self.make_app("asks")
+        self.decide(self.publish(app)["number"])
+        self.client.json("install", "ana/asks", "--yes")
+        capabilities = json.loads((app / "locara.json").read_text())["capabilities"]
+        self.make_app("asks", version="1.1.0", capabilities={**capabilities, "devices": ["camera"]})
+        self.decide(self.publish(app)["number"])
+        self.client.run("install", "ana/asks", "--yes", expect=DENIED)
+        self.assertIn("May ask for the camera", self.client.stderr)
+        plan = self.client.json("install", "ana/asks", "--dry-run")["plan"]
+        self.assertEqual((plan["replaces"], plan["new_powers"]), ("1.0.0", ["May ask for the camera, each time."]))
+        self.client.json("install", "ana/asks", "--yes", "--accept-powers")
+        # Fewer powers ask nobody.
+        self.make_app("asks", version="1.2.0", capabilities=capabilities)
+        self.decide(self.publish(app)["number"])
+        self.client.json("install", "ana/asks", "--yes")
+
     def test_a_version_that_the_catalog_has_is_rejected_without_anybody(self):
         app = self.make_app("again", version="2.0.0")
         self.decide(self.publish(app)["number"])

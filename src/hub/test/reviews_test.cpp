@@ -54,12 +54,8 @@ TEST_F(ReviewsTest, an_app_goes_its_way_and_each_step_is_on_record) {
         events.push_back(line.at("event"));
     }
     EXPECT_THAT(events,
-                testing::ElementsAre("submitted",
-                                     "needs-review",
-                                     "approved",
-                                     "published",
-                                     "yanked",
-                                     "taken-down"));
+                testing::ElementsAre(
+                    "submitted", "needs-review", "approved", "published", "yanked", "taken-down"));
     EXPECT_EQ(reviews_.verify()->records, 6U);
     // Another process sees the same.
     const Reviews others(folder_.path(), system_clock());

@@ -6,8 +6,8 @@
 // A draft is what lies in an app's repository and was not submitted. A submission names one commit
 // of it; it is checked at once (policy/app_report.hpp and what only a hub knows), and what has an
 // error is rejected by that. Curators decide about the rest. There is no other record than the log
-// `reviews.jsonl`, a crypto::ChainedLog (docs/formats/reviews.md): where a submission stands is read
-// from its lines. The report of a check lies beside it in `reviews/`, named by its digest.
+// `reviews.jsonl`, a crypto::ChainedLog (docs/formats/reviews.md): where a submission stands is
+// read from its lines. The report of a check lies beside it in `reviews/`, named by its digest.
 // Threads and processes: calls may come from any; writers take turns. Calls block on the disk.
 #pragma once
 

@@ -93,6 +93,7 @@ struct Fact {
         subject;      ///< "network", "files", "save", "devices", "background", "models", "license".
     std::string text; ///< "No network."
     std::string mark; ///< "enforced", "measured" or "declared".
+    bool power = false; ///< Lets the app do what an app by itself may not.
 
     bool operator==(const Fact&) const = default;
 };
@@ -107,6 +108,9 @@ struct FactChanges {
     std::vector<Fact> come; ///< True of the new one only.
 
     bool empty() const { return gone.empty() && come.empty(); }
+
+    /// What the new version may do and the old one could not: a person has to agree to it.
+    std::vector<Fact> new_powers() const;
 };
 
 FactChanges changed_facts(const AppManifest& before, const AppManifest& after);

@@ -89,7 +89,9 @@ struct Plan {
     /// Takedown notices of kind "warn", conflicts of licenses, and tight memory.
     std::vector<std::string> warnings;
     std::optional<manifest::Version> replaces; ///< The version installed now.
-    bool up_to_date = false;                   ///< Exactly this is installed.
+    /// What that version could not do. Whoever installs must have agreed to it by itself.
+    std::vector<manifest::Fact> new_powers;
+    bool up_to_date = false;           ///< Exactly this is installed.
     std::vector<OpenTerms> open_terms; ///< What a person must accept by name before the install.
 
     /// The ids of open_terms, each once.
