@@ -1,4 +1,4 @@
-// What a hub that was killed in a commit leaves in its git repositories.
+// What a hub that was killed in a commit or a push leaves in its git repositories.
 #pragma once
 
 #include <locara/base/result.hpp>
@@ -7,8 +7,13 @@
 
 namespace locara::hub {
 
-/// Removes, in all repositories below `repos`, the locks of refs, which nobody would ever let go
-/// of, and unfinished objects. Nobody may write to them meanwhile. Io.
+/// How the folder begins, in a repository's "objects", that holds what a push brings until it is
+/// found good. git's own programs take it for one of theirs.
+inline constexpr const char* kQuarantine = "tmp_objdir-incoming-";
+
+/// Ends, in all repositories below `repos`, pushes whose refs had begun to move; removes the locks
+/// of refs, which nobody would ever let go of, and unfinished objects. Nobody may write to them
+/// meanwhile. Io.
 Status remove_git_leftovers(const std::filesystem::path& repos);
 
 } // namespace locara::hub

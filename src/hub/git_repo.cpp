@@ -1,12 +1,15 @@
+#include "git_handles.hpp"
+
 #include <locara/hub/git_repo.hpp>
 
-#include <git2.h>
 #include <git2/sys/mempack.h>
 #include <git2/sys/odb_backend.h>
 #include <git2/sys/repository.h>
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
+#include <system_error>
 
 namespace locara::hub {
 namespace {
@@ -16,69 +19,8 @@ constexpr std::size_t kListLimit = 100'000;
 constexpr std::uint64_t kPointerLimit = 1024;
 constexpr unsigned kShortestCommit = 7;
 
-/// libgit2 started once, without the configuration of the machine or the user: what a commit is
-/// must not depend on where it is made.
-void start_git() {
-    static const bool started = [] {
-        git_libgit2_init();
-        for (const auto level : {GIT_CONFIG_LEVEL_SYSTEM,
-                                 GIT_CONFIG_LEVEL_GLOBAL,
-                                 GIT_CONFIG_LEVEL_XDG,
-                                 GIT_CONFIG_LEVEL_PROGRAMDATA}) {
-            git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
-        }
-        // A commit that was answered for must survive a loss of power.
-        git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-        return true;
-    }();
-    static_cast<void>(started);
-}
-
-/// The owner of a libgit2 object.
-template <class T, void (*Free)(T*)> struct Free_ {
-    void operator()(T* object) const { Free(object); }
-};
-
-template <class T, void (*Free)(T*)> using Owned = std::unique_ptr<T, Free_<T, Free>>;
-
-using Repository = Owned<git_repository, git_repository_free>;
-using Commit = Owned<git_commit, git_commit_free>;
-using Tree = Owned<git_tree, git_tree_free>;
-using TreeEntry = Owned<git_tree_entry, git_tree_entry_free>;
-using Blob = Owned<git_blob, git_blob_free>;
-using Object = Owned<git_object, git_object_free>;
-using Reference = Owned<git_reference, git_reference_free>;
-using References = Owned<git_reference_iterator, git_reference_iterator_free>;
-using Signature = Owned<git_signature, git_signature_free>;
-using Database = Owned<git_odb, git_odb_free>;
-using Index = Owned<git_index, git_index_free>;
-
-Error git_failure(std::string_view what, int code) {
-    const git_error* const last = git_error_last();
-    const std::string detail =
-        last != nullptr && last->message != nullptr ? last->message : "no reason given";
-    return Error(code == GIT_ENOTFOUND ? ErrorCode::NotFound : ErrorCode::Io,
-                 std::string(what) + ": " + detail);
-}
-
-std::string render_oid(const git_oid* oid) {
-    char text[GIT_OID_HEXSZ + 1];
-    git_oid_tostr(text, sizeof text, oid);
-    return text;
-}
-
 bool is_hex(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-Result<git_oid> parse_oid(std::string_view text) {
-    git_oid oid{};
-    if (text.size() != GIT_OID_HEXSZ || !is_hex(text) ||
-        git_oid_fromstrn(&oid, text.data(), text.size()) != 0) {
-        return Error(ErrorCode::InvalidArgument,
-                     "'" + std::string(text) + "' is no commit id of 40 hexadecimal digits");
-    }
-    return oid;
 }
 
 } // namespace
@@ -224,14 +166,8 @@ Result<GitRepo> GitRepo::create_in_memory() {
 }
 
 Result<GitRepo> GitRepo::open(const std::filesystem::path& path) {
-    start_git();
-    git_repository* raw = nullptr;
-    const int code = git_repository_open_bare(&raw, path.c_str());
-    if (code != 0) {
-        return git_failure("opening the git repository " + path.string(), code);
-    }
     auto state = std::make_unique<State>();
-    state->repository.reset(raw);
+    LOCARA_TRY(state->repository, open_repository(path));
     return GitRepo(std::move(state));
 }
 
@@ -367,6 +303,128 @@ Status GitRepo::move_ref(const std::string& name,
     return code == 0 ? Status() : Status(git_failure("moving " + name, code));
 }
 
+namespace {
+
+/// "FROM TO NAME\n" for each, "-" where there is none. Written whole before the first ref moves and
+/// removed after the last, so that a hub that was killed between them can finish.
+constexpr const char* kRefJournal = "locara-push.journal";
+constexpr std::uint64_t kJournalLimit = 1U << 20U;
+
+std::string render_moves(const std::vector<RefMove>& moves) {
+    std::string text;
+    for (const RefMove& move : moves) {
+        text += move.from.value_or("-") + " " + move.to.value_or("-") + " " + move.name + "\n";
+    }
+    return text;
+}
+
+std::vector<RefMove> parse_moves(const std::string& text) {
+    std::istringstream lines(text);
+    std::vector<RefMove> moves;
+    std::string from;
+    std::string to;
+    std::string name;
+    while (lines >> from >> to && std::getline(lines >> std::ws, name)) {
+        moves.push_back({name,
+                         from == "-" ? std::nullopt : std::optional(from),
+                         to == "-" ? std::nullopt : std::optional(to)});
+    }
+    return moves;
+}
+
+Status remove_journal(const std::filesystem::path& folder) {
+    std::error_code error;
+    std::filesystem::remove(folder / kRefJournal, error);
+    if (error) {
+        return Error(ErrorCode::Io, "removing a journal: " + error.message());
+    }
+    return sync_folder(folder);
+}
+
+/// Locks a ref, and sees that it is where the caller thinks.
+Status lock_ref(git_transaction* transaction, git_repository* repository, const RefMove& move) {
+    int code = git_transaction_lock_ref(transaction, move.name.c_str());
+    if (code == GIT_ELOCKED) {
+        return Error(ErrorCode::Conflict, move.name + " is being moved by somebody else");
+    }
+    git_oid now{};
+    std::optional<std::string> found;
+    if (code == 0) {
+        code = git_reference_name_to_id(&now, repository, move.name.c_str());
+        if (code == 0) {
+            found = render_oid(&now);
+        }
+    }
+    if (code != 0 && code != GIT_ENOTFOUND) {
+        return git_failure("locking " + move.name, code);
+    }
+    return found == move.from
+               ? Status()
+               : Status(Error(ErrorCode::Conflict,
+                              move.name + (found ? " was moved meanwhile" : " is not there")));
+}
+
+} // namespace
+
+Status GitRepo::move_refs(const std::vector<RefMove>& moves,
+                          const std::function<Status()>& before) {
+    git_repository* const repository = state_->repository.get();
+    git_transaction* raw = nullptr;
+    int code = git_transaction_new(&raw, repository);
+    const Transaction transaction(raw);
+    if (code != 0) {
+        return git_failure("moving refs", code);
+    }
+    for (const RefMove& move : moves) {
+        LOCARA_CHECK(lock_ref(raw, repository, move));
+    }
+    for (const RefMove& move : moves) {
+        if (!move.to) {
+            code = git_transaction_remove(raw, move.name.c_str());
+        } else {
+            LOCARA_TRY(const git_oid target, parse_oid(*move.to));
+            code = git_transaction_set_target(raw, move.name.c_str(), &target, nullptr, "push");
+        }
+        if (code != 0) {
+            return git_failure("moving " + move.name, code);
+        }
+    }
+    LOCARA_CHECK(before());
+    const std::filesystem::path folder = git_repository_path(repository);
+    const bool several = moves.size() > 1;
+    if (several) {
+        LOCARA_CHECK(write_file_atomically(folder / kRefJournal, as_bytes(render_moves(moves))));
+    }
+    code = git_transaction_commit(raw);
+    if (code != 0) {
+        const Error failure = git_failure("moving refs", code);
+        // What is refused now must not happen at the next start.
+        static_cast<void>(remove_journal(folder).has_value());
+        return failure;
+    }
+    // libgit2 syncs what it writes, but not what it removes.
+    for (const char* const kind : {"refs/heads", "refs/tags"}) {
+        LOCARA_CHECK(sync_folder(folder / kind));
+    }
+    return several ? remove_journal(folder) : Status();
+}
+
+Status GitRepo::finish_moves() {
+    const std::filesystem::path folder = git_repository_path(state_->repository.get());
+    const auto journal = read_file(folder / kRefJournal, kJournalLimit);
+    if (!journal) {
+        return journal.error().code() == ErrorCode::NotFound ? Status() : journal.error();
+    }
+    for (const RefMove& move : parse_moves(*journal)) {
+        const Status moved = move_refs({move}, [] { return Status(); });
+        // One that has been moved already is not where it was any more.
+        if (!moved && moved.error().code() != ErrorCode::Conflict) {
+            return moved.error();
+        }
+    }
+    return remove_journal(folder);
+}
+
 Result<std::string> GitRepo::tree_of(const std::string& commit_id) const {
     LOCARA_TRY(const Tree tree, state_->root(commit_id));
     return render_oid(git_tree_id(tree.get()));
@@ -442,7 +500,12 @@ Result<std::vector<GitRef>> GitRepo::refs() const {
             continue;
         }
         LOCARA_TRY(std::string target, state_->peel(name));
-        refs.push_back({name, std::move(target)});
+        git_oid object{};
+        code = git_reference_name_to_id(&object, state_->repository.get(), name);
+        if (code != 0) {
+            return git_failure(name, code);
+        }
+        refs.push_back({name, std::move(target), render_oid(&object)});
     }
     if (code != GIT_ITEROVER) {
         return git_failure("listing refs", code);

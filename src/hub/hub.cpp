@@ -339,6 +339,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_admin_routes(routes, services);
     add_commit_routes(routes, services);
     add_lfs_routes(routes, services);
+    add_git_routes(routes, services);
     add_xet_routes(routes, services);
     add_cas_routes(routes, services);
     add_review_routes(routes, services, data);

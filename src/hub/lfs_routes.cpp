@@ -131,18 +131,6 @@ class BatchAnswer {
     const Batch batch_;
 };
 
-/// The repository of a path whose name has ".git" at its end, as git-lfs writes it.
-Answer<Repo>
-find_git_repo(const Services& services, const Request& request, RepoType type, Access access) {
-    constexpr std::string_view kEnd = ".git";
-    Request named = request;
-    std::string& name = named.params["repo"];
-    if (name.size() > kEnd.size() && name.substr(name.size() - kEnd.size()) == kEnd) {
-        name.resize(name.size() - kEnd.size());
-    }
-    return find_repo(services, named, type, access);
-}
-
 Answer<Response> batch(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Batch wanted, parse_batch(request));
     const Access access = wanted.upload ? Access::Write : Access::Read;

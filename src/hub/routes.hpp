@@ -67,6 +67,9 @@ void add_commit_routes(Routes& routes, const Services& services);
 /// The Git LFS batch call.
 void add_lfs_routes(Routes& routes, const Services& services);
 
+/// Clone, fetch and push, as git speaks them over HTTP.
+void add_git_routes(Routes& routes, const Services& services);
+
 /// Xet tokens.
 void add_xet_routes(Routes& routes, const Services& services);
 

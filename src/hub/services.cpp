@@ -100,6 +100,19 @@ find_repo(const Services& services, const http::Request& request, RepoType type,
     return std::move(*repo);
 }
 
+Answer<Repo> find_git_repo(const Services& services,
+                           const http::Request& request,
+                           RepoType type,
+                           Access access) {
+    constexpr std::string_view kEnd = ".git";
+    http::Request named = request;
+    std::string& name = named.params["repo"];
+    if (name.size() > kEnd.size() && name.substr(name.size() - kEnd.size()) == kEnd) {
+        name.resize(name.size() - kEnd.size());
+    }
+    return find_repo(services, named, type, access);
+}
+
 Status own_file(const Services& services, std::int64_t repo, const xet::FileHash& hash) {
     LOCARA_TRY(const auto sha256, services.cas.verify_sha256(hash));
     LOCARA_TRY(const auto info, services.cas.file_info(hash));

@@ -51,6 +51,10 @@ enum class Access { Read, Write };
 Answer<Repo>
 find_repo(const Services& services, const http::Request& request, RepoType type, Access access);
 
+/// The same where the name may have ".git" at its end, as git and git-lfs write it.
+Answer<Repo>
+find_git_repo(const Services& services, const http::Request& request, RepoType type, Access access);
+
 /// Makes a file of the chunk store one of the repository's; its SHA-256 is computed from its bytes.
 Status own_file(const Services& services, std::int64_t repo, const xet::FileHash& hash);
 

@@ -1,21 +1,11 @@
-"""Debian's git-lfs, unmodified, sends a large file to a hub and gets it back. (Trees and commits go by the API.)"""
+"""Debian's git-lfs, unmodified, sends a large file to a hub and gets it back. (git_push_test.py has it together with git.)"""
 import hashlib
-import os
 import random
-import subprocess
 
 from tests.clients import hub_process
 
 
 class GitLfs(hub_process.TestCase):
-    def git(self, folder, *arguments, stdin=None, expect=0):
-        environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
-                       "GIT_TERMINAL_PROMPT": "0", "HOME": str(self.folder)}
-        done = subprocess.run(["git", *arguments], cwd=folder, input=stdin, timeout=120, env=environment,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.assertEqual(done.returncode, expect, done.stderr.decode())
-        return done.stdout
-
     def checkout(self, name, token):
         """A repository whose LFS server is the hub's."""
         folder = self.folder / name

@@ -1,7 +1,9 @@
 """A hub without a seed, with users and tokens, for clients that are not ours."""
 import json
+import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import unittest
 import urllib.request
@@ -36,6 +38,22 @@ class TestCase(unittest.TestCase):
             request.add_header("Authorization", f"Bearer {token}")
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
+
+    def git(self, folder, *arguments, stdin=None, expect=0, protocol=2):
+        """Stock git with no configuration of this machine; its standard output. `self.told` has the rest."""
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C",
+                       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
+                       **{f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
+                          for what, value in (("NAME", "Ana"), ("EMAIL", "ana@example.org"))}}
+        done = subprocess.run(["git", "-c", f"protocol.version={protocol}", *map(str, arguments)], cwd=folder,
+                              input=stdin, timeout=240, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.told = done.stderr.decode(errors="replace")
+        self.assertEqual(done.returncode, expect, self.told)
+        return done.stdout
+
+    def remote(self, path, token=None):
+        """The address of a repository for git."""
+        return (self.hub.url.replace("http://", f"http://user:{token}@") if token else self.hub.url) + "/" + path
 
 
 main = harness.main

@@ -61,6 +61,61 @@ TEST_F(GitRepoTest, writes_what_git_itself_finds_right) {
     EXPECT_EQ(std::system(command.c_str()), 0);
 }
 
+TEST_F(GitRepoTest, moves_all_refs_or_none) {
+    GitSnapshot more = sample();
+    more.message = "more";
+    const auto next = repo_->write_snapshot(more);
+    ASSERT_TRUE(next);
+    const auto nothing = [] { return Status(); };
+    const std::vector<RefMove> moves = {{"refs/heads/main", commit_, *next},
+                                        {"refs/heads/new", std::nullopt, *next}};
+    // One that is not where it is said to be; one that is there; a step before that fails.
+    EXPECT_EQ(
+        repo_->move_refs({moves[0], {"refs/heads/new", commit_, *next}}, nothing).error().code(),
+        ErrorCode::Conflict);
+    EXPECT_EQ(repo_->move_refs({moves[1], {"refs/heads/main", std::nullopt, *next}}, nothing)
+                  .error()
+                  .message(),
+              "refs/heads/main was moved meanwhile");
+    EXPECT_FALSE(repo_->move_refs(moves, [] { return Status(Error(ErrorCode::Io, "no")); }));
+    ASSERT_EQ(repo_->refs()->size(), 1U);
+    EXPECT_EQ(repo_->refs()->front().commit, commit_);
+    ASSERT_TRUE(repo_->move_refs(moves, nothing));
+    EXPECT_EQ(repo_->refs()->size(), 2U);
+    ASSERT_TRUE(repo_->move_refs(
+        {{"refs/heads/new", *next, std::nullopt}, {"refs/tags/a/b", std::nullopt, *next}},
+        nothing));
+    EXPECT_EQ(repo_->refs()->back().name, "refs/tags/a/b");
+    EXPECT_EQ(repo_->refs()->back().object, *next);
+}
+
+TEST_F(GitRepoTest, ends_a_push_that_was_killed_between_two_refs) {
+    GitSnapshot more = sample();
+    more.message = "more";
+    const auto next = repo_->write_snapshot(more);
+    ASSERT_TRUE(next);
+    ASSERT_TRUE(repo_->set_ref("refs/heads/old", commit_));
+    const auto folder = folder_->path() / "r";
+    ASSERT_TRUE(
+        write_file_atomically(folder / "locara-push.journal",
+                              as_bytes(commit_ + " " + *next + " refs/heads/main\n" + "- " + *next +
+                                       " refs/heads/new\n" + commit_ + " - refs/heads/old\n")));
+    ASSERT_TRUE(repo_->set_ref("refs/heads/main", *next)); // So far it had come.
+    ASSERT_TRUE(create_folders(folder / "objects/tmp_objdir-incoming-x/pack"));
+    ASSERT_TRUE(create_folders(folder / "objects/pack"));
+    ASSERT_TRUE(write_file_atomically(folder / "objects/pack/pack-1.pack", as_bytes("half")));
+    ASSERT_TRUE(remove_git_leftovers(folder_->path()));
+    const auto refs = repo_->refs();
+    ASSERT_TRUE(refs);
+    ASSERT_EQ(refs->size(), 2U);
+    EXPECT_EQ((*refs)[0].commit, *next);
+    EXPECT_EQ((*refs)[1].name, "refs/heads/new");
+    for (const char* const gone :
+         {"locara-push.journal", "objects/tmp_objdir-incoming-x", "objects/pack/pack-1.pack"}) {
+        EXPECT_FALSE(std::filesystem::exists(folder / gone)) << gone;
+    }
+}
+
 TEST_F(GitRepoTest, goes_on_where_a_killed_process_held_a_ref) {
     // libgit2 makes these by O_EXCL and moves them into place; a kill in between leaves them.
     const auto folder = folder_->path() / "r";

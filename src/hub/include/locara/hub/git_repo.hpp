@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,14 @@ struct GitEntry {
 struct GitRef {
     std::string name;   ///< "refs/heads/main"
     std::string commit; ///< 40 hex digits
+    std::string object; ///< What the ref itself names: the commit, or an annotated tag.
+};
+
+/// One ref to be moved.
+struct RefMove {
+    std::string name;
+    std::optional<std::string> from; ///< The object it names, 40 hex digits; nothing to make it.
+    std::optional<std::string> to;   ///< Nothing to remove it.
 };
 
 struct GitCommit {
@@ -132,6 +141,15 @@ class GitRepo {
     Status move_ref(const std::string& name,
                     const std::optional<std::string>& from,
                     const std::string& to);
+
+    /// Moves, makes and removes refs, all of them or none, also when this process is killed
+    /// meanwhile (finish_moves). All are locked and looked at first, then `before` is called, whose
+    /// error ends it. Durable on return. REQUIRES: names are valid, and different. Conflict, naming
+    /// the ref, when one is not where `from` says.
+    Status move_refs(const std::vector<RefMove>& moves, const std::function<Status()>& before);
+
+    /// Ends what a process that was killed in move_refs had begun. Nobody else may be writing.
+    Status finish_moves();
 
     /// The id of a commit's tree.
     Result<std::string> tree_of(const std::string& commit) const;

@@ -1,0 +1,58 @@
+#include "git_handles.hpp"
+
+namespace locara::hub {
+
+void start_git() {
+    static const bool started = [] {
+        // Without the configuration of the machine or the user: what a commit is must not depend
+        // on where it is made.
+        git_libgit2_init();
+        for (const auto level : {GIT_CONFIG_LEVEL_SYSTEM,
+                                 GIT_CONFIG_LEVEL_GLOBAL,
+                                 GIT_CONFIG_LEVEL_XDG,
+                                 GIT_CONFIG_LEVEL_PROGRAMDATA}) {
+            git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
+        }
+        // A commit that was answered for must survive a loss of power.
+        git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+        return true;
+    }();
+    static_cast<void>(started);
+}
+
+Result<Repository> open_repository(const std::filesystem::path& path) {
+    start_git();
+    git_repository* raw = nullptr;
+    const int code = git_repository_open_bare(&raw, path.c_str());
+    if (code != 0) {
+        return git_failure("opening the git repository " + path.string(), code);
+    }
+    return Repository(raw);
+}
+
+Error git_failure(std::string_view what, int code) {
+    const git_error* const last = git_error_last();
+    const std::string detail =
+        last != nullptr && last->message != nullptr ? last->message : "no reason given";
+    return Error(code == GIT_ENOTFOUND ? ErrorCode::NotFound : ErrorCode::Io,
+                 std::string(what) + ": " + detail);
+}
+
+std::string render_oid(const git_oid* oid) {
+    char text[GIT_OID_HEXSZ + 1];
+    git_oid_tostr(text, sizeof text, oid);
+    return text;
+}
+
+Result<git_oid> parse_oid(std::string_view text) {
+    git_oid oid{};
+    if (text.size() != GIT_OID_HEXSZ ||
+        text.find_first_not_of("0123456789abcdef") != std::string_view::npos ||
+        git_oid_fromstrn(&oid, text.data(), text.size()) != 0) {
+        return Error(ErrorCode::InvalidArgument,
+                     "'" + std::string(text) + "' is no commit id of 40 hexadecimal digits");
+    }
+    return oid;
+}
+
+} // namespace locara::hub

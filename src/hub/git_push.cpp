@@ -1,0 +1,237 @@
+#include "git_push.hpp"
+
+#include "commit_body.hpp"
+#include "git_leftovers.hpp"
+#include "pushed_objects.hpp"
+#include "ref_name.hpp"
+
+#include <locara/hub/hub.hpp>
+
+#include <algorithm>
+#include <set>
+#include <system_error>
+
+#include <fcntl.h>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kAbilities =
+    "report-status delete-refs side-band-64k quiet atomic ofs-delta object-format=sha1";
+
+/// A pack's head and its checksum (gitformat-pack).
+constexpr std::uintmax_t kEmptyPack = 12 + 20;
+
+/// Whether one of two refs would have to be a folder for the other.
+bool collide(const std::string& a, const std::string& b) {
+    return a.rfind(b + "/", 0) == 0 || b.rfind(a + "/", 0) == 0;
+}
+
+std::optional<std::string> object_or_none(const std::string& id) {
+    return id == kNoObject ? std::nullopt : std::optional(id);
+}
+
+} // namespace
+
+Answer<std::string> advertise_push(const Services& services, const Repo& repo) {
+    LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
+    LOCARA_TRY(const auto refs, git.refs());
+    std::string abilities(1, '\0');
+    abilities.append(kAbilities).append(" agent=locara-hub/").append(version()).append("\n");
+    std::string out;
+    for (const GitRef& ref : refs) {
+        out += render_pkt(ref.object + " " + ref.name + (out.empty() ? abilities : "\n"));
+    }
+    if (out.empty()) {
+        out = render_pkt(std::string(kNoObject) + " capabilities^{}" + abilities);
+    }
+    return out.append(kFlushPkt);
+}
+
+Push::Push(const Services& services, Repo repo, Identity who, PushRequest request)
+    : services_(services), repo_(std::move(repo)), who_(std::move(who)),
+      request_(std::move(request)) {}
+
+void Push::refuse(std::string ref, std::string_view why) {
+    std::string line(why);
+    while (!line.empty() && line.back() == '\n') {
+        line.pop_back();
+    }
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c >= 0 && c < 0x20; }, ' ');
+    refused_ = {std::move(ref), std::move(line)};
+}
+
+Status Push::take_error(std::string ref, Status status) {
+    if (status) {
+        return {};
+    }
+    switch (status.error().code()) {
+    case ErrorCode::Conflict:
+    case ErrorCode::InvalidArgument:
+    case ErrorCode::Refused:
+    case ErrorCode::TooLarge:
+        refuse(std::move(ref), status.error().message());
+        return {};
+    default:
+        return status;
+    }
+}
+
+Status Push::check_commands() {
+    LOCARA_TRY(const GitRepo git, GitRepo::open(repository()));
+    LOCARA_TRY(const auto refs, git.refs());
+    std::set<std::string> names;
+    for (const RefCommand& command : request_.commands) {
+        Status fine = check_command(command, refs);
+        if (fine && !names.insert(command.name).second) {
+            fine = Error(ErrorCode::InvalidArgument, command.name + " is named twice");
+        }
+        LOCARA_CHECK(take_error(command.name, std::move(fine)));
+        if (refused_) {
+            return {};
+        }
+    }
+    return {};
+}
+
+Status Push::check_command(const RefCommand& command, const std::vector<GitRef>& refs) const {
+    LOCARA_CHECK(check_ref_name(command.name));
+    if (command.removes()) {
+        return command.name == kMainRef
+                   ? Status(Error(ErrorCode::Refused,
+                                  "Cannot delete " + command.name + ", the default branch"))
+                   : Status();
+    }
+    const auto in_the_way = [&command](const std::string& name) {
+        return collide(command.name, name);
+    };
+    for (const GitRef& ref : refs) {
+        if (in_the_way(ref.name)) {
+            return Error(ErrorCode::Conflict, ref.name + " is there and in the way");
+        }
+    }
+    for (const RefCommand& other : request_.commands) {
+        if (!other.removes() && in_the_way(other.name)) {
+            return Error(ErrorCode::Conflict, other.name + " is in the way");
+        }
+    }
+    return {};
+}
+
+bool Push::brings_pack() const {
+    return std::any_of(request_.commands.begin(),
+                       request_.commands.end(),
+                       [](const RefCommand& command) { return !command.removes(); });
+}
+
+Result<fs::path> Push::make_quarantine() {
+    LOCARA_TRY(auto folder, TempFolder::create(repository() / "objects", kQuarantine));
+    quarantine_.emplace(std::move(folder));
+    return quarantine_->path();
+}
+
+void Push::refuse_pack(const std::string& why) {
+    refuse("", "the pack is no good: " + why);
+    bad_pack_ = refused_->why;
+}
+
+Status Push::check_objects() {
+    std::vector<NewTip> tips;
+    for (const RefCommand& command : request_.commands) {
+        if (!command.removes()) {
+            tips.push_back({command.name, command.to});
+        }
+    }
+    if (refused_ || tips.empty()) {
+        return {};
+    }
+    ObjectRules rules;
+    rules.blob_limit = kInlineFileLimit;
+    // As of a commit by the API: who knows a hash has not the bytes.
+    rules.has_file = [this](const LfsPointer& pointer) -> Result<bool> {
+        LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, pointer.sha256));
+        return file && file->size == pointer.size && services_.cas.touch(file->xet).has_value();
+    };
+    const fs::path quarantine = quarantine_ ? quarantine_->path() : fs::path();
+    return take_error("", check_pushed_objects(repository(), quarantine, tips, rules));
+}
+
+Status Push::move_pack_in() const {
+    const fs::path from = quarantine_ ? quarantine_->path() / "pack" : fs::path();
+    std::error_code error;
+    if (!quarantine_ || !fs::exists(from, error)) {
+        return {};
+    }
+    const fs::path to = repository() / "objects" / "pack";
+    LOCARA_CHECK(create_folders(to));
+    std::vector<fs::path> files;
+    for (fs::directory_iterator at(from, error), end; !error && at != end; at.increment(error)) {
+        if (at->path().extension() == ".pack" && at->file_size(error) <= kEmptyPack) {
+            return {}; // Everything was here already.
+        }
+        files.push_back(at->path());
+    }
+    if (error) {
+        return Error(ErrorCode::Io, "listing " + from.string() + ": " + error.message());
+    }
+    // The index last: git looks at a pack by it.
+    std::stable_partition(files.begin(), files.end(), [](const fs::path& file) {
+        return file.extension() != ".idx";
+    });
+    for (const fs::path& file : files) {
+        LOCARA_TRY(const Fd fd, open_file(file, O_RDONLY | O_NOFOLLOW));
+        LOCARA_CHECK(sync_file(fd));
+        LOCARA_CHECK(rename_file(file, to / file.filename(), Replace::Yes));
+    }
+    return sync_folder(to);
+}
+
+Status Push::apply() {
+    if (!refused_) {
+        std::vector<RefMove> moves;
+        for (const RefCommand& command : request_.commands) {
+            moves.push_back(
+                {command.name, object_or_none(command.from), object_or_none(command.to)});
+        }
+        LOCARA_TRY(GitRepo git, GitRepo::open(repository()));
+        Status moved = git.move_refs(moves, [this] { return move_pack_in(); });
+        const bool fine = moved.has_value();
+        // The message begins with the name of the ref.
+        std::string ref;
+        for (const RefCommand& command : request_.commands) {
+            if (!fine && moved.error().message().rfind(command.name + " ", 0) == 0) {
+                ref = command.name;
+            }
+        }
+        LOCARA_CHECK(take_error(ref, std::move(moved)));
+        if (fine) {
+            services_.log.info("hub",
+                               "pushed",
+                               {{"repo", repo_.id.render()},
+                                {"by", who_.account.name},
+                                {"refs", std::to_string(moves.size())}});
+        }
+    }
+    quarantine_.reset();
+    return {};
+}
+
+std::string Push::report() const {
+    std::string out = render_pkt("unpack " + bad_pack_.value_or("ok") + "\n");
+    for (const RefCommand& command : request_.commands) {
+        if (!refused_) {
+            out += render_pkt("ok " + command.name + "\n");
+        } else if (refused_->ref.empty() || refused_->ref == command.name) {
+            out += render_pkt("ng " + command.name + " " + refused_->why + "\n");
+        } else {
+            out += render_pkt("ng " + command.name + " a push moves all of its refs or none, and " +
+                              refused_->ref + " was refused\n");
+        }
+    }
+    return out.append(kFlushPkt);
+}
+
+} // namespace locara::hub

@@ -1,0 +1,455 @@
+// git over HTTP (git's Documentation: gitprotocol-http). A fetch is answered by git's own
+// upload-pack; of a push git only unpacks the pack, the rest is ours.
+#include "git_program.hpp"
+#include "git_push.hpp"
+#include "git_wire.hpp"
+#include "gunzip.hpp"
+#include "incoming_body.hpp"
+#include "routes.hpp"
+
+#include <locara/hub/hub.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+
+namespace locara::hub {
+namespace {
+
+namespace asio = boost::asio;
+using http::Request;
+using http::Response;
+
+/// What a client has and wants: some lines for each of its branches.
+constexpr std::uint64_t kFetchBodyLimit = 32U << 20U;
+constexpr std::size_t kPrograms = 8;
+constexpr std::chrono::seconds kSlotWait{30};
+constexpr std::chrono::milliseconds kSlotLook{50};
+constexpr std::chrono::hours kProgramTime{1};
+constexpr std::size_t kBlock = 64U << 10U;
+
+/// How many of git's programs run at once for one purpose. Shared by the connections.
+class Slots : public std::enable_shared_from_this<Slots> {
+  public:
+    /// One of them, until it goes.
+    class Hold {
+      public:
+        explicit Hold(std::shared_ptr<Slots> slots) : slots_(std::move(slots)) {}
+
+        Hold(Hold&&) noexcept = default;
+        Hold& operator=(Hold&&) = delete;
+
+        ~Hold() {
+            if (slots_) {
+                ++slots_->free_;
+            }
+        }
+
+      private:
+        std::shared_ptr<Slots> slots_;
+    };
+
+    std::optional<Hold> try_take() {
+        std::size_t free = free_;
+        while (free > 0) {
+            if (free_.compare_exchange_weak(free, free - 1)) {
+                return std::optional<Hold>(std::in_place, shared_from_this());
+            }
+        }
+        return std::nullopt;
+    }
+
+  private:
+    std::atomic<std::size_t> free_{kPrograms};
+};
+
+/// What every handler here works with.
+struct Git {
+    const Services& services;
+    http::BlockingPool& pool;
+    std::shared_ptr<Slots> slots; ///< Shared by the handlers.
+};
+
+/// Waits for a slot, but not for ever: 503 then.
+asio::awaitable<Answer<Slots::Hold>> take_slot(Git git) {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto limit = std::chrono::steady_clock::now() + kSlotWait;
+    while (true) {
+        auto hold = git.slots->try_take();
+        if (hold) {
+            co_return std::move(*hold);
+        }
+        if (std::chrono::steady_clock::now() >= limit) {
+            Refusal refusal(503, "", "this hub serves many git clients just now; try again");
+            refusal.headers.add("Retry-After", "30");
+            co_return refusal;
+        }
+        timer.expires_after(kSlotLook);
+        static_cast<void>(co_await timer.async_wait(asio::as_tuple(asio::use_awaitable)));
+    }
+}
+
+// ----------------------------------------------------------------------------------------- fetch
+
+/// One of git's programs and what its output is sent with.
+struct Work {
+    Work(Slots::Hold taken, std::unique_ptr<GitProgram> started)
+        : hold(std::move(taken)), program(std::move(started)) {}
+
+    Slots::Hold hold;
+    std::unique_ptr<GitProgram> program;
+    std::string first; ///< Sent before its output.
+};
+
+asio::awaitable<Status> send_output(std::shared_ptr<Work> work, http::BodyWriter& writer) {
+    LOCARA_CO_CHECK(co_await writer.write(work->first));
+    Bytes block(kBlock);
+    while (true) {
+        LOCARA_CO_TRY(const std::size_t count, co_await work->program->read(block));
+        if (count == 0) {
+            break;
+        }
+        LOCARA_CO_CHECK(co_await writer.write(as_text(ByteView(block).first(count))));
+    }
+    LOCARA_CO_TRY(const GitProgram::End end, co_await work->program->wait());
+    if (end.code < 0) {
+        co_return Error(ErrorCode::Internal, "git was ended by a signal: " + end.message);
+    }
+    // With any other code it has told the client what was wrong, in its own protocol.
+    co_return Status();
+}
+
+/// Starts the program; the answer is `first` and what it writes.
+asio::awaitable<Answer<Response>>
+run_program(Git git, GitProgram::Call call, std::string type, std::string first) {
+    auto hold = co_await take_slot(git);
+    if (!hold) {
+        co_return std::move(hold).error();
+    }
+    const auto executor = co_await asio::this_coro::executor;
+    call.time = kProgramTime;
+    const auto start = [&] { return GitProgram::start(executor, std::move(call)); };
+    auto program = co_await http::run_blocking(git.pool, start);
+    if (!program) {
+        co_return Refusal(std::move(program).error());
+    }
+    auto work = std::make_shared<Work>(std::move(hold).value(), std::move(*program));
+    work->first = std::move(first);
+    Response response;
+    response.headers.add("Content-Type", type);
+    response.headers.add("Cache-Control", "no-cache");
+    response.body = [work](http::BodyWriter& writer) { return send_output(work, writer); };
+    co_return response;
+}
+
+/// The version that a client asks for, as git's programs take it; 0 needs no word.
+std::string protocol_of(const Request& request) {
+    const std::string_view asked = request.headers.find("Git-Protocol").value_or("");
+    for (const std::string version : {"version=2", "version=1"}) {
+        if (asked.find(version) != std::string_view::npos) {
+            return version;
+        }
+    }
+    return "";
+}
+
+GitProgram::Call upload_pack(Git git, const Request& request, const Repo& repo) {
+    GitProgram::Call call;
+    call.repository = git.services.folder_of(repo);
+    call.arguments = {"upload-pack", "--strict", "--stateless-rpc", call.repository.string()};
+    call.protocol = protocol_of(request);
+    return call;
+}
+
+/// A request body that is not large, gzipped or not, in a file.
+asio::awaitable<Answer<Fd>> spool(Git git, const Request& request) {
+    const std::string_view coding = request.headers.find("Content-Encoding").value_or("");
+    if (!coding.empty() && coding != "gzip" && coding != "x-gzip") {
+        co_return Refusal(415, "", "a body may be gzipped, or plain");
+    }
+    const auto make = [&git] { return git.services.backend.stage(); };
+    auto staged = co_await http::run_blocking(git.pool, make);
+    if (!staged) {
+        co_return Refusal(std::move(staged).error());
+    }
+    std::optional<Gunzip> gunzip;
+    if (!coding.empty()) {
+        gunzip.emplace(kFetchBodyLimit);
+    }
+    const auto append = [&staged](ByteView bytes) { return staged->append(bytes); };
+    TakeBlock take = [&](ByteView bytes) {
+        return gunzip ? gunzip->unpack(bytes, append) : append(bytes);
+    };
+    auto read = co_await read_blocks(request, git.pool, std::move(take));
+    if (!read) {
+        co_return std::move(read).error();
+    }
+    const Status whole = gunzip ? gunzip->finish() : Status();
+    if (!whole) {
+        co_return bad_request(whole.error().message());
+    }
+    // Written by position, so that it is read from its beginning.
+    Fd file(::fcntl(staged->fd().get(), F_DUPFD_CLOEXEC, 0));
+    if (!file.valid()) {
+        co_return Refusal(Error::from_errno("handing a request on", errno));
+    }
+    co_return file;
+}
+
+asio::awaitable<Answer<Response>> fetch(Git git, const Request& request, RepoType type) {
+    const auto find = [&] { return find_git_repo(git.services, request, type, Access::Read); };
+    auto repo = co_await http::run_blocking(git.pool, find);
+    if (!repo) {
+        co_return std::move(repo).error();
+    }
+    auto body = co_await spool(git, request);
+    if (!body) {
+        co_return std::move(body).error();
+    }
+    GitProgram::Call call = upload_pack(git, request, *repo);
+    call.input = std::move(body).value();
+    co_return co_await run_program(
+        git, std::move(call), "application/x-git-upload-pack-result", "");
+}
+
+// ------------------------------------------------------------------------------------------ push
+
+/// A push whose body has come in.
+struct PushWork {
+    PushWork(Git g, Push p) : git(std::move(g)), push(std::move(p)) {}
+
+    const Git git;
+    Push push;
+    std::optional<Slots::Hold> hold;
+};
+
+/// Takes and drops the rest of a body: a client that still sends would not hear an answer.
+asio::awaitable<Status> drain(const Request& request, std::span<std::byte> block) {
+    while (true) {
+        LOCARA_CO_TRY(const std::size_t count, co_await request.incoming->read(block));
+        if (count == 0) {
+            co_return Status();
+        }
+    }
+}
+
+/// Hands the pack (what of it is in `rest`, and the rest of the body) to the program.
+asio::awaitable<Status>
+feed_pack(GitProgram& program, const Request& request, std::span<std::byte> block, ByteView rest) {
+    bool reads = true;
+    while (true) {
+        if (reads && !rest.empty()) {
+            const Status sent = co_await program.write(rest);
+            reads = sent.has_value();
+            if (!sent && sent.error().code() != ErrorCode::Conflict) {
+                co_return sent;
+            }
+        }
+        LOCARA_CO_TRY(const std::size_t count, co_await request.incoming->read(block));
+        if (count == 0) {
+            break;
+        }
+        rest = ByteView(block).first(count);
+    }
+    program.close_input();
+    co_return Status();
+}
+
+/// Lets git unpack and check the pack.
+asio::awaitable<Answer<std::monostate>> unpack(std::shared_ptr<PushWork> work,
+                                               const Request& request,
+                                               std::span<std::byte> block,
+                                               ByteView rest) {
+    auto hold = co_await take_slot(work->git);
+    if (!hold) {
+        co_return std::move(hold).error();
+    }
+    work->hold.emplace(std::move(hold).value());
+    const auto executor = co_await asio::this_coro::executor;
+    const auto start = [&]() -> Result<std::unique_ptr<GitProgram>> {
+        GitProgram::Call call;
+        call.repository = work->push.repository();
+        LOCARA_TRY(call.quarantine, work->push.make_quarantine());
+        call.arguments = {"index-pack",
+                          "--stdin",
+                          "--fix-thin",
+                          "--strict",
+                          "--threads=1",
+                          "--max-input-size=" + std::to_string(kPackLimit)};
+        call.time = kProgramTime;
+        return GitProgram::start(executor, std::move(call));
+    };
+    auto program = co_await http::run_blocking(work->git.pool, start);
+    if (!program) {
+        co_return Refusal(std::move(program).error());
+    }
+    LOCARA_CO_CHECK(co_await feed_pack(**program, request, block, rest));
+    std::size_t count = 1;
+    while (count > 0) { // The name of the pack, which we shall see.
+        LOCARA_CO_TRY(count, co_await (*program)->read(block));
+    }
+    LOCARA_CO_TRY(const GitProgram::End end, co_await (*program)->wait());
+    if (end.code != 0) {
+        work->push.refuse_pack(end.message);
+    }
+    co_return std::monostate();
+}
+
+/// Looks at what came, moves the refs, and says how it went.
+asio::awaitable<Status> finish_push(std::shared_ptr<PushWork> work, http::BodyWriter& writer) {
+    Push& push = work->push;
+    const bool banded = push.can("side-band-64k");
+    if (banded && !push.can("quiet") && !push.is_refused()) {
+        LOCARA_CO_CHECK(
+            co_await writer.write(render_band(Band::Progress, "Checking what came ...\n")));
+    }
+    const auto check = [&push] { return push.check_objects(); };
+    LOCARA_CO_CHECK(co_await http::run_blocking(work->git.pool, check));
+    const auto apply = [&push] { return push.apply(); };
+    LOCARA_CO_CHECK(co_await http::run_blocking(work->git.pool, apply));
+    if (!push.can("report-status")) {
+        co_return Status();
+    }
+    std::string report = push.report();
+    if (banded) {
+        report = render_band(Band::Answer, report).append(kFlushPkt);
+    }
+    co_return co_await writer.write(report);
+}
+
+/// Who pushes, and where to.
+struct Pusher {
+    Repo repo;
+    Identity who;
+};
+
+Answer<Pusher> find_pusher(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(Repo repo, find_git_repo(services, request, type, Access::Write));
+    return Pusher{std::move(repo), *caller};
+}
+
+asio::awaitable<Answer<Response>> receive(Git git, const Request& request, RepoType type) {
+    const auto find = [&] { return find_pusher(git.services, request, type); };
+    auto pusher = co_await http::run_blocking(git.pool, find);
+    if (!pusher) {
+        co_return std::move(pusher).error();
+    }
+    Response response;
+    response.headers.add("Content-Type", "application/x-git-receive-pack-result");
+    response.headers.add("Cache-Control", "no-cache");
+    Bytes block(kBlock);
+    ByteView rest;
+    PushParser parser;
+    std::optional<PushRequest> commands;
+    while (!commands) {
+        LOCARA_CO_TRY(const std::size_t count, co_await request.incoming->read(block));
+        if (count == 0) {
+            co_return bad_request("the push ends before its commands do");
+        }
+        rest = ByteView(block).first(count);
+        LOCARA_CO_TRY(commands, parser.take(rest));
+    }
+    if (commands->commands.empty()) {
+        co_return response; // git asks like this whether it may push, before it sends a lot.
+    }
+    auto work = std::make_shared<PushWork>(
+        git, Push(git.services, pusher->repo, pusher->who, std::move(*commands)));
+    const auto check = [&work] { return work->push.check_commands(); };
+    LOCARA_CO_CHECK(co_await http::run_blocking(git.pool, check));
+    if (work->push.brings_pack() && !work->push.is_refused()) {
+        auto unpacked = co_await unpack(work, request, block, rest);
+        if (!unpacked) {
+            co_return std::move(unpacked).error();
+        }
+    } else {
+        LOCARA_CO_CHECK(co_await drain(request, block));
+    }
+    response.body = [work](http::BodyWriter& writer) { return finish_push(work, writer); };
+    co_return response;
+}
+
+// ---------------------------------------------------------------------------------------- routes
+
+asio::awaitable<Answer<Response>> advertise(Git git, const Request& request, RepoType type) {
+    const std::string service(request.query.find("service").value_or(""));
+    std::string first = render_pkt("# service=" + service + "\n").append(kFlushPkt);
+    const std::string media = "application/x-" + service + "-advertisement";
+    if (service == "git-receive-pack") {
+        const auto tell = [&]() -> Answer<std::string> {
+            LOCARA_TRY(const Repo repo, find_git_repo(git.services, request, type, Access::Write));
+            return advertise_push(git.services, repo);
+        };
+        auto refs = co_await http::run_blocking(git.pool, tell);
+        if (!refs) {
+            co_return std::move(refs).error();
+        }
+        Response response = http::text_response(200, media, first + *refs);
+        response.headers.add("Cache-Control", "no-cache");
+        co_return response;
+    }
+    if (service != "git-upload-pack") {
+        co_return Refusal(403, "", "this hub speaks git's smart protocol only; use a newer git");
+    }
+    const auto find = [&] { return find_git_repo(git.services, request, type, Access::Read); };
+    auto repo = co_await http::run_blocking(git.pool, find);
+    if (!repo) {
+        co_return std::move(repo).error();
+    }
+    GitProgram::Call call = upload_pack(git, request, *repo);
+    call.arguments.insert(call.arguments.begin() + 1, "--http-backend-info-refs");
+    if (call.protocol == "version=2") {
+        first.clear(); // It tells what it can by itself.
+    }
+    co_return co_await run_program(git, std::move(call), media, std::move(first));
+}
+
+/// A refusal in the words that git shows to its user, which are those of plain text.
+Response tell_plainly(const Services& services, const Request& request, const Refusal& refusal) {
+    Response response = render_refusal(refusal, request, services.log);
+    response.body = std::string(response.headers.find("X-Error-Message").value_or("")) + "\n";
+    response.headers.set("Content-Type", "text/plain; charset=utf-8");
+    if (response.status == 401) {
+        // Without it git asks nobody for a password.
+        response.headers.set("WWW-Authenticate", "Basic realm=\"locara-hub\"");
+    }
+    return response;
+}
+
+using Handle = asio::awaitable<Answer<Response>> (*)(Git, const Request&, RepoType);
+
+asio::awaitable<Answer<Response>>
+answer(Handle handle, Git git, const Request& request, RepoType type) {
+    auto answer = co_await handle(git, request, type);
+    if (!answer) {
+        co_return tell_plainly(git.services, request, answer.error());
+    }
+    co_return answer;
+}
+
+} // namespace
+
+void add_git_routes(Routes& routes, const Services& services) {
+    // Fetches, which anybody may ask for, cannot keep pushes waiting.
+    const Git fetches{services, routes.uploads(), std::make_shared<Slots>()};
+    const Git pushes{services, routes.uploads(), std::make_shared<Slots>()};
+    for_each_type([&](RepoType type, const std::string& prefix) {
+        const std::string repo = prefix + "{org}/{repo}/";
+        const auto bind = [type](const Git& git, Handle handle) {
+            return [git, type, handle](const Request& request) {
+                return answer(handle, git, request, type);
+            };
+        };
+        routes.add_streamed("GET", repo + "info/refs", 0, bind(fetches, &advertise));
+        routes.add_streamed(
+            "POST", repo + "git-upload-pack", kFetchBodyLimit, bind(fetches, &fetch));
+        // Somewhat more than the pack may have, so that git, which says what is wrong, sees it.
+        routes.add_streamed(
+            "POST", repo + "git-receive-pack", kPackLimit + (16U << 20U), bind(pushes, &receive));
+    });
+}
+
+} // namespace locara::hub
