@@ -1,4 +1,4 @@
-// Making and removing repositories.
+// Making, moving, changing and removing repositories.
 #include "attributes.hpp"
 #include "commit_body.hpp"
 #include "new_repo.hpp"
@@ -155,11 +155,80 @@ Answer<Response> remove(const Services& services, const Request& request) {
     return json_answer(Json::object());
 }
 
+/// "namespace/name" of a body.
+Answer<RepoId> parse_full_id(const Json& body, const char* key, RepoType type) {
+    const std::string text = text_at(body, key).value_or("");
+    const std::size_t slash = std::min(text.find('/'), text.size());
+    RepoId id{type, text.substr(0, slash), text.substr(std::min(slash + 1, text.size()))};
+    if (!is_repo_part(id.space) || !is_repo_part(id.name) || is_reserved_space(id.space)) {
+        return bad_request("'" + text + "', given as " + key + ", is no id: namespace/name");
+    }
+    return id;
+}
+
+Answer<Response> move(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Json body, parse_object(request));
+    const auto type = parse_repo_type(text_at(body, "type").value_or("model"));
+    if (!type) {
+        return bad_request("this hub has the types model, dataset and space");
+    }
+    LOCARA_TRY(const RepoId from, parse_full_id(body, "fromRepo", *type));
+    LOCARA_TRY(RepoId to, parse_full_id(body, "toRepo", *type));
+    LOCARA_TRY(const auto repo, services.names.find_repo(from));
+    if (!repo || !may_read(caller, *repo)) {
+        Refusal refusal = no_such_repo();
+        refusal.status = caller ? 404 : 401;
+        return refusal;
+    }
+    LOCARA_CHECK(require_writer(caller, repo->id.space));
+    LOCARA_TRY(const Identity who, require_writer(caller, to.space));
+    to.space = who.account.name; // As its owner spells it.
+    const Status moved = services.names.move_repo(repo->key, to);
+    if (!moved && moved.error().code() == ErrorCode::Conflict) {
+        return Refusal(409,
+                       "",
+                       "A " + std::string(render(*type)) + " repository called " + to.render() +
+                           " already exists");
+    }
+    if (!moved) {
+        return moved.error();
+    }
+    services.log.info("hub",
+                      "repo_moved",
+                      {{"from", repo->id.render()}, {"to", to.render()}, {"by", who.account.name}});
+    return json_answer({{"url", repo_url(request, to)}});
+}
+
+/// Only what this hub has: who may see a repository.
+Answer<Response> change_settings(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Access::Write));
+    LOCARA_TRY(const Json body, parse_object(request));
+    const auto gated = body.find("gated");
+    if (gated != body.end() && *gated != Json(false) && !gated->is_null()) {
+        return Refusal(501, "", "this hub has no gated repositories yet");
+    }
+    if (!body.contains("private") && !body.contains("visibility")) {
+        return json_answer({{"private", repo.visibility == Visibility::Private}, {"gated", false}});
+    }
+    const Visibility visibility = parse_visibility(body);
+    LOCARA_CHECK(services.names.set_visibility(repo.key, visibility));
+    return json_answer({{"private", visibility == Visibility::Private}, {"gated", false}});
+}
+
 } // namespace
 
 void add_admin_routes(Routes& routes, const Services& services) {
     routes.post("/api/repos/create",
                 [&services](const Request& request) { return create(services, request); });
+    routes.post("/api/repos/move",
+                [&services](const Request& request) { return move(services, request); });
+    for_each_type([&](RepoType type, const std::string&) {
+        const std::string repo = "/api/" + std::string(render_plural(type)) + "/{org}/{repo}/";
+        routes.add("PUT", repo + "settings", [&services, type](const Request& request) {
+            return change_settings(services, request, type);
+        });
+    });
     routes.add("DELETE", "/api/repos/delete", [&services](const Request& request) {
         return remove(services, request);
     });

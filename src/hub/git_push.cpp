@@ -24,11 +24,6 @@ constexpr const char* kAbilities =
 /// A pack's head and its checksum (gitformat-pack).
 constexpr std::uintmax_t kEmptyPack = 12 + 20;
 
-/// Whether one of two refs would have to be a folder for the other.
-bool collide(const std::string& a, const std::string& b) {
-    return a.rfind(b + "/", 0) == 0 || b.rfind(a + "/", 0) == 0;
-}
-
 std::optional<std::string> object_or_none(const std::string& id) {
     return id == kNoObject ? std::nullopt : std::optional(id);
 }
@@ -106,7 +101,7 @@ Status Push::check_command(const RefCommand& command, const std::vector<GitRef>&
                    : Status();
     }
     const auto in_the_way = [&command](const std::string& name) {
-        return collide(command.name, name);
+        return ref_names_collide(command.name, name);
     };
     for (const GitRef& ref : refs) {
         if (in_the_way(ref.name)) {

@@ -18,6 +18,7 @@ constexpr std::size_t kListLimit = 100'000;
 /// Pointers are about 130 bytes; the LFS specification says less than 1024.
 constexpr std::uint64_t kPointerLimit = 1024;
 constexpr unsigned kShortestCommit = 7;
+constexpr std::size_t kHistoryLimit = 1'000'000;
 
 bool is_hex(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -237,6 +238,23 @@ Result<std::string> GitRepo::write_tree(const std::optional<std::string>& base,
     return render_oid(&tree_id);
 }
 
+namespace {
+
+Result<Signature> sign(const GitSigned& by) {
+    git_signature* raw = nullptr;
+    const int code = git_signature_new(&raw,
+                                       by.author_name.c_str(),
+                                       by.author_email.c_str(),
+                                       by.date.time_since_epoch().count(),
+                                       0);
+    if (code != 0) {
+        return git_failure("signing as " + by.author_name, code);
+    }
+    return Signature(raw);
+}
+
+} // namespace
+
 Result<std::string> GitRepo::write_commit(const std::string& tree_id,
                                           const std::optional<std::string>& parent_id,
                                           const GitSigned& by) {
@@ -251,15 +269,7 @@ Result<std::string> GitRepo::write_commit(const std::string& tree_id,
         code = git_commit_lookup(&raw_parent, repository, &parent_oid);
     }
     const Commit parent(raw_parent);
-    git_signature* raw_signature = nullptr;
-    if (code == 0) {
-        code = git_signature_new(&raw_signature,
-                                 by.author_name.c_str(),
-                                 by.author_email.c_str(),
-                                 by.date.time_since_epoch().count(),
-                                 0);
-    }
-    const Signature signature(raw_signature);
+    LOCARA_TRY(const Signature signature, sign(by));
     const git_commit* parents[] = {parent.get()};
     git_oid commit_id{};
     if (code == 0) {
@@ -515,6 +525,19 @@ Result<std::vector<GitRef>> GitRepo::refs() const {
     return refs;
 }
 
+Result<std::optional<GitRef>> GitRepo::find_ref(const std::string& name) const {
+    git_oid object{};
+    const int code = git_reference_name_to_id(&object, state_->repository.get(), name.c_str());
+    if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC) {
+        return std::optional<GitRef>();
+    }
+    if (code != 0) {
+        return git_failure(name, code);
+    }
+    LOCARA_TRY(std::string commit, state_->peel(name.c_str()));
+    return std::optional(GitRef{name, std::move(commit), render_oid(&object)});
+}
+
 Result<std::string> GitRepo::resolve(std::string_view revision) const {
     const std::string text(revision);
     std::vector<std::string> candidates = {"refs/heads/" + text, "refs/tags/" + text};
@@ -549,10 +572,107 @@ Result<GitCommit> GitRepo::commit(const std::string& id) const {
     }
     const char* const summary = git_commit_summary(raw);
     const char* const message = git_commit_message(raw);
+    const char* const author = git_commit_author(raw)->name;
     return GitCommit{id,
                      summary != nullptr ? summary : "",
                      message != nullptr ? message : "",
+                     author != nullptr ? author : "",
                      TimePoint(std::chrono::seconds(git_commit_time(raw)))};
+}
+
+Result<GitHistory>
+GitRepo::history(const std::string& id, std::size_t skip, std::size_t limit) const {
+    LOCARA_TRY(const git_oid oid, parse_oid(id));
+    git_revwalk* raw = nullptr;
+    int code = git_revwalk_new(&raw, state_->repository.get());
+    const Walk walk(raw);
+    if (code == 0) {
+        // Children before their parents; by date where that leaves a choice.
+        code = git_revwalk_sorting(raw, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME);
+    }
+    if (code == 0) {
+        code = git_revwalk_push(raw, &oid);
+    }
+    GitHistory history;
+    git_oid at{};
+    while (code == 0 && (code = git_revwalk_next(&at, raw)) == 0) {
+        if (history.total >= kHistoryLimit) {
+            return Error(ErrorCode::TooLarge,
+                         "more than " + std::to_string(kHistoryLimit) + " commits in one history");
+        }
+        if (history.total >= skip && history.total - skip < limit) {
+            LOCARA_TRY(GitCommit one, commit(render_oid(&at)));
+            history.commits.push_back(std::move(one));
+        }
+        ++history.total;
+    }
+    if (code != GIT_ITEROVER) {
+        return git_failure("the history of " + id, code);
+    }
+    return history;
+}
+
+namespace {
+
+/// What a diff is printed into.
+struct DiffText {
+    std::string text;
+    std::uint64_t limit = 0;
+};
+
+int take_diff_line(const git_diff_delta*,
+                   const git_diff_hunk*,
+                   const git_diff_line* line,
+                   void* payload) {
+    auto& out = *static_cast<DiffText*>(payload);
+    if (line->origin == GIT_DIFF_LINE_CONTEXT || line->origin == GIT_DIFF_LINE_ADDITION ||
+        line->origin == GIT_DIFF_LINE_DELETION) {
+        out.text += line->origin;
+    }
+    out.text.append(line->content, line->content_len);
+    return out.text.size() <= out.limit ? 0 : GIT_EUSER;
+}
+
+} // namespace
+
+Result<std::string>
+GitRepo::diff(const std::string& from, const std::string& to, std::uint64_t limit_bytes) const {
+    LOCARA_TRY(const Tree before, state_->root(from));
+    LOCARA_TRY(const Tree after, state_->root(to));
+    git_diff_options options{};
+    git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
+    git_diff* raw = nullptr;
+    int code =
+        git_diff_tree_to_tree(&raw, state_->repository.get(), before.get(), after.get(), &options);
+    const Diff diff(raw);
+    DiffText out{"", limit_bytes};
+    if (code == 0) {
+        code = git_diff_print(raw, GIT_DIFF_FORMAT_PATCH, take_diff_line, &out);
+    }
+    if (code == GIT_EUSER) {
+        return Error(ErrorCode::TooLarge,
+                     "the two differ in more than " + std::to_string(limit_bytes) + " bytes");
+    }
+    if (code != 0) {
+        return git_failure("comparing " + from + " with " + to, code);
+    }
+    return std::move(out.text);
+}
+
+Result<std::string>
+GitRepo::write_tag(const std::string& name, const std::string& commit_id, const GitSigned& by) {
+    git_repository* const repository = state_->repository.get();
+    LOCARA_TRY(const git_oid oid, parse_oid(commit_id));
+    git_object* raw = nullptr;
+    int code = git_object_lookup(&raw, repository, &oid, GIT_OBJECT_COMMIT);
+    const Object target(raw);
+    git_oid id{};
+    if (code == 0) {
+        LOCARA_TRY(const Signature signature, sign(by));
+        code = git_tag_annotation_create(
+            &id, repository, name.c_str(), raw, signature.get(), by.message.c_str());
+    }
+    return code == 0 ? Result<std::string>(render_oid(&id)) : git_failure("writing a tag", code);
 }
 
 namespace {

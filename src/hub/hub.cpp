@@ -336,6 +336,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_account_routes(routes, services);
     add_file_routes(routes, services);
     add_repo_routes(routes, services);
+    add_ref_routes(routes, services);
     add_admin_routes(routes, services);
     add_commit_routes(routes, services);
     add_lfs_routes(routes, services);

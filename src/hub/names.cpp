@@ -39,6 +39,13 @@ constexpr const char* kTables[] = {
     "CREATE INDEX xorbs_by_repo ON xorbs (repo)",
 };
 
+/// What came later without changing what was there, so that programs of both ages take the file.
+constexpr const char* kLaterTables[] = {
+    "CREATE TABLE IF NOT EXISTS moved (type TEXT NOT NULL, space TEXT NOT NULL COLLATE NOCASE,"
+    " name TEXT NOT NULL COLLATE NOCASE, repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " PRIMARY KEY (type, space, name)) WITHOUT ROWID",
+};
+
 constexpr std::array kTypes = {RepoType::Model, RepoType::Dataset, RepoType::Space};
 
 /// SQLite's code for a broken UNIQUE or foreign key (sqlite.org: rescode, SQLITE_CONSTRAINT).
@@ -224,6 +231,9 @@ Status Names::State::prepare() {
                 sql << table;
             }
             sql << "PRAGMA user_version = " + std::to_string(kSchema);
+        }
+        for (const char* const table : kLaterTables) {
+            sql << table;
         }
         sql << "COMMIT";
         if (version > kSchema) {
@@ -461,6 +471,45 @@ Status Names::set_facts(std::int64_t repo, const RepoFacts& facts) {
             use(facts.task), use(facts.license), use(facts.manifest), use(key);
         return {};
     });
+}
+
+Status Names::set_visibility(std::int64_t repo, Visibility visibility) {
+    return state_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const int is_private = visibility == Visibility::Private ? 1 : 0;
+        sql << "UPDATE repos SET private = :p WHERE key = :k", use(is_private), use(key);
+        return {};
+    });
+}
+
+Status Names::move_repo(std::int64_t repo, const RepoId& to) {
+    return state_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const std::string type(render(to.type));
+        soci::transaction all(sql);
+        sql << "INSERT OR REPLACE INTO moved (type, space, name, repo)"
+               " SELECT type, space, name, key FROM repos WHERE key = :k",
+            use(key);
+        sql << "UPDATE repos SET space = :s, name = :n WHERE key = :k", use(to.space), use(to.name),
+            use(key);
+        // Back to an id that it had: that one is no detour any more.
+        sql << "DELETE FROM moved WHERE type = :t AND space = :s AND name = :n", use(type),
+            use(to.space), use(to.name);
+        all.commit();
+        return {};
+    });
+}
+
+Result<std::optional<Repo>> Names::find_moved_repo(const RepoId& id) const {
+    LOCARA_TRY(const std::int64_t key,
+               state_->with([&](soci::session& sql) -> Result<std::int64_t> {
+                   const std::string type(render(id.type));
+                   long long found = 0;
+                   sql << "SELECT repo FROM moved WHERE type = :t AND space = :s AND name = :n",
+                       use(type), use(id.space), use(id.name), into(found);
+                   return std::int64_t{sql.got_data() ? found : 0};
+               }));
+    return key == 0 ? Result<std::optional<Repo>>(std::optional<Repo>()) : find_repo(key);
 }
 
 Status Names::remove_repo(std::int64_t repo) {

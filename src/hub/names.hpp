@@ -115,6 +115,15 @@ class Names {
     Result<std::vector<Repo>> list_repos(RepoType type) const;
     Status set_facts(std::int64_t repo, const RepoFacts& facts);
 
+    Status set_visibility(std::int64_t repo, Visibility visibility);
+
+    /// Gives a repository another namespace and name; the old id goes on leading to it until it is
+    /// given to another repository. Conflict when type and id are taken.
+    Status move_repo(std::int64_t repo, const RepoId& to);
+
+    /// The repository that once had this id, if no other has it now.
+    Result<std::optional<Repo>> find_moved_repo(const RepoId& id) const;
+
     /// With all that belongs to it.
     Status remove_repo(std::int64_t repo);
 

@@ -43,4 +43,8 @@ Status check_ref_name(const std::string& name) {
     return {};
 }
 
+bool ref_names_collide(const std::string& a, const std::string& b) {
+    return a.rfind(b + "/", 0) == 0 || b.rfind(a + "/", 0) == 0;
+}
+
 } // namespace locara::hub

@@ -58,7 +58,10 @@ void add_file_routes(Routes& routes, const Services& services);
 /// What there is: lists, info, trees, paths, refs.
 void add_repo_routes(Routes& routes, const Services& services);
 
-/// Making and removing repositories.
+/// Branches, tags, histories.
+void add_ref_routes(Routes& routes, const Services& services);
+
+/// Making, moving, changing and removing repositories.
 void add_admin_routes(Routes& routes, const Services& services);
 
 /// preupload and commit.

@@ -83,6 +83,40 @@ Answer<Identity> require_writer(const Caller& caller, std::string_view space) {
     return *caller;
 }
 
+namespace {
+
+/// The same address with the id that the repository has now.
+std::string moved_address(const http::Request& request, const RepoId& from, const RepoId& to) {
+    std::vector<std::string> parts;
+    for (std::size_t begin = 1; begin <= request.path.size();) {
+        const std::size_t end = std::min(request.path.find('/', begin), request.path.size());
+        parts.push_back(request.path.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+        const std::string end = parts[i + 1] == from.name + ".git" ? ".git" : "";
+        if (parts[i] == from.space && parts[i + 1] == from.name + end) {
+            parts[i] = to.space;
+            parts[i + 1] = to.name + end;
+            break;
+        }
+    }
+    std::string address = endpoint(request);
+    for (const std::string& part : parts) {
+        address += "/" + part;
+    }
+    return address + request.target.substr(std::min(request.path.size(), request.target.size()));
+}
+
+/// 307: the method and the body stay as they are.
+Refusal moved_to(const http::Request& request, const RepoId& from, const RepoId& to) {
+    Refusal refusal(307, "", "this repository is " + to.render() + " now");
+    refusal.headers.add("Location", moved_address(request, from, to));
+    return refusal;
+}
+
+} // namespace
+
 Answer<Repo>
 find_repo(const Services& services, const http::Request& request, RepoType type, Access access) {
     LOCARA_TRY(const Caller caller, identify(services, request));
@@ -91,6 +125,12 @@ find_repo(const Services& services, const http::Request& request, RepoType type,
         return hidden_repo(caller);
     }
     LOCARA_TRY(auto repo, services.names.find_repo(id));
+    if (!repo) {
+        LOCARA_TRY(const auto moved, services.names.find_moved_repo(id));
+        if (moved && may_read(caller, *moved)) {
+            return moved_to(request, id, moved->id);
+        }
+    }
     if (!repo || !may_read(caller, *repo)) {
         return hidden_repo(caller);
     }

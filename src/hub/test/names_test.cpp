@@ -137,6 +137,30 @@ TEST_F(NamesTest, removes_a_repository_with_what_belongs_to_it_and_never_gives_i
     EXPECT_FALSE(*names.find_file(gone.key, digest_));
 }
 
+TEST_F(NamesTest, leads_from_an_old_id_to_the_repository_until_another_has_it) {
+    Names names = open();
+    const Repo one = make_repo(names, "one", Visibility::Private);
+    const Repo two = make_repo(names, "two", Visibility::Public);
+    const RepoId new_id{RepoType::Model, "ben", "new"};
+    EXPECT_EQ(names.move_repo(one.key, two.id).error().code(), ErrorCode::Conflict);
+    EXPECT_FALSE(*names.find_moved_repo(one.id));
+    ASSERT_TRUE(names.move_repo(one.key, new_id));
+    EXPECT_FALSE(*names.find_repo(one.id));
+    EXPECT_EQ((*names.find_repo(new_id))->key, one.key);
+    EXPECT_EQ((*names.find_moved_repo({RepoType::Model, "ANA", "One"}))->id.render(), "ben/new");
+    EXPECT_FALSE(*names.find_moved_repo({RepoType::Dataset, "ana", "one"}));
+    // Through two moves, and back.
+    ASSERT_TRUE(names.move_repo(one.key, {RepoType::Model, "ana", "third"}));
+    EXPECT_EQ((*names.find_moved_repo(one.id))->id.render(), "ana/third");
+    EXPECT_EQ((*names.find_moved_repo(new_id))->id.render(), "ana/third");
+    ASSERT_TRUE(names.move_repo(one.key, one.id));
+    EXPECT_FALSE(*names.find_moved_repo(one.id));
+    ASSERT_TRUE(names.set_visibility(one.key, Visibility::Public));
+    EXPECT_EQ((*names.find_repo(one.id))->visibility, Visibility::Public);
+    ASSERT_TRUE(names.remove_repo(one.key));
+    EXPECT_FALSE(*names.find_moved_repo(new_id));
+}
+
 TEST_F(NamesTest, keeps_its_file_to_itself) {
     open();
     const auto permissions = std::filesystem::status(folder_.path() / kNamesFile).permissions();

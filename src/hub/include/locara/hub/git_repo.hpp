@@ -65,7 +65,14 @@ struct GitCommit {
     std::string id;
     std::string title;
     std::string message;
+    std::string author; ///< The name, as whoever made it wrote it.
     TimePoint date;
+};
+
+/// Some commits of a history, newest first.
+struct GitHistory {
+    std::vector<GitCommit> commits;
+    std::size_t total = 0; ///< Of the whole history.
 };
 
 /// One file of a commit to be made.
@@ -172,12 +179,28 @@ class GitRepo {
     /// Every ref below refs/heads/ and refs/tags/, sorted by name.
     Result<std::vector<GitRef>> refs() const;
 
+    /// The ref of this full name; nothing if there is none.
+    Result<std::optional<GitRef>> find_ref(const std::string& name) const;
+
     /// The commit that a revision names: a branch, a tag, "refs/...", "HEAD", a commit id or a
     /// unique beginning of one (7 digits or more). NotFound otherwise: no other git syntax is
     /// understood.
     Result<std::string> resolve(std::string_view revision) const;
 
     Result<GitCommit> commit(const std::string& id) const;
+
+    /// The commits that `id` comes of and itself, `limit` of them after the first `skip`. TooLarge
+    /// for a history of more than 1,000,000.
+    Result<GitHistory> history(const std::string& id, std::size_t skip, std::size_t limit) const;
+
+    /// What two commits differ in, as a text for people and programs (git's diff format, with three
+    /// lines around each change). TooLarge above `limit_bytes`.
+    Result<std::string>
+    diff(const std::string& from, const std::string& to, std::uint64_t limit_bytes) const;
+
+    /// Writes an annotated tag of a commit and returns its id; no ref points to it yet.
+    Result<std::string>
+    write_tag(const std::string& name, const std::string& commit, const GitSigned& by);
 
     /// The entry at a path ("" is the root folder). Absence is normal.
     Result<std::optional<GitEntry>> find(const std::string& commit, const std::string& path) const;

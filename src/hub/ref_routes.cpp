@@ -1,0 +1,280 @@
+// Branches, tags and histories: making, removing, listing, comparing, squashing.
+#include "place.hpp"
+#include "ref_name.hpp"
+#include "routes.hpp"
+
+#include <locara/base/percent.hpp>
+
+#include <algorithm>
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kCommitPage = 50;
+constexpr std::size_t kCommitPageLimit = 1000;
+constexpr std::uint64_t kDiffLimit = 8U << 20U;
+constexpr std::size_t kMessageLimit = 64U << 10U;
+
+/// What a request wants to change, and who it is.
+struct Change {
+    Repo repo;
+    Identity who;
+    GitRepo git;
+    Json body; ///< An empty object when the request has none.
+};
+
+Answer<Change> begin_change(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(Repo repo, find_repo(services, request, type, Access::Write));
+    LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
+    Json body = Json::object();
+    if (!request.body.empty()) {
+        LOCARA_TRY(body, parse_object(request));
+    }
+    return Change{std::move(repo), *caller, std::move(git), std::move(body)};
+}
+
+Answer<std::string> resolve(const GitRepo& git, const std::string& revision) {
+    auto commit = git.resolve(revision);
+    if (!commit && commit.error().code() == ErrorCode::NotFound) {
+        return no_such_revision(revision);
+    }
+    if (!commit) {
+        return std::move(commit).error();
+    }
+    return std::move(*commit);
+}
+
+GitSigned signed_by(const Services& services, const Identity& who, std::string message) {
+    return {std::move(message), who.account.name, author_email(who.account), services.clock.now()};
+}
+
+Refusal exists(const std::string& ref) {
+    return {409, "", "Reference " + ref + " already exists"};
+}
+
+/// Moves one ref from where it was seen. A clash with another caller is told as what it is.
+Answer<Response> move(GitRepo& git, RefMove change) {
+    const bool makes = !change.from;
+    const std::string name = change.name;
+    const Status moved = git.move_refs({std::move(change)}, [] { return Status(); });
+    if (!moved && moved.error().code() == ErrorCode::Conflict && makes) {
+        return exists(name);
+    }
+    if (!moved) {
+        return moved.error();
+    }
+    return json_answer(Json::object());
+}
+
+/// Checks the name of a ref to be made, and that none is in its way.
+Answer<std::monostate> check_new(const GitRepo& git, const std::string& name) {
+    const Status fine = check_ref_name(name);
+    if (!fine) {
+        return bad_request(fine.error().message());
+    }
+    LOCARA_TRY(const auto refs, git.refs());
+    for (const GitRef& ref : refs) {
+        if (ref_names_collide(ref.name, name)) {
+            return Refusal(409, "", ref.name + " is there and in the way");
+        }
+    }
+    return std::monostate();
+}
+
+// -------------------------------------------------------------------------------------- branches
+
+Answer<Response> create_branch(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Change change, begin_change(services, request, type));
+    const std::string name = branch_ref(request.param("branch"));
+    const auto start = text_at(change.body, "startingPoint");
+    const bool empty = flag_at(change.body, "emptyBranch");
+    LOCARA_TRY(const auto present, change.git.find_ref(name));
+    if (present && !flag_at(change.body, "overwrite")) {
+        return exists(name);
+    }
+    if (present && !start && !empty) {
+        return json_answer(Json::object()); // There is nothing to overwrite it with.
+    }
+    LOCARA_TRY(std::string commit, resolve(change.git, start.value_or("main")));
+    LOCARA_CHECK(check_new(change.git, name));
+    if (empty) {
+        GitSnapshot nothing;
+        nothing.message = "initial commit\n";
+        nothing.author_name = change.who.account.name;
+        nothing.author_email = author_email(change.who.account);
+        nothing.date = services.clock.now();
+        LOCARA_TRY(commit, change.git.write_snapshot(nothing));
+    }
+    return move(change.git,
+                {name, present ? std::optional(present->object) : std::nullopt, commit});
+}
+
+Answer<Response> remove_branch(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Change change, begin_change(services, request, type));
+    const std::string name = branch_ref(request.param("branch"));
+    if (name == kMainRef) {
+        return bad_request("Cannot delete " + name);
+    }
+    LOCARA_TRY(const auto present, change.git.find_ref(name));
+    if (!present) {
+        return no_such_revision(request.param("branch"));
+    }
+    return move(change.git, {name, present->object, std::nullopt});
+}
+
+// ------------------------------------------------------------------------------------------ tags
+
+Answer<Response> create_tag(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Change change, begin_change(services, request, type));
+    LOCARA_TRY(std::string object, resolve(change.git, request.param("rev")));
+    const std::string tag = text_at(change.body, "tag").value_or("");
+    const std::string name = std::string(kTags) + tag;
+    LOCARA_CHECK(check_new(change.git, name));
+    LOCARA_TRY(const auto present, change.git.find_ref(name));
+    if (present) {
+        return exists(name);
+    }
+    const std::string message = text_at(change.body, "message").value_or("");
+    if (message.size() > kMessageLimit) {
+        return bad_request("a message has at most " + std::to_string(kMessageLimit) + " bytes");
+    }
+    if (!message.empty()) {
+        const GitSigned by = signed_by(services, change.who, message + "\n");
+        LOCARA_TRY(object, change.git.write_tag(tag, object, by));
+    }
+    return move(change.git, {name, std::nullopt, object});
+}
+
+Answer<Response> remove_tag(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Change change, begin_change(services, request, type));
+    const std::string name = std::string(kTags) + request.param("tag");
+    LOCARA_TRY(const auto present, change.git.find_ref(name));
+    if (!present) {
+        return no_such_revision(request.param("tag"));
+    }
+    return move(change.git, {name, present->object, std::nullopt});
+}
+
+// --------------------------------------------------------------------------------------- history
+
+/// The whole of the path behind the route is the revision.
+Answer<Place> locate_commit(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Place place, locate(services, request, type, kApiRevisionAt));
+    if (!place.path.empty()) {
+        return no_such_revision(request.param("rev"));
+    }
+    return place;
+}
+
+bool wants_formatted(const Request& request) {
+    const auto plain = request.query.all("expand");
+    const auto listed = request.query.all("expand[]");
+    const auto has = [](const std::vector<std::string>& keys) {
+        return std::find(keys.begin(), keys.end(), "formatted") != keys.end();
+    };
+    return has(plain) || has(listed);
+}
+
+/// What follows the title of a message.
+std::string body_of(const GitCommit& commit) {
+    const std::size_t end = commit.message.find("\n\n");
+    std::string body = end == std::string::npos ? "" : commit.message.substr(end + 2);
+    while (!body.empty() && body.back() == '\n') {
+        body.pop_back();
+    }
+    return body;
+}
+
+Answer<Response> commits(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Place place, locate_commit(services, request, type));
+    const std::size_t limit = std::clamp<std::size_t>(
+        number(request, "limit").value_or(kCommitPage), 1, kCommitPageLimit);
+    const std::size_t page = std::min<std::size_t>(number(request, "p").value_or(0), 1U << 20U);
+    const bool formatted = wants_formatted(request);
+    LOCARA_TRY(const GitHistory history, place.git.history(place.commit, page * limit, limit));
+    Json list = Json::array();
+    for (const GitCommit& commit : history.commits) {
+        Json json = {{"id", commit.id},
+                     {"title", commit.title},
+                     {"message", body_of(commit)},
+                     {"authors", Json::array({{{"user", commit.author}, {"avatar", ""}}})},
+                     {"date", render_date(commit.date)}};
+        if (formatted) {
+            json["formatted"] = {{"title", commit.title}, {"message", body_of(commit)}};
+        }
+        list.push_back(std::move(json));
+    }
+    Response response = json_answer(list);
+    response.headers.add("X-Total-Count", std::to_string(history.total));
+    response.headers.add("X-Repo-Commit", place.commit);
+    if ((page + 1) * limit < history.total) {
+        response.headers.add("Link",
+                             "<" + endpoint(request) + request.path + "?limit=" +
+                                 std::to_string(limit) + "&p=" + std::to_string(page + 1) +
+                                 (formatted ? "&expand%5B%5D=formatted" : "") + ">; rel=\"next\"");
+    }
+    return response;
+}
+
+Answer<Response> compare(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Access::Read));
+    LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
+    const std::string& range = request.param("range");
+    const std::size_t dots = range.find(".."); // No name of a ref has two.
+    if (dots == std::string::npos) {
+        return bad_request("compare two revisions: A..B");
+    }
+    LOCARA_TRY(const std::string from, resolve(git, range.substr(0, dots)));
+    LOCARA_TRY(const std::string to, resolve(git, range.substr(dots + 2)));
+    LOCARA_TRY(std::string text, git.diff(from, to, kDiffLimit));
+    return http::text_response(200, "text/plain; charset=utf-8", std::move(text));
+}
+
+/// One commit of the branch's files, and no history.
+Answer<Response> squash(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Change change, begin_change(services, request, type));
+    const std::string name = branch_ref(request.param("rev"));
+    LOCARA_TRY(const auto head, change.git.find_ref(name));
+    if (!head) {
+        return no_such_revision(request.param("rev"));
+    }
+    std::string message = text_at(change.body, "message").value_or("");
+    if (message.size() > kMessageLimit) {
+        return bad_request("a message has at most " + std::to_string(kMessageLimit) + " bytes");
+    }
+    if (message.empty()) {
+        message = "Super-squash branch '" + name.substr(kHeads.size()) + "'";
+    }
+    LOCARA_TRY(const std::string tree, change.git.tree_of(head->commit));
+    const GitSigned by = signed_by(services, change.who, message + "\n");
+    LOCARA_TRY(const std::string commit, change.git.write_commit(tree, std::nullopt, by));
+    LOCARA_CHECK(move(change.git, {name, head->object, commit}));
+    return json_answer({{"commitId", commit}});
+}
+
+} // namespace
+
+void add_ref_routes(Routes& routes, const Services& services) {
+    using Handle = Answer<Response> (*)(const Services&, const Request&, RepoType);
+    for_each_type([&](RepoType type, const std::string&) {
+        const std::string repo = "/api/" + std::string(render_plural(type)) + "/{org}/{repo}/";
+        const auto add = [&](std::string_view method, const char* pattern, Handle handle) {
+            routes.add(method, repo + pattern, [&services, type, handle](const Request& request) {
+                return handle(services, request, type);
+            });
+        };
+        add("POST", "branch/{*branch}", &create_branch);
+        add("DELETE", "branch/{*branch}", &remove_branch);
+        add("POST", "tag/{*rev}", &create_tag);
+        add("DELETE", "tag/{*tag}", &remove_tag);
+        add("GET", "commits/{*rev}", &commits);
+        add("GET", "compare/{*range}", &compare);
+        add("POST", "super-squash/{*rev}", &squash);
+    });
+}
+
+} // namespace locara::hub
