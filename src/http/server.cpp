@@ -226,7 +226,7 @@ class Session {
     }
 
   private:
-    class ChunkWriter;
+    class StreamWriter;
     class Incoming;
 
     using WholeParser = beast::http::request_parser<beast::http::string_body>;
@@ -494,7 +494,9 @@ class Session {
         Headers& headers = response.headers;
         headers.remove("Content-Length");
         headers.remove("Transfer-Encoding");
-        if (body_allowed && stream != nullptr) {
+        if (body_allowed && stream != nullptr && response.stream_length) {
+            headers.add("Content-Length", std::to_string(*response.stream_length));
+        } else if (body_allowed && stream != nullptr) {
             if (http_1_1_) {
                 headers.add("Transfer-Encoding", "chunked");
             } else {
@@ -529,7 +531,7 @@ class Session {
             co_return true;
         }
         if (stream != nullptr) {
-            co_return co_await send_stream(*stream);
+            co_return co_await send_stream(*stream, response.stream_length);
         }
         co_return co_await send_pieces(std::move(pieces));
     }
@@ -592,7 +594,8 @@ class Session {
         co_return false;
     }
 
-    asio::awaitable<bool> send_stream(const StreamBody& produce);
+    asio::awaitable<bool> send_stream(const StreamBody& produce,
+                                      std::optional<std::uint64_t> length);
     asio::awaitable<Status> produce_guarded(const StreamBody& produce, BodyWriter& writer);
 
     Shared& shared_;
@@ -605,26 +608,32 @@ class Session {
     bool linger_ = false;
 };
 
-class Session::ChunkWriter : public BodyWriter {
+class Session::StreamWriter : public BodyWriter {
   public:
-    explicit ChunkWriter(Session& session) : session_(session) {}
+    StreamWriter(Session& session, std::optional<std::uint64_t> length)
+        : session_(session), left_(length) {}
 
     asio::awaitable<Status> write(std::string_view text) override {
         if (text.empty()) {
             co_return Status();
         }
         std::string chunk;
-        if (session_.http_1_1_) {
+        if (left_) {
+            if (text.size() > *left_) {
+                Error error(ErrorCode::Internal, "a streamed body is longer than was promised");
+                co_return error;
+            }
+            *left_ -= text.size();
+        } else if (session_.http_1_1_) {
             char size[20];
             const int digits = std::snprintf(size, sizeof size, "%zx\r\n", text.size());
             chunk.reserve(text.size() + 24);
             chunk.append(size, static_cast<std::size_t>(digits));
             chunk.append(text);
             chunk.append("\r\n");
-        } else {
-            chunk.assign(text);
+            text = chunk;
         }
-        const bool sent = co_await session_.send(chunk);
+        const bool sent = co_await session_.send(text);
         if (!sent) {
             Error error(ErrorCode::Cancelled, "the client has gone away");
             co_return error;
@@ -632,8 +641,12 @@ class Session::ChunkWriter : public BodyWriter {
         co_return Status();
     }
 
+    /// Bytes of a body of known length that were not written.
+    std::uint64_t missing() const { return left_.value_or(0); }
+
   private:
     Session& session_;
+    std::optional<std::uint64_t> left_; ///< Without a length: chunks, or (HTTP/1.0) as it comes.
 };
 
 /// The body of a streamed request, taken off the connection as the handler asks for it.
@@ -720,9 +733,10 @@ asio::awaitable<Status> Session::produce_guarded(const StreamBody& produce, Body
     co_return error;
 }
 
-asio::awaitable<bool> Session::send_stream(const StreamBody& produce) {
+asio::awaitable<bool> Session::send_stream(const StreamBody& produce,
+                                           std::optional<std::uint64_t> length) {
     using namespace asio::experimental::awaitable_operators;
-    ChunkWriter writer(*this);
+    StreamWriter writer(*this, length);
     Status status;
     bool finished = false;
     try {
@@ -730,6 +744,9 @@ asio::awaitable<bool> Session::send_stream(const StreamBody& produce) {
         auto result = co_await std::move(both);
         if (result.index() == 0) {
             status = std::get<0>(std::move(result));
+            if (status && writer.missing() > 0) {
+                status = Error(ErrorCode::Internal, "a streamed body ended before its length");
+            }
             finished = status.has_value();
         }
     } catch (const std::exception& error) {
@@ -739,9 +756,9 @@ asio::awaitable<bool> Session::send_stream(const StreamBody& produce) {
         if (!status && status.error().code() != ErrorCode::Cancelled) {
             shared_.log.error("http", "stream_failed", {{"error", status.error().describe()}});
         }
-        co_return false; // The missing last chunk tells the client that this is not all.
+        co_return false; // Missing bytes, or the last chunk, tell the client that this is not all.
     }
-    if (!http_1_1_) {
+    if (length || !http_1_1_) {
         co_return true;
     }
     co_return co_await send("0\r\n\r\n");

@@ -397,10 +397,11 @@ asio::awaitable<Status> half(BodyWriter& writer) {
 }
 
 /// A handler that answers with this stream.
-Handler streaming(StreamBody body) {
-    return [body](Request) -> asio::awaitable<Response> {
+Handler streaming(StreamBody body, std::optional<std::uint64_t> length = std::nullopt) {
+    return [body, length](Request) -> asio::awaitable<Response> {
         Response response;
         response.body = body;
+        response.stream_length = length;
         co_return response;
     };
 }
@@ -410,6 +411,25 @@ TEST_F(ServerTest, streams_in_chunks) {
     EXPECT_THAT(once(get("/")),
                 EndsWith("\r\n\r\n4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n"));
     EXPECT_THAT(once("GET / HTTP/1.0\r\n\r\n"), EndsWith("\r\n\r\none two three"));
+}
+
+TEST_F(ServerTest, streams_a_body_of_known_length_as_it_is) {
+    serve(streaming(three_pieces, 13));
+    const std::string answer = once(get("/"));
+    EXPECT_THAT(answer, HasSubstr("Content-Length: 13\r\n"));
+    EXPECT_THAT(answer, Not(HasSubstr("Transfer-Encoding")));
+    EXPECT_THAT(answer, EndsWith("\r\n\r\none two three"));
+    const std::string head = once("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(head, HasSubstr("Content-Length: 13\r\n"));
+    EXPECT_THAT(head, EndsWith("\r\n\r\n"));
+}
+
+TEST_F(ServerTest, cuts_a_stream_that_does_not_keep_to_its_length) {
+    serve(streaming(three_pieces, 14));
+    EXPECT_THAT(once(get("/")), EndsWith("\r\n\r\none two three"));
+    server_.reset();
+    serve(streaming(three_pieces, 10));
+    EXPECT_THAT(once(get("/")), EndsWith("\r\n\r\none two "));
 }
 
 TEST_F(ServerTest, leaves_out_the_last_chunk_when_a_stream_fails) {

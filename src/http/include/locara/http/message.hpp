@@ -168,6 +168,10 @@ struct Response {
     Headers headers;
     std::variant<std::string, FileBody, PiecesBody, StreamBody> body;
 
+    /// Of a StreamBody whose length is known before it begins: it is sent with Content-Length, and
+    /// a body that turns out longer or shorter cuts the connection.
+    std::optional<std::uint64_t> stream_length;
+
     /// For a HEAD request whose handler knows the length but made no body.
     std::optional<std::uint64_t> head_length;
 };
