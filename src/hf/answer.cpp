@@ -127,11 +127,6 @@ Failure failure_of(const http::ResponseHead& head, std::string_view body, const 
     }
 }
 
-Failure failure_of(Error error) {
-    const bool again = error.code() == ErrorCode::Unavailable || error.code() == ErrorCode::Timeout;
-    return {std::move(error), again ? Failure::Again::Later : Failure::Again::Never, {}};
-}
-
 std::optional<std::uint64_t> parse_length(std::string_view text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -2,7 +2,7 @@
 // to the module. Follows the Hub's X-Error-Code convention.
 #pragma once
 
-#include "retry.hpp"
+#include <locara/hf/retry.hpp>
 
 #include <string>
 #include <string_view>
@@ -26,9 +26,6 @@ Failure failure_of(const http::ResponseHead& head, std::string_view body, const 
 
 /// What the server says about an error in its own words: " (words)", or nothing.
 std::string said_in(const http::ResponseHead& head, std::string_view body);
-
-/// The failure that an error of the HTTP client means.
-Failure failure_of(Error error);
 
 /// "a-b/total" of a Content-Range in bytes.
 struct ContentRange {

@@ -1,4 +1,4 @@
-#include "retry.hpp"
+#include <locara/hf/retry.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -30,6 +30,11 @@ std::optional<std::chrono::seconds> asked_wait(const http::ClientHeaders& header
         }
     }
     return std::nullopt;
+}
+
+Failure failure_of(Error error) {
+    const bool again = error.code() == ErrorCode::Unavailable || error.code() == ErrorCode::Timeout;
+    return {std::move(error), again ? Failure::Again::Later : Failure::Again::Never, {}};
 }
 
 Retry::Retry(const RetryPolicy& policy, Timer& timer, Log& log)

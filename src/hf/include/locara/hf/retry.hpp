@@ -1,4 +1,6 @@
-// When and how long to wait before asking again. Private to the module.
+// When and how long to wait before asking again, for this client and others of the same protocol.
+//
+// Threads: a Retry belongs to one thread.
 #pragma once
 
 #include <locara/hf/client.hpp>
@@ -17,6 +19,9 @@ struct Failure {
     enum class Again { Never, Now, Later } again = Again::Never;
     std::optional<std::chrono::seconds> asked_wait; ///< What the server asked for.
 };
+
+/// The failure that an error of the HTTP client means.
+Failure failure_of(Error error);
 
 /// How long a server asks to be left alone: `Retry-After` in seconds, or `RateLimit` with nothing
 /// left (`"api";r=0;t=55`, the form of the Hub).
