@@ -1,0 +1,399 @@
+#include "names.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/http/client.hpp>
+#include <locara/hub/config.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+// Errors are values here too. The parser bounds nesting by itself (256 levels).
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+namespace locara::hub {
+namespace {
+
+constexpr std::size_t kTextBytes = 2000;
+constexpr std::size_t kTokenBytes = 4096;
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (const char c : text.substr(0, 60)) {
+        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+    }
+    return "\"" + out + (text.size() > 60 ? "...\"" : "\"");
+}
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+/// A number and what follows it; nothing if it does not begin with one.
+std::optional<std::pair<std::uint64_t, std::string_view>> split_unit(std::string_view text) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc()) {
+        return std::nullopt;
+    }
+    return std::pair(value, text.substr(static_cast<std::size_t>(end - text.data())));
+}
+
+std::optional<std::chrono::seconds> parse_span(std::string_view text) {
+    const auto parts = split_unit(text);
+    const std::map<std::string_view, std::int64_t> units = {
+        {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86'400}};
+    const auto unit = parts ? units.find(parts->second) : units.end();
+    if (unit == units.end() || parts->first > 100'000) {
+        return std::nullopt;
+    }
+    return std::chrono::seconds(static_cast<std::int64_t>(parts->first) * unit->second);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    const auto parts = split_unit(text);
+    const std::map<std::string_view, std::uint64_t> units = {
+        {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}};
+    const auto unit = parts ? units.find(parts->second) : units.end();
+    if (unit == units.end() || parts->first == 0 || parts->first > 1'000'000) {
+        return std::nullopt;
+    }
+    return parts->first * unit->second;
+}
+
+/// "org/name", with its type in front unless it is a model.
+bool is_repo(std::string_view text) {
+    for (const RepoType type : {RepoType::Dataset, RepoType::Space}) {
+        if (text.rfind(web_prefix(type), 0) == 0) {
+            text.remove_prefix(web_prefix(type).size());
+            break;
+        }
+    }
+    const std::size_t slash = text.find('/');
+    return slash != std::string_view::npos && is_repo_part(text.substr(0, slash)) &&
+           is_repo_part(text.substr(slash + 1));
+}
+
+class Reader {
+  public:
+    explicit Reader(const std::string& path) : path_(path) {}
+
+    Result<HubConfig> read(const toml::table& file) {
+        for (const auto& [key, value] : file) {
+            if (key.str() != "mirror") {
+                return fault(key.source(),
+                             "unknown key " + printable(key.str()) + "; known: mirror");
+            }
+            const auto* const table = value.as_table();
+            if (table == nullptr) {
+                return fault(value.source(), "mirror must be a table: write [mirror]");
+            }
+            config_.mirror.emplace();
+            LOCARA_CHECK(read_mirror(*table));
+        }
+        return std::move(config_);
+    }
+
+  private:
+    using ReadKey = std::function<Status(const std::string& key, const toml::node& node)>;
+
+    Error fault(const toml::source_region& where, const std::string& text) const {
+        return Error(ErrorCode::InvalidArgument,
+                     path_ + ":" + std::to_string(where.begin.line) + ": " + text);
+    }
+
+    Status read_mirror(const toml::table& table) {
+        MirrorConfig& mirror = *config_.mirror;
+        const std::map<std::string, ReadKey, std::less<>> keys = {
+            {"upstream", [&](auto& key, auto& node) { return read_upstream(key, node); }},
+            {"offline",
+             [&](auto& key, auto& node) {
+                 return read_flag(key, node, [&](bool yes) {
+                     mirror.offline = yes ? MirrorConfig::Offline::Yes : MirrorConfig::Offline::No;
+                 });
+             }},
+            {"freshness",
+             [&](auto& key, auto& node) { return read_span(key, node, mirror.freshness); }},
+            {"access", [&](auto& key, auto& node) { return read_span(key, node, mirror.access); }},
+            {"forward_tokens",
+             [&](auto& key, auto& node) {
+                 return read_flag(key, node, [&](bool yes) {
+                     mirror.caller_tokens = yes ? MirrorConfig::CallerTokens::Forward
+                                                : MirrorConfig::CallerTokens::Refuse;
+                 });
+             }},
+            {"token_file", [&](auto& key, auto& node) { return read_token_file(key, node); }},
+            {"allow",
+             [&](auto& key, auto& node) { return read_patterns(key, node, mirror.allow); }},
+            {"deny", [&](auto& key, auto& node) { return read_patterns(key, node, mirror.deny); }},
+            {"pin", [&](auto& key, auto& node) { return read_patterns(key, node, mirror.pin); }},
+            {"prefetch", [&](auto& key, auto& node) { return read_prefetch(key, node); }},
+            {"pass_formats", [&](auto& key, auto& node) { return read_formats(key, node); }},
+            {"quota", [&](auto& key, auto& node) { return read_quota(key, node); }},
+        };
+        for (const auto& [key, value] : table) {
+            const auto known = keys.find(key.str());
+            if (known == keys.end()) {
+                std::string names;
+                for (const auto& [name, read] : keys) {
+                    names += (names.empty() ? "" : ", ") + name;
+                }
+                return fault(key.source(),
+                             "unknown key " + printable(key.str()) +
+                                 " in [mirror]; known: " + names);
+            }
+            LOCARA_CHECK(known->second("mirror." + known->first, value));
+        }
+        if (mirror.upstream.empty()) {
+            return fault(table.source(),
+                         "[mirror] needs upstream, such as \"https://huggingface.co\"");
+        }
+        return {};
+    }
+
+    Result<std::string> text_of(const std::string& key, const toml::node& node) const {
+        const auto* const text = node.as_string();
+        if (text == nullptr || text->get().empty() || text->get().size() > kTextBytes) {
+            return fault(node.source(),
+                         key + " must be a text of 1 to " + std::to_string(kTextBytes) +
+                             " characters");
+        }
+        return text->get();
+    }
+
+    Status read_upstream(const std::string& key, const toml::node& node) {
+        LOCARA_TRY(std::string url, text_of(key, node));
+        while (url.size() > 1 && url.back() == '/') {
+            url.pop_back();
+        }
+        const auto origin = http::parse_origin(url);
+        if (!origin || url.find_first_of("?#\"<> ") != std::string::npos) {
+            return fault(node.source(),
+                         key + ": " + printable(url) +
+                             " is no http or https address; write such as "
+                             "\"https://huggingface.co\"");
+        }
+        config_.mirror->upstream = std::move(url);
+        return {};
+    }
+
+    Status read_flag(const std::string& key,
+                     const toml::node& node,
+                     const std::function<void(bool)>& set) const {
+        const auto* const value = node.as_boolean();
+        if (value == nullptr) {
+            return fault(node.source(), key + " must be true or false");
+        }
+        set(value->get());
+        return {};
+    }
+
+    Status
+    read_span(const std::string& key, const toml::node& node, std::chrono::seconds& to) const {
+        const auto* const text = node.as_string();
+        const auto span = text != nullptr ? parse_span(text->get()) : std::nullopt;
+        if (!span) {
+            return fault(node.source(), key + " must be a time such as \"30s\", \"5m\", \"1h\"");
+        }
+        to = *span;
+        return {};
+    }
+
+    Status read_quota(const std::string& key, const toml::node& node) {
+        const auto* const text = node.as_string();
+        const auto size = text != nullptr ? parse_size(text->get()) : std::nullopt;
+        if (!size) {
+            return fault(node.source(),
+                         key + " must be a size such as \"500MB\", \"200GB\", \"2TB\"");
+        }
+        config_.mirror->quota_bytes = *size;
+        return {};
+    }
+
+    Status read_token_file(const std::string& key, const toml::node& node) {
+        LOCARA_TRY(config_.token_file, text_of(key, node));
+        return {};
+    }
+
+    /// Calls `take` with every text of a list.
+    Status
+    read_list(const std::string& key,
+              const toml::node& node,
+              const std::function<Status(const std::string&, const toml::node&)>& take) const {
+        const auto* const list = node.as_array();
+        if (list == nullptr) {
+            return fault(node.source(), key + " must be a list of texts");
+        }
+        if (list->size() > kConfigElements) {
+            return fault(node.source(),
+                         key + " has more than " + std::to_string(kConfigElements) + " elements");
+        }
+        for (const toml::node& one : *list) {
+            LOCARA_TRY(const std::string text, text_of(key, one));
+            LOCARA_CHECK(take(text, one));
+        }
+        return {};
+    }
+
+    Status read_patterns(const std::string& key,
+                         const toml::node& node,
+                         std::vector<std::string>& to) const {
+        return read_list(key, node, [&](const std::string& text, const toml::node& one) -> Status {
+            std::string filled = text;
+            std::replace(filled.begin(), filled.end(), '*', 'x');
+            // "*" alone stands for all of them.
+            if (text.find_first_not_of('*') != std::string::npos && !is_repo(filled)) {
+                return fault(one.source(),
+                             key + ": " + printable(text) +
+                                 " is no pattern of ids; write such as \"org/*\", \"org/name\" or "
+                                 "\"datasets/org/*\"");
+            }
+            to.push_back(text);
+            return {};
+        });
+    }
+
+    Status read_prefetch(const std::string& key, const toml::node& node) {
+        return read_list(key, node, [&](const std::string& text, const toml::node& one) -> Status {
+            PrefetchRule rule;
+            const std::size_t at = text.find('@');
+            rule.repo = text.substr(0, at);
+            rule.revision = at == std::string::npos ? "main" : text.substr(at + 1);
+            if (!is_repo(rule.repo) || rule.revision.empty()) {
+                return fault(one.source(),
+                             key + ": " + printable(text) +
+                                 " names no repository; write such as \"org/name\" or "
+                                 "\"org/name@v1\"");
+            }
+            config_.mirror->prefetch.push_back(std::move(rule));
+            return {};
+        });
+    }
+
+    Status read_formats(const std::string& key, const toml::node& node) {
+        return read_list(key, node, [&](const std::string& text, const toml::node& one) -> Status {
+            const auto* const known =
+                std::find(std::begin(kPassableFormats), std::end(kPassableFormats), text);
+            if (known == std::end(kPassableFormats)) {
+                std::string names;
+                for (const std::string_view name : kPassableFormats) {
+                    names += (names.empty() ? "" : ", ") + std::string(name);
+                }
+                return fault(one.source(),
+                             key + ": " + printable(text) +
+                                 " cannot be let through; these can: " + names);
+            }
+            config_.mirror->pass_formats.push_back(text);
+            return {};
+        });
+    }
+
+    const std::string& path_;
+    HubConfig config_;
+};
+
+bool fits_any(const std::vector<std::string>& patterns, std::string_view id) {
+    return std::any_of(patterns.begin(), patterns.end(), [id](const std::string& pattern) {
+        return fits_pattern(pattern, id);
+    });
+}
+
+/// The token in a file that its owner alone may read.
+Result<Secret> read_token(const std::filesystem::path& path) {
+    LOCARA_TRY(const Fd fd, open_file(path, O_RDONLY));
+
+    struct stat found {};
+
+    if (::fstat(fd.get(), &found) != 0) {
+        return Error::from_errno(path.string(), errno);
+    }
+    if ((found.st_mode & 077U) != 0) {
+        return Error(ErrorCode::Forbidden,
+                     path.string() + " holds a token and may be read by others: chmod 600 it");
+    }
+    LOCARA_TRY(std::string text, read_file(path, kTokenBytes));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) {
+        text.pop_back();
+    }
+    const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return c > 0x20 && c < 0x7F;
+    });
+    if (!plain) {
+        return Error(ErrorCode::InvalidArgument, path.string() + " holds no token");
+    }
+    return Secret(std::move(text));
+}
+
+} // namespace
+
+bool fits_pattern(std::string_view pattern, std::string_view text) {
+    // The last '*' seen and what it stands for so far: enough to go back to.
+    std::size_t star = std::string_view::npos;
+    std::size_t taken = 0;
+    std::size_t p = 0;
+    std::size_t t = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            taken = t;
+        } else if (p < pattern.size() && lower(pattern[p]) == lower(text[t])) {
+            ++p;
+            ++t;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            t = ++taken;
+        } else {
+            return false;
+        }
+    }
+    return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+bool MirrorConfig::allows(std::string_view id) const {
+    return (allow.empty() || fits_any(allow, id)) && !fits_any(deny, id);
+}
+
+bool MirrorConfig::pins(std::string_view id) const {
+    return fits_any(pin, id);
+}
+
+Result<HubConfig> HubConfig::parse(std::string_view text, const std::string& path) {
+    if (text.size() > kConfigBytes) {
+        return Error(ErrorCode::TooLarge,
+                     path + " has more than " + std::to_string(kConfigBytes) + " bytes");
+    }
+    // toml++ 3.3 runs into undefined behaviour where it looks for spaces and finds, say, U+FEFD.
+    const auto foreign = std::find_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    if (foreign != text.end()) {
+        return Error(ErrorCode::InvalidArgument,
+                     path + ":" + std::to_string(1 + std::count(text.begin(), foreign, '\n')) +
+                         ": a configuration is ASCII; write other letters as \\u00e9");
+    }
+    const toml::parse_result parsed = toml::parse(text, path);
+    if (!parsed) {
+        const toml::parse_error& error = parsed.error();
+        return Error(ErrorCode::InvalidArgument,
+                     path + ":" + std::to_string(error.source().begin.line) + ": " +
+                         std::string(error.description()));
+    }
+    return Reader(path).read(parsed.table());
+}
+
+Result<HubConfig> HubConfig::load(const std::filesystem::path& path) {
+    LOCARA_TRY(const std::string text, read_file(path, kConfigBytes));
+    LOCARA_TRY(HubConfig config, parse(text, path.string()));
+    if (config.mirror && !config.token_file.empty()) {
+        LOCARA_TRY(config.mirror->token, read_token(path.parent_path() / config.token_file));
+    }
+    return config;
+}
+
+} // namespace locara::hub

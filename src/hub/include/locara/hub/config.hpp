@@ -1,0 +1,90 @@
+// HubConfig: what an operator writes into hub.toml, read strictly.
+//
+// One table so far, [mirror]: which Hugging Face Hub this one is a pull-through cache of, and by
+// which rules (docs/hub.md, "Mirroring another hub"). A hub without that table mirrors nothing.
+// Unknown keys and values out of range are errors that name file and line. Threads: plain values.
+#pragma once
+
+#include <locara/base/result.hpp>
+#include <locara/base/secret.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::hub {
+
+/// Most bytes of a configuration file, and most elements of a list in it.
+inline constexpr std::size_t kConfigBytes = 1U << 16U;
+inline constexpr std::size_t kConfigElements = 1024;
+
+/// A repository and a revision to fetch before anybody asks for it.
+struct PrefetchRule {
+    std::string repo; ///< "org/name", or "datasets/org/name", "spaces/org/name".
+    std::string revision = "main";
+
+    bool operator==(const PrefetchRule&) const = default;
+};
+
+struct MirrorConfig {
+    std::string upstream; ///< Scheme, host, and a path if there is one; no '/' at its end.
+
+    /// Yes: upstream is never asked; what is not here is an error.
+    enum class Offline { No, Yes } offline = Offline::No;
+
+    /// How long a branch is believed to be where it was.
+    std::chrono::seconds freshness = std::chrono::minutes(5);
+    /// How long upstream's yes to a user is believed, for gated and private repositories.
+    std::chrono::seconds access = std::chrono::minutes(10);
+
+    /// Whether a caller's token that is none of this hub's is taken for one of upstream's, and sent
+    /// there.
+    enum class CallerTokens { Refuse, Forward } caller_tokens = CallerTokens::Refuse;
+
+    /// The hub's own token for what is public; empty for none. It opens nothing to callers.
+    Secret token;
+
+    /// Patterns over ids: '*' stands for any characters. Without `allow` everything is allowed;
+    /// `deny` wins. Ids of datasets and spaces begin with "datasets/" and "spaces/".
+    std::vector<std::string> allow;
+    std::vector<std::string> deny;
+    std::vector<std::string> pin; ///< Never evicted.
+    std::vector<PrefetchRule> prefetch;
+
+    /// Formats that the gate refuses only as wrong formats, and that pass on all the same: of
+    /// kPassableFormats.
+    std::vector<std::string> pass_formats;
+
+    std::uint64_t quota_bytes = 0; ///< Of mirrored files together; 0: no bound.
+
+    /// By `allow` and `deny`.
+    bool allows(std::string_view id) const;
+    bool pins(std::string_view id) const;
+};
+
+/// What `pass_formats` may name: never a pickle, nor anything that holds one or holds code.
+inline constexpr std::string_view kPassableFormats[] = {
+    "ggml", "hdf5", "onnx", "savedmodel", "tflite"};
+
+struct HubConfig {
+    std::optional<MirrorConfig> mirror;
+
+    /// Reads the text of a file; `path` is for its errors. `token_file` is not opened here.
+    /// InvalidArgument with "path:line", the key, what was found and what is allowed; TooLarge.
+    static Result<HubConfig> parse(std::string_view text, const std::string& path);
+
+    /// Reads a file and the token file that it names, relative to its own folder. Errors as parse;
+    /// NotFound, Io; Forbidden when others than the owner may read the token file.
+    static Result<HubConfig> load(const std::filesystem::path& path);
+
+    std::filesystem::path token_file; ///< As written; empty for none.
+};
+
+/// Whether a pattern with '*' fits all of a text; case does not matter.
+bool fits_pattern(std::string_view pattern, std::string_view text);
+
+} // namespace locara::hub

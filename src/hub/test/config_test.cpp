@@ -1,0 +1,135 @@
+#include <locara/base/file.hpp>
+#include <locara/hub/config.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace locara::hub {
+namespace {
+
+using testing::HasSubstr;
+
+Result<HubConfig> parse(std::string_view text) {
+    return HubConfig::parse(text, "hub.toml");
+}
+
+std::string error_of(std::string_view text) {
+    const auto parsed = parse(text);
+    return parsed ? "no error" : parsed.error().message();
+}
+
+TEST(Config, mirrors_nothing_without_a_table) {
+    const auto config = parse("# nothing yet\n");
+    ASSERT_TRUE(config);
+    EXPECT_FALSE(config->mirror);
+}
+
+TEST(Config, reads_every_key) {
+    const auto config = parse(R"(
+[mirror]
+upstream = "https://huggingface.co/"
+offline = true
+freshness = "30s"
+access = "1h"
+forward_tokens = true
+token_file = "token"
+allow = ["org/*", "datasets/org/one"]
+deny = ["org/secret*"]
+pin = ["*"]
+prefetch = ["org/name", "datasets/org/one@v1"]
+pass_formats = ["onnx"]
+quota = "200GB"
+)");
+    ASSERT_TRUE(config) << config.error().describe();
+    const MirrorConfig& mirror = *config->mirror;
+    EXPECT_EQ(mirror.upstream, "https://huggingface.co");
+    EXPECT_EQ(mirror.offline, MirrorConfig::Offline::Yes);
+    EXPECT_EQ(mirror.freshness, std::chrono::seconds(30));
+    EXPECT_EQ(mirror.access, std::chrono::hours(1));
+    EXPECT_EQ(mirror.caller_tokens, MirrorConfig::CallerTokens::Forward);
+    EXPECT_EQ(config->token_file, "token");
+    EXPECT_EQ(mirror.prefetch,
+              (std::vector<PrefetchRule>{{"org/name", "main"}, {"datasets/org/one", "v1"}}));
+    EXPECT_EQ(mirror.pass_formats, std::vector<std::string>{"onnx"});
+    EXPECT_EQ(mirror.quota_bytes, 200'000'000'000U);
+    EXPECT_TRUE(mirror.allows("org/model"));
+    EXPECT_TRUE(mirror.allows("Org/Model"));
+    EXPECT_FALSE(mirror.allows("org/secret-1"));
+    EXPECT_FALSE(mirror.allows("other/model"));
+    EXPECT_FALSE(mirror.allows("datasets/org/two"));
+    EXPECT_TRUE(mirror.pins("any/thing"));
+}
+
+TEST(Config, allows_everything_but_what_is_denied_by_default) {
+    const auto config = parse("[mirror]\nupstream = 'http://hub'\ndeny = ['bad/*']\n");
+    ASSERT_TRUE(config);
+    EXPECT_TRUE(config->mirror->allows("good/model"));
+    EXPECT_FALSE(config->mirror->allows("bad/model"));
+    EXPECT_TRUE(config->mirror->token.empty());
+    EXPECT_EQ(config->mirror->caller_tokens, MirrorConfig::CallerTokens::Refuse);
+}
+
+TEST(Config, names_the_line_of_what_is_wrong) {
+    const std::string start = "[mirror]\nupstream = \"http://hub\"\n";
+    const std::pair<std::string, std::string> wrong[] = {
+        {"speed = 1\n", "hub.toml:3: unknown key \"speed\" in [mirror]; known: access, allow"},
+        {"offline = 1\n", "hub.toml:3: mirror.offline must be true or false"},
+        {"freshness = 30\n", "hub.toml:3: mirror.freshness must be a time"},
+        {"freshness = \"30 s\"\n", "hub.toml:3: mirror.freshness must be a time"},
+        {"quota = \"12\"\n", "hub.toml:3: mirror.quota must be a size"},
+        {"allow = \"org/*\"\n", "hub.toml:3: mirror.allow must be a list of texts"},
+        {"allow = [\n1]\n", "hub.toml:4: mirror.allow must be a text"},
+        {"deny = [\"org\"]\n", "hub.toml:3: mirror.deny: \"org\" is no pattern"},
+        {"deny = [\"a/../b\"]\n", "is no pattern"},
+        {"prefetch = [\"org/*\"]\n", "names no repository"},
+        {"pass_formats = [\"pickle\"]\n", "\"pickle\" cannot be let through"},
+        {"pass_formats = [\"torchscript\"]\n", "cannot be let through"},
+        {"token_file = \"\"\n", "mirror.token_file must be a text"},
+        {"x = \n", "hub.toml:3: "},
+        {"deny = [\"\xc3\xa9/*\"]\n", "hub.toml:3: a configuration is ASCII"},
+    };
+    for (const auto& [text, message] : wrong) {
+        EXPECT_THAT(error_of(start + text), HasSubstr(message)) << text;
+    }
+    EXPECT_THAT(error_of("mirror = 1\n"), HasSubstr("hub.toml:1: mirror must be a table"));
+    EXPECT_THAT(error_of("[other]\n"), HasSubstr("hub.toml:1: unknown key \"other\""));
+    EXPECT_THAT(error_of("[mirror]\n"), HasSubstr("hub.toml:1: [mirror] needs upstream"));
+    for (const char* const url :
+         {"ftp://hub", "hub", "http://user:word@hub", "http://hub/?x=1", "http://"}) {
+        EXPECT_THAT(error_of("[mirror]\nupstream = \"" + std::string(url) + "\"\n"),
+                    HasSubstr("is no http or https address"))
+            << url;
+    }
+}
+
+TEST(Config, takes_a_token_from_a_file_that_others_cannot_read) {
+    const auto folder = TempFolder::create(std::filesystem::temp_directory_path(), "config-");
+    ASSERT_TRUE(folder);
+    const auto path = folder->path() / "hub.toml";
+    const std::string text = "[mirror]\nupstream = \"http://hub\"\ntoken_file = \"token\"\n";
+    ASSERT_TRUE(write_file_atomically(path, as_bytes(text)));
+    EXPECT_EQ(HubConfig::load(path).error().code(), ErrorCode::NotFound);
+    ASSERT_TRUE(write_file_atomically(folder->path() / "token", as_bytes("hf_abc\n"), 0644));
+    EXPECT_EQ(HubConfig::load(path).error().code(), ErrorCode::Forbidden);
+    ASSERT_TRUE(write_file_atomically(folder->path() / "token", as_bytes("hf_abc\n"), 0600));
+    const auto config = HubConfig::load(path);
+    ASSERT_TRUE(config) << config.error().describe();
+    EXPECT_EQ(config->mirror->token.reveal(), "hf_abc");
+    ASSERT_TRUE(write_file_atomically(folder->path() / "token", as_bytes("a\nb"), 0600));
+    EXPECT_EQ(HubConfig::load(path).error().code(), ErrorCode::InvalidArgument);
+}
+
+TEST(Pattern, fits_as_a_whole_and_ignores_case) {
+    EXPECT_TRUE(fits_pattern("*", ""));
+    EXPECT_TRUE(fits_pattern("a*c", "abbc"));
+    EXPECT_TRUE(fits_pattern("a*b*c", "A-xb-bC"));
+    EXPECT_TRUE(fits_pattern("**", "x"));
+    EXPECT_FALSE(fits_pattern("a*c", "abcd"));
+    EXPECT_FALSE(fits_pattern("", "a"));
+    EXPECT_FALSE(fits_pattern("abc", "ab"));
+}
+
+} // namespace
+} // namespace locara::hub
