@@ -1,6 +1,8 @@
 // What there is: lists of repositories, one repository, its trees, paths and refs.
+#include "listing.hpp"
 #include "place.hpp"
 #include "routes.hpp"
+#include "wanted_paths.hpp"
 
 #include <locara/base/percent.hpp>
 
@@ -12,15 +14,8 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr std::size_t kPathsLimit = 2000;
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kExpandedPage = 100;
-
-Json render_lfs(const GitEntry& entry, const char* name) {
-    return {{name, entry.lfs->sha256.render()},
-            {"size", entry.lfs->size},
-            {"pointerSize", entry.blob_size}};
-}
 
 // ----------------------------------------------------------------------------------------- trees
 
@@ -40,18 +35,13 @@ Result<Json> render_entries(const Services& services,
     Json list = Json::array();
     for (std::size_t i = 0; i < entries.size(); ++i) {
         const GitEntry& entry = entries[i];
-        Json json = {{"type", entry.kind == GitEntry::Kind::Directory ? "directory" : "file"},
-                     {"oid", entry.oid},
-                     {"size", entry.size()},
-                     {"path", entry.path}};
+        std::optional<xet::FileHash> xet;
         if (entry.lfs) {
-            json["lfs"] = render_lfs(entry, "oid");
             LOCARA_TRY(const auto file,
                        services.names.find_file(place.repo.key, entry.lfs->sha256));
-            if (file) {
-                json["xetHash"] = file->xet.render();
-            }
+            xet = file ? std::optional(file->xet) : std::nullopt;
         }
+        Json json = render_entry(entry, xet);
         if (expand) {
             json["lastCommit"] = {{"id", commits[i].id},
                                   {"title", commits[i].title},
@@ -93,40 +83,6 @@ Answer<Response> tree(const Services& services, const Request& request, RepoType
                                  "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
     }
     return response;
-}
-
-/// What a paths-info call asks for; Python sends a form, JavaScript JSON.
-struct WantedPaths {
-    std::vector<std::string> paths;
-    bool expand = false;
-};
-
-Answer<WantedPaths> parse_wanted_paths(const Request& request) {
-    WantedPaths wanted;
-    const std::string_view type = request.headers.find("Content-Type").value_or("");
-    if (type.substr(0, 33) == "application/x-www-form-urlencoded") {
-        LOCARA_TRY(const auto form, http::Query::parse(request.body));
-        wanted.paths = form.all("paths");
-        wanted.expand = form.flag("expand");
-    } else {
-        LOCARA_TRY(const Json body, parse_object(request));
-        const auto found = body.find("paths");
-        if (found == body.end()) {
-            return bad_request("send {\"paths\": [...]} as JSON, or paths=... as a form");
-        }
-        for (const Json& path : found->is_array() ? *found : Json::array({*found})) {
-            if (!path.is_string()) {
-                return bad_request("every element of paths must be a text");
-            }
-            wanted.paths.push_back(path.get<std::string>());
-        }
-        wanted.expand = flag_at(body, "expand");
-    }
-    if (wanted.paths.size() > kPathsLimit) {
-        return bad_request("found " + std::to_string(wanted.paths.size()) + " paths, at most " +
-                           std::to_string(kPathsLimit) + " are allowed");
-    }
-    return wanted;
 }
 
 Answer<Response> paths_info(const Services& services, const Request& request, RepoType type) {
@@ -205,7 +161,9 @@ Json render_siblings(const std::vector<GitEntry>& entries, bool blobs) {
             sibling["size"] = entry.size();
             sibling["blobId"] = entry.oid;
             if (entry.lfs) {
-                sibling["lfs"] = render_lfs(entry, "sha256");
+                sibling["lfs"] = {{"sha256", entry.lfs->sha256.render()},
+                                  {"size", entry.lfs->size},
+                                  {"pointerSize", entry.blob_size}};
             }
         }
         siblings.push_back(std::move(sibling));
@@ -280,6 +238,12 @@ Answer<Response> info(const Services& services, const Request& request, RepoType
         keep_only(json, keys);
     }
     return json_answer(json);
+}
+
+/// Whether the caller may read the repository: 200, or the refusal.
+Answer<Response> auth_check(const Services& services, const Request& request, RepoType type) {
+    LOCARA_CHECK(find_repo(services, request, type, Access::Read));
+    return json_answer(Json::object());
 }
 
 // ----------------------------------------------------------------------------------------- lists
@@ -377,6 +341,7 @@ void add_repo_routes(Routes& routes, const Services& services) {
         routes.get(one + "/tree/{*rev}", bind(&tree));
         routes.post(one + "/paths-info/{*rev}", bind(&paths_info));
         routes.get(one + "/refs", bind(&refs));
+        routes.get(one + "/auth-check", bind(&auth_check));
     });
 }
 

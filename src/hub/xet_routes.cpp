@@ -19,15 +19,7 @@ give_token(const Services& services, const Request& request, RepoType type, XetR
     if (role == XetRole::Read) {
         LOCARA_CHECK(open_place(services, repo, revision));
     }
-    const XetGrant grant = grant_xet(services, request, repo, role);
-    Response response = json_answer({{"casUrl", grant.cas_url},
-                                     {"accessToken", grant.access_token},
-                                     {"exp", std::stoll(grant.expires)}});
-    response.headers.add("X-Xet-Cas-Url", grant.cas_url);
-    response.headers.add("X-Xet-Access-Token", grant.access_token);
-    response.headers.add("X-Xet-Token-Expiration", grant.expires);
-    response.headers.add("Cache-Control", "no-store");
-    return response;
+    return token_answer(services, request, repo, role);
 }
 
 } // namespace
@@ -38,6 +30,19 @@ grant_xet(const Services& services, const Request& request, const Repo& repo, Xe
     return {cas_url(request),
             services.signer.make_token({repo.key, role, expires}),
             std::to_string(expires.time_since_epoch().count())};
+}
+
+Response
+token_answer(const Services& services, const Request& request, const Repo& repo, XetRole role) {
+    const XetGrant grant = grant_xet(services, request, repo, role);
+    Response response = json_answer({{"casUrl", grant.cas_url},
+                                     {"accessToken", grant.access_token},
+                                     {"exp", std::stoll(grant.expires)}});
+    response.headers.add("X-Xet-Cas-Url", grant.cas_url);
+    response.headers.add("X-Xet-Access-Token", grant.access_token);
+    response.headers.add("X-Xet-Token-Expiration", grant.expires);
+    response.headers.add("Cache-Control", "no-store");
+    return response;
 }
 
 void add_xet_routes(Routes& routes, const Services& services) {

@@ -16,4 +16,10 @@ struct XetGrant {
 XetGrant
 grant_xet(const Services& services, const http::Request& request, const Repo& repo, XetRole role);
 
+/// A grant as the token routes give it.
+http::Response token_answer(const Services& services,
+                            const http::Request& request,
+                            const Repo& repo,
+                            XetRole role);
+
 } // namespace locara::hub

@@ -1,0 +1,33 @@
+// What answers about a file of a repository have in common, wherever its content comes from.
+#pragma once
+
+#include "services.hpp"
+
+#include <locara/http/message.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace locara::hub {
+
+/// A file by its name.
+struct FileAt {
+    const Repo& repo; ///< Borrowed, as by a view.
+    std::string commit;
+    std::string path;
+    bool pinned = false; ///< The request named the commit, so the answer never changes.
+};
+
+/// By the ending of the path: never a type that a browser would run.
+std::string content_type(std::string_view path);
+
+/// What every answer about a file carries, whatever its body is.
+void add_file_headers(http::Response& response, const http::Request& request, const FileAt& file);
+
+/// A large file of the chunk store: its bytes, or the way by Xet to who asks for that.
+http::Response stored_answer(const Services& services,
+                             const http::Request& request,
+                             const FileAt& at,
+                             const StoredFile& file);
+
+} // namespace locara::hub
