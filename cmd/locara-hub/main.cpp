@@ -1,6 +1,7 @@
 // locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
 #include "account_commands.hpp"
 #include "keys_commands.hpp"
+#include "mirror_commands.hpp"
 #include "review_commands.hpp"
 #include "upkeep_commands.hpp"
 
@@ -97,6 +98,7 @@ struct Options {
     std::string data;
     std::string listen = "127.0.0.1:17864";
     std::string seed;
+    std::string config;
     std::string model;
     int ready_fd = -1;
     bool verbose = false;
@@ -117,7 +119,12 @@ sigset_t block_signals() {
 Status serve(const Options& options) {
     LOCARA_TRY(Listen listen, Listen::parse(options.listen));
     Log& log = stderr_log(options.verbose ? LogLevel::Debug : LogLevel::Warning);
+    hub::HubConfig config;
+    if (!options.config.empty()) {
+        LOCARA_TRY(config, hub::HubConfig::load(options.config).context("the configuration"));
+    }
     LOCARA_TRY(const auto hub, hub::Hub::open(options.data, system_clock(), log));
+    hub->configure(std::move(config));
     if (!options.seed.empty()) {
         LOCARA_TRY(const auto report, hub->take_seed(options.seed).context("the seed"));
         if (report.changed) {
@@ -212,6 +219,7 @@ int main(int argc, char** argv) {
         "Examples:\n"
         "  locara-hub serve --data /var/lib/locara-hub\n"
         "  locara-hub serve --data ./hub --listen 127.0.0.1:0 --seed build/share/locara/seed\n"
+        "  locara-hub serve --data DATA --config hub.toml\n"
         "  locara-hub pin --write models/quick-add\n"
         "  locara-hub user add ana --data DATA\n"
         "  locara-hub token create --data DATA --user ana --role write\n"
@@ -232,6 +240,8 @@ int main(int argc, char** argv) {
         options.seed,
         "folder with models/ and apps/ to publish, signed with the keys here");
     serve_command->add_option(
+        "--config", options.config, "hub.toml: which hub to mirror, by which rules");
+    serve_command->add_option(
         "--ready-fd", options.ready_fd, "write \"ready\" to this descriptor once serving");
     serve_command->add_flag("-v,--verbose", options.verbose, "log every request");
 
@@ -248,6 +258,7 @@ int main(int argc, char** argv) {
     const AccountCommands accounts(app);
     const KeysCommands keys(app);
     const ReviewCommands review(app);
+    const MirrorCommands mirror(app);
     const UpkeepCommands upkeep(app);
 
     try {
@@ -259,6 +270,7 @@ int main(int argc, char** argv) {
         const Status done = accounts.parsed()         ? accounts.run()
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()
+                            : mirror.parsed()         ? mirror.run()
                             : upkeep.parsed()         ? until_signal(upkeep)
                             : serve_command->parsed() ? serve(options)
                             : init_command->parsed()  ? init(options)

@@ -54,6 +54,14 @@ std::optional<LfsPointer> LfsPointer::parse(std::string_view text) {
     return pointer;
 }
 
+std::string id_of_blob(std::string_view content) {
+    start_git();
+    git_oid oid{};
+    const int failed = git_odb_hash(&oid, content.data(), content.size(), GIT_OBJECT_BLOB);
+    LOCARA_ASSERT(failed == 0); // Nothing but a kind of object that git has not got.
+    return render_oid(&oid);
+}
+
 // --------------------------------------------------------------------------------------- changes
 
 namespace {

@@ -1,12 +1,14 @@
 #include "catalog_files.hpp"
 #include "git_leftovers.hpp"
 #include "layout.hpp"
+#include "mirror_routes.hpp"
 #include "new_repo.hpp"
 #include "routes.hpp"
 
 #include <locara/base/json.hpp>
 #include <locara/base/secret.hpp>
 #include <locara/catalog/repository.hpp>
+#include <locara/formats/scan.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/seed.hpp>
@@ -32,6 +34,8 @@ constexpr std::chrono::seconds kSignEvery{60};
 constexpr std::uint64_t kSmallFile = 1U << 20U;
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kUploadThreads = 4;
+/// For what upstream is asked for while clients wait.
+constexpr std::size_t kUpstreamThreads = 16;
 
 /// What browsers may see of our answers (docs of the Hub protocol, CORS). Any page may ask: nothing
 /// here goes by cookies, a page needs the token itself.
@@ -83,6 +87,7 @@ struct Hub::State {
     Status put(const std::string& name, std::string_view bytes);
     Result<Page> make_page() const;
     void add_routes(RenderedPage page);
+    Status begin_mirror();
     void sign_now();
     void keep_signing();
     void stop();
@@ -104,6 +109,11 @@ struct Hub::State {
     http::Router router;
     std::unique_ptr<http::BlockingPool> pool;
     std::unique_ptr<http::BlockingPool> uploads;
+    std::optional<MirrorConfig> mirror_config;
+    std::unique_ptr<Mirror> mirror;
+    std::unique_ptr<http::BlockingPool> upstream;
+    std::optional<MirrorDoor> door;
+    http::Router front; ///< Of a mirror; `router` is behind it.
     std::unique_ptr<http::Server> server;
     std::mutex mutex;
     std::condition_variable wake;
@@ -397,6 +407,25 @@ void Hub::State::keep_signing() {
     }
 }
 
+void Hub::configure(HubConfig config) {
+    LOCARA_ASSERT(!state_->server);
+    state_->mirror_config = std::move(config.mirror);
+}
+
+Status Hub::State::begin_mirror() {
+    Mirror::Options options;
+    options.config = *mirror_config;
+    options.folder = data / kMirror;
+    options.judge = [](const Fd& file, const std::string& name) {
+        return formats::scan_fd(file, name);
+    };
+    LOCARA_TRY(mirror, Mirror::create(services, std::move(options)));
+    upstream = std::make_unique<http::BlockingPool>(kUpstreamThreads);
+    door.emplace(MirrorDoor{*mirror, services, router, *pool, *upstream});
+    add_mirror_routes(front, *door);
+    return {};
+}
+
 Status Hub::serve(const std::string& address, std::uint16_t port) {
     State& state = *state_;
     LOCARA_ASSERT(!state.server);
@@ -404,6 +433,9 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));
+    if (state.mirror_config) {
+        LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
+    }
     http::ServerOptions options;
     options.address = address;
     options.port = port;
@@ -415,7 +447,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     };
     LOCARA_TRY(state.server,
                http::Server::start(std::move(options), [&state](http::Request request) {
-                   return handle(state.router, std::move(request));
+                   return handle(state.mirror ? state.front : state.router, std::move(request));
                }));
     state.renewal = std::thread([&state] { state.keep_signing(); });
     const std::string url =
@@ -444,9 +476,13 @@ void Hub::State::stop() {
     if (server) {
         std::error_code ignored;
         fs::remove(data / "ready", ignored);
+        if (mirror) {
+            mirror->stop(); // Nobody need wait for upstream any more.
+        }
         server->stop();
-        pool.reset(); // The last jobs of both resume coroutines of the server.
+        pool.reset(); // The last jobs of all three resume coroutines of the server.
         uploads.reset();
+        upstream.reset();
         server.reset();
     }
 }

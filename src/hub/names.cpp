@@ -15,7 +15,7 @@ using soci::into;
 using soci::use;
 
 /// PRAGMA user_version of a database with the tables below.
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 
 /// AUTOINCREMENT: a key of something removed never comes back, so a token for it opens nothing.
 constexpr const char* kTables[] = {
@@ -39,11 +39,19 @@ constexpr const char* kTables[] = {
     "CREATE INDEX xorbs_by_repo ON xorbs (repo)",
 };
 
-/// What came later without changing what was there, so that programs of both ages take the file.
-constexpr const char* kLaterTables[] = {
-    "CREATE TABLE IF NOT EXISTS moved (type TEXT NOT NULL, space TEXT NOT NULL COLLATE NOCASE,"
+/// What version 2 added: former ids of repositories, and mirrored ones.
+constexpr const char* kSecondVersion[] = {
+    "CREATE TABLE moved (type TEXT NOT NULL, space TEXT NOT NULL COLLATE NOCASE,"
     " name TEXT NOT NULL COLLATE NOCASE, repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,"
     " PRIMARY KEY (type, space, name)) WITHOUT ROWID",
+    "ALTER TABLE repos ADD COLUMN origin INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE mirrored_revisions (repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " revision TEXT NOT NULL, commit_id TEXT NOT NULL, checked BIGINT NOT NULL,"
+    " PRIMARY KEY (repo, revision)) WITHOUT ROWID",
+    "CREATE TABLE mirrored_files (repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " oid TEXT NOT NULL, sha256 TEXT NOT NULL, size BIGINT NOT NULL, used BIGINT NOT NULL,"
+    " refused TEXT NOT NULL, PRIMARY KEY (repo, oid))",
+    "CREATE INDEX mirrored_files_by_use ON mirrored_files (used)",
 };
 
 constexpr std::array kTypes = {RepoType::Model, RepoType::Dataset, RepoType::Space};
@@ -82,6 +90,7 @@ struct RepoRow {
     int is_private = 0;
     long long created = 0;
     RepoFacts facts;
+    int origin = 0;
 
     Result<Repo> take() const {
         const auto parsed = parse_repo_type(type);
@@ -95,12 +104,32 @@ struct RepoRow {
         repo.visibility = is_private != 0 ? Visibility::Private : Visibility::Public;
         repo.created = time_of(created);
         repo.facts = facts;
+        if (origin < 0 || origin > static_cast<int>(Origin::UpstreamPrivate)) {
+            return Error(ErrorCode::Corrupt, "a repository in the database has a wrong origin");
+        }
+        repo.origin = static_cast<Origin>(origin);
         return repo;
     }
 };
 
 constexpr const char* kRepoColumns =
-    "key, id, type, space, name, private, created, task, license, manifest";
+    "key, id, type, space, name, private, created, task, license, manifest, origin";
+
+/// The columns of a mirrored file.
+struct MirroredFileRow {
+    MirroredFile file;
+    std::string sha256;
+    long long repo = 0, size = 0, used = 0;
+
+    Result<MirroredFile> take() const {
+        MirroredFile taken = file;
+        LOCARA_TRY(taken.sha256, crypto::Sha256Digest::parse(sha256));
+        taken.repo = repo;
+        taken.size = static_cast<std::uint64_t>(size);
+        taken.used = time_of(used);
+        return taken;
+    }
+};
 
 /// A session that fetches into `row`, over the statement that begins at `select`.
 soci::details::prepare_temp_type into_row(soci::details::prepare_temp_type statement,
@@ -115,10 +144,17 @@ soci::details::prepare_temp_type into_row(soci::details::prepare_temp_type state
             into(row.created),
             into(row.facts.task),
             into(row.facts.license),
-            into(row.facts.manifest));
+            into(row.facts.manifest),
+            into(row.origin));
 }
 
 } // namespace
+
+Visibility visibility_of(Origin origin) {
+    return origin == Origin::UpstreamGated || origin == Origin::UpstreamPrivate
+               ? Visibility::Private
+               : Visibility::Public;
+}
 
 std::string_view render(RepoType type) {
     switch (type) {
@@ -230,10 +266,14 @@ Status Names::State::prepare() {
             for (const char* const table : kTables) {
                 sql << table;
             }
-            sql << "PRAGMA user_version = " + std::to_string(kSchema);
         }
-        for (const char* const table : kLaterTables) {
-            sql << table;
+        if (version < 2) {
+            for (const char* const change : kSecondVersion) {
+                sql << change;
+            }
+        }
+        if (version < kSchema) {
+            sql << "PRAGMA user_version = " + std::to_string(kSchema);
         }
         sql << "COMMIT";
         if (version > kSchema) {
@@ -395,10 +435,12 @@ Result<Repo> Names::add_repo(const Repo& repo) {
         const std::string type(render(repo.id.type));
         const int is_private = repo.visibility == Visibility::Private ? 1 : 0;
         const long long created = seconds(repo.created);
+        const int origin = static_cast<int>(repo.origin);
         sql << "INSERT INTO repos (id, type, space, name, private, created, task, license,"
-               " manifest) VALUES (:i, :t, :s, :n, :p, :c, :k, :l, :m)",
+               " manifest, origin) VALUES (:i, :t, :s, :n, :p, :c, :k, :l, :m, :o)",
             use(repo.internal), use(type), use(repo.id.space), use(repo.id.name), use(is_private),
-            use(created), use(repo.facts.task), use(repo.facts.license), use(repo.facts.manifest);
+            use(created), use(repo.facts.task), use(repo.facts.license), use(repo.facts.manifest),
+            use(origin);
         return {};
     });
     if (!added) {
@@ -609,6 +651,154 @@ Result<bool> Names::may_use_xorb(std::int64_t repo, const xet::XorbHash& xorb) c
                " WHERE x.xorb = :x AND (r.key = :r OR r.private = 0) LIMIT 1",
             use(hash), use(key), into(found);
         return sql.got_data();
+    });
+}
+
+// -------------------------------------------------------------------------------- what is mirrored
+
+Result<bool> Names::is_own_space(const std::string& space) const {
+    return state_->with([&](soci::session& sql) -> Result<bool> {
+        int found = 0;
+        sql << "SELECT 1 FROM accounts WHERE name = :a UNION ALL"
+               " SELECT 1 FROM repos WHERE space = :s AND origin = 0 LIMIT 1",
+            use(space, "a"), use(space, "s"), into(found);
+        return sql.got_data();
+    });
+}
+
+Result<bool> Names::knows_token(const crypto::Sha256Digest& digest) const {
+    return state_->with([&](soci::session& sql) -> Result<bool> {
+        const std::string wanted = digest.render();
+        int found = 0;
+        sql << "SELECT 1 FROM tokens WHERE digest = :d", use(wanted), into(found);
+        return sql.got_data();
+    });
+}
+
+Status Names::set_origin(std::int64_t repo, Origin origin) {
+    return state_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const int value = static_cast<int>(origin);
+        const int is_private = visibility_of(origin) == Visibility::Private ? 1 : 0;
+        sql << "UPDATE repos SET origin = :o, private = :p WHERE key = :k AND origin <> 0",
+            use(value), use(is_private), use(key);
+        return {};
+    });
+}
+
+Status Names::set_mirrored_revision(std::int64_t repo,
+                                    const std::string& revision,
+                                    const MirroredRevision& found) {
+    return state_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const long long checked = seconds(found.checked);
+        sql << "INSERT OR REPLACE INTO mirrored_revisions (repo, revision, commit_id, checked)"
+               " VALUES (:r, :n, :c, :t)",
+            use(key), use(revision), use(found.commit), use(checked);
+        return {};
+    });
+}
+
+Result<std::optional<MirroredRevision>>
+Names::find_mirrored_revision(std::int64_t repo, const std::string& revision) const {
+    return state_->with([&](soci::session& sql) -> Result<std::optional<MirroredRevision>> {
+        const long long key = repo;
+        MirroredRevision found;
+        long long checked = 0;
+        sql << "SELECT commit_id, checked FROM mirrored_revisions WHERE repo = :r"
+               " AND revision = :n",
+            use(key), use(revision), into(found.commit), into(checked);
+        if (!sql.got_data()) {
+            return std::optional<MirroredRevision>();
+        }
+        found.checked = time_of(checked);
+        return std::optional(std::move(found));
+    });
+}
+
+Status Names::put_mirrored_file(const MirroredFile& file) {
+    return state_->with([&](soci::session& sql) -> Status {
+        const long long key = file.repo;
+        const std::string sha256 = file.sha256.render();
+        const auto size = static_cast<long long>(file.size);
+        const long long used = seconds(file.used);
+        sql << "INSERT OR REPLACE INTO mirrored_files (repo, oid, sha256, size, used, refused)"
+               " VALUES (:r, :o, :s, :z, :u, :f)",
+            use(key), use(file.oid), use(sha256), use(size), use(used), use(file.refused);
+        return {};
+    });
+}
+
+Result<std::optional<MirroredFile>> Names::find_mirrored_file(std::int64_t repo,
+                                                              const std::string& oid) const {
+    return state_->with([&](soci::session& sql) -> Result<std::optional<MirroredFile>> {
+        const long long key = repo;
+        MirroredFileRow row;
+        sql << "SELECT repo, oid, sha256, size, used, refused FROM mirrored_files"
+               " WHERE repo = :r AND oid = :o",
+            use(key), use(oid), into(row.repo), into(row.file.oid), into(row.sha256),
+            into(row.size), into(row.used), into(row.file.refused);
+        if (!sql.got_data()) {
+            return std::optional<MirroredFile>();
+        }
+        LOCARA_TRY(MirroredFile file, row.take());
+        return std::optional(std::move(file));
+    });
+}
+
+Status Names::touch_mirrored_file(std::int64_t repo, const std::string& oid, TimePoint now) {
+    return state_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const long long used = seconds(now);
+        sql << "UPDATE mirrored_files SET used = :u WHERE repo = :r AND oid = :o", use(used),
+            use(key), use(oid);
+        return {};
+    });
+}
+
+Result<std::uint64_t> Names::mirrored_bytes() const {
+    return state_->with([](soci::session& sql) -> Result<std::uint64_t> {
+        long long bytes = 0;
+        sql << "SELECT COALESCE(SUM(size), 0) FROM mirrored_files WHERE refused = ''", into(bytes);
+        return static_cast<std::uint64_t>(bytes);
+    });
+}
+
+Result<std::vector<MirroredFile>> Names::list_mirrored_files() const {
+    return state_->with([&](soci::session& sql) -> Result<std::vector<MirroredFile>> {
+        MirroredFileRow row;
+        soci::statement statement =
+            (sql.prepare << "SELECT repo, oid, sha256, size, used, refused FROM mirrored_files"
+                            " WHERE refused = '' ORDER BY used, rowid",
+             into(row.repo),
+             into(row.file.oid),
+             into(row.sha256),
+             into(row.size),
+             into(row.used),
+             into(row.file.refused));
+        statement.execute();
+        std::vector<MirroredFile> files;
+        while (statement.fetch()) {
+            LOCARA_TRY(MirroredFile file, row.take());
+            files.push_back(std::move(file));
+        }
+        return files;
+    });
+}
+
+Status Names::remove_mirrored_file(const MirroredFile& file) {
+    return state_->with([&](soci::session& sql) -> Status {
+        const long long key = file.repo;
+        const std::string sha256 = file.sha256.render();
+        soci::transaction change(sql);
+        sql << "DELETE FROM mirrored_files WHERE repo = :r AND oid = :o", use(key), use(file.oid);
+        // The same bytes may stand in the repository under another name for them.
+        sql << "DELETE FROM files WHERE repo = :r AND sha256 = :s AND NOT EXISTS"
+               " (SELECT 1 FROM mirrored_files m WHERE m.repo = :r2 AND m.sha256 = :s2"
+               " AND m.refused = '')",
+            use(key, "r"), use(sha256, "s"), use(key, "r2"), use(sha256, "s2");
+        change.commit();
+        return {};
     });
 }
 

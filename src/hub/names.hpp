@@ -44,6 +44,17 @@ struct RepoId {
 
 enum class Visibility { Public, Private };
 
+/// Where a repository's truth is, and for one that is mirrored, what upstream asks of its readers.
+enum class Origin {
+    Here,            ///< In this hub.
+    Upstream,        ///< Everybody may read it there.
+    UpstreamGated,   ///< Whoever has agreed to its terms may read the content of its files.
+    UpstreamPrivate, ///< Whoever its owner lets.
+};
+
+/// Of a mirrored repository: public unless upstream asks for more than to be asked.
+Visibility visibility_of(Origin origin);
+
 /// What lists know of a repository beyond git.
 struct RepoFacts {
     std::string task;
@@ -58,6 +69,7 @@ struct Repo {
     Visibility visibility = Visibility::Public;
     TimePoint created;
     RepoFacts facts;
+    Origin origin = Origin::Here;
 };
 
 /// A large file that a repository may name: its content by both of its hashes.
@@ -65,6 +77,23 @@ struct StoredFile {
     crypto::Sha256Digest sha256;
     xet::FileHash xet;
     std::uint64_t size = 0;
+};
+
+/// A revision of a mirrored repository: where it was when upstream was asked last.
+struct MirroredRevision {
+    std::string commit;
+    TimePoint checked;
+};
+
+/// The content of a mirrored file, as git names it.
+struct MirroredFile {
+    std::int64_t repo = 0; ///< Repo::key
+    std::string oid;       ///< Of the blob (40 hex digits), or the SHA-256 of a large file (64).
+    crypto::Sha256Digest sha256;
+    std::uint64_t size = 0;
+    TimePoint used;
+    /// Why the format gate refused it; empty if it did not. A refused file has no content here.
+    std::string refused;
 };
 
 /// Who a token stands for.
@@ -111,7 +140,7 @@ class Names {
     Result<std::optional<Repo>> find_repo(const RepoId& id) const;
     Result<std::optional<Repo>> find_repo(std::int64_t key) const;
 
-    /// Sorted by id.
+    /// Sorted by id; mirrored ones too.
     Result<std::vector<Repo>> list_repos(RepoType type) const;
     Status set_facts(std::int64_t repo, const RepoFacts& facts);
 
@@ -142,6 +171,39 @@ class Names {
 
     /// Whether the repository itself or a public one brought the xorb.
     Result<bool> may_use_xorb(std::int64_t repo, const xet::XorbHash& xorb) const;
+
+    // --- What is mirrored ------------------------------------------------------------------------
+
+    /// Whether the namespace belongs to this hub: an account, or a repository that is not mirrored.
+    /// Upstream is never asked about one.
+    Result<bool> is_own_space(const std::string& space) const;
+
+    /// Whether a token is one of this hub's, expired or not.
+    Result<bool> knows_token(const crypto::Sha256Digest& digest) const;
+
+    /// What upstream asks of a mirrored repository's readers has changed; its visibility follows.
+    Status set_origin(std::int64_t repo, Origin origin);
+
+    Status set_mirrored_revision(std::int64_t repo,
+                                 const std::string& revision,
+                                 const MirroredRevision& found);
+    Result<std::optional<MirroredRevision>>
+    find_mirrored_revision(std::int64_t repo, const std::string& revision) const;
+
+    /// Notes a file's content, or that it was refused.
+    Status put_mirrored_file(const MirroredFile& file);
+    Result<std::optional<MirroredFile>> find_mirrored_file(std::int64_t repo,
+                                                           const std::string& oid) const;
+    Status touch_mirrored_file(std::int64_t repo, const std::string& oid, TimePoint now);
+
+    /// Of all content that is here, each file's size added up.
+    Result<std::uint64_t> mirrored_bytes() const;
+
+    /// All content that is here, the one used longest ago first.
+    Result<std::vector<MirroredFile>> list_mirrored_files() const;
+
+    /// Forgets content: the repository no longer has it, until it is fetched again.
+    Status remove_mirrored_file(const MirroredFile& file);
 
   private:
     struct State;

@@ -6,6 +6,11 @@
 
 namespace locara::hub {
 Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot& first) {
+    // What was mirrored under this name gives way: the namespace is the hub's own now.
+    LOCARA_TRY(const auto mirrored, services.names.find_repo(repo.id));
+    if (mirrored && mirrored->origin != Origin::Here) {
+        LOCARA_CHECK(services.names.remove_repo(mirrored->key));
+    }
     repo.internal = random_hex(12);
     const std::filesystem::path folder = services.folder_of(repo);
     LOCARA_TRY(GitRepo git, GitRepo::create(folder));

@@ -274,7 +274,7 @@ find_all(const Services& services, const Request& request, RepoType type) {
     std::vector<Json> found;
     for (const Repo& repo : repos) {
         const bool wanted = author.empty() || http::equals_ignoring_case(repo.id.space, author);
-        if (!wanted || !may_read(caller, repo)) {
+        if (!wanted || repo.origin != Origin::Here || !may_read(caller, repo)) {
             continue;
         }
         auto place = open_place(services, repo, "main");

@@ -131,7 +131,8 @@ find_repo(const Services& services, const http::Request& request, RepoType type,
             return moved_to(request, id, moved->id);
         }
     }
-    if (!repo || !may_read(caller, *repo)) {
+    // What is mirrored is found by the mirror's routes, and by its own rules.
+    if (!repo || repo->origin != Origin::Here || !may_read(caller, *repo)) {
         return hidden_repo(caller);
     }
     if (access == Access::Write) {

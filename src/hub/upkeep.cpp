@@ -1,4 +1,5 @@
 #include "layout.hpp"
+#include "mirror.hpp"
 #include "names.hpp"
 
 #include <locara/base/file.hpp>
@@ -28,38 +29,61 @@ Result<std::vector<Repo>> all_repos(const Names& names) {
     return all;
 }
 
-/// What the files below a folder take on the disk.
+/// What a file, or the files below a folder, take on the disk.
 std::uint64_t allocated_bytes(const fs::path& folder) {
     std::uint64_t bytes = 0;
     std::error_code error;
-    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
-         at.increment(error)) {
+    const auto add = [&bytes](const fs::path& path) {
         struct stat found {};
 
-        if (::lstat(at->path().c_str(), &found) == 0) {
+        if (::lstat(path.c_str(), &found) == 0) {
             bytes += static_cast<std::uint64_t>(found.st_blocks) * 512U;
         }
+    };
+    if (!fs::is_directory(folder, error)) {
+        add(folder);
+        return bytes;
+    }
+    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
+         at.increment(error)) {
+        add(at->path());
     }
     return bytes;
 }
 
-/// Git folders that have no repository and were made before `limit`.
-Result<std::vector<fs::path>>
-unnamed_folders(const fs::path& repos, const Names& names, TimePoint limit) {
-    std::vector<fs::path> folders;
+/// What lies directly in a folder, was changed before `limit`, and is of this type (S_IFDIR ...). A
+/// folder that is not there holds nothing.
+Result<std::vector<fs::path>> old_entries(const fs::path& folder, mode_t type, TimePoint limit) {
+    std::vector<fs::path> entries;
     std::error_code error;
-    for (fs::directory_iterator at(repos, error), end; !error && at != end; at.increment(error)) {
+    fs::directory_iterator at(folder, error);
+    if (error == std::errc::no_such_file_or_directory) {
+        return entries;
+    }
+    for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
         struct stat found {};
 
-        if (::lstat(at->path().c_str(), &found) == 0 && S_ISDIR(found.st_mode) &&
-            at->path().extension() == ".git" &&
+        if (::lstat(at->path().c_str(), &found) == 0 && (found.st_mode & S_IFMT) == type &&
             TimePoint(std::chrono::seconds(found.st_mtime)) < limit) {
-            folders.push_back(at->path());
+            entries.push_back(at->path());
         }
     }
     if (error) {
-        return Error(ErrorCode::Io, "listing " + repos.string() + ": " + error.message());
+        return Error(ErrorCode::Io, "listing " + folder.string() + ": " + error.message());
     }
+    return entries;
+}
+
+/// Folders of repositories that are gone, made before `limit`: git's, and the mirror's notes.
+Result<std::vector<fs::path>>
+unnamed_folders(const fs::path& data, const Names& names, TimePoint limit) {
+    LOCARA_TRY(auto folders, old_entries(data / kRepos, S_IFDIR, limit));
+    std::erase_if(folders, [](const fs::path& folder) { return folder.extension() != ".git"; });
+    LOCARA_TRY(const auto notes, old_entries(data / kMirror, S_IFDIR, limit));
+    std::copy_if(notes.begin(),
+                 notes.end(),
+                 std::back_inserter(folders),
+                 [](const fs::path& folder) { return folder.filename() != kParts; });
     // Asked after the folders were listed: a repository's folder comes before its name.
     LOCARA_TRY(const auto known, all_repos(names));
     std::erase_if(folders, [&known](const fs::path& folder) {
@@ -123,6 +147,9 @@ class Checker {
         for (const StoredFile& file : files) {
             note(repo, "file sha256:" + file.sha256.render(), check_file(file));
         }
+        if (repo.origin != Origin::Here) {
+            return settle(repo, files.size(), before); // Its git is upstream.
+        }
         const auto git = GitRepo::open(repo_folder(data_ / kRepos, repo.internal));
         const auto refs = git ? git->refs() : Result<std::vector<GitRef>>(git.error());
         if (!refs) {
@@ -132,8 +159,13 @@ class Checker {
                 note(repo, ref.name, check_commit(repo, *git, ref.commit));
             }
         }
+        return settle(repo, files.size(), before);
+    }
+
+    /// Counts a repository that was looked at; of one removed meanwhile nothing is wrong.
+    Status settle(const Repo& repo, std::size_t files, std::size_t before) {
         ++report_.repositories;
-        report_.files += files.size();
+        report_.files += files;
         LOCARA_TRY(const auto still, names_.find_repo(repo.key));
         if (!still) {
             report_.bad.resize(before);
@@ -203,11 +235,14 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     cas::Cas chunks(*backend, {.clock = &clock});
 
     const TimePoint limit = clock.now() - options.grace;
-    LOCARA_TRY(const auto folders, unnamed_folders(data / kRepos, names, limit));
+    LOCARA_TRY(auto leftovers, unnamed_folders(data, names, limit));
     CollectReport report;
-    for (const fs::path& folder : folders) {
+    report.removed_folders = leftovers.size();
+    // Files that were on their way from upstream, which nobody asked for again.
+    LOCARA_TRY(const auto parts, old_entries(data / kMirror / kParts, S_IFREG, limit));
+    leftovers.insert(leftovers.end(), parts.begin(), parts.end());
+    for (const fs::path& folder : leftovers) {
         report.freed_bytes += allocated_bytes(folder);
-        ++report.removed_folders;
         if (options.dry_run == cas::GcOptions::DryRun::No) {
             std::error_code error;
             fs::remove_all(folder, error);
@@ -236,6 +271,44 @@ check_data(const fs::path& data, const Clock& clock, const CheckOptions& options
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
     cas::Cas chunks(*backend, {.clock = &clock});
     return Checker(data, names, chunks, options).run();
+}
+
+Result<std::vector<MirroredRepo>> list_mirrored(const fs::path& data) {
+    LOCARA_CHECK(require_hub(data));
+    LOCARA_TRY(const Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(const auto repos, all_repos(names));
+    LOCARA_TRY(const auto files, names.list_mirrored_files());
+    std::vector<MirroredRepo> listed;
+    for (const Repo& repo : repos) {
+        if (repo.origin == Origin::Here) {
+            continue;
+        }
+        MirroredRepo one;
+        one.id = rule_id(repo.id);
+        one.restricted = repo.visibility == Visibility::Private;
+        for (const MirroredFile& file : files) {
+            if (file.repo == repo.key) {
+                ++one.files;
+                one.bytes += file.size;
+                one.used = std::max(one.used.value_or(file.used), file.used);
+            }
+        }
+        listed.push_back(std::move(one));
+    }
+    return listed;
+}
+
+Status remove_mirrored(const fs::path& data, const std::string& id) {
+    LOCARA_CHECK(require_hub(data));
+    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(const auto repos, all_repos(names));
+    for (const Repo& repo : repos) {
+        if (repo.origin != Origin::Here && http::equals_ignoring_case(rule_id(repo.id), id)) {
+            return names.remove_repo(repo.key);
+        }
+    }
+    return Error(ErrorCode::NotFound,
+                 id + " is not mirrored here; `locara-hub mirror list` says what is");
 }
 
 } // namespace locara::hub

@@ -109,6 +109,9 @@ struct GitSigned {
     TimePoint date;
 };
 
+/// The id that git gives to a file of this content: 40 hex digits.
+std::string id_of_blob(std::string_view content);
+
 class GitRepo {
   public:
     /// Makes an empty bare repository whose HEAD is `main`; what is there already stays.

@@ -3,15 +3,16 @@
 //
 // Data folder: `keys/` (private keys, 0700), `catalog/` (the TUF repository as served), `names.db`
 // (accounts, tokens, repositories), `repos/` (bare git repositories), `cas/` (the chunk store with
-// the content of large files), `xet.key` (signs Xet tokens and URLs), `root.json` (what clients
-// pin), `ready` (there while serving). One process at a time serves a data folder.
-// Routes and operation: docs/hub.md.
-// Threads: a Hub belongs to one thread; its server and its pool have their own.
+// the content of large files), `mirror/` (of a hub that mirrors another one), `xet.key` (signs Xet
+// tokens and URLs), `root.json` (what clients pin), `ready` (there while serving). One process at a
+// time serves a data folder. Routes and operation: docs/hub.md. Threads: a Hub belongs to one
+// thread; its server and its pool have their own.
 #pragma once
 
 #include <locara/base/clock.hpp>
 #include <locara/base/log.hpp>
 #include <locara/base/result.hpp>
+#include <locara/hub/config.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -43,6 +44,9 @@ class Hub {
     /// their errors. Nothing is published when anything is wrong. What an earlier seed brought and
     /// this one lacks stays. Call it before serve.
     Result<SeedReport> take_seed(const std::filesystem::path& seed);
+
+    /// What the operator wants beyond the defaults. Call it before serve.
+    void configure(HubConfig config);
 
     /// Starts to serve and to sign the catalog anew before it lapses; writes `ready`, which holds
     /// the address. Errors as http::Server::start. Port 0 takes a free one.

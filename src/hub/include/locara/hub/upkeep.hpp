@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -19,16 +20,32 @@ namespace locara::hub {
 
 struct CollectReport {
     cas::GcReport chunks; ///< `missing_files` are files of repositories whose content is gone.
-    std::uint64_t removed_folders = 0; ///< Git folders of repositories that are gone.
+    std::uint64_t removed_folders = 0; ///< Of repositories that are gone.
     std::uint64_t freed_bytes = 0;     ///< Of chunks and folders.
 };
 
 /// Removes what no repository names and nobody used within `options.grace` (see cas::GcOptions):
-/// files, xorbs, and git folders of removed repositories. NotFound without a hub in `data`; Busy
-/// while another gc runs; Cancelled.
+/// files, xorbs, folders of removed repositories, and parts of files to be mirrored. NotFound
+/// without a hub in `data`; Busy while another gc runs; Cancelled.
 Result<CollectReport> collect_garbage(const std::filesystem::path& data,
                                       const Clock& clock,
                                       const cas::GcOptions& options = {});
+
+/// What is here of another hub's repository.
+struct MirroredRepo {
+    std::string id;          ///< "org/name", "datasets/org/name", "spaces/org/name".
+    bool restricted = false; ///< Gated or private there.
+    std::uint64_t files = 0; ///< Whose content is here.
+    std::uint64_t bytes = 0;
+    std::optional<TimePoint> used; ///< Of the file used last.
+};
+
+/// Models first, then datasets, then spaces, each by id. NotFound without a hub in `data`.
+Result<std::vector<MirroredRepo>> list_mirrored(const std::filesystem::path& data);
+
+/// Forgets everything about a mirrored repository; the next one to ask has it mirrored anew. The
+/// space is given back by gc. NotFound.
+Status remove_mirrored(const std::filesystem::path& data, const std::string& id);
 
 struct CheckReport {
     struct Bad {

@@ -1,0 +1,33 @@
+#include "eviction.hpp"
+
+#include "mirror.hpp"
+
+namespace locara::hub {
+
+Result<Evicted> evict_mirrored(Names& names, const MirrorConfig& config) {
+    Evicted evicted;
+    if (config.quota_bytes == 0) {
+        return evicted;
+    }
+    LOCARA_TRY(std::uint64_t used, names.mirrored_bytes());
+    if (used <= config.quota_bytes) {
+        return evicted;
+    }
+    LOCARA_TRY(const auto files, names.list_mirrored_files());
+    for (const MirroredFile& file : files) {
+        if (used <= config.quota_bytes) {
+            break;
+        }
+        LOCARA_TRY(const auto repo, names.find_repo(file.repo));
+        if (repo && config.pins(rule_id(repo->id))) {
+            continue;
+        }
+        LOCARA_CHECK(names.remove_mirrored_file(file));
+        used -= file.size;
+        evicted.bytes += file.size;
+        ++evicted.files;
+    }
+    return evicted;
+}
+
+} // namespace locara::hub

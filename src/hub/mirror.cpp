@@ -1,0 +1,702 @@
+#include "mirror.hpp"
+
+#include "eviction.hpp"
+#include "layout.hpp"
+
+#include <locara/base/percent.hpp>
+
+#include <algorithm>
+#include <variant>
+
+namespace locara::hub {
+namespace {
+
+constexpr const char* kWanting = "NotHereYet";
+/// How long a failure is remembered. Short: upstream's 401 may mean "not there yet".
+constexpr std::chrono::seconds kFailureKept{10};
+constexpr std::size_t kFailuresKept = 4096;
+constexpr std::size_t kAccessKept = 65'536;
+constexpr std::size_t kListingsKept = 16;
+constexpr std::uint64_t kAnswerBytes = 16U << 20U;
+constexpr std::size_t kRevisionBytes = 250;
+/// A use is noted when the last one is this long ago: the order of eviction needs no more.
+constexpr std::chrono::seconds kUseNoted = std::chrono::minutes(10);
+constexpr std::chrono::seconds kPrefetchEvery = std::chrono::minutes(10);
+
+bool is_commit(std::string_view text) {
+    return text.size() == 40 &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Refusal wanting() {
+    return {503, kWanting, "upstream has to be asked"};
+}
+
+Refusal contradicts(const std::string& what) {
+    return {502, "UpstreamCorrupt", "the hub that this one mirrors gives " + what};
+}
+
+/// What upstream's description of a repository asks of its readers.
+Origin origin_of(const Json& info) {
+    if (flag_at(info, "private")) {
+        return Origin::UpstreamPrivate;
+    }
+    const auto gated = info.find("gated");
+    const bool open =
+        gated == info.end() || gated->is_null() || (gated->is_boolean() && !gated->get<bool>());
+    return open ? Origin::Upstream : Origin::UpstreamGated;
+}
+
+std::string join(const std::vector<std::string>& parts, std::size_t begin, std::size_t end) {
+    std::string text;
+    for (std::size_t i = begin; i < end; ++i) {
+        text += (i == begin ? "" : "/") + parts[i];
+    }
+    return text;
+}
+
+std::string file_name(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+} // namespace
+
+bool is_wanting(const Refusal& refusal) {
+    return refusal.code == kWanting;
+}
+
+std::string api_path(const RepoId& id) {
+    return "/api/" + std::string(render_plural(id.type)) + "/" + id.render();
+}
+
+std::string web_path(const RepoId& id) {
+    return "/" + rule_id(id);
+}
+
+std::string rule_id(const RepoId& id) {
+    return std::string(web_prefix(id.type)) + id.render();
+}
+
+/// A question that somebody has asked upstream and others wait for.
+struct Mirror::Flight {
+    std::optional<Answer<std::monostate>> outcome;
+};
+
+/// An answer that was kept.
+struct Mirror::Kept {
+    UpstreamAnswer answer;
+    TimePoint at;
+};
+
+Result<std::unique_ptr<Mirror>> Mirror::create(const Services& services, Options options) {
+    LOCARA_CHECK(create_folders(options.folder, 0700));
+    http::Client::Options client;
+    client.user_agent = "locara-hub";
+    LOCARA_TRY(http::Client http, http::Client::create(client));
+    auto mirror =
+        std::unique_ptr<Mirror>(new Mirror(services, std::move(options), std::move(http)));
+    Downloads::Options downloads;
+    downloads.parts = mirror->options_.folder / kParts;
+    downloads.judge = mirror->options_.judge;
+    downloads.pass_formats = mirror->config().pass_formats;
+    downloads.stored = [self = mirror.get()] { self->evict(); };
+    LOCARA_TRY(mirror->downloads_,
+               Downloads::create(services, mirror->upstream_, std::move(downloads)));
+    if (!mirror->config().prefetch.empty() && !mirror->is_offline()) {
+        mirror->prefetcher_ = std::thread([self = mirror.get()] { self->prefetch(); });
+    }
+    return mirror;
+}
+
+Mirror::Mirror(const Services& services, Options options, http::Client http)
+    : services_(services), options_(std::move(options)), http_(std::move(http)),
+      upstream_(http_, options_.config, services.log, stop_.get_token()) {}
+
+Mirror::~Mirror() {
+    stop();
+}
+
+void Mirror::stop() {
+    stop_.request_stop();
+    if (prefetcher_.joinable()) {
+        prefetcher_.join();
+    }
+    if (downloads_) { // Not if it could not be made.
+        downloads_->stop();
+    }
+}
+
+// ------------------------------------------------------------------------------------ who and what
+
+Result<bool> Mirror::claims(const RepoId& id) const {
+    if (!is_repo_part(id.space) || !is_repo_part(id.name) || is_reserved_space(id.space)) {
+        return false;
+    }
+    LOCARA_TRY(const bool own, services_.names.is_own_space(id.space));
+    return !own;
+}
+
+Answer<Asker> Mirror::identify(const http::Request& request) const {
+    const auto token = credentials(request);
+    if (!token) {
+        return Asker();
+    }
+    const auto digest = crypto::sha256(as_bytes(*token));
+    LOCARA_TRY(const bool ours, services_.names.knows_token(digest));
+    if (ours || config().caller_tokens == MirrorConfig::CallerTokens::Refuse) {
+        LOCARA_CHECK(hub::identify(services_, request)); // Whether it is (still) good.
+        return Asker();
+    }
+    const bool plain = !token->empty() && std::all_of(token->begin(), token->end(), [](char c) {
+        return c > 0x20 && c < 0x7F;
+    });
+    if (!plain) {
+        return Refusal(401, "", "Invalid credentials in Authorization header");
+    }
+    return Asker{Secret(*token), digest.render()};
+}
+
+Answer<std::monostate> Mirror::check_rules(const RepoId& id) const {
+    if (!config().allows(rule_id(id))) {
+        return Refusal(403,
+                       "MirrorDenied",
+                       rule_id(id) + " is not among what this hub mirrors; ask its operator");
+    }
+    return std::monostate();
+}
+
+/// Runs `work`, or waits for who runs it for the same key; a failure of late is the answer too.
+template <class Work> Answer<std::monostate> Mirror::once(const std::string& key, Work work) {
+    std::unique_lock guard(mutex_);
+    const auto failed = failures_.find(key);
+    if (failed != failures_.end() && services_.clock.now() < failed->second.second) {
+        return failed->second.first;
+    }
+    if (const auto found = flights_.find(key); found != flights_.end()) {
+        const std::shared_ptr<Flight> flight = found->second;
+        const bool ended = changed_.wait(
+            guard, stop_.get_token(), [&flight] { return flight->outcome.has_value(); });
+        return ended ? *flight->outcome : Refusal(503, "", "this hub is about to stop");
+    }
+    const auto flight = std::make_shared<Flight>();
+    flights_.emplace(key, flight);
+    guard.unlock();
+    Answer<std::monostate> outcome = Refusal(500, "", "");
+    try {
+        outcome = work();
+    } catch (const std::exception& error) {
+        outcome = Error(ErrorCode::Internal, error.what()); // Others wait for it.
+    }
+    guard.lock();
+    flight->outcome = outcome;
+    flights_.erase(key);
+    if (outcome) {
+        failures_.erase(key);
+    } else {
+        if (failures_.size() >= kFailuresKept) {
+            failures_.clear();
+        }
+        failures_.insert_or_assign(
+            key, std::pair(outcome.error(), services_.clock.now() + kFailureKept));
+    }
+    changed_.notify_all();
+    return outcome;
+}
+
+Result<std::optional<Repo>> Mirror::find_repo(const RepoId& id) const {
+    LOCARA_TRY(auto repo, services_.names.find_repo(id));
+    if (repo && repo->origin == Origin::Here) {
+        return std::optional<Repo>(); // It has just become ours.
+    }
+    return repo;
+}
+
+Result<Repo> Mirror::note_repo(const RepoId& id, Origin origin) {
+    LOCARA_TRY(auto known, find_repo(id));
+    if (known) {
+        if (known->origin != origin) {
+            LOCARA_CHECK(services_.names.set_origin(known->key, origin));
+            known->origin = origin;
+        }
+        return std::move(*known);
+    }
+    Repo repo;
+    repo.internal = random_hex(12);
+    repo.id = id;
+    repo.created = services_.clock.now();
+    repo.origin = origin;
+    repo.visibility = visibility_of(origin);
+    return services_.names.add_repo(repo);
+}
+
+// ------------------------------------------------------------------------------------------ access
+
+Answer<std::monostate> Mirror::require_access(const Visit& visit, const Repo& repo) {
+    const bool gated = repo.origin == Origin::UpstreamGated;
+    if (visit.asker.token.empty()) {
+        return Refusal(401,
+                       gated ? "GatedRepo" : "RepoNotFound",
+                       gated ? "Access to " + repo.id.render() +
+                                   " is restricted: its readers need access of their own there"
+                             : "Repository not found");
+    }
+    const std::string key = std::to_string(repo.key) + " " + visit.asker.key;
+    {
+        const std::lock_guard guard(mutex_);
+        const auto known = access_.find(key);
+        if (known != access_.end() && services_.clock.now() < known->second) {
+            return std::monostate();
+        }
+    }
+    if (is_offline()) {
+        return Refusal(403,
+                       gated ? "GatedRepo" : "RepoNotFound",
+                       "whether you may read " + repo.id.render() +
+                           " cannot be asked: this hub works offline");
+    }
+    if (visit.reach == Reach::Here) {
+        return wanting();
+    }
+    return once("access " + key, [&] { return ask_access(visit, repo); });
+}
+
+Answer<std::monostate> Mirror::ask_access(const Visit& visit, const Repo& repo) {
+    UpstreamCall call;
+    call.path = api_path(repo.id) + "/auth-check";
+    call.token = visit.asker.token;
+    LOCARA_CHECK(upstream_.ask(call));
+    const std::lock_guard guard(mutex_);
+    if (access_.size() >= kAccessKept) {
+        access_.clear();
+    }
+    access_[std::to_string(repo.key) + " " + visit.asker.key] =
+        services_.clock.now() + config().access;
+    return std::monostate();
+}
+
+Answer<std::monostate> Mirror::may_see(const Visit& visit, const Repo& repo) {
+    return repo.origin == Origin::UpstreamPrivate ? require_access(visit, repo)
+                                                  : Answer<std::monostate>(std::monostate());
+}
+
+Answer<std::monostate> Mirror::check_access(const Visit& visit, const Repo& repo) {
+    return repo.visibility == Visibility::Private ? require_access(visit, repo)
+                                                  : Answer<std::monostate>(std::monostate());
+}
+
+// --------------------------------------------------------------------------------------- revisions
+
+Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revision) {
+    // No name of git's holds "..", and nothing of the kind must become part of an address.
+    if (revision.empty() || revision.size() > kRevisionBytes ||
+        revision.find("..") != std::string::npos) {
+        return no_such_revision(revision);
+    }
+    std::optional<std::string> stale;
+    for (bool asked = false;; asked = true) {
+        LOCARA_TRY(auto repo, find_repo(visit.id));
+        if (repo) {
+            LOCARA_CHECK(may_see(visit, *repo));
+            if (is_commit(revision)) {
+                return Spot{std::move(*repo), revision, "", true};
+            }
+            LOCARA_TRY(const auto known,
+                       services_.names.find_mirrored_revision(repo->key, revision));
+            const bool fresh = known && services_.clock.now() < known->checked + config().freshness;
+            if (known && (fresh || asked || is_offline())) {
+                return Spot{std::move(*repo), known->commit, "", false};
+            }
+            stale = known ? std::optional(known->commit) : std::nullopt;
+        }
+        if (is_offline()) {
+            return not_here_offline(rule_id(visit.id) + " at " + revision);
+        }
+        if (visit.reach == Reach::Here) {
+            return wanting();
+        }
+        if (asked) {
+            return contradicts("no commit for " + revision);
+        }
+        const auto done =
+            once("revision " + rule_id(visit.id) + " " + revision + " " + visit.asker.key,
+                 [&] { return ask_revision(visit, revision); });
+        if (!done && stale && done.error().status >= 500) {
+            // Better where it was when upstream answered last than nothing.
+            services_.log.warning(
+                "mirror",
+                "stale_revision",
+                {{"repo", rule_id(visit.id)}, {"revision", revision}, {"commit", *stale}});
+            return Spot{std::move(*repo), *stale, "", false};
+        }
+        LOCARA_CHECK(done);
+    }
+}
+
+Answer<std::monostate> Mirror::ask_revision(const Visit& visit, const std::string& revision) {
+    UpstreamCall call;
+    call.path = api_path(visit.id) + "/revision/" + percent_encode(revision);
+    call.token = visit.asker.token;
+    call.limit_bytes = kAnswerBytes;
+    LOCARA_TRY(const UpstreamAnswer answer, upstream_.ask(call));
+    JsonLimits limits;
+    limits.bytes = kAnswerBytes;
+    const auto info = parse_json(answer.body, limits);
+    const auto commit = info && info->is_object() ? text_at(*info, "sha") : std::nullopt;
+    if (!commit || !is_commit(*commit) || (is_commit(revision) && *commit != revision)) {
+        return contradicts("no description of " + rule_id(visit.id) + " at " + revision);
+    }
+    LOCARA_TRY(const Repo repo, note_repo(visit.id, origin_of(*info)));
+    // First what it stands for, then where it stands.
+    LOCARA_CHECK(write_kept(repo, "/revision/" + *commit, answer));
+    LOCARA_CHECK(services_.names.set_mirrored_revision(
+        repo.key, revision, {*commit, services_.clock.now()}));
+    return std::monostate();
+}
+
+Answer<Spot>
+Mirror::locate(const Visit& visit, const std::vector<std::string>& segments, std::size_t at) {
+    if (segments.size() <= at) {
+        return find_revision(visit, "main");
+    }
+    auto spot = find_revision(visit, segments[at]);
+    if (spot) {
+        spot->path = join(segments, at + 1, segments.size());
+        return spot;
+    }
+    if (spot.error().code != "RevisionNotFound" || segments.size() == at + 1) {
+        return spot;
+    }
+    return longest_ref(visit, segments, at, spot.error());
+}
+
+/// The place whose revision has unencoded slashes.
+Answer<Spot> Mirror::longest_ref(const Visit& visit,
+                                 const std::vector<std::string>& segments,
+                                 std::size_t at,
+                                 const Refusal& otherwise) {
+    LOCARA_TRY(const Spot any, find_revision(visit, "main"));
+    LOCARA_TRY(const UpstreamAnswer answer,
+               pass_on(visit, any.repo, "/refs?include_prs=1", Keep::WhileFresh));
+    const auto refs = parse_json(answer.body);
+    std::size_t used = 0;
+    for (const char* const kind : {"branches", "tags", "converts", "pullRequests"}) {
+        const auto list = refs && refs->is_object() ? refs->find(kind) : Json::const_iterator();
+        if (!refs || !refs->is_object() || list == refs->end() || !list->is_array()) {
+            continue;
+        }
+        for (const Json& ref : *list) {
+            if (!ref.is_object()) {
+                continue;
+            }
+            const std::string name = text_at(ref, "name").value_or("");
+            const std::string full = text_at(ref, "ref").value_or("");
+            for (std::size_t end = at + 2; end <= segments.size(); ++end) {
+                const std::string candidate = join(segments, at, end);
+                if (candidate == name || candidate == full) {
+                    used = std::max(used, end - at);
+                }
+            }
+        }
+    }
+    if (used == 0) {
+        return otherwise;
+    }
+    LOCARA_TRY(Spot spot, find_revision(visit, join(segments, at, at + used)));
+    spot.path = join(segments, at + used, segments.size());
+    return spot;
+}
+
+// ------------------------------------------------------------------------------------ what is kept
+
+std::filesystem::path Mirror::folder_of(const Repo& repo) const {
+    return options_.folder / repo.internal;
+}
+
+/// One line that says when, one with the next page, then the body.
+Result<std::optional<Mirror::Kept>> Mirror::read_kept(const Repo& repo,
+                                                      const std::string& key) const {
+    const std::string name = crypto::sha256(as_bytes(key)).render();
+    const auto text = read_file(folder_of(repo) / (name + ".answer"), kListingBytes);
+    if (!text) {
+        return text.error().code() == ErrorCode::NotFound
+                   ? Result<std::optional<Kept>>(std::optional<Kept>())
+                   : text.error();
+    }
+    const std::size_t first = text->find('\n');
+    const std::size_t second = first == std::string::npos ? first : text->find('\n', first + 1);
+    const auto at = parse_time(std::string_view(*text).substr(0, first));
+    if (second == std::string::npos || !at) {
+        return std::optional<Kept>();
+    }
+    return std::optional(
+        Kept{{text->substr(second + 1), text->substr(first + 1, second - first - 1)}, *at});
+}
+
+Status Mirror::write_kept(const Repo& repo, const std::string& key, const UpstreamAnswer& answer) {
+    const std::string name = crypto::sha256(as_bytes(key)).render();
+    LOCARA_CHECK(create_folders(folder_of(repo), 0700));
+    const std::string text =
+        render_time(services_.clock.now()) + "\n" + answer.next + "\n" + answer.body;
+    return write_file_atomically(folder_of(repo) / (name + ".answer"), as_bytes(text));
+}
+
+Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
+                                       const Repo& repo,
+                                       const std::string& call,
+                                       Keep keep,
+                                       const std::optional<std::string>& body) {
+    const std::string key = call + (body ? "\n" + *body : "");
+    LOCARA_TRY(auto kept, read_kept(repo, key));
+    const bool good = kept && (keep == Keep::ForGood || is_offline() ||
+                               services_.clock.now() < kept->at + config().freshness);
+    if (good) {
+        return std::move(kept->answer);
+    }
+    if (is_offline()) {
+        return not_here_offline("this answer about " + rule_id(repo.id));
+    }
+    if (visit.reach == Reach::Here) {
+        return wanting();
+    }
+    const auto ask = [&]() -> Answer<std::monostate> {
+        UpstreamCall wanted;
+        wanted.path = api_path(repo.id) + call;
+        wanted.token = visit.asker.token;
+        wanted.body = body;
+        wanted.limit_bytes = kAnswerBytes;
+        LOCARA_TRY(const UpstreamAnswer answer, upstream_.ask(wanted));
+        LOCARA_CHECK(write_kept(repo, key, answer));
+        return std::monostate();
+    };
+    const auto done =
+        once("answer " + std::to_string(repo.key) + " " + key + " " + visit.asker.key, ask);
+    if (!done && !(kept && done.error().status >= 500)) {
+        return done.error();
+    }
+    LOCARA_TRY(auto fresh, read_kept(repo, key));
+    if (!fresh) {
+        return Error(ErrorCode::Internal, "an answer that was kept is gone");
+    }
+    return std::move(fresh->answer);
+}
+
+Answer<UpstreamAnswer> Mirror::search(RepoType type, const std::string& query, const Asker& asker) {
+    UpstreamCall call;
+    call.path = "/api/" + std::string(render_plural(type)) + (query.empty() ? "" : "?" + query);
+    call.token = asker.token;
+    call.limit_bytes = kAnswerBytes;
+    return upstream_.ask(call);
+}
+
+Answer<std::shared_ptr<const Listing>>
+Mirror::list(const Visit& visit, const Repo& repo, const std::string& commit) {
+    const std::string key = repo.internal + "/" + commit;
+    for (bool asked = false;; asked = true) {
+        {
+            const std::lock_guard guard(mutex_);
+            const auto found = std::find_if(listings_.begin(),
+                                            listings_.end(),
+                                            [&](const auto& one) { return one.first == key; });
+            if (found != listings_.end()) {
+                std::rotate(found, found + 1, listings_.end());
+                return listings_.back().second;
+            }
+        }
+        const auto text = read_file(folder_of(repo) / (commit + ".tree"), kListingBytes);
+        if (text) {
+            auto listing = std::make_shared<Listing>();
+            LOCARA_CHECK(listing->add_page(*text));
+            const std::lock_guard guard(mutex_);
+            listings_.emplace_back(key, listing);
+            if (listings_.size() > kListingsKept) {
+                listings_.erase(listings_.begin());
+            }
+            return std::shared_ptr<const Listing>(std::move(listing));
+        }
+        if (text.error().code() != ErrorCode::NotFound) {
+            return text.error();
+        }
+        if (is_offline()) {
+            return not_here_offline("what is in " + rule_id(repo.id) + " at " + commit);
+        }
+        if (visit.reach == Reach::Here) {
+            return wanting();
+        }
+        if (asked) {
+            return Error(ErrorCode::Internal, "a listing that was kept is gone");
+        }
+        LOCARA_CHECK(once("listing " + key + " " + visit.asker.key,
+                          [&] { return ask_listing(visit, repo, commit); }));
+    }
+}
+
+Answer<std::monostate>
+Mirror::ask_listing(const Visit& visit, const Repo& repo, const std::string& commit) {
+    Listing listing;
+    UpstreamCall call;
+    call.path = api_path(repo.id) + "/tree/" + commit + "?recursive=true&expand=false&limit=1000";
+    call.token = visit.asker.token;
+    call.limit_bytes = kAnswerBytes;
+    std::uint64_t bytes = 0;
+    while (!call.path.empty()) {
+        LOCARA_TRY(const UpstreamAnswer page, upstream_.ask(call));
+        bytes += page.body.size();
+        if (bytes > kListingBytes) {
+            return Error(ErrorCode::TooLarge, "the tree of " + rule_id(repo.id) + " is too large");
+        }
+        const Status added = listing.add_page(page.body);
+        if (!added) {
+            return contradicts("a tree of " + rule_id(repo.id) +
+                               " that cannot be: " + added.error().message());
+        }
+        call.path = page.next;
+    }
+    LOCARA_CHECK(create_folders(folder_of(repo), 0700));
+    LOCARA_CHECK(
+        write_file_atomically(folder_of(repo) / (commit + ".tree"), as_bytes(listing.render())));
+    return std::monostate();
+}
+
+// ----------------------------------------------------------------------------------------- content
+
+namespace {
+
+std::string content_id(const GitEntry& file) {
+    return file.lfs ? file.lfs->sha256.render() : file.oid;
+}
+
+} // namespace
+
+Result<std::optional<StoredFile>> Mirror::find_stored(const Repo& repo,
+                                                      const GitEntry& file) const {
+    LOCARA_TRY(const auto known, services_.names.find_mirrored_file(repo.key, content_id(file)));
+    if (!known || !known->refused.empty()) {
+        return std::optional<StoredFile>();
+    }
+    return services_.names.find_file(repo.key, known->sha256);
+}
+
+Answer<FoundContent>
+Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin begin) {
+    if (file.size() == 0) {
+        return FoundContent();
+    }
+    const std::string oid = content_id(file);
+    WantedFile wanted;
+    wanted.repo = spot.repo.key;
+    wanted.oid = oid;
+    wanted.name = file_name(file.path);
+    wanted.source = {web_path(spot.repo.id) + "/resolve/" + spot.commit + "/" +
+                         percent_encode(file.path, "/"),
+                     spot.commit,
+                     file.size(),
+                     visit.asker.token};
+    for (int round = 0; round < 2; ++round) {
+        LOCARA_TRY(const auto known, services_.names.find_mirrored_file(spot.repo.key, oid));
+        if (known && !known->refused.empty()) {
+            return Refusal(403, "RefusedByGate", known->refused);
+        }
+        if (known) {
+            LOCARA_TRY(auto stored, services_.names.find_file(spot.repo.key, known->sha256));
+            if (stored) {
+                note_use(spot.repo, *known);
+                return FoundContent{std::move(stored), nullptr};
+            }
+            LOCARA_CHECK(services_.names.remove_mirrored_file(*known)); // Fetched again below.
+        }
+        if (begin == Begin::No) {
+            return FoundContent();
+        }
+        if (is_offline()) {
+            return not_here_offline(rule_id(spot.repo.id) + " " + file.path);
+        }
+        if (config().quota_bytes != 0 && file.size() > config().quota_bytes) {
+            return Error(ErrorCode::NoSpace,
+                         file.path + " is larger than all that this hub may mirror");
+        }
+        LOCARA_TRY(auto download, downloads_->start(wanted));
+        if (download) {
+            return FoundContent{std::nullopt, std::move(download)};
+        }
+    }
+    return Error(ErrorCode::Busy, file.path + " comes and goes; ask again");
+}
+
+void Mirror::note_use(const Repo& repo, const MirroredFile& file) const {
+    const TimePoint now = services_.clock.now();
+    if (now < file.used + kUseNoted) {
+        return;
+    }
+    const Status noted = services_.names.touch_mirrored_file(repo.key, file.oid, now);
+    if (!noted) {
+        services_.log.error("mirror", "use_not_noted", {{"error", noted.error().describe()}});
+    }
+}
+
+void Mirror::evict() const {
+    const auto evicted = evict_mirrored(services_.names, config());
+    if (!evicted) {
+        services_.log.error("mirror", "eviction_failed", {{"error", evicted.error().describe()}});
+    } else if (evicted->files > 0) {
+        services_.log.info(
+            "mirror",
+            "evicted",
+            {{"files", std::to_string(evicted->files)}, {"bytes", std::to_string(evicted->bytes)}});
+    }
+}
+
+// ---------------------------------------------------------------------------------------- prefetch
+
+void Mirror::prefetch() {
+    const std::stop_token stop = stop_.get_token();
+    std::mutex mutex;
+    std::condition_variable_any never;
+    while (!stop.stop_requested()) {
+        for (const PrefetchRule& rule : config().prefetch) {
+            const auto done = prefetch_one(rule);
+            if (!done && !stop.stop_requested()) {
+                services_.log.warning("mirror",
+                                      "prefetch_failed",
+                                      {{"repo", rule.repo},
+                                       {"revision", rule.revision},
+                                       {"error", done.error().message}});
+            }
+        }
+        std::unique_lock guard(mutex);
+        never.wait_for(guard, stop, kPrefetchEvery, [] { return false; });
+    }
+}
+
+Answer<std::monostate> Mirror::prefetch_one(const PrefetchRule& rule) {
+    Visit visit;
+    visit.reach = Reach::Upstream;
+    std::string_view id = rule.repo;
+    for (const RepoType type : {RepoType::Dataset, RepoType::Space}) {
+        if (id.rfind(web_prefix(type), 0) == 0) {
+            visit.id.type = type;
+            id.remove_prefix(web_prefix(type).size());
+            break;
+        }
+    }
+    visit.id.space = id.substr(0, id.find('/'));
+    visit.id.name = id.substr(id.find('/') + 1);
+    LOCARA_TRY(const bool claimed, claims(visit.id));
+    if (!claimed) {
+        return Refusal(403, "", "its namespace is this hub's own");
+    }
+    LOCARA_CHECK(check_rules(visit.id));
+    LOCARA_TRY(const Spot spot, find_revision(visit, rule.revision));
+    LOCARA_CHECK(check_access(visit, spot.repo));
+    LOCARA_TRY(const auto listing, list(visit, spot.repo, spot.commit));
+    for (const GitEntry& file : listing->entries()) {
+        if (stop_.stop_requested()) {
+            break;
+        }
+        if (file.kind == GitEntry::Kind::File) {
+            LOCARA_CHECK(open(visit, spot, file, Begin::Yes));
+        }
+    }
+    return std::monostate();
+}
+
+} // namespace locara::hub

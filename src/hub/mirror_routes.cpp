@@ -1,0 +1,536 @@
+#include "mirror_routes.hpp"
+
+#include "content.hpp"
+#include "file_answers.hpp"
+#include "routes.hpp"
+#include "wanted_paths.hpp"
+#include "xet_token.hpp"
+
+#include <locara/base/percent.hpp>
+
+#include <algorithm>
+#include <variant>
+
+namespace locara::hub {
+namespace {
+
+namespace asio = boost::asio;
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kPage = 1000;
+constexpr std::size_t kBlock = 256U << 10U;
+/// In a query: go on with what upstream finds, after our own.
+constexpr const char* kUpstreamPage = "upstream";
+
+/// An answer whose body is on its way, to be sent as soon as the first of it is here.
+struct Waiting {
+    std::shared_ptr<Download> download;
+    Response response;
+};
+
+using Reaction = std::variant<Response, Waiting>;
+using Handle = Answer<Reaction> (*)(const MirrorDoor&, const Request&, const Visit&);
+
+// ------------------------------------------------------------------------------------ while it
+// comes
+
+/// Sends bytes [offset, offset + length) as they become readable.
+asio::awaitable<Status> send_arriving(http::BlockingPool& pool,
+                                      std::shared_ptr<Download> download,
+                                      std::uint64_t offset,
+                                      std::uint64_t length,
+                                      http::BodyWriter& writer) {
+    std::string block;
+    const std::uint64_t end = offset + length;
+    while (offset < end) {
+        const Download::View view = download->view();
+        if (view.readable <= offset) {
+            if (view.stage == Download::Stage::Failed) {
+                Error cut(ErrorCode::Cancelled, "the file will not become whole");
+                co_return cut;
+            }
+            co_await download->changed().wait_after(view.seen);
+            continue;
+        }
+        block.resize(static_cast<std::size_t>(
+            std::min<std::uint64_t>(std::min(view.readable, end) - offset, kBlock)));
+        const auto read = [&view, &block, offset] {
+            return read_exactly_at(*view.file, offset, std::as_writable_bytes(std::span(block)));
+        };
+        LOCARA_CO_CHECK(co_await http::run_blocking(pool, read));
+        LOCARA_CO_CHECK(co_await writer.write(block));
+        offset += block.size();
+    }
+    co_return Status();
+}
+
+/// The answer, once there is something of its body; or why there will be nothing. A file that is
+/// held back as a whole is answered when it has passed.
+asio::awaitable<Answer<Response>> when_begun(Waiting waiting) {
+    while (true) {
+        Download::View view = waiting.download->view();
+        if (view.refusal) {
+            co_return std::move(*view.refusal);
+        }
+        if (view.readable > 0) {
+            co_return std::move(waiting.response);
+        }
+        co_await waiting.download->changed().wait_after(view.seen);
+    }
+}
+
+/// The answer to a request for a file, whose bytes come from the download; without one, its head.
+Response arriving_answer(const MirrorDoor& door,
+                         const Request& request,
+                         const FileAt& at,
+                         const GitEntry& file,
+                         const std::shared_ptr<Download>& download) {
+    http::Content content;
+    std::pair<std::uint64_t, std::uint64_t> part;
+    content.body =
+        http::RangedBody{file.size(), [&part](std::uint64_t offset, std::uint64_t length) {
+                             part = {offset, length};
+                             return http::PiecesBody{length, nullptr};
+                         }};
+    content.content_type = content_type(at.path);
+    content.etag = "\"" + (file.lfs ? file.lfs->sha256.render() : file.oid) + "\"";
+    Response response = http::content_response(request, std::move(content));
+    add_file_headers(response, request, at);
+    if (file.lfs) {
+        response.headers.add("X-Linked-Etag", "\"" + file.lfs->sha256.render() + "\"");
+        response.headers.add("X-Linked-Size", std::to_string(file.lfs->size));
+    }
+    if (std::holds_alternative<http::PiecesBody>(response.body)) {
+        const auto [offset, length] = part;
+        response.stream_length = length;
+        response.body = http::StreamBody(
+            [&pool = door.here, download, begin = offset, size = length](http::BodyWriter& writer) {
+                return send_arriving(pool, download, begin, size, writer);
+            });
+    }
+    return response;
+}
+
+// ------------------------------------------------------------------------------------------- files
+
+Answer<GitEntry> find_file(const MirrorDoor& door, const Visit& visit, const Spot& spot) {
+    LOCARA_TRY(const auto listing, door.mirror.list(visit, spot.repo, spot.commit));
+    const GitEntry* const entry = listing->find(spot.path);
+    if (entry == nullptr || entry->kind == GitEntry::Kind::Directory) {
+        return no_such_entry(spot.commit);
+    }
+    return *entry;
+}
+
+/// Content that is here already.
+Response whole_answer(const MirrorDoor& door,
+                      const Request& request,
+                      const FileAt& at,
+                      const GitEntry& file,
+                      const StoredFile& stored) {
+    if (file.lfs) {
+        return stored_answer(door.services, request, at, stored);
+    }
+    http::Content content;
+    content.body = open_content(door.services.cas, stored.xet, stored.size);
+    content.content_type = content_type(at.path);
+    content.etag = "\"" + file.oid + "\"";
+    Response response = http::content_response(request, std::move(content));
+    add_file_headers(response, request, at);
+    return response;
+}
+
+Response
+text_answer(const Request& request, const FileAt& at, const GitEntry& file, std::string text) {
+    http::Content content;
+    content.body = std::move(text);
+    content.content_type = content_type(at.path);
+    content.etag = "\"" + file.oid + "\"";
+    Response response = http::content_response(request, std::move(content));
+    add_file_headers(response, request, at);
+    return response;
+}
+
+Answer<Reaction> serve_file(const MirrorDoor& door,
+                            const Request& request,
+                            const Visit& visit,
+                            const Spot& spot,
+                            const GitEntry& file) {
+    const FileAt at{spot.repo, spot.commit, spot.path, spot.pinned};
+    if (file.size() == 0) {
+        return Reaction(text_answer(request, at, file, ""));
+    }
+    LOCARA_TRY(const FoundContent here, door.mirror.open(visit, spot, file, Mirror::Begin::No));
+    if (here.stored) {
+        return Reaction(whole_answer(door, request, at, file, *here.stored));
+    }
+    Response head = arriving_answer(door, request, at, file, nullptr);
+    // 304 and 416 need no content either.
+    if (request.method == "HEAD" || !std::holds_alternative<http::StreamBody>(head.body)) {
+        return Reaction(std::move(head));
+    }
+    LOCARA_TRY(FoundContent found, door.mirror.open(visit, spot, file, Mirror::Begin::Yes));
+    if (found.stored) {
+        return Reaction(whole_answer(door, request, at, file, *found.stored));
+    }
+    Response response = arriving_answer(door, request, at, file, found.download);
+    return Reaction(Waiting{std::move(found.download), std::move(response)});
+}
+
+Answer<Reaction> resolve(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const Spot spot,
+               door.mirror.locate(visit, request.segments, web_revision_at(visit.id.type)));
+    LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
+    LOCARA_TRY(const GitEntry file, find_file(door, visit, spot));
+    return serve_file(door, request, visit, spot, file);
+}
+
+Answer<Reaction> raw(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const Spot spot,
+               door.mirror.locate(visit, request.segments, web_revision_at(visit.id.type)));
+    LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
+    LOCARA_TRY(const GitEntry file, find_file(door, visit, spot));
+    if (!file.lfs) {
+        return serve_file(door, request, visit, spot, file);
+    }
+    // Nearly every pointer has this one form; the id tells.
+    std::string pointer = file.lfs->render();
+    if (id_of_blob(pointer) != file.oid) {
+        return Refusal(501, "", "the pointer of this file has a form that cannot be mirrored");
+    }
+    const FileAt at{spot.repo, spot.commit, spot.path, spot.pinned};
+    return Reaction(text_answer(request, at, file, std::move(pointer)));
+}
+
+// -------------------------------------------------------------------------------------- what there
+// is
+
+/// The named keys of a query, in a fixed order, as "?a=1&b=2"; empty without any.
+std::string keep_query(const Request& request, std::initializer_list<std::string_view> names) {
+    std::string query;
+    for (const std::string_view name : names) {
+        for (const std::string& value : request.query.all(name)) {
+            query +=
+                (query.empty() ? "?" : "&") + percent_encode(name) + "=" + percent_encode(value);
+        }
+    }
+    return query;
+}
+
+/// The link to upstream's next page, leading here.
+void add_next(Response& response, const Request& request, const UpstreamAnswer& answer) {
+    if (!answer.next.empty()) {
+        response.headers.add("Link", "<" + endpoint(request) + answer.next + ">; rel=\"next\"");
+    }
+}
+
+/// An answer of upstream's as it came.
+Response passed_answer(const Request& request, const UpstreamAnswer& answer) {
+    Response response = http::json_response(200, answer.body);
+    add_next(response, request, answer);
+    return response;
+}
+
+Answer<Reaction> info(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
+    if (!spot.path.empty()) {
+        return no_such_revision(request.param("rev"));
+    }
+    const std::string query = keep_query(
+        request, {"blobs", "cardData", "config", "expand", "expand[]", "full", "securityStatus"});
+    LOCARA_TRY(const UpstreamAnswer answer,
+               door.mirror.pass_on(
+                   visit, spot.repo, "/revision/" + spot.commit + query, Mirror::Keep::ForGood));
+    return Reaction(passed_answer(request, answer));
+}
+
+/// Entries as upstream describes them, but for the way by Xet: only what is here may be had so.
+Answer<Response> passed_entries(const MirrorDoor& door,
+                                const Request& request,
+                                const Spot& spot,
+                                const UpstreamAnswer& answer) {
+    JsonLimits limits;
+    limits.bytes = kListingBytes;
+    auto entries = parse_json(answer.body, limits);
+    if (!entries || !entries->is_array()) {
+        return Refusal(502, "UpstreamCorrupt", "the hub that this one mirrors gives no list");
+    }
+    for (Json& entry : *entries) {
+        if (!entry.is_object() || entry.erase("xetHash") == 0) {
+            continue;
+        }
+        const auto lfs = entry.find("lfs");
+        const auto oid = crypto::Sha256Digest::parse(
+            lfs != entry.end() && lfs->is_object() ? text_at(*lfs, "oid").value_or("") : "");
+        if (oid) {
+            LOCARA_TRY(const auto stored, door.services.names.find_file(spot.repo.key, *oid));
+            if (stored) {
+                entry["xetHash"] = stored->xet.render();
+            }
+        }
+    }
+    Response response = json_answer(*entries);
+    add_next(response, request, answer);
+    response.headers.add("X-Repo-Commit", spot.commit);
+    return response;
+}
+
+/// Entries as JSON; those whose content is here may be had by Xet.
+Result<Json>
+render_entries(const MirrorDoor& door, const Repo& repo, const std::vector<GitEntry>& entries) {
+    Json list = Json::array();
+    for (const GitEntry& entry : entries) {
+        std::optional<xet::FileHash> xet;
+        if (entry.lfs) {
+            LOCARA_TRY(const auto stored, door.mirror.find_stored(repo, entry));
+            xet = stored ? std::optional(stored->xet) : std::nullopt;
+        }
+        list.push_back(render_entry(entry, xet));
+    }
+    return list;
+}
+
+Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
+    LOCARA_TRY(const auto listing, door.mirror.list(visit, spot.repo, spot.commit));
+    if (!spot.path.empty()) {
+        // Also because only the path of a folder may become part of what upstream is asked.
+        const GitEntry* const folder = listing->find(spot.path);
+        if (folder == nullptr || folder->kind != GitEntry::Kind::Directory) {
+            return no_such_entry(spot.commit);
+        }
+    }
+    if (request.query.flag("expand")) {
+        const std::string path = spot.path.empty() ? "" : "/" + percent_encode(spot.path, "/");
+        LOCARA_TRY(
+            const UpstreamAnswer answer,
+            door.mirror.pass_on(visit,
+                                spot.repo,
+                                "/tree/" + spot.commit + path +
+                                    keep_query(request, {"recursive", "expand", "limit", "cursor"}),
+                                Mirror::Keep::ForGood));
+        LOCARA_TRY(Response response, passed_entries(door, request, spot, answer));
+        return Reaction(std::move(response));
+    }
+    const bool recursive = request.query.flag("recursive");
+    const std::vector<GitEntry> entries =
+        listing->below(spot.path, recursive ? GitRepo::Recursive::Yes : GitRepo::Recursive::No);
+    const std::size_t limit =
+        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
+    const std::size_t begin = std::min(number(request, "cursor").value_or(0), entries.size());
+    const std::size_t end = std::min(begin + limit, entries.size());
+    const auto at = [&entries](std::size_t i) {
+        return entries.begin() + static_cast<std::ptrdiff_t>(i);
+    };
+    LOCARA_TRY(const Json list, render_entries(door, spot.repo, std::vector(at(begin), at(end))));
+    Response response = json_answer(list);
+    response.headers.add("X-Repo-Commit", spot.commit);
+    if (end < entries.size()) {
+        response.headers.add("Link",
+                             "<" + endpoint(request) + request.path +
+                                 "?recursive=" + (recursive ? "true" : "false") +
+                                 "&limit=" + std::to_string(limit) +
+                                 "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+    }
+    return Reaction(std::move(response));
+}
+
+Answer<Reaction> paths_info(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const WantedPaths wanted, parse_wanted_paths(request));
+    LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
+    if (wanted.expand) {
+        const Json body = {{"paths", wanted.paths}, {"expand", true}};
+        LOCARA_TRY(const UpstreamAnswer answer,
+                   door.mirror.pass_on(visit,
+                                       spot.repo,
+                                       "/paths-info/" + spot.commit,
+                                       Mirror::Keep::ForGood,
+                                       render_json(body)));
+        LOCARA_TRY(Response response, passed_entries(door, request, spot, answer));
+        return Reaction(std::move(response));
+    }
+    LOCARA_TRY(const auto listing, door.mirror.list(visit, spot.repo, spot.commit));
+    std::vector<GitEntry> entries;
+    for (const std::string& path : wanted.paths) {
+        if (const GitEntry* const entry = listing->find(path)) {
+            entries.push_back(*entry);
+        }
+    }
+    LOCARA_TRY(const Json list, render_entries(door, spot.repo, entries));
+    return Reaction(json_answer(list));
+}
+
+Answer<Reaction> refs(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const Spot spot, door.mirror.find_revision(visit, "main"));
+    LOCARA_TRY(const UpstreamAnswer answer,
+               door.mirror.pass_on(visit,
+                                   spot.repo,
+                                   "/refs" + keep_query(request, {"include_prs"}),
+                                   Mirror::Keep::WhileFresh));
+    return Reaction(passed_answer(request, answer));
+}
+
+Answer<Reaction> auth_check(const MirrorDoor& door, const Request&, const Visit& visit) {
+    LOCARA_TRY(const Spot spot, door.mirror.find_revision(visit, "main"));
+    LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
+    return Reaction(json_answer(Json::object()));
+}
+
+Answer<Reaction> xet_token(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
+    LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
+    return Reaction(token_answer(door.services, request, spot.repo, XetRole::Read));
+}
+
+// ------------------------------------------------------------------------------------------ search
+
+/// What upstream finds, without what this hub would not give.
+Answer<Response> found_upstream(const MirrorDoor& door, const Request& request, RepoType type) {
+    LOCARA_TRY(const Asker asker, door.mirror.identify(request));
+    std::string query;
+    for (const auto& [key, value] : request.query.fields()) {
+        if (key != kUpstreamPage) {
+            query += (query.empty() ? "" : "&") + percent_encode(key) + "=" + percent_encode(value);
+        }
+    }
+    LOCARA_TRY(const UpstreamAnswer answer, door.mirror.search(type, query, asker));
+    auto found = parse_json(answer.body);
+    if (!found || !found->is_array()) {
+        return Refusal(502, "UpstreamCorrupt", "the hub that this one mirrors gives no list");
+    }
+    Json kept = Json::array();
+    for (Json& one : *found) {
+        const std::string id = one.is_object() ? text_at(one, "id").value_or("") : "";
+        const std::size_t slash = id.find('/');
+        if (slash == std::string::npos) {
+            continue;
+        }
+        const RepoId repo{type, id.substr(0, slash), id.substr(slash + 1)};
+        LOCARA_TRY(const bool claimed, door.mirror.claims(repo));
+        if (claimed && door.mirror.check_rules(repo)) {
+            kept.push_back(std::move(one));
+        }
+    }
+    Response response = json_answer(kept);
+    if (!answer.next.empty()) {
+        response.headers.add("Link",
+                             "<" + endpoint(request) + answer.next + "&" + kUpstreamPage +
+                                 "=1>; rel=\"next\"");
+    }
+    return response;
+}
+
+/// Our own first; after the last of them what upstream finds. Without upstream, our own.
+asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request request) {
+    const bool further = request.query.flag(kUpstreamPage);
+    Response ours;
+    if (!further) {
+        ours = co_await door.behind.handle(request);
+        if (ours.status != 200 || ours.headers.find("Link") || door.mirror.is_offline()) {
+            co_return ours;
+        }
+    }
+    const auto ask = [&] { return found_upstream(door, request, type); };
+    auto theirs = co_await http::run_blocking(door.upstream, ask);
+    if (further && !theirs) {
+        co_return render_refusal(theirs.error(), request, door.services.log);
+    }
+    if (further) {
+        co_return std::move(theirs).value();
+    }
+    const auto* const text = std::get_if<std::string>(&ours.body);
+    auto all = text != nullptr ? parse_json(*text) : Result<Json>(Json::array());
+    if (!theirs || !all || !all->is_array()) {
+        door.services.log.warning(
+            "mirror", "search_failed", {{"error", theirs ? "" : theirs.error().message}});
+        co_return ours;
+    }
+    const auto more = parse_json(std::get<std::string>(theirs->body));
+    for (const Json& one : *more) {
+        all->push_back(one);
+    }
+    Response response = json_answer(*all);
+    if (const auto link = theirs->headers.find("Link")) {
+        response.headers.add("Link", *link);
+    }
+    co_return response;
+}
+
+// -------------------------------------------------------------------------------------------- door
+
+/// The visit of a request, if it is about a repository of upstream's.
+Answer<std::optional<Visit>>
+begin_visit(const MirrorDoor& door, const Request& request, RepoType type) {
+    Visit visit;
+    visit.id = {type, request.param("org"), request.param("repo")};
+    LOCARA_TRY(const bool claimed, door.mirror.claims(visit.id));
+    if (!claimed) {
+        return std::optional<Visit>();
+    }
+    LOCARA_TRY(visit.asker, door.mirror.identify(request));
+    LOCARA_CHECK(door.mirror.check_rules(visit.id));
+    return std::optional(std::move(visit));
+}
+
+asio::awaitable<Response>
+enter(const MirrorDoor& door, Handle handle, RepoType type, Request request) {
+    Log& log = door.services.log;
+    const auto begin = [&] { return begin_visit(door, request, type); };
+    auto begun = co_await http::run_blocking(door.here, begin);
+    if (!begun) {
+        co_return render_refusal(begun.error(), request, log);
+    }
+    if (!*begun) {
+        co_return co_await door.behind.handle(std::move(request));
+    }
+    Visit visit = std::move(**begun);
+    const auto work = [&] { return handle(door, request, visit); };
+    auto reaction = co_await http::run_blocking(door.here, work);
+    if (!reaction && is_wanting(reaction.error())) {
+        visit.reach = Reach::Upstream;
+        reaction = co_await http::run_blocking(door.upstream, work);
+    }
+    if (!reaction) {
+        co_return render_refusal(reaction.error(), request, log);
+    }
+    if (auto* const response = std::get_if<Response>(&*reaction)) {
+        co_return std::move(*response);
+    }
+    auto answer = co_await when_begun(std::move(std::get<Waiting>(*reaction)));
+    if (!answer) {
+        co_return render_refusal(answer.error(), request, log);
+    }
+    co_return std::move(answer).value();
+}
+
+} // namespace
+
+void add_mirror_routes(http::Router& router, const MirrorDoor& door) {
+    const auto bind = [&door](RepoType type, Handle handle) {
+        return [&door, type, handle](Request request) {
+            return enter(door, handle, type, std::move(request));
+        };
+    };
+    for_each_type([&](RepoType type, const std::string& prefix) {
+        const std::string web = prefix + "{org}/{repo}/";
+        router.add("GET", web + "resolve/{rev}/{*path}", bind(type, &resolve));
+        router.add("GET", web + "raw/{rev}/{*path}", bind(type, &raw));
+        const std::string all = "/api/" + std::string(render_plural(type));
+        const std::string one = all + "/{org}/{repo}";
+        router.add("GET", one, bind(type, &info));
+        router.add("GET", one + "/revision/{*rev}", bind(type, &info));
+        router.add("GET", one + "/tree/{*rev}", bind(type, &tree));
+        router.add("POST", one + "/paths-info/{*rev}", bind(type, &paths_info));
+        router.add("GET", one + "/refs", bind(type, &refs));
+        router.add("GET", one + "/auth-check", bind(type, &auth_check));
+        router.add("GET", one + "/xet-read-token/{*rev}", bind(type, &xet_token));
+        router.add("GET", all, [&door, type](Request request) {
+            return search(door, type, std::move(request));
+        });
+    });
+    router.set_fallback(
+        [&door](Request request) { return door.behind.handle(std::move(request)); });
+}
+
+} // namespace locara::hub

@@ -1,0 +1,27 @@
+// The routes of repositories that are another hub's, in front of those of this hub's own.
+//
+// The same paths; a request about a repository of our own, or about anything else, goes to the
+// routes behind. What is here is answered on one pool; what upstream has to be asked for on
+// another, so that a slow upstream keeps nobody waiting but those who ask for it. Content that is
+// on its way is sent while it arrives, without holding a thread.
+#pragma once
+
+#include "mirror.hpp"
+
+#include <locara/http/server.hpp>
+
+namespace locara::hub {
+
+/// All borrowed, for as long as requests come.
+struct MirrorDoor {
+    Mirror& mirror;
+    const Services& services;
+    const http::Router& behind;
+    http::BlockingPool& here;
+    http::BlockingPool& upstream;
+};
+
+/// `door` is borrowed too.
+void add_mirror_routes(http::Router& router, const MirrorDoor& door);
+
+} // namespace locara::hub
