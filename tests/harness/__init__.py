@@ -23,7 +23,7 @@ import time
 import unittest
 
 from tests.harness.golden import GoldenFolder
-from tests.harness.proxy import CountingProxy
+from tests.harness.proxy import CountingProxy, Fault, FaultyProxy
 
 SOURCE = pathlib.Path(os.environ.get("LOCARA_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 BUILD = pathlib.Path(os.environ.get("LOCARA_BUILD", SOURCE / "build"))
@@ -52,18 +52,22 @@ def wait_for(condition, what, seconds=20):
 
 
 def moved_clock(by):
-    """Environment that moves the wall clock of a program and of those it starts. Not the command `faketime`:
+    """Environment that moves the wall clock of a program and of those it starts, but not the times of files. Not the command `faketime`:
     that waits for every descendant, and the broker outlives the CLI."""
     library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    return {"LD_PRELOAD": str(library), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    return {"LD_PRELOAD": str(library), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1"}
 
 
 class Hub:
     """A hub process on a data folder; `stop` and `start` again as often as wanted."""
 
-    def __init__(self, folder, seed=SEED, port=None):
+    def __init__(self, folder, seed=SEED, port=None, config=None, verbose=False):
         self.folder = pathlib.Path(folder)
         self.seed = seed
+        self.verbose = verbose
+        self.said = ""  # what the last run wrote to standard error
+        self.config = config  # the path of a hub.toml
         self.port = port or free_port()
         self.process = None
         self.start()
@@ -79,7 +83,8 @@ class Hub:
     def start(self, clock=None):
         (self.folder / "ready").unlink(missing_ok=True)
         command = [BIN / "locara-hub", "serve", "--data", self.folder, "--listen", f"127.0.0.1:{self.port}",
-                   *(["--seed", self.seed] if self.seed else [])]
+                   *(["--seed", self.seed] if self.seed else []), *(["--config", self.config] if self.config else []),
+                   *(["--verbose"] if self.verbose else [])]
         environment = {**os.environ, **(moved_clock(clock) if clock else {})}
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                         env=environment)
@@ -90,7 +95,7 @@ class Hub:
     def stop(self):
         if self.process:
             self.process.terminate()
-            self.process.communicate(timeout=20)
+            self.said = self.process.communicate(timeout=20)[1]
             self.process = None
 
     def kill(self):

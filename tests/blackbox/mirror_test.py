@@ -1,0 +1,561 @@
+"""A hub that mirrors another one: what clients get, what upstream is asked, and what happens when upstream, a client or
+the hub itself misbehaves. Upstream is a second real hub, with a proxy in between that counts, lies and breaks."""
+import concurrent.futures
+import contextlib
+import json
+import pathlib
+import socket
+import sqlite3
+import subprocess
+
+from tests import harness
+from tests.harness import wait_for
+from tests.harness.mirror import HELD, MIB, Fault, TestCase, blob_id, call, noise, publish, sha256
+
+CONFIG = b'{"architectures": ["Tiny"]}\n'
+PICKLE = b"\x80\x02cos\nsystem\nq\x00X\x04\x00\x00\x00echoq\x01\x85q\x02Rq\x03."
+
+
+class MetadataTest(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.weights = noise(1, 300_000)
+        cls.first = publish(cls.upstream, cls.ana, "ana/tiny", {
+            "config.json": CONFIG, "w.bin": cls.weights, "sub/a b#1.txt": b"x", "empty": b""})
+
+    def test_tells_what_upstream_tells_and_asks_it_once(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        for path in ("/api/models/ana/tiny", "/api/models/ana/tiny/revision/main?blobs=true",
+                     "/api/models/ana/tiny/tree/main", "/api/models/ana/tiny/tree/main/sub",
+                     "/api/models/ana/tiny/tree/main?recursive=true&expand=true", "/api/models/ana/tiny/refs"):
+            theirs, ours = call(self.upstream, "GET", path), call(mirror, "GET", path)
+            self.assertEqual(ours.status, 200, ours.body)
+            expected = theirs.json()
+            for entry in expected if isinstance(expected, list) else []:
+                entry.pop("xetHash", None)  # only what is here may be had by Xet here
+            self.assertEqual(ours.json(), expected, path)
+            before = len(proxy.requests)
+            self.assertEqual(call(mirror, "GET", path).json(), expected)
+            self.assertEqual(len(proxy.requests), before, path)
+        for body, kind in (({"paths": ["sub/a b#1.txt", "none"]}, "application/json"),
+                           ("paths=sub%2Fa+b%231.txt&paths=none", "application/x-www-form-urlencoded")):
+            answer = call(mirror, "POST", "/api/models/ana/tiny/paths-info/main", body=body,
+                          headers={"Content-Type": kind})
+            self.assertEqual([e["path"] for e in answer.json()], ["sub/a b#1.txt"])
+        answer = call(mirror, "POST", "/api/models/ana/tiny/paths-info/main", body={"paths": ["w.bin"], "expand": True})
+        self.assertEqual(answer.json()[0]["lastCommit"]["id"], self.first)
+
+    def test_pages_lead_back_to_the_mirror(self):
+        mirror = self.mirror(self.proxy().url)
+        for query in ("recursive=true&limit=2", "recursive=true&expand=true&limit=2"):
+            path, seen = f"/api/models/ana/tiny/tree/main?{query}", []
+            while path:
+                answer = call(mirror, "GET", path)
+                seen += [e["path"] for e in answer.json()]
+                link = answer.headers.get("Link")
+                if link:
+                    self.assertTrue(link.startswith(f"<{mirror.url}/api/"), link)
+                path = link and link[1 + len(mirror.url):link.index(">")]
+            self.assertEqual(len(seen), 6 if "expand" not in query else len(seen))
+            self.assertEqual(len(set(seen)), len(seen))
+
+    def test_a_head_tells_all_without_fetching_anything(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        head = call(mirror, "HEAD", "/ana/tiny/resolve/main/w.bin")
+        self.assertEqual(head.status, 200)
+        self.assertEqual({name: head.headers[name] for name in
+                          ("X-Repo-Commit", "ETag", "X-Linked-Etag", "X-Linked-Size", "Content-Length", "Accept-Ranges")},
+                         {"X-Repo-Commit": self.first, "ETag": f'"{sha256(self.weights)}"', "Content-Length": "300000",
+                          "X-Linked-Etag": f'"{sha256(self.weights)}"', "X-Linked-Size": "300000", "Accept-Ranges": "bytes"})
+        self.assertIsNone(head.headers["X-Xet-Hash"])
+        head = call(mirror, "HEAD", "/ana/tiny/resolve/main/sub/a%20b%231.txt")
+        self.assertEqual((head.status, head.headers["ETag"]), (200, f'"{blob_id(b"x")}"'))
+        self.assertEqual(proxy.asked("/ana/"), [])
+
+    def test_errors_are_those_of_the_protocol(self):
+        mirror = self.mirror(self.proxy().url)
+        self.assert_error(call(mirror, "GET", "/ana/tiny/resolve/main/none"), 404, "EntryNotFound")
+        self.assertEqual(call(mirror, "GET", "/ana/tiny/resolve/main/none").headers["X-Repo-Commit"], self.first)
+        self.assert_error(call(mirror, "GET", "/ana/tiny/resolve/none/w.bin"), 404, "RevisionNotFound")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/none"), 401, "RepoNotFound")
+        self.assert_error(call(mirror, "GET", f"/api/models/ana/tiny/tree/{'0' * 40}"), 404, "RevisionNotFound")
+
+    def test_no_path_leaves_the_repository_at_upstream(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        for path in ("tree/main/..%2f..%2f..%2f..%2fwhoami-v2?expand=true", "tree/main/sub%2f..%2f..?expand=true",
+                     "revision/..%2f..%2f..%2fwhoami-v2", "tree/..%2fx"):
+            self.assertIn(call(mirror, "GET", f"/api/models/ana/tiny/{path}").status, (400, 404), path)
+        for _, path, _ in proxy.requests:
+            self.assertTrue(path.startswith("/api/models/ana/tiny/"), path)
+            self.assertNotIn("/..", path)
+
+    def test_a_failure_is_remembered_for_a_short_while(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        for _ in range(3):
+            self.assertEqual(call(mirror, "GET", "/api/models/ana/later").status, 401)
+        self.assertEqual(len(proxy.requests), 1)
+
+    def test_a_branch_is_asked_again_when_it_is_no_longer_fresh_and_a_commit_never(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, freshness="0s")
+        first = publish(self.upstream, self.ana, "ana/moving", {"a.txt": b"1"})
+        path = "/ana/moving/resolve/main/a.txt"
+        self.assert_content(call(mirror, "GET", path), b"1")
+        second = publish(self.upstream, self.ana, "ana/moving", {"a.txt": b"2"})
+        answer = call(mirror, "GET", path)
+        self.assert_content(answer, b"2")
+        self.assertEqual(answer.headers["X-Repo-Commit"], second)
+        before = len(proxy.requests)
+        answer = call(mirror, "GET", f"/ana/moving/resolve/{first}/a.txt")
+        self.assert_content(answer, b"1")
+        self.assertIn("immutable", answer.headers["Cache-Control"])
+        self.assertEqual(len(proxy.requests), before)
+        # Upstream in trouble: better where the branch was than nothing.
+        proxy.rule = lambda method, path, headers: Fault(status=503)
+        self.assert_content(call(mirror, "GET", path), b"2")
+
+    def test_rules_and_own_namespaces_are_not_asked_for(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, allow=["ana/*"], deny=["ana/tin*"])
+        self.assert_error(call(mirror, "GET", "/api/models/ana/tiny"), 403, "MirrorDenied")
+        self.assert_error(call(mirror, "GET", "/ben/x/resolve/main/a"), 403, "MirrorDenied")
+        mirror.make_writer("ben")
+        self.assert_error(call(mirror, "GET", "/api/models/ben/secret"), 401, "RepoNotFound")
+        self.assertEqual(proxy.requests, [])
+        # An account takes a namespace over, with all that was mirrored in it.
+        open_mirror = self.mirror(proxy.url)
+        self.assertEqual(call(open_mirror, "GET", "/api/models/ana/tiny").status, 200)
+        own = open_mirror.make_writer("ana")
+        self.assert_error(call(open_mirror, "GET", "/api/models/ana/tiny"), 401, "RepoNotFound")
+        commit = publish(open_mirror, own, "ana/tiny", {"a.txt": b"ours"})
+        self.assertEqual(call(open_mirror, "GET", "/api/models/ana/tiny").json()["sha"], commit)
+
+    def test_search_finds_ours_first_and_then_upstreams(self):
+        mirror = self.mirror(self.proxy().url, deny=["ana/moving"])
+        own = mirror.make_writer("ben")
+        publish(mirror, own, "ben/tiny-too", {"a.txt": b"1"})
+        found = call(mirror, "GET", "/api/models?search=tiny").json()
+        self.assertEqual([one["id"] for one in found], ["ben/tiny-too", "ana/tiny"])
+
+    def test_offline_answers_what_is_here_and_says_so_of_the_rest(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, freshness="0s")
+        paths = ["/api/models/ana/tiny", "/api/models/ana/tiny/tree/main", "/ana/tiny/resolve/main/w.bin"]
+        kept = [call(mirror, "GET", path).body for path in paths]
+        self.wait_stored(mirror, paths[-1])
+        mirror.stop()
+        proxy.stop()
+        self.configure(mirror.config, proxy.url, offline=True)
+        mirror.start()
+        self.assertEqual([json.loads(call(mirror, "GET", path).body) for path in paths[:1]], [json.loads(kept[0])])
+        self.assertEqual(call(mirror, "GET", paths[2]).body, kept[2])
+        before = len(proxy.requests)
+        self.assert_error(call(mirror, "GET", "/ana/tiny/resolve/main/config.json"), 504, "MirrorOffline")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/other"), 504, "MirrorOffline")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/tiny/tree/v1"), 504, "MirrorOffline")
+        self.assertEqual(call(mirror, "GET", "/api/models?search=x").json(), [])
+        self.assertEqual(len(proxy.requests), before)
+
+    def test_a_wrong_configuration_is_told_with_its_line(self):
+        config = self.folder / "wrong.toml"
+        config.write_text('[mirror]\nupstream = "http://127.0.0.1:1"\nspeed = 9\n')
+        done = subprocess.run([harness.BIN / "locara-hub", "serve", "--data", self.folder / "x", "--listen", "127.0.0.1:0",
+                               "--config", config], capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"{config}:3: unknown key \"speed\" in [mirror]", done.stderr)
+
+
+class ContentTest(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.big = noise(2, 6 * MIB)
+        cls.other = cls.big[:5 * MIB] + noise(3, MIB)
+        cls.commit = publish(cls.upstream, cls.ana, "ana/big", {"config.json": CONFIG, "big.bin": cls.big})
+
+    PATH = "/ana/big/resolve/main/big.bin"
+
+    def fetched(self, proxy):
+        return proxy.asked("/ana/big/resolve/")
+
+    def test_is_fetched_once_verified_and_then_served_from_here_also_by_xet(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        self.assert_content(call(mirror, "GET", self.PATH), self.big)
+        xet = self.wait_stored(mirror, self.PATH)
+        self.assertEqual(xet, call(self.upstream, "HEAD", self.PATH).headers["X-Xet-Hash"])
+        self.assert_content(call(mirror, "GET", self.PATH), self.big)
+        part = call(mirror, "GET", self.PATH, headers={"Range": "bytes=100-199"})
+        self.assert_content(part, self.big[100:200], 206)
+        self.assertEqual(len(self.fetched(proxy)), 1)
+        self.assert_content(call(mirror, "GET", "/ana/big/resolve/main/config.json"), CONFIG)
+        self.assertEqual(call(mirror, "GET", "/ana/big/resolve/main/config.json").headers["ETag"], f'"{blob_id(CONFIG)}"')
+        pointer = call(mirror, "GET", "/ana/big/raw/main/big.bin")
+        self.assertIn(f"oid sha256:{sha256(self.big)}".encode(), pointer.body)
+        token = call(mirror, "GET", "/api/models/ana/big/xet-read-token/main").json()
+        self.assertEqual(token["casUrl"], f"{mirror.url}/cas")
+        plan = call(mirror, "GET", f"/cas/v1/reconstructions/{xet}", token["accessToken"]).json()
+        self.assertEqual(sum(term["unpacked_length"] for term in plan["terms"]), len(self.big))
+        tree = {e["path"]: e for e in call(mirror, "GET", "/api/models/ana/big/tree/main").json()}
+        self.assertEqual(tree["big.bin"]["xetHash"], xet)
+        mirror.admin("fsck")
+
+    def test_many_at_once_are_served_from_one_request_while_it_arrives(self):
+        hold = Fault(hold_after=3 * MIB)
+        proxy = self.proxy(lambda method, path, headers: hold if path.endswith("big.bin") and "resolve" in path else None)
+        mirror = self.mirror(proxy.url)
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            whole = [pool.submit(call, mirror, "GET", self.PATH) for _ in range(16)]
+            self.assertTrue(hold.held.wait(20))
+            # Ranges of what is here are served before the rest is; others answer meanwhile.
+            early = call(mirror, "GET", self.PATH, headers={"Range": "bytes=1000000-1000999"})
+            self.assert_content(early, self.big[1000000:1001000], 206)
+            self.assertEqual(call(mirror, "GET", "/api/models/ana/big").status, 200)
+            late = [pool.submit(call, mirror, "GET", self.PATH, None, None, {"Range": "bytes=-500"}) for _ in range(4)]
+            # A client that goes away stops nobody.
+            with socket.create_connection(("127.0.0.1", mirror.port)) as gone:
+                gone.sendall(f"GET {self.PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                self.assertTrue(gone.recv(1000).startswith(b"HTTP/1.1 200 "))
+            hold.release.set()
+            for answer in whole:
+                self.assert_content(answer.result(), self.big)
+            for answer in late:
+                self.assert_content(answer.result(), self.big[-500:], 206)
+        self.assertEqual(len(self.fetched(proxy)), 1)
+
+    def test_the_end_is_held_back_until_the_whole_has_passed(self):
+        hold = Fault(hold_after=6 * MIB - 1)
+        proxy = self.proxy(lambda method, path, headers: hold if path.endswith("big.bin") and "resolve" in path else None)
+        mirror = self.mirror(proxy.url)
+        with socket.create_connection(("127.0.0.1", mirror.port), timeout=2) as client:
+            client.sendall(f"GET {self.PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            self.assertTrue(hold.held.wait(20))
+            got = b""
+            try:
+                while True:
+                    got += client.recv(1 << 20)
+            except TimeoutError:
+                pass
+            body = got[got.index(b"\r\n\r\n") + 4:]
+            self.assertEqual(len(body), 6 * MIB - HELD)
+            hold.release.set()
+            client.settimeout(20)
+            while data := client.recv(1 << 20):
+                body += data
+            self.assertEqual(body, self.big)
+
+    def test_goes_on_when_all_have_gone(self):
+        hold = Fault(hold_after=MIB)
+        proxy = self.proxy(lambda method, path, headers: hold if path.endswith("big.bin") and "resolve" in path else None)
+        mirror = self.mirror(proxy.url)
+        answer = call(mirror, "GET", self.PATH, read=False)
+        self.assertTrue(hold.held.wait(20))
+        answer.response.close()
+        hold.release.set()
+        self.wait_stored(mirror, self.PATH)
+        self.assertEqual(len(self.fetched(proxy)), 1)
+
+    def test_goes_on_where_upstream_was_cut_off(self):
+        faults = [Fault(cut_after=2 * MIB), Fault(cut_after=MIB), Fault(status=503), Fault(status=429)]
+        proxy = self.proxy(lambda method, path, headers:
+                           faults.pop(0) if faults and path.endswith("big.bin") and "resolve" in path else None)
+        mirror = self.mirror(proxy.url)
+        self.assert_content(call(mirror, "GET", self.PATH), self.big)
+        ranges = [r[2].get("range") for r in self.fetched(proxy)]
+        self.assertEqual(ranges[0], None)
+        self.assertTrue(all(r and r.startswith("bytes=") for r in ranges[1:]), ranges)
+        self.assertLess(proxy.sent, len(self.big) + MIB)
+
+    def test_goes_on_after_the_hub_was_killed(self):
+        hold = Fault(hold_after=4 * MIB)
+        proxy = self.proxy(lambda method, path, headers: hold if path.endswith("big.bin") and "resolve" in path else None)
+        mirror = self.mirror(proxy.url)
+        call(mirror, "GET", self.PATH, read=False)
+        self.assertTrue(hold.held.wait(20))
+        wait_for(lambda: sum(p.stat().st_size for p in (mirror.folder / "mirror/parts").iterdir()) >= 4 * MIB - 65536,
+                 "the part")
+        mirror.kill()
+        hold.release.set()
+        proxy.rule = None
+        mirror.start()
+        mirror.admin("fsck")
+        self.assert_content(call(mirror, "GET", self.PATH), self.big)
+        begin = int(self.fetched(proxy)[-1][2]["range"].removeprefix("bytes=").split("-")[0])
+        self.assertGreaterEqual(begin, 4 * MIB - 65536)
+        self.wait_stored(mirror, self.PATH)
+        mirror.admin("fsck")
+        wait_for(lambda: not list((mirror.folder / "mirror/parts").iterdir()), "no part to be left")
+
+    def test_nobody_gets_a_whole_file_of_wrong_bytes(self):
+        faults = [Fault(flip=100), Fault(flip=3 * MIB)]
+        proxy = self.proxy(lambda method, path, headers:
+                           faults.pop(0) if faults and path.endswith("big.bin") and "resolve" in path else None)
+        mirror = self.mirror(proxy.url)
+        for _ in range(2):
+            answer = call(mirror, "GET", self.PATH)
+            self.assertTrue(answer.cut)
+            self.assertLessEqual(len(answer.body), 6 * MIB - HELD)
+        self.assert_content(call(mirror, "GET", self.PATH), self.big)
+        # A small one is held back as a whole: an error, and no byte of it.
+        wrong = [Fault(flip=3)]
+        proxy.rule = lambda method, path, headers: wrong.pop() if wrong and path.endswith("config.json") else None
+        self.assert_error(call(mirror, "GET", "/ana/big/resolve/main/config.json"), 502, "UpstreamCorrupt")
+        self.assert_content(call(mirror, "GET", "/ana/big/resolve/main/config.json"), CONFIG)
+        mirror.admin("fsck")
+
+    def test_upstream_in_trouble_is_told_as_such(self):
+        path = "/ana/big/resolve/main/config.json"
+        loop = Fault(status=302)
+        for fault, status, code in (
+                (Fault(status=429, headers={"Retry-After": "900"}), 429, ""), (loop, 502, "UpstreamUnavailable"),
+                (Fault(length=10), 502, "UpstreamUnavailable"), (Fault(length=10_000), 502, "UpstreamUnavailable"),
+                (Fault(status=206, headers={"Content-Range": "bytes 0-1/2"}, body=b"ab"), 502, "UpstreamUnavailable"),
+                (Fault(status=403, headers={"X-Error-Code": "GatedRepo"}, body=b'{"error": "ask"}'), 403, "GatedRepo")):
+            proxy = self.proxy(lambda method, path, headers, fault=fault: fault if "/resolve/" in path else None)
+            loop.headers = {"Location": proxy.url + f"/ana/big/resolve/{self.commit}/config.json"}
+            mirror = self.mirror(proxy.url)
+            answer = call(mirror, "GET", path)
+            self.assert_error(answer, status, code)
+            if status == 429:
+                self.assertEqual(answer.headers["Retry-After"], "900")
+            mirror.stop()
+        self.upstream_gone()
+
+    def upstream_gone(self):
+        port = harness.free_port()
+        mirror = self.mirror(f"http://127.0.0.1:{port}")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/big"), 502, "UpstreamUnavailable")
+
+    def test_versions_share_their_chunks(self):
+        publish(self.upstream, self.ana, "ana/versions", {"big.bin": self.big})
+        mirror = self.mirror(self.proxy().url, freshness="0s")
+        path = "/ana/versions/resolve/main/big.bin"
+
+        def stored():
+            return sum(p.stat().st_size for p in (mirror.folder / "cas").rglob("*") if p.is_file())
+
+        self.assert_content(call(mirror, "GET", path), self.big)
+        self.wait_stored(mirror, path)
+        one = stored()
+        publish(self.upstream, self.ana, "ana/versions", {"big.bin": self.other})
+        self.assert_content(call(mirror, "GET", path), self.other)
+        self.wait_stored(mirror, path)
+        self.assertLess(stored() - one, 2 * MIB)
+        self.assert_content(call(mirror, "GET", self.PATH), self.big)  # another repository
+        self.wait_stored(mirror, self.PATH)
+        self.assertLess(stored() - one, 2 * MIB)
+
+
+class GateTest(TestCase):
+    """What our own upstream would not take: the proxy adds it to the tree and sends it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        publish(cls.upstream, cls.ana, "ana/more", {"config.json": CONFIG})
+
+    def with_files(self, files):
+        entries = [{"type": "file", "path": path, "oid": blob_id(content), "size": len(content)} |
+                   ({"lfs": {"oid": sha256(content), "size": len(content), "pointerSize": 130}} if len(content) > 4096 else {})
+                   for path, content in files.items()]
+
+        def rule(method, path, headers):
+            name = path.rsplit("/", 1)[-1]
+            return Fault(edit=lambda tree: tree + entries) if "/tree/" in path else \
+                Fault(status=200, body=files[name]) if name in files else None
+
+        return self.proxy(rule)
+
+    def test_a_pickle_is_cut_and_then_refused_under_any_name(self):
+        pickle = PICKLE[:-1] + b"X" + (200_000).to_bytes(4, "little") + b"a" * 200_000 + b"."
+        proxy = self.with_files({"w.bin": pickle, "small.txt": PICKLE})
+        mirror = self.mirror(proxy.url, pass_formats=["onnx"])
+        answer = call(mirror, "GET", "/ana/more/resolve/main/w.bin")
+        self.assertTrue(answer.cut)
+        self.assertLessEqual(len(answer.body), len(pickle) - HELD)
+        for method in ("GET", "HEAD"):
+            self.assertEqual(call(mirror, method, "/ana/more/resolve/main/w.bin").status, 403)
+        self.assertEqual(len(proxy.asked("/ana/more/resolve/")), 1)
+        self.assert_error(call(mirror, "GET", "/ana/more/resolve/main/small.txt"), 403, "RefusedByGate")
+        mirror.admin("fsck")
+
+    def test_a_wrong_format_passes_where_the_operator_lets_it(self):
+        onnx = (harness.SOURCE / "src/formats/test/data/wrong/model.onnx").read_bytes()
+        proxy = self.with_files({"model.onnx": onnx})
+        path = "/ana/more/resolve/main/model.onnx"
+        self.assert_error(call(self.mirror(proxy.url), "GET", path), 403, "RefusedByGate")
+        self.assert_content(call(self.mirror(proxy.url, pass_formats=["onnx"]), "GET", path), onnx)
+
+
+class AccessTest(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ben = cls.upstream.make_writer("ben")
+        cls.secret = noise(5, 200_000)
+        publish(cls.upstream, cls.ana, "ana/private", {"w.bin": cls.secret}, private=True)
+        publish(cls.upstream, cls.ana, "ana/gated", {"w.bin": cls.secret, "README.md": b"terms"})
+
+    PATH = "/ana/private/resolve/main/w.bin"
+
+    def test_a_private_repository_is_its_readers_only(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, forward_tokens=True)
+        self.assert_error(call(mirror, "GET", self.PATH), 401, "RepoNotFound")
+        self.assert_content(call(mirror, "GET", self.PATH, self.ana), self.secret)
+        # It is here now, and still nobody else's.
+        self.assert_error(call(mirror, "GET", self.PATH), 401, "RepoNotFound")
+        self.assert_error(call(mirror, "GET", self.PATH, self.ben), 404, "RepoNotFound")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/private/tree/main", self.ben), 404, "RepoNotFound")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/private/xet-read-token/main"), 401, "RepoNotFound")
+        self.assertIn("private", call(mirror, "GET", self.PATH, self.ana).headers["Cache-Control"])
+        self.assertEqual(call(self.upstream, "GET", "/api/models/ana/private/auth-check", self.ana).status, 200)
+        checks = proxy.asked("/api/models/ana/private/auth-check")
+        self.assertEqual(len([r for r in checks if r[2]["authorization"].endswith(self.ana)]), 1)
+
+    def test_no_token_is_forwarded_unless_the_operator_wants_it(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        self.assertEqual(call(mirror, "GET", self.PATH, self.ana).status, 401)
+        self.assertEqual(proxy.requests, [])
+        forwarding = self.mirror(proxy.url, forward_tokens=True)
+        own = forwarding.make_writer("carl")
+        self.assertEqual(call(forwarding, "GET", "/api/models/ana/gated", own).status, 200)
+        self.assertTrue(proxy.requests)
+        self.assertTrue(all("authorization" not in r[2] for r in proxy.requests))
+
+    def test_gated_content_needs_the_asking_users_own_access(self):
+        granted = {self.ana}
+
+        def rule(method, path, headers):
+            if "/auth-check" in path:
+                token = headers.get("Authorization", "").removeprefix("Bearer ")
+                return None if token in granted else Fault(
+                    status=403, headers={"X-Error-Code": "GatedRepo"}, body=b'{"error": "not in the list"}')
+            return Fault(edit=lambda info: {**info, "gated": "manual"}) if "/revision/" in path else None
+
+        proxy = self.proxy(rule)
+        mirror = self.mirror(proxy.url, verbose=True, forward_tokens=True, access="1h")
+        path = "/ana/gated/resolve/main/w.bin"
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/gated").json()["gated"], "manual")
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/gated/tree/main").status, 200)
+        self.assert_error(call(mirror, "GET", path), 401, "GatedRepo")
+        self.assert_content(call(mirror, "GET", path, self.ana), self.secret)
+        for method in ("GET", "HEAD"):
+            self.assertEqual(call(mirror, method, path, self.ben).status, 403)
+        self.assert_error(call(mirror, "GET", path), 401, "GatedRepo")
+        for r in proxy.asked("/ana/gated/resolve/"):
+            self.assertEqual(r[2]["authorization"], f"Bearer {self.ana}")
+        # The yes is believed for its time, over restarts it is asked anew.
+        granted.clear()
+        self.assert_content(call(mirror, "GET", path, self.ana), self.secret)
+        mirror.stop()
+        self.assertIn("/ana/gated/resolve/main/w.bin", mirror.said)
+        self.assertNotIn(self.ana, mirror.said)
+        mirror.start()
+        self.assert_error(call(mirror, "GET", path, self.ana), 403, "GatedRepo")
+
+    def test_no_token_crosses_to_another_host(self):
+        elsewhere = self.proxy()
+        moved = {}
+
+        def rule(method, path, headers):
+            if "/resolve/" in path and not moved.get("off"):
+                return Fault(status=302, headers={"Location": elsewhere.url + path})
+            return None
+
+        publish(self.upstream, self.ana, "ana/moved", {"w.bin": self.secret})
+        proxy = self.proxy(rule)
+        mirror = self.mirror(proxy.url, forward_tokens=True)
+        self.assert_content(call(mirror, "GET", "/ana/moved/resolve/main/w.bin", self.ana), self.secret)
+        self.assertTrue(elsewhere.requests)
+        self.assertTrue(all("authorization" not in r[2] for r in elsewhere.requests))
+        self.assertTrue(any("authorization" in r[2] for r in proxy.requests))
+        # Nor anywhere on disk.
+        for file in mirror.folder.rglob("*"):
+            if file.is_file():
+                self.assertNotIn(self.ana.encode(), file.read_bytes(), file)
+
+    def test_the_hubs_own_token_opens_nothing_to_callers(self):
+        folder = pathlib.Path(self.folder)
+        (folder / "token").write_text(self.ana + "\n")
+        (folder / "token").chmod(0o600)
+        mirror = self.mirror(self.proxy().url, token_file=str(folder / "token"))
+        self.assert_error(call(mirror, "GET", self.PATH), 401, "RepoNotFound")
+        self.assert_error(call(mirror, "GET", self.PATH), 401, "RepoNotFound")
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/gated").status, 200)
+
+
+class UpkeepTest(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.files = {f"{i}.bin": noise(10 + i, 400_000) for i in range(4)}
+        publish(cls.upstream, cls.ana, "ana/many", cls.files)
+        publish(cls.upstream, cls.ana, "ana/pinned", {"p.bin": noise(20, 400_000)})
+
+    def test_what_was_used_longest_ago_gives_way_and_what_is_pinned_stays(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, quota="1MB", pin=["ana/pinned"])
+        pinned = "/ana/pinned/resolve/main/p.bin"
+        call(mirror, "GET", pinned)
+        self.wait_stored(mirror, pinned)
+        for name, content in self.files.items():
+            path = f"/ana/many/resolve/main/{name}"
+            self.assert_content(call(mirror, "GET", path), content)
+            self.wait_stored(mirror, path)
+        wait_for(lambda: call(mirror, "HEAD", "/ana/many/resolve/main/0.bin").headers["X-Xet-Hash"] is None, "eviction")
+        self.assertIsNotNone(call(mirror, "HEAD", pinned).headers["X-Xet-Hash"])
+        self.assertIsNotNone(call(mirror, "HEAD", "/ana/many/resolve/main/3.bin").headers["X-Xet-Hash"])
+        freed = json.loads(mirror.admin("gc", "--grace", "1m", "--json", clock="+1h"))
+        self.assertGreater(freed["freed_bytes"], 300_000)
+        mirror.admin("fsck")
+        self.assert_content(call(mirror, "GET", "/ana/many/resolve/main/0.bin"), self.files["0.bin"])
+        self.assert_content(call(mirror, "GET", pinned), noise(20, 400_000))
+
+    def test_a_data_folder_of_a_hub_that_knew_no_mirrors_is_taken_over(self):
+        mirror = self.mirror(self.proxy().url)
+        own = mirror.make_writer("ben")
+        publish(mirror, own, "ben/old", {"a.txt": b"old"})
+        mirror.stop()
+        with contextlib.closing(sqlite3.connect(mirror.folder / "names.db")) as names:
+            names.executescript("DROP TABLE mirrored_files; DROP TABLE mirrored_revisions; DROP TABLE moved;"
+                                "ALTER TABLE repos DROP COLUMN origin; PRAGMA user_version = 1;")
+        mirror.start()
+        self.assert_content(call(mirror, "GET", "/ben/old/resolve/main/a.txt"), b"old")
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/many").status, 200)
+
+    def test_gc_keeps_what_is_mirrored(self):
+        mirror = self.mirror(self.proxy().url)
+        path = "/ana/many/resolve/main/1.bin"
+        call(mirror, "GET", path)
+        self.wait_stored(mirror, path)
+        mirror.admin("gc", "--grace", "1m", clock="+1h")
+        self.assert_content(call(mirror, "GET", path), self.files["1.bin"])
+
+    def test_prefetch_brings_what_the_rules_name(self):
+        mirror = self.mirror(self.proxy().url, prefetch=["ana/many"])
+        wait_for(lambda: all(call(mirror, "HEAD", f"/ana/many/resolve/main/{name}").headers["X-Xet-Hash"]
+                             for name in self.files), "everything to be here")
+
+    def test_list_and_rm(self):
+        mirror = self.mirror(self.proxy().url)
+        path = "/ana/many/resolve/main/1.bin"
+        call(mirror, "GET", path)
+        self.wait_stored(mirror, path)
+        listed = json.loads(mirror.admin("mirror", "list", "--json"))["repositories"]
+        self.assertEqual([(r["id"], r["files"], r["bytes"]) for r in listed], [("ana/many", 1, 400_000)])
+        mirror.admin("mirror", "rm", "ana/many")
+        self.assertEqual(json.loads(mirror.admin("mirror", "list", "--json"))["repositories"], [])
+        mirror.admin("mirror", "rm", "ana/many", expect=3)
+        freed = json.loads(mirror.admin("gc", "--grace", "1m", "--json", clock="+1h"))
+        self.assertGreater(freed["freed_bytes"], 300_000)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,95 @@
+"""Unmodified clients of a mirror, with HF_ENDPOINT (or its like) leading there and nothing else told: the npm package
+@huggingface/hub, curl, our own pull, llama-server -hf. The upstream hub is gone for the second round."""
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from tests import harness
+from tests.harness import BIN, SOURCE, free_port, wait_for, weights
+from tests.harness.mirror import TestCase, call, publish, sha256
+
+SCRIPT = SOURCE / "tests/clients/transfer.mjs"
+GGUF = SOURCE / "models/quick-add/repo/quick-add-q8_0.gguf"
+
+
+class MirrorClients(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.weights = weights.gguf(weights.noise(1, 3_000_000))
+        cls.commit = publish(cls.upstream, cls.ana, "ana/tiny", {"config.json": b"{}\n", "w.gguf": cls.weights})
+
+    def npm(self, mirror, path, local):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+        done = subprocess.run(["node", SCRIPT, "download", "ana/tiny", path, local], cwd=SOURCE, timeout=120, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env={**environment, "HUB_URL": mirror.url})
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def test_npm_client_curl_and_our_pull(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, freshness="1h")
+        target = self.folder / "w.gguf"
+        for round_ in ("cold", "upstream gone"):
+            for path, content in (("w.gguf", self.weights), ("config.json", b"{}\n")):
+                found = self.npm(mirror, path, target)
+                self.assertEqual(target.read_bytes(), content, round_)
+                self.assertEqual(found["size"], len(content))
+            url = f"{mirror.url}/ana/tiny/resolve/main/w.gguf"
+            done = subprocess.run(["curl", "-sSf", "-r", "1000-", "-o", target, "-w", "%{http_code}", url], text=True,
+                                  stdout=subprocess.PIPE, timeout=60)
+            self.assertEqual((done.stdout, target.read_bytes()), ("206", self.weights[1000:]))
+            if round_ == "cold":
+                self.wait_stored(mirror, "/ana/tiny/resolve/main/w.gguf")
+                proxy.stop()
+        self.assertEqual(len(proxy.asked("/ana/tiny/resolve/")), 2)
+        # By Xet, which is there now: our own client takes the chunks apart.
+        self.assertEqual(self.pull(mirror), sha256(self.weights))
+
+    def pull(self, mirror):
+        """The SHA-256 of what `locara pull` brings from the mirror."""
+        client = harness.Client(tempfile.mkdtemp(prefix="client-", dir=self.folder))
+        manifest = self.folder / "manifest.json"
+        digest = sha256(self.weights)
+        manifest.write_text(weights.manifest(harness.MANIFEST, "ana/tiny", self.commit, "w.gguf", len(self.weights), digest))
+        client.run("pull", "--manifest", manifest, "--yes", "--endpoint", mirror.url)
+        return sha256((client.home / "data/store/files" / digest[:2] / digest).read_bytes())
+
+    def test_llama_server_takes_a_model(self):
+        content = GGUF.read_bytes()
+        publish(self.upstream, self.ana, "ana/llama", {"model-Q8_0.gguf": content})
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        port = free_port()
+        environment = {**{k: v for k, v in os.environ.items() if not k.startswith("HF_")},
+                       "HF_ENDPOINT": mirror.url, "MODEL_ENDPOINT": mirror.url, "HF_HOME": str(self.folder / "hf"),
+                       "LLAMA_CACHE": str(self.folder / "llama"), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        log = (self.folder / "llama.log").open("w")
+        server = subprocess.Popen([BIN / "llama-server", "-hf", "ana/llama", "--port", str(port), "-c", "64"],
+                                  stdout=log, stderr=log, env=environment)
+        try:
+            wait_for(lambda: server.poll() is not None or self.is_well(port), "llama-server", 60)
+            self.assertIsNone(server.poll(), pathlib.Path(log.name).read_text()[-3000:])
+        finally:
+            server.terminate()
+            server.wait(20)
+        self.assertEqual(len(proxy.asked("/ana/llama/resolve/")), 1)
+        self.assertTrue(call(mirror, "HEAD", "/ana/llama/resolve/main/model-Q8_0.gguf").headers["X-Xet-Hash"])
+
+    @staticmethod
+    def is_well(port):
+        try:
+            class Server:
+                pass
+
+            Server.port = port
+            return call(Server, "GET", "/health").status == 200
+        except OSError:
+            return False
+
+
+if __name__ == "__main__":
+    harness.main()
