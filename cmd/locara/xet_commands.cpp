@@ -15,7 +15,8 @@ namespace {
 
 /// Reads a file and chunks it; Control-C ends it.
 Result<xet::FileIndex> index(const std::string& path, xet::WithSha256 sha256) {
-    LOCARA_TRY(const auto fd, open_file(path, O_RDONLY));
+    // O_NONBLOCK: opening a FIFO must not hang.
+    LOCARA_TRY(const auto fd, open_file(path, O_RDONLY | O_NONBLOCK));
     xet::IndexOptions options;
     options.threads = std::max(1U, std::thread::hardware_concurrency());
     options.sha256 = sha256;

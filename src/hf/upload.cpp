@@ -116,6 +116,11 @@ Error changed(const UploadFile& file) {
                  file.local.string() + " changed while it was uploaded: upload it again");
 }
 
+/// O_NONBLOCK: opening a FIFO that somebody put there must not hang.
+Result<Fd> open_local(const UploadFile& file) {
+    return open_file(file.local, O_RDONLY | O_NONBLOCK);
+}
+
 /// One call of Client::upload.
 class Uploader {
   public:
@@ -172,7 +177,7 @@ class Uploader {
         for (const UploadFile& file : upload_.files) {
             Item item;
             item.file = &file;
-            LOCARA_TRY(const Fd fd, open_file(file.local, O_RDONLY));
+            LOCARA_TRY(const Fd fd, open_local(file));
             LOCARA_TRY(item.size, regular_file_size(fd, file.local));
             result_.size += item.size;
             items_.push_back(std::move(item));
@@ -207,7 +212,7 @@ class Uploader {
             for (std::size_t i = first; i < end; ++i) {
                 PreuploadFile file{items_[i].file->path, items_[i].size, ""};
                 file.sample.resize(std::min<std::uint64_t>(items_[i].size, kSampleBytes));
-                LOCARA_TRY(const Fd fd, open_file(items_[i].file->local, O_RDONLY));
+                LOCARA_TRY(const Fd fd, open_local(*items_[i].file));
                 LOCARA_CHECK(read_exactly_at(
                     fd,
                     0,
@@ -265,7 +270,7 @@ class Uploader {
             how.sha256 = xet::WithSha256::Yes;
             how.stop = stop_;
             how.progress = [this](std::size_t bytes) { reporter_.add(bytes); };
-            LOCARA_TRY(const Fd fd, open_file(item.file->local, O_RDONLY));
+            LOCARA_TRY(const Fd fd, open_local(*item.file));
             LOCARA_TRY(xet::FileIndex index,
                        xet::index_file(fd, how).context("reading " + item.file->local.string()));
             if (index.size != item.size) {
@@ -459,7 +464,7 @@ class Uploader {
                 const XorbPlan::Source& source = xorb.sources[i];
                 const Item& item = *files_[source.file];
                 if (&item != open_) {
-                    LOCARA_TRY(fd_, open_file(item.file->local, O_RDONLY));
+                    LOCARA_TRY(fd_, open_local(*item.file));
                     open_ = &item;
                 }
                 const xet::Chunk& chunk = item.parts[source.chunk];

@@ -1,6 +1,7 @@
 """`locara xet` says of real files what the reference says."""
 import hashlib
 import json
+import os
 import tempfile
 import unittest
 from pathlib import Path
@@ -88,6 +89,11 @@ class Xet(unittest.TestCase):
         self.client.run("xet", "inspect", self.folder / "nothing", expect=3)
         self.client.run("xet", "inspect", self.folder, expect=2)
         self.client.run("xet", "inspect", expect=2)
+        # What never ends, and has no first byte either, is refused and not waited for.
+        os.mkfifo(self.folder / "fifo")
+        for command in (("xet", "inspect", self.folder / "fifo"),
+                        ("xet", "dedup", self.write("plain", b"a"), self.folder / "fifo")):
+            self.assertIn("not a regular file", self.client.run(*command, expect=2))
         self.client.run("xet", "dedup", self.write("a", b"a"), expect=2)
         self.client.run("xet", expect=2)
         self.assertIn("Examples", self.client.run("xet", "inspect", "--help"))

@@ -4,6 +4,8 @@
 
 #include <locara/xet/chunker.hpp>
 
+#include <sys/stat.h>
+
 namespace locara::hf {
 namespace {
 
@@ -258,6 +260,9 @@ TEST_F(UploadTest, requests_that_make_no_sense_are_refused_at_once) {
     job.repo = "locara/quick-add";
     job.files[0].local = folder.path() / "absent";
     EXPECT_EQ(upload().error().code(), ErrorCode::NotFound);
+    job.files[0].local = folder.path() / "fifo"; // refused and not waited for
+    ASSERT_EQ(::mkfifo(job.files[0].local.c_str(), 0600), 0);
+    EXPECT_EQ(upload().error().code(), ErrorCode::InvalidArgument);
     EXPECT_EQ(hub.count("preupload"), 0);
 }
 
