@@ -13,6 +13,10 @@ Error bad_shard(const xet::FileHash& file, const std::string& why) {
 
 } // namespace
 
+std::uint64_t ChunkList::most_chunks(std::uint64_t size, std::size_t terms) {
+    return size / kShortestCut + terms + 1;
+}
+
 Result<ChunkList>
 ChunkList::create(const xet::Shard& shard, const xet::FileHash& file, std::uint64_t size) {
     const auto block = std::find_if(
@@ -38,18 +42,33 @@ ChunkList::create(const xet::Shard& shard, const xet::FileHash& file, std::uint6
     for (const xet::XorbBlock& xorb : shard.xorbs) {
         known[xorb.hash].block = &xorb;
     }
-    ChunkList list;
-    std::vector<xet::ChunkInfo> infos;
-    std::uint64_t at = 0;
+    // Counted before anything is made of them: terms may name the same chunks again and again, so a
+    // small shard can ask for a very long list.
+    const std::uint64_t most = most_chunks(size, block->terms.size());
+    std::uint64_t count = 0;
     for (const xet::FileTerm& term : block->terms) {
         const auto found = known.find(term.xorb);
         if (found == known.end()) {
             return bad_shard(file, "lacks xorb " + term.xorb.render());
         }
-        Known& xorb = found->second;
-        if (term.chunks.begin >= term.chunks.end || term.chunks.end > xorb.block->chunks.size()) {
+        if (term.chunks.begin >= term.chunks.end ||
+            term.chunks.end > found->second.block->chunks.size()) {
             return bad_shard(file, "has a term past the end of xorb " + term.xorb.render());
         }
+        count += term.chunks.size();
+        if (count > most) {
+            return bad_shard(file,
+                             "has more than the " + std::to_string(most) +
+                                 " chunks that its size allows");
+        }
+    }
+    ChunkList list;
+    list.chunks_.reserve(count);
+    std::vector<xet::ChunkInfo> infos;
+    infos.reserve(count);
+    std::uint64_t at = 0;
+    for (const xet::FileTerm& term : block->terms) {
+        Known& xorb = known[term.xorb];
         if (!xorb.number) {
             xorb.number = static_cast<std::uint32_t>(list.xorbs_.size());
             list.xorbs_.push_back(term.xorb);

@@ -28,9 +28,19 @@ class ChunkList {
         std::uint32_t index = 0; ///< Which chunk of that xorb. A hint.
     };
 
+    /// The shortest chunk that is cut anywhere but at an end. By the protocol it has 8 KiB; a
+    /// chunker that was published once cuts a little earlier (src/xet/test/data/README.md).
+    static constexpr std::uint64_t kShortestCut = 8128;
+
+    /// Most chunks of a file of `size` bytes in so many terms: each term may end in a chunk of any
+    /// size, where something was cut off or put in. So memory is bounded by a size that the caller
+    /// knows, not by what a server says.
+    static std::uint64_t most_chunks(std::uint64_t size, std::size_t terms);
+
     /// Takes the file's block and the xorb blocks that it names, and proves hashes and sizes of the
     /// chunks: they give `file`. Corrupt when the shard has no such file, lacks a xorb, hides its
-    /// chunk hashes under a key, has a term past its xorb, gives another hash or size.
+    /// chunk hashes under a key, has a term past its xorb, more than most_chunks, gives another
+    /// hash or size.
     static Result<ChunkList>
     create(const xet::Shard& shard, const xet::FileHash& file, std::uint64_t size);
 

@@ -25,6 +25,9 @@ namespace {
 constexpr auto kReportEvery = std::chrono::milliseconds(100);
 constexpr int kMaxUploadConnections = 8;
 constexpr std::uint64_t kMinXorbLimit = 1U << 20U;
+/// Former files are asked for while they are at most this many times as large as what is uploaded:
+/// of larger ones little can be the same.
+constexpr std::uint64_t kFormerTimes = 4;
 /// A shard is closed before it can pass its size limit.
 constexpr std::size_t kShardRecords = (xet::kMaxShardBytes >> 1U) / 48;
 
@@ -367,7 +370,9 @@ class Uploader {
     /// What stood at these paths before: most of it is often still the same.
     Status add_former_files(CasClient& cas, const std::vector<Item*>& files, XorbPlan& plan) {
         std::vector<std::string> paths;
+        std::uint64_t budget = 0; // sizes come from the server, and memory with them
         for (const Item* item : files) {
+            budget += kFormerTimes * item->size;
             if (!item->oid.empty()) {
                 paths.push_back(item->file->path);
             }
@@ -384,9 +389,10 @@ class Uploader {
             LOCARA_TRY(const http::ClientResponse response, send_(request));
             LOCARA_TRY(const auto infos, parse_paths_info(response.body));
             for (const PathInfo& info : infos) {
-                if (!info.xet_hash) {
+                if (!info.xet_hash || info.size > budget) {
                     continue;
                 }
+                budget -= info.size;
                 LOCARA_TRY(const auto shard,
                            without_corrupt(cas.find_file_shard(*info.xet_hash, stop_)));
                 if (!shard) {

@@ -50,6 +50,8 @@ void check_shard(ByteView bytes) {
         if (!list) {
             continue;
         }
+        LOCARA_ASSERT(list->chunks().size() <=
+                      hf::ChunkList::most_chunks(file.size(), file.terms.size()));
         std::uint64_t at = 0;
         for (const auto& chunk : list->chunks()) {
             LOCARA_ASSERT(chunk.offset == at && chunk.xorb < list->xorbs().size());
