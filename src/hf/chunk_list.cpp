@@ -1,5 +1,7 @@
 #include "chunk_list.hpp"
 
+#include <locara/xet/subtree.hpp>
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -57,15 +59,13 @@ ChunkList::create(const xet::Shard& shard, const xet::FileHash& file, std::uint6
         }
         count += term.chunks.size();
         if (count > most) {
-            return bad_shard(file,
-                             "has more than the " + std::to_string(most) +
-                                 " chunks that its size allows");
+            return bad_shard(
+                file, "has more than the " + std::to_string(most) + " chunks that its size allows");
         }
     }
     ChunkList list;
     list.chunks_.reserve(count);
-    std::vector<xet::ChunkInfo> infos;
-    infos.reserve(count);
+    xet::FileHasher hasher;
     std::uint64_t at = 0;
     for (const xet::FileTerm& term : block->terms) {
         Known& xorb = known[term.xorb];
@@ -81,14 +81,14 @@ ChunkList::create(const xet::Shard& shard, const xet::FileHash& file, std::uint6
                 return bad_shard(file, "has a chunk of a size that it cannot have");
             }
             list.chunks_.push_back({chunk.hash, at, chunk.raw_bytes, *xorb.number, i});
-            infos.push_back({chunk.hash, chunk.raw_bytes});
+            hasher.add({chunk.hash, chunk.raw_bytes});
             at += chunk.raw_bytes;
         }
         if (at - start != term.raw_bytes) {
             return bad_shard(file, "has a term whose chunks do not have its size");
         }
     }
-    if (const xet::FileHash found = xet::file_hash(infos); found != file) {
+    if (const xet::FileHash found = hasher.finish(); found != file) {
         return bad_shard(file, "describes another file, " + found.render());
     }
     return list;

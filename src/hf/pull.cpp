@@ -289,7 +289,7 @@ class Pull {
 
     /// So that later pulls find these chunks. Derived data: without it nothing is lost but them.
     void keep_index() {
-        const auto indexed = chunks_ ? chunks_->indexed() : std::nullopt;
+        const auto indexed = chunks_ ? chunks_->take_index() : std::nullopt;
         if (!indexed) {
             return;
         }

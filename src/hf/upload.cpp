@@ -28,8 +28,9 @@ constexpr std::uint64_t kMinXorbLimit = 1U << 20U;
 /// Former files are asked for while they are at most this many times as large as what is uploaded:
 /// of larger ones little can be the same.
 constexpr std::uint64_t kFormerTimes = 4;
-/// A shard is closed before it can pass its size limit.
-constexpr std::size_t kShardRecords = (xet::kMaxShardBytes >> 1U) / 48;
+/// Records of 48 bytes after which a shard is closed: some 4 GiB of weights. So none grows with a
+/// file, whatever its size, nor comes near xet::kMaxShardBytes.
+constexpr std::size_t kShardRecords = 1U << 16U;
 
 Status check(const Upload& upload, const UploadOptions& options) {
     if (upload.files.empty() || upload.files.size() > kMaxUploadFiles) {
@@ -102,10 +103,9 @@ struct Item {
     const UploadFile* file = nullptr;
     std::uint64_t size = 0;
     UploadMode mode = UploadMode::Lfs;
-    std::string oid;               ///< Of what stands at its path now; may be empty.
-    std::string content;           ///< For files inside the commit.
-    std::vector<xet::Chunk> parts; ///< For the others.
-    std::vector<xet::ChunkInfo> chunks;
+    std::string oid;                ///< Of what stands at its path now; may be empty.
+    std::string content;            ///< For files inside the commit.
+    std::vector<xet::Chunk> chunks; ///< For the others.
     xet::FileHash hash;
     crypto::Sha256Digest sha256;
     bool unchanged = false;
@@ -282,10 +282,7 @@ class Uploader {
             item.sha256 = *index.sha256;
             item.hash = index.hash;
             item.unchanged = item.oid == item.sha256.render();
-            for (const xet::Chunk& chunk : index.chunks) {
-                item.chunks.push_back(chunk.info());
-            }
-            item.parts = std::move(index.chunks);
+            item.chunks = std::move(index.chunks);
         }
         return {};
     }
@@ -465,15 +462,14 @@ class Uploader {
 
         /// Conflict when a file no longer has the bytes that were hashed.
         Result<xet::Xorb> make(const XorbPlan::NewXorb& xorb) {
-            builder_.reserve(xorb.chunks.size(), xorb.raw_bytes);
-            for (std::size_t i = 0; i < xorb.sources.size(); ++i) {
-                const XorbPlan::Source& source = xorb.sources[i];
+            builder_.reserve(xorb.sources.size(), xorb.raw_bytes);
+            for (const XorbPlan::Source& source : xorb.sources) {
                 const Item& item = *files_[source.file];
                 if (&item != open_) {
                     LOCARA_TRY(fd_, open_local(*item.file));
                     open_ = &item;
                 }
-                const xet::Chunk& chunk = item.parts[source.chunk];
+                const xet::Chunk& chunk = item.chunks[source.chunk];
                 bytes_.resize(chunk.length);
                 const Status read = read_exactly_at(fd_, chunk.offset, bytes_);
                 if (!read && read.error().code() != ErrorCode::Corrupt) {
@@ -532,14 +528,15 @@ class Uploader {
             return {};
         };
         for (std::size_t i = 0; i < packed.size(); ++i) {
-            shard.xorbs.push_back(make_xorb_block(plan.new_xorbs()[i], packed[i]));
+            shard.xorbs.push_back(plan.xorb_block(plan.new_xorbs()[i], packed[i]));
             records += 1 + shard.xorbs.back().chunks.size();
             if (records > kShardRecords) {
                 LOCARA_CHECK(flush());
             }
         }
         for (std::size_t i = 0; i < files.size(); ++i) {
-            xet::FileBlock block = plan.file_block(i, files[i]->chunks);
+            xet::FileBlock block = plan.file_block(i);
+            block.hash = files[i]->hash;
             block.sha256 = files[i]->sha256;
             records += 2 + 2 * block.terms.size();
             shard.files.push_back(std::move(block));

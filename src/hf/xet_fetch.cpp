@@ -2,6 +2,8 @@
 
 #include "hash_beside.hpp"
 
+#include <locara/xet/subtree.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -223,12 +225,8 @@ Status XetFetch::Answer::put(std::size_t number,
         return end_with({std::move(written).error(), Failure::Again::Never, {}});
     }
     if (!fetch_.list_) {
-        const std::lock_guard guard(fetch_.mutex_);
-        fetch_.seen_.push_back({cursor.at,
-                                static_cast<std::uint32_t>(chunk.raw.size()),
-                                index,
-                                chunk.hash,
-                                job_.xorb});
+        fetch_.note_seen(
+            cursor.at, static_cast<std::uint32_t>(chunk.raw.size()), index, chunk.hash, job_.xorb);
     }
     cursor.at = end;
     return {};
@@ -497,10 +495,7 @@ Status XetFetch::copy_found(std::uint64_t offset,
     std::vector<store::FoundChunk> run;
     std::uint64_t run_at = offset;
     for (const store::FoundChunk& chunk : found) {
-        {
-            const std::lock_guard guard(mutex_);
-            seen_.push_back({offset, chunk.size, index, chunk.hash, xorb});
-        }
+        note_seen(offset, chunk.size, index, chunk.hash, xorb);
         if (!run.empty() && (!run.back().is_before(chunk) || offset - run_at >= kRunBytes)) {
             LOCARA_CHECK(copy_run(run_at, run));
         }
@@ -758,37 +753,50 @@ void XetFetch::fail(Error error) {
     stop_.request_stop();
 }
 
-std::optional<store::IndexedFile> XetFetch::indexed() const {
+void XetFetch::note_seen(std::uint64_t offset,
+                         std::uint32_t size,
+                         std::uint32_t index,
+                         const xet::ChunkHash& hash,
+                         const xet::XorbHash& xorb) {
+    const std::lock_guard guard(mutex_);
+    const auto [number, is_new] =
+        seen_xorbs_.try_emplace(xorb, static_cast<std::uint32_t>(seen_xorbs_.size()));
+    seen_.push_back({offset, size, index, number->second, hash});
+}
+
+std::optional<store::IndexedFile> XetFetch::take_index() {
     if (list_) {
-        return list_->indexed(file_.sha256, hash_);
+        auto index = list_->indexed(file_.sha256, hash_);
+        list_.reset();
+        return index;
     }
     const std::lock_guard guard(mutex_);
-    std::vector<Seen> seen = seen_;
-    std::sort(
-        seen.begin(), seen.end(), [](const Seen& a, const Seen& b) { return a.offset < b.offset; });
+    std::sort(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) {
+        return a.offset < b.offset;
+    });
     store::IndexedFile result;
     result.sha256 = file_.sha256;
     result.hash = hash_;
-    std::map<xet::XorbHash, std::uint32_t> numbers;
-    std::vector<xet::ChunkInfo> infos;
+    result.xorbs.resize(seen_xorbs_.size());
+    for (const auto& [xorb, number] : seen_xorbs_) {
+        result.xorbs[number] = xorb;
+    }
+    result.chunks.reserve(seen_.size());
+    xet::FileHasher hasher;
     std::uint64_t at = 0;
-    for (const Seen& chunk : seen) {
+    for (const Seen& chunk : seen_) {
         if (chunk.offset < at) { // seen twice
             continue;
         }
         if (chunk.offset > at) { // here from an earlier pull
             return std::nullopt;
         }
-        const auto [number, is_new] =
-            numbers.try_emplace(chunk.xorb, static_cast<std::uint32_t>(result.xorbs.size()));
-        if (is_new) {
-            result.xorbs.push_back(chunk.xorb);
-        }
-        result.chunks.push_back({chunk.hash, chunk.size, number->second, chunk.index});
-        infos.push_back({chunk.hash, chunk.size});
+        result.chunks.push_back({chunk.hash, chunk.size, chunk.xorb, chunk.index});
+        hasher.add({chunk.hash, chunk.size});
         at += chunk.size;
     }
-    if (at != file_.size || xet::file_hash(infos) != hash_) {
+    seen_ = {};
+    if (at != file_.size || hasher.finish() != hash_) {
         return std::nullopt;
     }
     return result;

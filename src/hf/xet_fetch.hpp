@@ -64,8 +64,8 @@ class XetFetch {
     std::string source() const;
 
     /// What the file is made of, if all of it is known: proven with a shard, else after the file's
-    /// SHA-256 was right.
-    std::optional<store::IndexedFile> indexed() const;
+    /// SHA-256 was right. Gives away what it kept for that: call it once, after run.
+    std::optional<store::IndexedFile> take_index();
 
   private:
     class Answer;
@@ -97,9 +97,15 @@ class XetFetch {
         std::uint64_t offset = 0;
         std::uint32_t size = 0;
         std::uint32_t index = 0;
+        std::uint32_t xorb = 0; ///< Number in seen_xorbs_.
         xet::ChunkHash hash;
-        xet::XorbHash xorb;
     };
+
+    void note_seen(std::uint64_t offset,
+                   std::uint32_t size,
+                   std::uint32_t index,
+                   const xet::ChunkHash& hash,
+                   const xet::XorbHash& xorb);
 
     void lead();
     void work();
@@ -166,6 +172,7 @@ class XetFetch {
     int running_ = 0; ///< Threads that have not returned.
     std::string source_;
     std::vector<Seen> seen_;
+    std::map<xet::XorbHash, std::uint32_t> seen_xorbs_; ///< Their numbers.
     /// Chunks that came wrong once.
     std::set<std::pair<xet::XorbHash, std::uint32_t>> suspects_;
     std::optional<Error> error_; ///< The first that ended it.

@@ -2,6 +2,7 @@
 #include <locara/store/chunk_index.hpp>
 #include <locara/store/part_journal.hpp>
 #include <locara/xet/merkle.hpp>
+#include <locara/xet/subtree.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -67,8 +68,7 @@ Status check_list(const IndexedFile& file) {
     if (file.chunks.size() >= IndexedFile::kNoXorb || file.xorbs.size() >= IndexedFile::kNoXorb) {
         return Error(ErrorCode::TooLarge, "a list of chunks has more than an index can count");
     }
-    std::vector<xet::ChunkInfo> infos;
-    infos.reserve(file.chunks.size());
+    xet::FileHasher hasher;
     for (const IndexedFile::Chunk& chunk : file.chunks) {
         if (chunk.size == 0 || chunk.size > kMaxIndexedChunkBytes) {
             return bad("has one of " + std::to_string(chunk.size) + " bytes");
@@ -77,13 +77,12 @@ Status check_list(const IndexedFile& file) {
                                                : chunk.xorb >= file.xorbs.size()) {
             return bad("names a place in a xorb that is not in its table");
         }
-        infos.push_back({chunk.hash, chunk.size});
+        hasher.add({chunk.hash, chunk.size});
     }
     if (file.size() > kMaxFileBytes) {
         return Error(ErrorCode::TooLarge, "a list of chunks has more bytes than a file may");
     }
-    return xet::file_hash(infos) == file.hash ? Status{}
-                                              : bad("has another file hash than it says");
+    return hasher.finish() == file.hash ? Status{} : bad("has another file hash than it says");
 }
 
 } // namespace
@@ -214,6 +213,7 @@ Result<Bytes> ChunkIndex::render(const IndexedFile& file) {
         return order_of_hashes != 0 ? order_of_hashes < 0 : a < b;
     });
     std::vector<std::uint32_t> by_place;
+    by_place.reserve(file.chunks.size());
     for (std::uint32_t i = 0; i < file.chunks.size(); ++i) {
         if (file.chunks[i].xorb != IndexedFile::kNoXorb) {
             by_place.push_back(i);

@@ -8,6 +8,7 @@
 #include "scan.hpp"
 
 #include <locara/xet/chunker.hpp>
+#include <locara/xet/subtree.hpp>
 
 #include <algorithm>
 #include <condition_variable>
@@ -31,6 +32,8 @@ static_assert(kBlockBytes > kMaxChunkBytes);
 /// that is free: to wake a sleeping thread costs the SHA-256 a tenth of a block's time.
 constexpr std::size_t kAheadBlocks = 16;
 constexpr std::size_t kWakeEvery = 4; // blocks of SHA-256
+
+constexpr std::uint64_t kMaxReserved = 1U << 20U; // chunks, of 48 GiB or more
 
 constexpr std::size_t kMaxThreads = 64; // of which each holds a block: 40 MiB
 
@@ -79,6 +82,8 @@ class Indexer {
     Indexer(const Fd& fd, std::uint64_t size, const IndexOptions& options)
         : fd_(fd), options_(options), blocks_((size + kBlockBytes - 1) / kBlockBytes) {
         index_.size = size;
+        // A list that grows is there twice for a moment; ordinary data has fewer chunks than this.
+        index_.chunks.reserve(std::min(size / kTargetChunkBytes * 5 / 4 + 16, kMaxReserved));
     }
 
     Result<FileIndex> run();
@@ -299,12 +304,11 @@ Result<FileIndex> Indexer::run() {
     if (failure_) {
         return *std::move(failure_);
     }
-    std::vector<ChunkInfo> infos;
-    infos.reserve(index_.chunks.size());
+    FileHasher hasher;
     for (const Chunk& chunk : index_.chunks) {
-        infos.push_back(chunk.info());
+        hasher.add(chunk.info());
     }
-    index_.hash = file_hash(infos);
+    index_.hash = hasher.finish();
     if (sha256_) {
         index_.sha256 = sha256_->finish();
     }

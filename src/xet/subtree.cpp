@@ -332,4 +332,16 @@ Status HashSubtree::tidy() {
     return {};
 }
 
+void FileHasher::join(AtEnd at_end) {
+    LOCARA_ASSERT(
+        joined_.merge(HashSubtree::from_chunks(AtStart::No, waiting_, at_end)).has_value());
+    waiting_.clear();
+}
+
+FileHash FileHasher::finish(const FileSalt& salt) {
+    join(AtEnd::Yes);
+    const XorbHash root = joined_.root().value(); // it has both ends now
+    return root.is_zero() ? FileHash{} : file_hash_of_root(root, salt);
+}
+
 } // namespace locara::xet

@@ -63,19 +63,19 @@ void check_shard(ByteView bytes) {
     // A store's answer may be anything; what is planned with it still is the file.
     hf::XorbPlan plan(1U << 20U);
     plan.add_known(*shard);
-    std::vector<xet::ChunkInfo> chunks;
+    std::vector<xet::Chunk> chunks;
     for (const xet::XorbBlock& xorb : shard->xorbs) {
         for (const xet::ShardChunk& chunk : xorb.chunks) {
-            chunks.push_back({chunk.hash, chunk.raw_bytes});
+            chunks.push_back({0, chunk.raw_bytes, chunk.hash});
         }
     }
     LOCARA_ASSERT(plan.add_file(chunks, nullptr).has_value());
     plan.finish();
     std::uint64_t size = 0;
-    for (const xet::ChunkInfo& chunk : chunks) {
-        size += chunk.size;
+    for (const xet::Chunk& chunk : chunks) {
+        size += chunk.length;
     }
-    const auto block = plan.file_block(0, chunks);
+    const auto block = plan.file_block(0);
     LOCARA_ASSERT(block.size() == size && block.verification.size() == block.terms.size());
     LOCARA_ASSERT(plan.known_bytes() + plan.new_bytes() == size);
 }

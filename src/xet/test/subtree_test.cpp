@@ -167,6 +167,20 @@ TEST(SubtreeTest, empty_runs_change_nothing) {
     EXPECT_EQ(run.root(), xorb_hash(chunks));
 }
 
+TEST(SubtreeTest, a_file_hash_from_a_stream_is_that_of_the_list) {
+    SplitMix random(11);
+    for (const std::size_t count : {0, 1, 2, 1023, 1024, 1025, 2048, 5000}) {
+        for (const unsigned cut_chance : {0U, 4U, 16U}) {
+            const auto chunks = random_chunks(random, count, cut_chance);
+            FileHasher hasher;
+            for (const ChunkInfo& chunk : chunks) {
+                hasher.add(chunk);
+            }
+            EXPECT_EQ(hasher.finish(), file_hash(chunks)) << count << " chunks";
+        }
+    }
+}
+
 TEST(SubtreeTest, space_grows_with_the_logarithm) {
     SplitMix random(24);
     auto run = HashSubtree::from_chunks(AtStart::Yes, {}, AtEnd::No);

@@ -79,4 +79,27 @@ class HashSubtree {
     AtEnd at_end_ = AtEnd::No;
 };
 
+/// A file hash of chunks that come one after another: file_hash without a list of them all. Keeps
+/// kBlock of them, and a logarithm of the rest.
+class FileHasher {
+  public:
+    void add(const ChunkInfo& chunk) {
+        waiting_.push_back(chunk);
+        if (waiting_.size() == kBlock) {
+            join(AtEnd::No);
+        }
+    }
+
+    /// Zero for no chunks. It is spent afterwards.
+    FileHash finish(const FileSalt& salt = {});
+
+  private:
+    static constexpr std::size_t kBlock = 1024;
+
+    void join(AtEnd at_end);
+
+    std::vector<ChunkInfo> waiting_;
+    HashSubtree joined_ = HashSubtree::from_chunks(AtStart::Yes, {}, AtEnd::No);
+};
+
 } // namespace locara::xet
