@@ -3,6 +3,7 @@
 #include <locara/xet/subtree.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 namespace locara::hf {
@@ -95,14 +96,27 @@ ChunkList::create(const xet::Shard& shard, const xet::FileHash& file, std::uint6
 }
 
 std::optional<std::size_t> ChunkList::find(std::uint64_t offset) const {
-    const auto at = std::lower_bound(
-        chunks_.begin(), chunks_.end(), offset, [](const Chunk& chunk, std::uint64_t wanted) {
-            return chunk.offset < wanted;
-        });
+    const auto at = first_from(offset);
     if (at == chunks_.end() || at->offset != offset) {
         return std::nullopt;
     }
     return static_cast<std::size_t>(at - chunks_.begin());
+}
+
+std::span<const ChunkList::Chunk> ChunkList::inside(const store::Span& run) const {
+    const auto first = first_from(run.first);
+    auto end = std::max(first, first_from(run.end));
+    if (end != first && std::prev(end)->offset + std::prev(end)->size > run.end) {
+        --end;
+    }
+    return {first, end};
+}
+
+std::vector<ChunkList::Chunk>::const_iterator ChunkList::first_from(std::uint64_t offset) const {
+    return std::lower_bound(
+        chunks_.begin(), chunks_.end(), offset, [](const Chunk& chunk, std::uint64_t wanted) {
+            return chunk.offset < wanted;
+        });
 }
 
 store::IndexedFile ChunkList::indexed(const crypto::Sha256Digest& sha256,

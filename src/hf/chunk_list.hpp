@@ -8,12 +8,14 @@
 
 #include <locara/crypto/sha256.hpp>
 #include <locara/store/chunk_index.hpp>
+#include <locara/store/spans.hpp>
 #include <locara/xet/hash.hpp>
 #include <locara/xet/merkle.hpp>
 #include <locara/xet/shard.hpp>
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace locara::hf {
@@ -51,10 +53,16 @@ class ChunkList {
     /// The number of the chunk that begins at this byte; nothing if none does.
     std::optional<std::size_t> find(std::uint64_t offset) const;
 
+    /// The chunks that lie in this run of the file as a whole.
+    std::span<const Chunk> inside(const store::Span& run) const;
+
     /// As the store keeps it.
     store::IndexedFile indexed(const crypto::Sha256Digest& sha256, const xet::FileHash& file) const;
 
   private:
+    /// The first chunk that begins at this byte or later.
+    std::vector<Chunk>::const_iterator first_from(std::uint64_t offset) const;
+
     std::vector<xet::XorbHash> xorbs_;
     std::vector<Chunk> chunks_;
 };

@@ -361,6 +361,7 @@ void XetFetch::lead() {
 
 Status XetFetch::start() {
     if (list_) {
+        LOCARA_CHECK(keep_unnoted());
         LOCARA_CHECK(copy_by_hash());
     } else {
         LOCARA_CHECK(copy_by_place(*plan_));
@@ -386,9 +387,7 @@ Status XetFetch::copy_run(std::uint64_t offset, std::vector<store::FoundChunk>& 
     if (run.empty()) {
         return {};
     }
-    if (stop_.stop_requested()) {
-        return Error(ErrorCode::Cancelled, "stopped; what has arrived is kept");
-    }
+    LOCARA_CHECK(check_stop());
     const auto copied = part_.copy_chunks(offset, store_, run);
     run.clear();
     if (copied) {
@@ -399,28 +398,40 @@ Status XetFetch::copy_run(std::uint64_t offset, std::vector<store::FoundChunk>& 
     return copied.error().code() == ErrorCode::NotFound ? Status{} : copied.error();
 }
 
+Status XetFetch::check_stop() const {
+    return stop_.stop_requested()
+               ? Status(Error(ErrorCode::Cancelled, "stopped; what has arrived is kept"))
+               : Status{};
+}
+
+Status XetFetch::keep_unnoted() {
+    for (const store::Span& run : part_.unnoted()) {
+        for (const ChunkList::Chunk& chunk : list_->inside(run)) {
+            LOCARA_CHECK(check_stop());
+            LOCARA_TRY(const bool kept, part_.keep_chunk(chunk.offset, chunk.size, chunk.hash));
+            kept_ += kept ? chunk.size : 0;
+        }
+    }
+    return {};
+}
+
 Status XetFetch::copy_by_hash() {
     LOCARA_TRY(const store::ChunkFinder finder, store_.open_finder());
     if (finder.files() == 0) {
         return {};
     }
-    const auto& chunks = list_->chunks();
     std::vector<store::FoundChunk> run;
     std::uint64_t run_at = 0;
     std::optional<store::FoundChunk> last;
     for (const store::Span& gap : part_.missing()) {
-        auto chunk = std::lower_bound(
-            chunks.begin(), chunks.end(), gap.first, [](const auto& one, std::uint64_t offset) {
-                return one.offset < offset;
-            });
-        for (; chunk != chunks.end() && chunk->offset + chunk->size <= gap.end; ++chunk) {
-            auto found = finder.find(chunk->hash, last ? &*last : nullptr);
-            const bool usable = found && found->size == chunk->size;
+        for (const ChunkList::Chunk& chunk : list_->inside(gap)) {
+            auto found = finder.find(chunk.hash, last ? &*last : nullptr);
+            const bool usable = found && found->size == chunk.size;
             const bool goes_on = usable && !run.empty() && run.back().is_before(*found) &&
-                                 chunk->offset - run_at < kRunBytes;
+                                 chunk.offset - run_at < kRunBytes;
             if (!goes_on) {
                 LOCARA_CHECK(copy_run(run_at, run));
-                run_at = chunk->offset;
+                run_at = chunk.offset;
             }
             if (usable) {
                 run.push_back(*found);

@@ -50,7 +50,8 @@ Part::State::open(const Layout& layout, DigestLock lock, const Digest& digest, s
         journal.spans.clear();
         journal.clean = false;
     }
-    const bool fresh = !usable || journal.spans.bytes() == 0;
+    // What no journal speaks of is not lost yet: see unnoted().
+    const bool fresh = !usable;
     auto state = std::make_unique<State>(layout, std::move(lock), std::move(journal));
     const std::uint64_t held = fresh ? 0 : allocated_bytes(layout.part(digest));
     LOCARA_CHECK(check_free_space(layout.root, size > held ? size - held : 0));

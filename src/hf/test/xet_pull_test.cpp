@@ -252,6 +252,33 @@ TEST_F(XetPullTest, verified_chunks_are_not_fetched_again_by_the_next_pull) {
     EXPECT_GT(result.reused_bytes, 500'000U);
 }
 
+TEST_F(XetPullTest, chunks_that_a_killed_pull_wrote_but_did_not_note_are_not_fetched_again) {
+    const auto chunks = xet::chunk_bytes(as_bytes(text));
+    ASSERT_GT(chunks.size(), 30U);
+    std::uint64_t good = 0;
+    std::uint64_t good_packed = 0;
+    {
+        auto opened = store.open_part(file.sha256, file.size);
+        ASSERT_TRUE(opened);
+        auto& part = std::get<store::Part>(*opened);
+        part.set_pace({1U << 30U, std::chrono::hours(1)});
+        const auto put = [&](const xet::Chunk& chunk, std::string_view bytes) {
+            ASSERT_TRUE(part.write(chunk.offset, as_bytes(bytes)));
+        };
+        for (const std::size_t i : {0, 1, 2, 3, 4, 5, 6, 20, 21}) {
+            put(chunks[i], std::string_view(text).substr(chunks[i].offset, chunks[i].length));
+            good += chunks[i].length;
+            good_packed += chunks[i].length + xet::kChunkHeaderBytes;
+        }
+        put(chunks[22], std::string(chunks[22].length, '\0')); // as a lost page may look
+        put(chunks[27], std::string_view(text).substr(chunks[27].offset, 5000)); // half of it
+    } // No journal has any of it, which is what a kill within the first second leaves.
+    ASSERT_EQ(store.list_parts()->at(0).received_bytes, 0U);
+    const PullResult result = expect_pulled();
+    EXPECT_EQ(result.reused_bytes, good);
+    EXPECT_EQ(hub.data_bytes(), packed_bytes_not_in(text, "") - good_packed);
+}
+
 TEST_F(XetPullTest, a_range_that_was_cut_off_goes_on_after_its_last_chunk) {
     std::atomic<bool> cut = true;
     hub.spoil_data = [&](const xet::XorbHash&, std::string bytes) {

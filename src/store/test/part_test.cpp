@@ -1,5 +1,7 @@
 #include "store_test_folder.hpp"
 
+#include <locara/xet/merkle.hpp>
+
 #include <array>
 #include <atomic>
 #include <thread>
@@ -92,6 +94,36 @@ TEST_F(PartTest, keeps_checkpointed_bytes_and_only_those) {
     Part part = open();
     EXPECT_EQ(part.reused_bytes(), 2000U);
     EXPECT_EQ(part.missing(), (std::vector<Span>{{1000, 5000}, {6000, 300'000}}));
+    ASSERT_TRUE(part.write(0, as_bytes(text)));
+    ASSERT_TRUE(part.publish());
+    EXPECT_EQ(content(store, digest), text);
+}
+
+TEST_F(PartTest, finds_chunks_that_nobody_noted_by_their_hash) {
+    const auto hash_of = [&](std::size_t first, std::size_t size) {
+        return xet::chunk_hash(as_bytes(std::string_view(text).substr(first, size)));
+    };
+    {
+        Part part = open();
+        part.set_pace({1U << 30U, 1h});
+        ASSERT_TRUE(put(part, 100'000, 160'000));
+        ASSERT_TRUE(part.write(160'000, as_bytes(std::string(20'000, 'x'))));
+    }
+    Part part = open();
+    EXPECT_EQ(part.received_bytes(), 0U);
+    const auto runs = part.unnoted();
+    ASSERT_FALSE(runs.empty());
+    EXPECT_LE(runs.front().first, 100'000U);
+    EXPECT_GE(runs.back().end, 180'000U);
+    EXPECT_TRUE(part.keep_chunk(100'000, 60'000, hash_of(100'000, 60'000)).value());
+    EXPECT_FALSE(part.keep_chunk(160'000, 20'000, hash_of(160'000, 20'000)).value()) << "wrong";
+    EXPECT_FALSE(part.keep_chunk(0, 50'000, hash_of(0, 50'000)).value()) << "a hole";
+    EXPECT_FALSE(part.keep_chunk(90'000, 20'000, hash_of(90'000, 20'000)).value()) << "in part";
+    EXPECT_FALSE(part.keep_chunk(299'999, 2, hash_of(0, 2)));
+    EXPECT_FALSE(part.keep_chunk(0, 0, hash_of(0, 0)));
+    EXPECT_EQ(part.missing(), (std::vector<Span>{{0, 100'000}, {160'000, 300'000}}));
+    ASSERT_TRUE(part.checkpoint());
+    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 60'000U);
     ASSERT_TRUE(part.write(0, as_bytes(text)));
     ASSERT_TRUE(part.publish());
     EXPECT_EQ(content(store, digest), text);

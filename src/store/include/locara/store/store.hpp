@@ -202,6 +202,16 @@ class Part {
     /// What is not here yet, in order.
     std::vector<Span> missing() const;
 
+    /// What lies on disk beyond that: runs of missing bytes that were written all the same, by a
+    /// process that was killed before it noted them (or filled by the file system with anything).
+    std::vector<Span> unnoted() const;
+
+    /// Looks whether a missing chunk lies in its place on disk, by its hash; if so it counts as
+    /// received from now on. False also if it cannot be read, or if some of it is here already or
+    /// on its way. InvalidArgument for no chunk (0 or more than kMaxIndexedChunkBytes) and past the
+    /// end; else the errors of write.
+    Result<bool> keep_chunk(std::uint64_t offset, std::uint32_t size, const xet::ChunkHash& hash);
+
     /// Writes bytes at their offset. Those that are here already, or that another thread is just
     /// writing, are skipped: no byte is written twice. InvalidArgument past the end, NoSpace (with
     /// numbers) when the disk is full; what had arrived before stays. After a failed write the part
