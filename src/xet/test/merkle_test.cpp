@@ -1,4 +1,5 @@
 #include <locara/base/file.hpp>
+#include <locara/crypto/blake3.hpp>
 #include <locara/test_support/folders.hpp>
 #include <locara/xet/merkle.hpp>
 
@@ -27,6 +28,28 @@ TEST(HashTest, string_form_turns_each_group_of_eight_bytes_round) {
         EXPECT_EQ(text.substr(0, 16), "d6834b04843aaf16");
         EXPECT_EQ(hash.word(0), 0xd6834b04843aaf16U);
     }
+}
+
+TEST(HashTest, each_kind_of_hash_has_the_key_of_the_specification) {
+    const auto rows = vectors("hashing");
+    const auto key = [&](const char* name) {
+        crypto::Blake3Key bytes{};
+        const Bytes hex = parse_hex(rows[name].get<std::string>()).value();
+        EXPECT_EQ(hex.size(), bytes.size());
+        std::copy(hex.begin(), hex.end(), bytes.begin());
+        return bytes;
+    };
+    const std::string text = "some bytes";
+    const ChunkHash one = chunk_hash(as_bytes(text));
+    const ChunkHash two = chunk_hash(as_bytes("others"));
+    EXPECT_EQ(one.bytes, crypto::blake3_keyed(key("data_key"), as_bytes(text)));
+    const std::vector<ChunkInfo> chunks{{one, 10}, {two, 6}};
+    const std::string lines = one.render() + " : 10\n" + two.render() + " : 6\n";
+    EXPECT_EQ(xorb_hash(chunks).bytes,
+              crypto::blake3_keyed(key("internal_node_key"), as_bytes(lines)));
+    Bytes both(one.bytes.begin(), one.bytes.end());
+    both.insert(both.end(), two.bytes.begin(), two.bytes.end());
+    EXPECT_EQ(range_hash(chunks).bytes, crypto::blake3_keyed(key("verification_key"), both));
 }
 
 TEST(HashTest, parse_takes_64_lower_case_digits_and_nothing_else) {

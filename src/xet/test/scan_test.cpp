@@ -178,6 +178,15 @@ std::size_t rounds(std::size_t ordinary) {
     return soak == nullptr ? ordinary : std::max<std::size_t>(ordinary, std::stoul(soak) / 4);
 }
 
+TEST(GearTest, the_table_is_that_of_the_specification) {
+    const auto text = read_file(test_support::data_dir() / "gear-table.json", 1U << 20U);
+    const auto rows = nlohmann::json::parse(text.value());
+    ASSERT_EQ(rows.size(), kGearTable.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_EQ(kGearTable.at(i), std::stoull(rows[i].get<std::string>(), nullptr, 16)) << i;
+    }
+}
+
 TEST(ScanTest, random_bytes_give_the_plain_cuts) {
     for (std::size_t round = 0; round < rounds(3); ++round) {
         SCOPED_TRACE(round);
