@@ -3,7 +3,8 @@
 #include "routes.hpp"
 #include "xet_links.hpp"
 
-#include <algorithm>
+#include <set>
+#include <tuple>
 
 namespace locara::hub {
 namespace {
@@ -12,6 +13,8 @@ using http::Request;
 using http::Response;
 
 constexpr std::size_t kBatchLimit = 100;
+/// Over all files of a batch; 16 GiB of weights without anything in common have about 1,000.
+constexpr std::size_t kBatchTermLimit = 1U << 16U;
 /// Ranges behind one URL, so that it stays short enough for every client and proxy.
 constexpr std::size_t kRangesPerUrl = 32;
 constexpr std::size_t kTelemetryLimit = 64U << 10U;
@@ -65,31 +68,34 @@ Answer<std::optional<xet::ByteRange>> wanted_range(const Request& request, std::
     return std::optional(xet::ByteRange{range.offset, range.offset + range.length});
 }
 
-Answer<xet::Plan> make_plan(const Services& services,
-                            const Request& request,
-                            const StoredFile& file,
-                            std::optional<xet::ByteRange> range,
-                            UrlFor url_for) {
-    // URLs come below, when it is known which ranges share one.
+/// A plan whose URLs are still to come: which ranges share one is known later.
+Answer<xet::Plan> unsigned_plan(const Services& services,
+                                const StoredFile& file,
+                                std::optional<xet::ByteRange> range) {
     const auto none = [](const xet::XorbHash&, const xet::FetchRange&) { return std::string(); };
     LOCARA_TRY(xet::Plan plan, services.cas.plan(file.xet, range, none));
+    return plan;
+}
+
+void sign_plan(const Services& services, const Request& request, xet::Plan& plan, UrlFor url_for) {
     const std::string base = cas_url(request);
     for (xet::XorbFetch& fetch : plan.xorbs) {
         fetch.entries = sign_entries(services, base, fetch, url_for);
     }
-    return plan;
 }
 
 Answer<Response> reconstruct(const Services& services, const Request& request, UrlFor url_for) {
     LOCARA_TRY(const XetClaims claims, require_xet(services, request, XetRole::Read));
     LOCARA_TRY(const StoredFile file, require_file(services, claims, request.param("file")));
     LOCARA_TRY(const auto range, wanted_range(request, file.size));
-    LOCARA_TRY(const xet::Plan plan, make_plan(services, request, file, range, url_for));
+    LOCARA_TRY(xet::Plan plan, unsigned_plan(services, file, range));
+    sign_plan(services, request, plan, url_for);
     return http::json_response(
         200, url_for == UrlFor::EachRange ? xet::render_plan_v1(plan) : xet::render_plan_v2(plan));
 }
 
-/// Several files at once, each whole; always in the first version's form.
+/// Several files at once, each whole; always in the first version's form. Signing and rendering
+/// cost time for every term, so there is a limit on all of them together.
 Answer<Response> reconstruct_batch(const Services& services, const Request& request) {
     LOCARA_TRY(const XetClaims claims, require_xet(services, request, XetRole::Read));
     const auto wanted = request.query.all("file_id");
@@ -98,18 +104,35 @@ Answer<Response> reconstruct_batch(const Services& services, const Request& requ
     }
     Json files = Json::object();
     Json fetch = Json::object();
+    std::set<std::tuple<xet::XorbHash, xet::ChunkRange, xet::ByteRange>> listed;
+    std::size_t terms = 0;
     for (const std::string& hash : wanted) {
+        if (files.contains(hash)) {
+            continue; // named twice
+        }
         LOCARA_TRY(const StoredFile file, require_file(services, claims, hash));
-        LOCARA_TRY(const xet::Plan plan,
-                   make_plan(services, request, file, std::nullopt, UrlFor::EachRange));
+        LOCARA_TRY(xet::Plan plan, unsigned_plan(services, file, std::nullopt));
+        terms += plan.terms.size();
+        if (terms > kBatchTermLimit) {
+            return Refusal(413,
+                           "",
+                           "these files have more than " + std::to_string(kBatchTermLimit) +
+                               " terms; ask for fewer at once, or for each by itself");
+        }
+        for (xet::XorbFetch& xorb : plan.xorbs) {
+            for (xet::FetchEntry& entry : xorb.entries) {
+                std::erase_if(entry.ranges, [&](const xet::FetchRange& range) {
+                    return !listed.emplace(xorb.xorb, range.chunks, range.bytes).second;
+                });
+            }
+        }
+        sign_plan(services, request, plan, UrlFor::EachRange);
         Json one = Json::parse(xet::render_plan_v1(plan)); // Our own text.
         files[hash] = std::move(one["terms"]);
         for (auto& [xorb, entries] : one["fetch_info"].items()) {
             Json& all = fetch[xorb];
             for (Json& entry : entries) {
-                if (std::find(all.begin(), all.end(), entry) == all.end()) {
-                    all.push_back(std::move(entry));
-                }
+                all.push_back(std::move(entry));
             }
         }
     }

@@ -63,6 +63,21 @@ XetFile make_file(char seed, std::size_t count) {
     return file;
 }
 
+/// A byte `terms` times, each a term of its own.
+XetFile make_many_terms(std::uint32_t terms) {
+    XetFile file;
+    xet::XorbBuilder builder;
+    const xet::ChunkInfo chunk{xet::chunk_hash(as_bytes("x")), 1};
+    EXPECT_TRUE(builder.add(chunk.hash, as_bytes("x")));
+    file.xorb = builder.finish();
+    file.content.assign(terms, 'x');
+    file.block.hash = xet::file_hash(std::vector<xet::ChunkInfo>(terms, chunk));
+    file.block.terms.assign(terms, {file.xorb.hash, {0, 1}, 1});
+    file.block.verification.assign(terms, xet::range_hash(std::span(&chunk, 1)));
+    file.block.sha256 = crypto::sha256(as_bytes(file.content));
+    return file;
+}
+
 class ApiTest : public testing::Test {
   protected:
     void SetUp() override {
@@ -476,6 +491,43 @@ TEST_F(ApiTest, answers_plans_exactly) {
     ASSERT_TRUE(parsed) << parsed.error().describe();
     EXPECT_EQ(parsed->files.at(0).hash, file.block.hash);
     EXPECT_EQ(call("POST", "/cas/v1/telemetry", "", "{}").status(), 200);
+}
+
+TEST_F(ApiTest, plans_several_files_at_once_with_each_range_once_and_a_limit) {
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    const XetFile file = make_file('a', 4);
+    XetFile twice = file;
+    twice.content += file.content;
+    twice.block.terms.push_back(file.block.terms[0]);
+    twice.block.verification.push_back(file.block.verification[0]);
+    std::vector<xet::ChunkInfo> chunks;
+    for (std::uint32_t i = 0; i < 8; ++i) {
+        chunks.push_back({file.xorb.table.info(i % 4).hash, 10'000});
+    }
+    twice.block.hash = xet::file_hash(chunks);
+    twice.block.sha256 = crypto::sha256(as_bytes(twice.content));
+    upload(ana_, "ana/m", "w.bin", file);
+    upload(ana_, "ana/m", "twice.bin", twice);
+    const std::string reader = xet_token("", "ana/m", "read");
+    const auto batch = [&](const XetFile& a, const XetFile& b) {
+        return call("GET",
+                    "/cas/v1/reconstructions?file_id=" + a.block.hash.render() +
+                        "&file_id=" + b.block.hash.render(),
+                    reader);
+    };
+    const Json plans = batch(file, twice).json();
+    EXPECT_EQ(plans["files"][file.block.hash.render()].size(), 1U);
+    EXPECT_EQ(plans["files"][twice.block.hash.render()].size(), 2U);
+    EXPECT_EQ(plans["fetch_info"][file.xorb.hash.render()].size(), 1U);
+
+    const XetFile many = make_many_terms(33'000);
+    const XetFile more = make_many_terms(33'001);
+    upload(ana_, "ana/m", "many.bin", many);
+    upload(ana_, "ana/m", "more.bin", more);
+    EXPECT_EQ(batch(many, many).status(), 200) << "named twice, planned once";
+    const Reply refused = batch(many, more);
+    EXPECT_EQ(refused.status(), 413);
+    EXPECT_THAT(refused.body, HasSubstr("65536 terms"));
 }
 
 TEST_F(ApiTest, keeps_files_and_xorbs_of_private_repositories_to_themselves) {
