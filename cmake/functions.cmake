@@ -3,7 +3,10 @@
 # locara_test(NAME SOURCES ... [LIBS ...])   tests beside the module, one program: locara_<NAME>_test; data and golden
 #   files in test/data/
 # locara_bench(NAME SOURCES ...)             benchmarks beside the module, one program: locara_<NAME>_bench
-# locara_fuzz(NAME SUBJECT)                  fuzz/fuzz_<SUBJECT>.cpp with its corpus fuzz/corpus/<SUBJECT>/
+# locara_fuzz(NAME SUBJECT [ALONE a.cpp ...] [LIBS ...])   fuzz/fuzz_<SUBJECT>.cpp with its corpus
+#   fuzz/corpus/<SUBJECT>/. ALONE, for modules that link coroutines (clang 14 cannot compile them with the coverage that
+#   libFuzzer wants: "Cannot represent a difference across sections"): what is fuzzed is built from these sources and
+#   LIBS instead of the module.
 include(GoogleTest)
 
 function(locara_module name)
@@ -81,10 +84,17 @@ endfunction()
 
 add_custom_target(fuzzers)
 function(locara_fuzz name subject)
+    cmake_parse_arguments(F "" "" "ALONE;LIBS" ${ARGN})
     set(target fuzz_${subject})
     set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${subject})
-    add_executable(${target} fuzz/fuzz_${subject}.cpp)
-    target_link_libraries(${target} PRIVATE locara_${name} locara::options)
+    add_executable(${target} fuzz/fuzz_${subject}.cpp ${F_ALONE})
+    if(F_ALONE)
+        target_include_directories(${target} PRIVATE
+            ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src/http/include)
+        target_link_libraries(${target} PRIVATE ${F_LIBS} Boost::headers locara::options)
+    else()
+        target_link_libraries(${target} PRIVATE locara_${name} locara::options)
+    endif()
     add_dependencies(fuzzers ${target})
     if(LOCARA_LIBFUZZER)
         target_compile_options(${target} PRIVATE -fsanitize=fuzzer)

@@ -19,9 +19,6 @@ std::string dump(const Json& json) {
 
 } // namespace
 
-Refusal::Refusal(Error error)
-    : status(http::http_status(error.code())), message(error.describe()), cause(std::move(error)) {}
-
 http::Response render_refusal(const Refusal& refusal, const http::Request& request, Log& log) {
     std::string message = refusal.message;
     if (refusal.status >= 500 && refusal.cause) {
@@ -54,10 +51,6 @@ Refusal no_such_entry(const std::string& commit, const std::string& message) {
     return refusal;
 }
 
-Refusal bad_request(std::string message) {
-    return {400, "", std::move(message)};
-}
-
 http::Response json_answer(const Json& json) {
     return http::json_response(200, dump(json));
 }
@@ -71,17 +64,6 @@ Answer<Json> parse_object(const http::Request& request) {
         return bad_request("the body must be a JSON object");
     }
     return std::move(*json);
-}
-
-std::optional<std::string> text_at(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? std::optional(found->get<std::string>())
-                                                       : std::nullopt;
-}
-
-bool flag_at(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
 }
 
 std::string render_date(TimePoint time) {

@@ -4,11 +4,12 @@
 // docs/hub.md has the limits. Threads: a plain function.
 #pragma once
 
-#include "answers.hpp"
+#include "refusal.hpp"
 
 #include <locara/base/bytes.hpp>
-#include <locara/hub/git_repo.hpp>
+#include <locara/crypto/sha256.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
