@@ -1,4 +1,5 @@
 #include "raw_client.hpp"
+#include "sendfile_count.hpp"
 
 #include <locara/http/server.hpp>
 
@@ -300,7 +301,10 @@ TEST_F(FileServerTest, serves_a_part_of_a_file) {
         whole.body = FileBody{file_, 0, size};
         co_return content_response(request, std::move(whole));
     });
+    const std::uint64_t before = locara::test::sendfile_bytes();
     EXPECT_THAT(once(get("/")), EndsWith("\r\n\r\n" + content));
+    // What a full socket does not take goes the ordinary way, a block at a time.
+    EXPECT_GT(locara::test::sendfile_bytes() - before, content.size() / 2) << "it was copied";
     const std::string part = once(get("/", "Range: bytes=300000-699998\r\n"));
     EXPECT_THAT(part, StartsWith("HTTP/1.1 206 Partial Content\r\n"));
     EXPECT_THAT(part, HasSubstr("Content-Range: bytes 300000-699998/700000\r\n"));

@@ -1,6 +1,7 @@
 // The write API and the CAS over HTTP, with small real xorbs and shards.
 #include "hub_client.hpp"
 #include "sample_seed.hpp"
+#include "sendfile_count.hpp"
 
 #include <locara/hub/accounts.hpp>
 #include <locara/hub/hub.hpp>
@@ -444,7 +445,9 @@ TEST_F(ApiTest, gives_data_urls_that_open_only_what_was_signed) {
                     "",
                     "Range: bytes=" + std::to_string(a) + "-" + std::to_string(b) + "\r\n");
     };
+    const std::uint64_t before = locara::test::sendfile_bytes();
     EXPECT_EQ(get(url, first, last).status(), 206);
+    EXPECT_EQ(locara::test::sendfile_bytes() - before, last + 1 - first) << "it was copied";
     EXPECT_EQ(get(url, first + 1, last - 1).status(), 206);
     EXPECT_EQ(get(url, first - 1, last).status(), 403);
     EXPECT_EQ(get(url, first, last + 1).status(), 403);
