@@ -40,6 +40,7 @@ struct View {
     std::map<std::string, std::string> digests; ///< Role to SHA-256 of its bytes.
     std::vector<RoleInfo> roles;
     std::map<std::string, Target, std::less<>> targets;
+    std::map<std::string, std::vector<crypto::PublicKey>, std::less<>> keys; ///< By delegated role.
     bool consistent_snapshot = true;
 };
 
@@ -64,6 +65,11 @@ struct Client::State {
 
     fs::path metadata_file(std::string_view role) const {
         return dir / "metadata" / (percent_encode(role) + ".json");
+    }
+
+    /// A root that followed the pinned one.
+    fs::path root_file(std::uint64_t version) const {
+        return dir / "roots" / (std::to_string(version) + ".json");
     }
 
     fs::path object_file(const std::string& digest) const {
@@ -103,6 +109,12 @@ struct Client::State {
 
     /// The verified bytes of a target, from this machine or else from the hub, and keeps them.
     Result<std::string> obtain(const Target& target, bool consistent_snapshot) const;
+
+    /// The roots from the pinned one to `last`, each verified by the one before it.
+    Result<std::map<std::uint64_t, std::string>> root_chain(std::uint64_t last) const;
+
+    /// Puts a target's bytes at its place below `folder`.
+    Status copy_target(const Target& target, const fs::path& file, const fs::path& folder) const;
 
     /// Takes up the takedown list that `target` is; says whether what is in force changed.
     Result<bool> update_takedown(const Target& target, bool consistent_snapshot);
@@ -223,11 +235,18 @@ Status fill(View& view,
             const Snapshot& snapshot,
             Delegations& delegations) {
     view.consistent_snapshot = root.consistent_snapshot;
-    view.roles = {{"root", root.version, root.expires},
-                  {"timestamp", timestamp.version, timestamp.expires},
-                  {"snapshot", snapshot.version, snapshot.expires}};
+    view.roles = {{"root", root.version, root.expires, std::nullopt},
+                  {"timestamp", timestamp.version, timestamp.expires, timestamp.signed_at},
+                  {"snapshot", snapshot.version, snapshot.expires, snapshot.signed_at}};
     for (const auto& [role, loaded] : delegations.loaded()) {
-        view.roles.push_back({role, loaded.content.version, loaded.content.expires});
+        view.roles.push_back(
+            {role, loaded.content.version, loaded.content.expires, loaded.content.signed_at});
+        for (const auto& delegation : loaded.content.delegations) {
+            auto& keys = view.keys[delegation.name];
+            for (const auto& [_, key] : delegation.keys.by_id) {
+                keys.push_back(key);
+            }
+        }
     }
     LOCARA_TRY(view.targets, delegations.all());
     return {};
@@ -425,10 +444,11 @@ Result<crypto::Sha256Digest> Client::pinned() const {
     return *state_->pinned;
 }
 
-Result<std::string> Client::fetch_first_root() {
-    auto bytes = state_->fetcher->fetch("metadata/1.root.json", kRootLimitBytes);
+Result<std::string> Client::fetch_first_root(std::uint64_t version) {
+    const std::string name = "metadata/" + metadata_file_name("root", version, true);
+    auto bytes = state_->fetcher->fetch(name, kRootLimitBytes);
     if (!bytes) {
-        return fetch_failed(std::move(bytes).error(), "metadata/1.root.json", kRootLimitBytes);
+        return fetch_failed(std::move(bytes).error(), name, kRootLimitBytes);
     }
     return bytes;
 }
@@ -458,15 +478,21 @@ Result<RootInfo> Client::trust(std::string_view root_bytes) {
     return info;
 }
 
-Result<Changes> Client::refresh() {
+Result<Changes> Client::refresh(Expiry rule) {
     State& state = *state_;
     LOCARA_CHECK(state.require_root());
     LOCARA_TRY(const auto lock, FileLock::try_acquire(state.dir / "lock"));
     LOCARA_CHECK(state.load()); // what another process did meanwhile
     const TimePoint now = state.clock->now();
 
-    Update update(
-        [&state](std::string_view role) { return state.metadata_file(role); }, *state.fetcher, now);
+    Update update([&state](std::string_view role) { return state.metadata_file(role); },
+                  *state.fetcher,
+                  now,
+                  rule,
+                  [&state](std::uint64_t version, std::string_view bytes) -> Status {
+                      LOCARA_CHECK(create_folders(state.dir / "roots", 0700));
+                      return write_file_atomically(state.root_file(version), as_bytes(bytes));
+                  });
     LOCARA_CHECK(update.update_root(*state.root, state.root_bytes));
     const Root& root = *state.root;
     LOCARA_TRY(const Timestamp timestamp, update.update_timestamp(root));
@@ -487,7 +513,10 @@ Result<Changes> Client::refresh() {
     }
     LOCARA_CHECK(delegations.load_all());
     View fresh;
-    fresh.checked = now;
+    // Files say nothing of later than when they were signed.
+    fresh.checked = rule == Expiry::Strict
+                        ? now
+                        : std::min(now, timestamp.signed_at.value_or(timestamp.expires));
     LOCARA_CHECK(fill(fresh, root, timestamp, snapshot, delegations));
     update.bytes()["root"] = state.root_bytes;
     for (const auto& [role, bytes] : update.bytes()) {
@@ -518,6 +547,14 @@ Result<Changes> Client::refresh() {
     return changes;
 }
 
+std::vector<crypto::PublicKey> Client::keys_of(std::string_view role) const {
+    if (!state_->view) {
+        return {};
+    }
+    const auto keys = state_->view->keys.find(role);
+    return keys == state_->view->keys.end() ? std::vector<crypto::PublicKey>() : keys->second;
+}
+
 std::optional<TimePoint> Client::last_checked() const {
     if (!state_->view) {
         return std::nullopt;
@@ -529,14 +566,14 @@ std::vector<RoleInfo> Client::roles() const {
     return state_->view ? state_->view->roles : std::vector<RoleInfo>();
 }
 
-Status Client::check_fresh() const {
+Status Client::check_fresh(Expiry rule) const {
     if (!state_->view) {
         return Error(ErrorCode::NotFound, "the catalog was never fetched; refresh it first");
     }
     const TimePoint now = state_->clock->now();
     for (const auto& role : state_->view->roles) {
         LOCARA_CHECK(
-            verify_unexpired(role.name, role.expires, now)
+            verify_unexpired(role.name, role.expires, now, rule)
                 .context("the catalog was last checked on " + render_time(state_->view->checked)));
     }
     return {};
@@ -572,6 +609,104 @@ Result<std::string> Client::get_target(std::string_view name) {
 Status Client::get_target_file(std::string_view name, const fs::path& dest) {
     LOCARA_TRY(const Target* target, state_->get(name));
     return fetch_target_file(*state_->fetcher, *target, state_->view->consistent_snapshot, dest);
+}
+
+namespace {
+
+/// One file as a repository, so that its bytes go through the checks of one.
+class OneFile : public Fetcher {
+  public:
+    explicit OneFile(fs::path file) : file_(std::move(file)) {}
+
+    Result<std::string> fetch(std::string_view /*path*/, std::uint64_t limit_bytes) override {
+        return read_file(file_, limit_bytes);
+    }
+
+    Status stream(std::string_view /*path*/,
+                  std::uint64_t limit_bytes,
+                  const std::function<Status(ByteView)>& sink) override {
+        return stream_file(file_, limit_bytes, sink);
+    }
+
+  private:
+    fs::path file_;
+};
+
+} // namespace
+
+Result<std::map<std::uint64_t, std::string>> Client::State::root_chain(std::uint64_t last) const {
+    std::map<std::uint64_t, std::string> chain;
+    LOCARA_TRY(std::string bytes, read_file(dir / "pinned.json", kRootLimitBytes));
+    LOCARA_TRY(Root root_now, check_first_root(bytes));
+    chain.emplace(root_now.version, std::move(bytes));
+    while (root_now.version < last) {
+        const std::uint64_t version = root_now.version + 1;
+        // A state folder of before they were kept: the hub has them for ever.
+        auto next = read_file(root_file(version), kRootLimitBytes);
+        if (!next) {
+            const std::string name = "metadata/" + metadata_file_name("root", version, true);
+            next = fetcher->fetch(name, kRootLimitBytes);
+            if (!next) {
+                return fetch_failed(std::move(next).error(), name, kRootLimitBytes);
+            }
+        }
+        LOCARA_TRY(root_now, check_next_root(*next, root_now));
+        chain.emplace(version, *std::move(next));
+    }
+    return chain;
+}
+
+Status Client::State::copy_target(const Target& target,
+                                  const fs::path& file,
+                                  const fs::path& folder) const {
+    LOCARA_TRY(const std::string address, address_of_target(target, view->consistent_snapshot));
+    const fs::path dest = folder / address;
+    if (holds_target(dest, target)) {
+        return {};
+    }
+    LOCARA_CHECK(create_folders(dest.parent_path()));
+    for (const auto& here : {file, target_file(target)}) {
+        if (!here.empty() && holds_target(here, target)) {
+            OneFile source(here);
+            return fetch_target_file(source, target, view->consistent_snapshot, dest);
+        }
+    }
+    return fetch_target_file(*fetcher, target, view->consistent_snapshot, dest);
+}
+
+Result<std::uint64_t> Client::copy_to(const fs::path& folder,
+                                      const std::vector<CopiedTarget>& targets) {
+    State& state = *state_;
+    LOCARA_CHECK(state.require_root());
+    if (!state.view) {
+        return Error(ErrorCode::NotFound, "the catalog was never fetched; refresh it first");
+    }
+    const View& view = *state.view;
+    LOCARA_TRY(const auto objects, state.load_objects(view));
+    LOCARA_CHECK(create_folders(folder / "metadata"));
+    LOCARA_TRY(const Root last, check_first_root(objects.at("root")));
+    LOCARA_TRY(const auto chain, state.root_chain(last.version));
+    for (const auto& [version, bytes] : chain) {
+        LOCARA_CHECK(write_file_atomically(
+            folder / "metadata" / metadata_file_name("root", version, true), as_bytes(bytes)));
+    }
+    if (const auto list = view.targets.find(kTakedownTarget); list != view.targets.end()) {
+        LOCARA_CHECK(state.copy_target(list->second, {}, folder));
+    }
+    for (const auto& wanted : targets) {
+        LOCARA_TRY(const Target* target, state.get(wanted.name));
+        LOCARA_CHECK(state.copy_target(*target, wanted.file, folder));
+    }
+    for (const auto& role : view.roles) {
+        if (role.name == "root") {
+            continue;
+        }
+        const bool versioned = view.consistent_snapshot && role.name != "timestamp";
+        LOCARA_CHECK(write_file_atomically(
+            folder / "metadata" / metadata_file_name(role.name, role.version, versioned),
+            as_bytes(objects.at(role.name))));
+    }
+    return chain.begin()->first;
 }
 
 const TakedownList& Client::takedown() const {

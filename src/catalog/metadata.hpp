@@ -57,6 +57,7 @@ struct Envelope {
     std::vector<Signature> signatures;
     std::uint64_t version = 0;
     TimePoint expires;
+    std::optional<TimePoint> signed_at; ///< Our writer says it (docs/formats/catalog.md).
 };
 
 /// What a metadata file says of another one.
@@ -76,12 +77,14 @@ struct Root {
 struct Timestamp {
     std::uint64_t version = 0;
     TimePoint expires;
+    std::optional<TimePoint> signed_at;
     MetaFile snapshot;
 };
 
 struct Snapshot {
     std::uint64_t version = 0;
     TimePoint expires;
+    std::optional<TimePoint> signed_at;
     std::map<std::string, MetaFile, std::less<>> files; ///< By file name: "targets.json".
 };
 
@@ -98,6 +101,7 @@ struct Delegation {
 struct Targets {
     std::uint64_t version = 0;
     TimePoint expires;
+    std::optional<TimePoint> signed_at;
     std::map<std::string, Target, std::less<>> targets;
     std::vector<Delegation> delegations;
 };
@@ -144,8 +148,11 @@ class TargetCheck {
 /// The same for bytes in memory.
 Status verify_target(const Target& target, std::string_view bytes);
 
-/// Corrupt unless `expires` is later than `now`.
-Status verify_unexpired(std::string_view role, TimePoint expires, TimePoint now);
+/// Corrupt unless `expires` is later than `now`, or the rule lets this role lapse.
+Status verify_unexpired(std::string_view role,
+                        TimePoint expires,
+                        TimePoint now,
+                        Expiry rule = Expiry::Strict);
 
 // Parse and all checks against other metadata, short of expiry and of what is stored.
 Result<Root> check_first_root(std::string_view bytes);

@@ -4,43 +4,14 @@
 #include <locara/base/percent.hpp>
 #include <locara/catalog/plain_client.hpp>
 
-#include <algorithm>
-
-#include <fcntl.h>
-
 namespace locara::catalog {
 
 namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kReadBlockBytes = 256U << 10U;
-
 fs::path file_in(const fs::path& dir, std::string_view role) {
     return dir / (percent_encode(role) + ".json");
-}
-
-/// Whether a file holds a target's bytes already.
-bool is_here(const Target& target, const fs::path& path) {
-    const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
-    if (!fd) {
-        return false;
-    }
-    const auto size = regular_file_size(*fd, path);
-    if (!size || *size != target.length) {
-        return false;
-    }
-    TargetCheck check(target);
-    Bytes block(kReadBlockBytes);
-    for (std::uint64_t offset = 0; offset < *size;) {
-        const auto view = std::span(block).first(
-            static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), *size - offset)));
-        if (!read_exactly_at(*fd, offset, view) || !check.update(view)) {
-            return false;
-        }
-        offset += view.size();
-    }
-    return check.finish().has_value();
 }
 
 } // namespace
@@ -129,7 +100,7 @@ Result<Target> PlainClient::find(std::string_view name) {
 }
 
 Status PlainClient::download(const Target& target, const fs::path& dest) {
-    if (is_here(target, dest)) {
+    if (holds_target(dest, target)) {
         return {};
     }
     return fetch_target_file(state_->fetcher, target, state_->root.consistent_snapshot, dest);

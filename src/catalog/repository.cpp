@@ -40,6 +40,13 @@ constexpr std::array<DelegationRule, 3> kDelegations = {{{"takedown", "takedown/
                                                          {"apps", "apps/*/*", false},
                                                          {"models", "models/*/*/*", false}}};
 
+/// What an offline bundle shows of the roles that may have lapsed in it.
+void say_when_signed(std::string_view role, Json& content, TimePoint now) {
+    if (is_short_lived(role)) {
+        content["signed_at"] = render_time(now);
+    }
+}
+
 bool is_top_level(std::string_view role) {
     return std::find(kTopLevel.begin(), kTopLevel.end(), role) != kTopLevel.end();
 }
@@ -160,6 +167,13 @@ const Json* find_role(const Json& authority, const std::string& role) {
 Json* find_role(Json& authority, const std::string& role) {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): the document itself is not const
     return const_cast<Json*>(find_role(std::as_const(authority), role));
+}
+
+/// A key object that was verified with the metadata it stands in.
+Result<crypto::PublicKey> parse_key(const Json& object) {
+    return crypto::PublicKey::parse(object.at("keytype").get<std::string>(),
+                                    object.at("scheme").get<std::string>(),
+                                    object.at("keyval").at("public").get<std::string>());
 }
 
 /// The keys that an authority's roles may name, and those roles.
@@ -548,6 +562,7 @@ Status Repository::State::sign_and_write(std::set<std::string> roles,
         } else {
             content["version"] = was == before.end() ? 1 : was->second.version + 1;
             content["expires"] = render_time(expires);
+            say_when_signed(role, content, now);
             bytes = sign(role, content, before);
         }
         if (bytes && bytes->size() > limit_of(role)) {
@@ -866,6 +881,21 @@ std::vector<RoleState> Repository::roles() const {
     return out;
 }
 
+std::vector<crypto::PublicKey> Repository::keys_of(std::string_view role) const {
+    std::vector<crypto::PublicKey> out;
+    const std::string name(role);
+    if (find_policy(state_->options, name) == nullptr) {
+        return out;
+    }
+    Json authority = state_->published.at(State::authority_of(name)).content;
+    for (const auto& id : key_ids(find_role(std::as_const(authority), name))) {
+        if (auto key = parse_key(keys_in(authority).at(id))) {
+            out.push_back(*std::move(key));
+        }
+    }
+    return out;
+}
+
 // ------------------------------------------------------------------------------------ keys
 
 Result<Json*> Repository::State::authority_for(std::string_view role) {
@@ -918,11 +948,7 @@ Status Repository::stage_key(std::string_view name, const crypto::PublicKey& key
     LOCARA_TRY(Json* const document, state_->authority_for(role));
     for (const auto* authority : {"root", "targets"}) {
         for (const auto& [id, known] : keys_in(state_->working.at(authority)).items()) {
-            const auto other =
-                crypto::PublicKey::parse(known.at("keytype").get<std::string>(),
-                                         known.at("scheme").get<std::string>(),
-                                         known.at("keyval").at("public").get<std::string>());
-            if (other && *other == key) {
+            if (const auto other = parse_key(known); other && *other == key) {
                 return Error(ErrorCode::Conflict,
                              "the key " + key.id() +
                                  " belongs to a role already, and no key serves two roles");
@@ -1037,6 +1063,7 @@ Result<Draft> Repository::draft(std::string_view name, const Clock& clock) const
     Json content = state_->working.at(draft.role);
     content["version"] = state_->published.at(draft.role).version + 1;
     content["expires"] = render_time(clock.now() + state_->lifetime(draft.role));
+    say_when_signed(draft.role, content, clock.now());
     LOCARA_TRY(const std::string canonical, crypto::render_canonical_json(content));
     std::set<std::string> ids;
     const std::string authority = State::authority_of(draft.role);

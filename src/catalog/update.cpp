@@ -32,8 +32,7 @@ bool keys_changed(const Root& before, const Root& after, std::string_view role) 
 }
 
 std::string versioned(std::string_view role, const MetaFile& meta, const Root& root) {
-    const std::string file = percent_encode(role) + ".json";
-    return root.consistent_snapshot ? std::to_string(meta.version) + "." + file : file;
+    return metadata_file_name(role, meta.version, root.consistent_snapshot);
 }
 
 /// Section 5.5.5, for the targets roles that a snapshot lists.
@@ -126,6 +125,22 @@ Status fetch_target_file(Fetcher& fetcher,
     return part.move_to(dest);
 }
 
+bool holds_target(const fs::path& path, const Target& target) {
+    TargetCheck check(target);
+    return stream_file(path, target.length, [&](ByteView bytes) { return check.update(bytes); }) &&
+           check.finish();
+}
+
+std::string
+metadata_file_name(std::string_view role, std::uint64_t version, bool consistent_snapshot) {
+    const std::string file = percent_encode(role) + ".json";
+    return consistent_snapshot ? std::to_string(version) + "." + file : file;
+}
+
+Status Update::check_expiry(std::string_view role, TimePoint expires) const {
+    return verify_unexpired(role, expires, now_, rule_);
+}
+
 Status Update::update_root(Root& root, std::string& bytes) {
     for (std::size_t step = 0; step < kRootStepLimit; ++step) {
         const std::string file = std::to_string(root.version + 1) + ".root.json";
@@ -142,11 +157,14 @@ Status Update::update_root(Root& root, std::string& bytes) {
             LOCARA_CHECK(forget("timestamp"));
             LOCARA_CHECK(forget("snapshot"));
         }
+        if (keep_root_) {
+            LOCARA_CHECK(keep_root_(next.version, *next_bytes));
+        }
         LOCARA_CHECK(persist("root", *next_bytes));
         root = std::move(next);
         bytes = *std::move(next_bytes);
     }
-    return verify_unexpired("root", root.expires, now_);
+    return check_expiry("root", root.expires);
 }
 
 Result<Timestamp> Update::update_timestamp(const Root& root) {
@@ -165,7 +183,7 @@ Result<Timestamp> Update::update_timestamp(const Root& root) {
         }
         if (timestamp.version == stored_timestamp->version) {
             bytes_["timestamp"] = *stored_bytes;
-            LOCARA_CHECK(verify_unexpired("timestamp", stored_timestamp->expires, now_));
+            LOCARA_CHECK(check_expiry("timestamp", stored_timestamp->expires));
             return *std::move(stored_timestamp);
         }
         if (timestamp.snapshot.version < stored_timestamp->snapshot.version) {
@@ -174,7 +192,7 @@ Result<Timestamp> Update::update_timestamp(const Root& root) {
                             stored_timestamp->snapshot.version);
         }
     }
-    LOCARA_CHECK(verify_unexpired("timestamp", timestamp.expires, now_));
+    LOCARA_CHECK(check_expiry("timestamp", timestamp.expires));
     LOCARA_CHECK(persist("timestamp", bytes));
     bytes_["timestamp"] = std::move(bytes);
     return timestamp;
@@ -189,7 +207,7 @@ Result<Snapshot> Update::update_snapshot(const Root& root, const Timestamp& time
         }
         if (stored_snapshot && check_snapshot(*stored_bytes, root, &timestamp.snapshot)) {
             bytes_["snapshot"] = *stored_bytes;
-            LOCARA_CHECK(verify_unexpired("snapshot", stored_snapshot->expires, now_));
+            LOCARA_CHECK(check_expiry("snapshot", stored_snapshot->expires));
             return *std::move(stored_snapshot);
         }
     }
@@ -199,7 +217,7 @@ Result<Snapshot> Update::update_snapshot(const Root& root, const Timestamp& time
     if (stored_snapshot) {
         LOCARA_CHECK(check_nothing_went_back(*stored_snapshot, snapshot));
     }
-    LOCARA_CHECK(verify_unexpired("snapshot", snapshot.expires, now_));
+    LOCARA_CHECK(check_expiry("snapshot", snapshot.expires));
     LOCARA_CHECK(persist("snapshot", bytes));
     bytes_["snapshot"] = std::move(bytes);
     return snapshot;
@@ -218,14 +236,14 @@ Result<Delegations::Loaded> Update::update_targets(const Root& root,
     LOCARA_TRY(const auto stored_bytes, stored(role));
     if (stored_bytes) {
         if (auto content = check_targets(*stored_bytes, role, meta, keys, parent)) {
-            LOCARA_CHECK(verify_unexpired(role, content->expires, now_));
+            LOCARA_CHECK(check_expiry(role, content->expires));
             bytes_[role] = *stored_bytes;
             return Delegations::Loaded{*stored_bytes, *std::move(content)};
         }
     }
     LOCARA_TRY(auto bytes, fetch(role, versioned(role, meta, root), meta.length));
     LOCARA_TRY(auto content, check_targets(bytes, role, meta, keys, parent));
-    LOCARA_CHECK(verify_unexpired(role, content.expires, now_));
+    LOCARA_CHECK(check_expiry(role, content.expires));
     LOCARA_CHECK(persist(role, bytes));
     bytes_[role] = bytes;
     return Delegations::Loaded{std::move(bytes), std::move(content)};

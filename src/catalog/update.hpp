@@ -37,6 +37,18 @@ Status fetch_target_file(Fetcher& fetcher,
                          bool consistent_snapshot,
                          const std::filesystem::path& dest);
 
+/// Hands the bytes of a regular file to `sink`. NotFound, TooLarge, Io, the sink's error.
+Status stream_file(const std::filesystem::path& path,
+                   std::uint64_t limit_bytes,
+                   const std::function<Status(ByteView)>& sink);
+
+/// Whether a file holds a target's bytes.
+bool holds_target(const std::filesystem::path& path, const Target& target);
+
+/// The name of a role's file in a repository: "12.apps.json".
+std::string
+metadata_file_name(std::string_view role, std::uint64_t version, bool consistent_snapshot);
+
 /// One run of TUF 5.3 to 5.6. Fixed time, steps in order, each persisted when it verified.
 class Update {
   public:
@@ -44,9 +56,17 @@ class Update {
     /// must.
     using FileOf = std::function<std::filesystem::path(std::string_view role)>;
 
+    /// Told of each root that verified, before it counts.
+    using RootKeeper = std::function<Status(std::uint64_t version, std::string_view bytes)>;
+
     /// `fetcher` must outlive this.
-    Update(FileOf file_of, Fetcher& fetcher, TimePoint now)
-        : file_of_(std::move(file_of)), fetcher_(fetcher), now_(now) {}
+    Update(FileOf file_of,
+           Fetcher& fetcher,
+           TimePoint now,
+           Expiry rule = Expiry::Strict,
+           RootKeeper keep_root = nullptr)
+        : file_of_(std::move(file_of)), fetcher_(fetcher), now_(now), rule_(rule),
+          keep_root_(std::move(keep_root)) {}
 
     /// Steps of section 5.3. `root` and `bytes` follow each step that was persisted, also when a
     /// later one fails.
@@ -69,10 +89,13 @@ class Update {
     fetch(std::string_view role, const std::string& file, std::optional<std::uint64_t> length = {});
     Status persist(std::string_view role, std::string_view bytes) const;
     Status forget(std::string_view role) const;
+    Status check_expiry(std::string_view role, TimePoint expires) const;
 
     FileOf file_of_;
     Fetcher& fetcher_;
     TimePoint now_;
+    Expiry rule_;
+    RootKeeper keep_root_;
     std::map<std::string, std::string> bytes_;
 };
 

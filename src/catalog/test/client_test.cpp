@@ -236,6 +236,105 @@ TEST_F(CatalogClient, calls_a_hub_without_a_catalog_unavailable) {
     EXPECT_THAT(refreshed.error().message(), HasSubstr("metadata/timestamp.json"));
 }
 
+/// A copy of the catalog as files, and a client elsewhere that reads it.
+class CatalogCopy : public CatalogTest {
+  protected:
+    std::filesystem::path copy() const { return folder.path() / "copy"; }
+
+    Client elsewhere() {
+        Client client = Client::open(folder.path() / "elsewhere", files, clock).value();
+        EXPECT_TRUE(client.trust(repository.first_root()));
+        return client;
+    }
+
+    void write_copy(Client& client) {
+        const auto first = client.copy_to(copy(), {{kEntry, {}}, {kBundle, {}}, {kModel, {}}});
+        ASSERT_TRUE(first) << first.error().describe();
+        EXPECT_EQ(*first, 1U);
+    }
+
+    FolderFetcher files{copy()};
+};
+
+TEST_F(CatalogCopy, brings_a_client_elsewhere_through_every_root) {
+    Client client = updated();
+    for (const auto* role : {"timestamp", "root"}) {
+        ASSERT_TRUE(repository.rotate_keys(role, clock));
+        server.load(folder.path() / "tree");
+        ASSERT_TRUE(client.refresh());
+    }
+    ASSERT_TRUE(client.get_target(kEntry));
+    write_copy(client);
+    Client reader = elsewhere();
+    ASSERT_TRUE(reader.refresh(Expiry::OfflineBundle));
+    EXPECT_EQ(reader.root()->version, client.root()->version);
+    EXPECT_EQ(reader.get_target(kEntry).value(), kEntryBytes);
+    const auto dest = folder.path() / "bundle.locapp";
+    ASSERT_TRUE(reader.get_target_file(kBundle, dest));
+    EXPECT_EQ(slurp(dest), kBundleBytes);
+    EXPECT_EQ(reader.takedown(), client.takedown());
+}
+
+TEST_F(CatalogCopy, needs_no_hub_for_what_is_here) {
+    Client client = updated();
+    ASSERT_TRUE(repository.rotate_keys("snapshot", clock));
+    server.load(folder.path() / "tree");
+    ASSERT_TRUE(client.refresh());
+    for (const auto* name : {kEntry, kModel}) {
+        ASSERT_TRUE(client.get_target(name));
+    }
+    const auto archive = folder.path() / "here.locapp";
+    ASSERT_TRUE(client.get_target_file(kBundle, archive));
+    server.requests.clear();
+    ASSERT_TRUE(client.copy_to(copy(), {{kEntry, {}}, {kBundle, archive}, {kModel, {}}}));
+    EXPECT_THAT(server.requests, IsEmpty());
+    // A root that was not kept, or a file that is none of it, is asked for.
+    std::filesystem::remove_all(state() / "roots");
+    std::filesystem::remove_all(copy());
+    ASSERT_TRUE(write_file_atomically(archive, as_bytes("something else")));
+    ASSERT_TRUE(client.copy_to(copy(), {{kBundle, archive}}));
+    EXPECT_EQ(server.requests.size(), 2U);
+}
+
+TEST_F(CatalogCopy, may_be_past_the_expiry_of_what_lasts_days_and_of_nothing_else) {
+    Client client = updated();
+    write_copy(client);
+    const TimePoint signed_at = clock.now();
+    for (const int days : {20, 89}) {
+        clock.set(signed_at + std::chrono::hours(24 * days));
+        std::filesystem::remove_all(folder.path() / "elsewhere");
+        Client reader = elsewhere();
+        EXPECT_EQ(reader.refresh().error().code(), ErrorCode::Corrupt) << "but for a bundle";
+        ASSERT_TRUE(reader.refresh(Expiry::OfflineBundle));
+        EXPECT_TRUE(reader.check_fresh(Expiry::OfflineBundle));
+        EXPECT_FALSE(reader.check_fresh());
+        EXPECT_EQ(reader.last_checked(), signed_at);
+        for (const auto& role : reader.roles()) {
+            EXPECT_EQ(role.signed_at.has_value(), is_short_lived(role.name)) << role.name;
+            if (role.signed_at) {
+                EXPECT_EQ(*role.signed_at, signed_at);
+            }
+        }
+    }
+    clock.set(signed_at + std::chrono::hours(24 * 91)); // targets, apps, models: 90 days
+    std::filesystem::remove_all(folder.path() / "elsewhere");
+    Client reader = elsewhere();
+    const auto refused = reader.refresh(Expiry::OfflineBundle);
+    EXPECT_EQ(refused.error().code(), ErrorCode::Corrupt);
+    EXPECT_THAT(refused.error().message(), HasSubstr("expired"));
+}
+
+TEST_F(CatalogCopy, that_is_older_than_what_is_stored_is_a_replay) {
+    Client client = updated();
+    write_copy(client);
+    publish_honestly();
+    ASSERT_TRUE(client.refresh());
+    Client same = Client::open(state(), files, clock).value();
+    const auto refused = same.refresh(Expiry::OfflineBundle);
+    EXPECT_EQ(refused.error().code(), ErrorCode::Corrupt);
+    EXPECT_THAT(refused.error().message(), HasSubstr("went back"));
+}
+
 class CatalogTakedown : public CatalogTest {
   public:
     static TakedownEntry block(std::string date, TakedownAction action = TakedownAction::BlockRun) {

@@ -22,6 +22,7 @@
 #include <locara/base/result.hpp>
 #include <locara/catalog/fetcher.hpp>
 #include <locara/catalog/takedown.hpp>
+#include <locara/crypto/keys.hpp>
 #include <locara/crypto/sha256.hpp>
 
 #include <cstdint>
@@ -65,6 +66,26 @@ struct RoleInfo {
     std::string name;
     std::uint64_t version = 0;
     TimePoint expires;
+    /// When it was signed, if its maker says so: ours does of timestamp, snapshot and takedown.
+    std::optional<TimePoint> signed_at;
+};
+
+/// Which roles may be past their expiry.
+enum class Expiry {
+    Strict,
+    /// A catalog that came as files: timestamp, snapshot and takedown list, which last days, may
+    /// have lapsed, but are no older than what is stored. docs/formats/offline-bundle.md.
+    OfflineBundle,
+};
+
+/// The roles that last days: timestamp, snapshot and the takedown list.
+bool is_short_lived(std::string_view role);
+
+/// A target that a copy of a catalog gets, and a file that may hold its bytes already; empty if
+/// none is known.
+struct CopiedTarget {
+    std::string name;
+    std::filesystem::path file;
 };
 
 /// What one refresh brought.
@@ -106,9 +127,9 @@ class Client {
     /// The fingerprint that was pinned by trust(). Refused if there is none.
     Result<crypto::Sha256Digest> pinned() const;
 
-    /// Fetches the hub's first root (`metadata/1.root.json`) for a person or script to judge by
-    /// inspect_root(). It is not trusted by this.
-    Result<std::string> fetch_first_root();
+    /// Fetches the hub's first root (`metadata/1.root.json`, or that of another version) for a
+    /// person or script to judge by inspect_root(). It is not trusted by this.
+    Result<std::string> fetch_first_root(std::uint64_t version = 1);
 
     /// Pins `root_bytes`: from here on this hub's catalog is what that root's keys say. Errors as
     /// inspect_root; Conflict if another root is pinned already. Pinning the same again changes
@@ -118,9 +139,14 @@ class Client {
     /// Brings the catalog up to date: all checks of TUF 5.3 to 5.6 for every role, and the takedown
     /// list. Each verified step is durable, the new catalog is taken as a whole at the end; on any
     /// error the catalog read through this object stays what it was.
-    Result<Changes> refresh();
+    Result<Changes> refresh(Expiry rule = Expiry::Strict);
 
-    /// When the last refresh succeeded, or nothing.
+    /// The keys that may sign a delegated role, as the last complete catalog has it; none for an
+    /// unknown role. What a role signs besides the catalog is held against these.
+    std::vector<crypto::PublicKey> keys_of(std::string_view role) const;
+
+    /// When the last refresh succeeded, or nothing. Of one from an offline bundle: when its
+    /// timestamp was signed (when it expired, if nobody says), unless that is later.
     std::optional<TimePoint> last_checked() const;
 
     /// The roles of the last complete catalog; empty before the first refresh. For "lapses in 6
@@ -130,7 +156,7 @@ class Client {
     /// Success if there is a complete catalog and no role of it has expired. Otherwise Corrupt,
     /// naming the role and date (NotFound if there never was a refresh). Ask before each install
     /// and update; do not ask before starting what is installed.
-    Status check_fresh() const;
+    Status check_fresh(Expiry rule = Expiry::Strict) const;
 
     /// All targets whose names match `pattern`, sorted by name; `*` and `?` do not match `/`, so
     /// "apps/*/*.json" lists all app entries. No input or output, linear in the number of targets.
@@ -149,6 +175,15 @@ class Client {
     /// replacing it; nothing is left there on failure). `dest` is durable on return; nothing is
     /// kept in the state folder.
     Status get_target_file(std::string_view name, const std::filesystem::path& dest);
+
+    /// Writes a copy of the last complete catalog into `folder`, laid out as a hub serves it: the
+    /// chain of roots from the pinned one on, every role, the takedown list, and the targets that
+    /// are named. What is there already and verifies is left; what this machine lacks is fetched.
+    /// Returns the version of the first root of the chain. Durable on return; files are written one
+    /// by one, so a copy that failed is gone on with. Errors: NotFound (there is no complete
+    /// catalog, no such target), those of the fetcher.
+    Result<std::uint64_t> copy_to(const std::filesystem::path& folder,
+                                  const std::vector<CopiedTarget>& targets);
 
     /// Every takedown entry ever verified. Counts for ever: offline, after expiry, and when a newer
     /// list cannot be had. Empty before the first refresh.

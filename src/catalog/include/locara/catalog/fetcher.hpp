@@ -43,6 +43,9 @@ class FolderFetcher : public Fetcher {
     explicit FolderFetcher(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
     Result<std::string> fetch(std::string_view path, std::uint64_t limit_bytes) override;
+    Status stream(std::string_view path,
+                  std::uint64_t limit_bytes,
+                  const std::function<Status(ByteView)>& sink) override;
 
   private:
     std::filesystem::path folder_;

@@ -175,6 +175,9 @@ class Repository {
     /// Every role as last published, root first.
     std::vector<RoleState> roles() const;
 
+    /// The public keys of a role as last published; none for an unknown one.
+    std::vector<crypto::PublicKey> keys_of(std::string_view role) const;
+
   private:
     struct State;
     explicit Repository(std::unique_ptr<State> state);
