@@ -149,6 +149,10 @@ Result<http::Client*> Context::http() {
 }
 
 Result<runtime::Installer> Context::installer() {
+    return installer("");
+}
+
+Result<runtime::Installer> Context::installer(const std::string& bundle) {
     runtime::InstallerOptions options;
     LOCARA_TRY(options.home, home());
     LOCARA_TRY(options.http, http());
@@ -165,6 +169,9 @@ Result<runtime::Installer> Context::installer() {
     }
     if (!flags.endpoint.empty()) {
         options.endpoint = flags.endpoint;
+    }
+    if (!bundle.empty()) {
+        options.bundle = bundle;
     }
     return runtime::Installer::open(std::move(options));
 }

@@ -68,6 +68,8 @@ class Context {
     Result<runtime::Home> home() const;
     Result<http::Client*> http();
     Result<runtime::Installer> installer();
+    /// Everything comes from the folder `bundle`, unless it is empty.
+    Result<runtime::Installer> installer(const std::string& bundle);
     std::unique_ptr<ProgressView> progress();
 
   private:
@@ -87,15 +89,32 @@ render_table(const std::vector<std::vector<std::string>>& rows,
              const std::function<std::string(const std::string& cell)>& paint = nullptr);
 
 // The commands. Each returns the exit code or the error that main tells.
-Result<int> run_hub_add(Context& context,
-                        const std::string& url,
-                        const std::string& root_file,
-                        const std::string& fingerprint);
+struct HubAddRequest {
+    std::string url; ///< May be empty with `from`.
+    std::string root_file;
+    std::string fingerprint;
+    std::string from; ///< An offline bundle; empty: the network.
+};
+
+Result<int> run_hub_add(Context& context, const HubAddRequest& request);
 Result<int> run_hub_list(Context& context);
 Result<int> run_hub_remove(Context& context, const std::string& url);
 Result<int> run_search(Context& context, const std::vector<std::string>& words, bool refresh);
 Result<int> run_show(Context& context, const std::string& ref);
-Result<int> run_install(Context& context, const std::vector<std::string>& refs);
+/// `from` is an offline bundle or empty; with one, no refs mean all of its apps.
+Result<int> run_install(Context& context, std::vector<std::string> refs, const std::string& from);
+
+struct BundleWords {
+    std::vector<std::string> apps;
+    std::string folder;
+    std::vector<std::string> licenses;
+};
+
+Result<int> run_bundle(Context& context, const BundleWords& words);
+
+/// When the roles that may have lapsed in a bundle were signed, for people and as JSON.
+std::string render_signed(const std::vector<catalog::RoleInfo>& roles, TimePoint now);
+Json signed_json(const std::vector<catalog::RoleInfo>& roles, TimePoint now);
 Result<int> run_list(Context& context);
 Result<int> run_remove(Context& context, const std::vector<std::string>& ids);
 Result<int> run_pull(Context& context, const std::string& model, const std::string& manifest_file);

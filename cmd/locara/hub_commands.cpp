@@ -13,14 +13,13 @@ constexpr std::uint64_t kRootLimitBytes = 512'000; // TUF, section 5; docs/forma
 Result<std::string> get_root(Context& context,
                              runtime::Installer& installer,
                              const std::string& url,
-                             const std::string& root_file,
-                             const std::string& fingerprint) {
-    if (!root_file.empty()) {
-        return read_file(root_file, kRootLimitBytes);
+                             const HubAddRequest& request) {
+    if (!request.root_file.empty()) {
+        return read_file(request.root_file, kRootLimitBytes);
     }
-    if (!fingerprint.empty()) {
+    if (!request.fingerprint.empty()) {
         LOCARA_TRY(const auto wanted,
-                   crypto::Sha256Digest::parse(fingerprint).context("--fingerprint"));
+                   crypto::Sha256Digest::parse(request.fingerprint).context("--fingerprint"));
         LOCARA_TRY(auto root, installer.fetch_root(url));
         LOCARA_TRY(const auto info, catalog::inspect_root(root));
         if (info.fingerprint != wanted) {
@@ -62,13 +61,26 @@ Result<std::string> get_root(Context& context,
 
 } // namespace
 
-Result<int> run_hub_add(Context& context,
-                        const std::string& text,
-                        const std::string& root_file,
-                        const std::string& fingerprint) {
-    LOCARA_TRY(const auto url, runtime::normalize_hub_url(text));
-    LOCARA_TRY(auto installer, context.installer());
-    LOCARA_TRY(const auto root, get_root(context, installer, url, root_file, fingerprint));
+Result<int> run_hub_add(Context& context, const HubAddRequest& request) {
+    if (request.url.empty() && request.from.empty()) {
+        return Error(
+            ErrorCode::InvalidArgument,
+            "hub add wants the address of a hub, or --from DIR; see `locara hub add --help`");
+    }
+    LOCARA_TRY(auto installer, context.installer(request.from));
+    std::string url;
+    if (installer.bundle() != nullptr) {
+        url = installer.bundle()->hub;
+    }
+    if (!request.url.empty()) {
+        LOCARA_TRY(const auto given, runtime::normalize_hub_url(request.url));
+        if (!url.empty() && url != given) {
+            return Error(ErrorCode::InvalidArgument,
+                         request.from + " is of the hub " + url + ", not of " + given);
+        }
+        url = given;
+    }
+    LOCARA_TRY(const auto root, get_root(context, installer, url, request));
     LOCARA_TRY(const auto hub, installer.add_hub(url, root));
     LOCARA_TRY(const auto apps, installer.search(""));
     if (context.flags.json) {

@@ -1,4 +1,4 @@
-// locara install, list, rm, pull
+// locara install, bundle, list, rm, pull
 #include "context.hpp"
 #include "plan_text.hpp"
 
@@ -20,13 +20,18 @@ Status accept_licenses(Context& context,
                        const std::vector<runtime::OpenTerms>& open_terms) {
     for (const auto& open : open_terms) {
         const auto& terms = open.terms;
+        // Also for who accepts by flag: a text that was changed is not what is accepted.
+        LOCARA_TRY(const auto text, installer.find_license_text(open));
         const auto& accepted = context.flags.accepted_licenses;
         if (std::find(accepted.begin(), accepted.end(), terms.id) != accepted.end()) {
             LOCARA_CHECK(installer.accept(open, runtime::AcceptedBy::Flag));
             continue;
         }
         const std::string flag = "--accept-license " + terms.id;
-        const std::string where = terms.url.empty() ? "" : " (" + clean(terms.url) + ")";
+        std::string where = terms.url.empty() ? "" : " (" + clean(terms.url) + ")";
+        if (text) {
+            where += " (" + clean(text->string()) + ")";
+        }
         if (!context.terminal_in() || !context.terminal_err()) {
             return Error(ErrorCode::Forbidden,
                          "the license " + clean(terms.id) + " of " + clean(terms.from.front()) +
@@ -165,11 +170,59 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
     return outcome;
 }
 
-Result<int> run_install(Context& context, const std::vector<std::string>& refs) {
+std::string render_signed(const std::vector<catalog::RoleInfo>& roles, TimePoint now) {
+    std::string words;
+    for (const auto& role : roles) {
+        if (!catalog::is_short_lived(role.name)) {
+            continue;
+        }
+        words += (words.empty() ? "" : ", ") + role.name;
+        words += role.signed_at ? " signed " + render_time(*role.signed_at)
+                                : " good until " + render_time(role.expires);
+        words += role.expires > now ? "" : " (lapsed)";
+    }
+    return words;
+}
+
+Json signed_json(const std::vector<catalog::RoleInfo>& roles, TimePoint now) {
+    Json out = Json::array();
+    for (const auto& role : roles) {
+        if (catalog::is_short_lived(role.name)) {
+            out.push_back({{"role", role.name},
+                           {"version", role.version},
+                           {"signed", role.signed_at ? Json(render_time(*role.signed_at)) : Json()},
+                           {"expires", render_time(role.expires)},
+                           {"lapsed", role.expires <= now}});
+        }
+    }
+    return out;
+}
+
+Result<int> run_install(Context& context, std::vector<std::string> refs, const std::string& from) {
     for (const auto& text : refs) {
         LOCARA_CHECK(manifest::AppRef::parse(text)); // a slip of the finger installs nothing
     }
-    LOCARA_TRY(auto installer, context.installer());
+    if (refs.empty() && from.empty()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "install wants apps, or --from DIR; see `locara install --help`");
+    }
+    LOCARA_TRY(auto installer, context.installer(from));
+    Json bundle;
+    if (installer.bundle() != nullptr) {
+        LOCARA_CHECK(installer.refresh());
+        const auto now = system_clock().now();
+        const auto roles = installer.catalog_states().front().roles; // the bundle's stands first
+        context.say("Offline bundle of " + installer.bundle()->hub + ": " +
+                    render_signed(roles, now));
+        bundle = {{"folder", from},
+                  {"hub", installer.bundle()->hub},
+                  {"signed", signed_json(roles, now)}};
+        if (refs.empty()) {
+            for (const auto& app : installer.bundle()->apps) {
+                refs.push_back(app.id.render() + "@" + app.version);
+            }
+        }
+    }
     const auto install = [&](const std::string& text, Json& list) -> Status {
         LOCARA_TRY(const auto ref, manifest::AppRef::parse(text));
         LOCARA_TRY(auto outcome, install_with_plan(context, installer, ref));
@@ -182,6 +235,9 @@ Result<int> run_install(Context& context, const std::vector<std::string>& refs) 
     LOCARA_TRY(const auto done, for_each_word(context, refs, install));
     if (context.flags.json) {
         Json out = {{"schema", "locara.install/1"}};
+        if (!bundle.is_null()) {
+            out["bundle"] = std::move(bundle);
+        }
         if (refs.size() == 1) {
             out.update(done.list.front());
         } else {
@@ -190,6 +246,79 @@ Result<int> run_install(Context& context, const std::vector<std::string>& refs) 
         context.print_json(out);
     }
     return done.exit;
+}
+
+Result<int> run_bundle(Context& context, const BundleWords& words) {
+    runtime::BundleRequest request;
+    for (const auto& text : words.apps) {
+        LOCARA_TRY(auto ref, manifest::AppRef::parse(text));
+        request.apps.push_back(std::move(ref));
+    }
+    request.folder = words.folder;
+    request.licenses.assign(words.licenses.begin(), words.licenses.end());
+    LOCARA_TRY(auto installer, context.installer());
+    if (installer.may_use_network()) {
+        // Newer is better, but what is here will do.
+        const auto fresh = installer.refresh();
+        const bool unreachable = !fresh && (fresh.error().code() == ErrorCode::Unavailable ||
+                                            fresh.error().code() == ErrorCode::Timeout);
+        if (!fresh && !unreachable) {
+            return fresh.error();
+        }
+        if (unreachable) {
+            context.say(
+                "The hub could not be asked; the copy of its catalog that is here goes in: " +
+                clean(fresh.error().describe()));
+        }
+    }
+    LOCARA_TRY(const auto plan, installer.plan_bundle(request));
+    const auto now = system_clock().now();
+    for (const auto& app : plan.apps) {
+        context.say("app     " + app.id.render() + " " + app.version);
+    }
+    for (const auto& file : plan.files) {
+        context.say("file    " + clean(file.path) + ", " + render_size(file.size));
+    }
+    context.say("catalog " + plan.hub.url + ": " + render_signed(plan.roles, now));
+    for (const auto& warning : plan.warnings) {
+        context.say("warning " + clean(warning));
+    }
+    Json files = Json::array();
+    if (!context.flags.dry_run) {
+        const auto progress = context.progress();
+        auto made = installer.make_bundle(request, plan, *progress);
+        progress->clear();
+        if (!made) {
+            return std::move(made).error();
+        }
+        for (const auto& one : *made) {
+            files.push_back({{"path", one.file.path},
+                             {"size", one.file.size},
+                             {"sha256", one.file.sha256.render()},
+                             {"link", one.link ? Json(store::render(*one.link)) : Json()}});
+        }
+        context.say("Wrote " + words.folder + ", " + render_size(plan.bytes) +
+                    ". There: `locara install --from DIR`, after `locara hub add --from DIR` the "
+                    "first time.");
+    }
+    if (context.flags.json) {
+        Json apps = Json::array();
+        for (const auto& app : plan.apps) {
+            apps.push_back(app.id.render() + "@" + app.version);
+        }
+        context.print_json({{"schema", "locara.bundle/1"},
+                            {"dry_run", context.flags.dry_run},
+                            {"folder", words.folder},
+                            {"hub", plan.hub.url},
+                            {"apps", std::move(apps)},
+                            {"bytes", plan.bytes},
+                            {"files", std::move(files)},
+                            {"signed", signed_json(plan.roles, now)},
+                            {"warnings", plan.warnings}});
+    } else if (context.flags.quiet) {
+        context.print(words.folder);
+    }
+    return kDone;
 }
 
 Result<int> run_list(Context& context) {

@@ -108,16 +108,18 @@ class CommandLine {
                 "add",
                 "Trust a hub: pins its root after you compared the fingerprint\n\nExamples:\n"
                 "  locara hub add https://hub.example.org\n"
-                "  locara hub add https://hub.example.org --fingerprint 9f2c...\n",
-                [this](Context& context) {
-                    return run_hub_add(context, url_, root_file_, fingerprint_);
-                });
-        add_one->add_option("url", url_, "Address of the hub")->required();
-        auto* root = add_one->add_option("--root", root_file_, "The root, as a file of yours")
-                         ->type_name("FILE");
-        add_one->add_option("--fingerprint", fingerprint_, "SHA-256 of the root")
+                "  locara hub add https://hub.example.org --fingerprint 9f2c...\n"
+                "  locara hub add --from /media/stick/bundle\n",
+                [this](Context& context) { return run_hub_add(context, hub_add_); });
+        add_one->add_option("url", hub_add_.url, "Address of the hub");
+        auto* root =
+            add_one->add_option("--root", hub_add_.root_file, "The root, as a file of yours")
+                ->type_name("FILE");
+        add_one->add_option("--fingerprint", hub_add_.fingerprint, "SHA-256 of the root")
             ->type_name("HEX")
             ->excludes(root);
+        add_one->add_option("--from", hub_add_.from, "An offline bundle instead of the network")
+            ->type_name("DIR");
         add(*hub, "list", "The hubs you know, and how fresh their catalogs are", run_hub_list);
         auto* remove = add(*hub,
                            "rm",
@@ -151,9 +153,25 @@ class CommandLine {
             "install",
             "Install apps: shows the plan, asks, fetches, verifies\n\nExamples:\n"
             "  locara install locara/quick-add\n  locara install locara/quick-add --yes --json\n"
-            "  locara install locara/quick-add --dry-run\n",
-            [this](Context& context) { return run_install(context, words_); });
-        install->add_option("app", words_, "publisher/name[@version]")->required();
+            "  locara install locara/quick-add --dry-run\n"
+            "  locara install --from /media/stick/bundle      without a network\n",
+            [this](Context& context) { return run_install(context, words_, from_); });
+        install->add_option("app", words_, "publisher/name[@version]");
+        install->add_option("--from", from_, "An offline bundle instead of the network")
+            ->type_name("DIR");
+        auto* bundle =
+            add(app_,
+                "bundle",
+                "Put installed apps into a folder for machines without a network\n\nExamples:\n"
+                "  locara bundle locara/quick-add -o /media/stick/bundle\n"
+                "  locara bundle acme/notes -o bundle --license gemma-terms.txt\n",
+                [this](Context& context) { return run_bundle(context, bundle_); });
+        bundle->add_option("app", bundle_.apps, "publisher/name[@version]")->required();
+        bundle->add_option("-o,--output", bundle_.folder, "The folder, new or empty")
+            ->required()
+            ->type_name("DIR");
+        bundle->add_option("--license", bundle_.licenses, "The text of a license that goes along")
+            ->type_name("FILE");
         auto* list = add(app_,
                          "list",
                          "What is installed\n\nExamples:\n  locara list\n  locara list --json\n",
@@ -386,8 +404,9 @@ class CommandLine {
     CLI::App app_;
     std::function<Result<int>(Context&)> command_;
     std::string url_;
-    std::string root_file_;
-    std::string fingerprint_;
+    HubAddRequest hub_add_;
+    std::string from_;
+    BundleWords bundle_;
     std::string manifest_file_;
     std::vector<std::string> words_;
     bool refresh_ = false;

@@ -122,11 +122,27 @@ newest_apps(const catalog::Client& client) {
 
 } // namespace
 
+Result<catalog::Target> find_model_target(const catalog::Client& client,
+                                          const crypto::Sha256Digest& digest) {
+    for (auto& target : client.targets("models/*/*/*.json")) {
+        const auto at = target.hashes.find("sha256");
+        if (at != target.hashes.end() && at->second == digest.render()) {
+            return std::move(target);
+        }
+    }
+    return Error(ErrorCode::NotFound, "the catalog has no model sha256:" + digest.render());
+}
+
 Result<HubCatalog> Installer::State::open_catalog(const Hub& hub) {
     HubCatalog out;
     out.hub = hub;
-    out.fetcher = std::make_unique<HubFetcher>(
-        options.network == Network::Offline ? nullptr : options.http, hub.url, options.stop);
+    if (bundle && bundle->note().hub == hub.url) {
+        out.fetcher = bundle->fetcher();
+        out.expiry = catalog::Expiry::OfflineBundle;
+    } else {
+        out.fetcher = std::make_unique<HubFetcher>(
+            options.network == Network::Offline ? nullptr : options.http, hub.url, options.stop);
+    }
     LOCARA_TRY(auto client,
                catalog::Client::open(hub.catalog_folder(options.home), *out.fetcher, *options.clock)
                    .context("catalog of " + hub.url));
@@ -143,7 +159,23 @@ Result<catalog::Client*> Installer::State::client_of(const Hub& hub) {
     return Error(ErrorCode::NotFound, "the hub " + hub.url + " is not known");
 }
 
+Status Installer::State::check_fresh(const Hub& hub) const {
+    for (const auto& one : catalogs) {
+        if (one.hub.url == hub.url) {
+            return one.client->check_fresh(one.expiry).context("catalog of " + hub.url);
+        }
+    }
+    return Error(ErrorCode::NotFound, "the hub " + hub.url + " is not known");
+}
+
 Status Installer::State::check_any_hub() const {
+    if (bundle && (catalogs.empty() || catalogs.front().hub.url != bundle->note().hub)) {
+        const std::string from = bundle->folder().string();
+        return Error(ErrorCode::NotFound,
+                     from + " is of the hub " + bundle->note().hub +
+                         ", which is not known here; add it first with `locara hub add --from " +
+                         from + "`");
+    }
     if (catalogs.empty()) {
         return Error(ErrorCode::NotFound, "no hub is known yet; add one with `locara hub add URL`");
     }
@@ -153,10 +185,16 @@ Status Installer::State::check_any_hub() const {
 Result<Installer> Installer::open(InstallerOptions options) {
     LOCARA_CHECK(options.home.create_folders());
     LOCARA_TRY(auto store, store::Store::open(options.home.store));
-    auto state = std::make_unique<State>(State{std::move(options), std::move(store), {}, {}});
+    std::optional<BundleSource> bundle;
+    if (options.bundle) {
+        LOCARA_TRY(bundle, BundleSource::open(*options.bundle));
+        options.network = Network::Offline;
+    }
+    auto state = std::make_unique<State>(
+        State{std::move(options), std::move(store), {}, {}, std::move(bundle)});
     LOCARA_TRY(state->hubs, load_hubs(state->options.home));
     std::optional<std::string> only;
-    if (state->options.hub) {
+    if (state->options.hub && !state->bundle) {
         LOCARA_TRY(only, normalize_hub_url(*state->options.hub));
     }
     for (const auto& hub : state->hubs) {
@@ -165,6 +203,11 @@ Result<Installer> Installer::open(InstallerOptions options) {
         }
         LOCARA_TRY(auto opened, state->open_catalog(hub));
         state->catalogs.push_back(std::move(opened));
+    }
+    if (state->bundle) {
+        std::stable_partition(state->catalogs.begin(), state->catalogs.end(), [&](const auto& one) {
+            return one.hub.url == state->bundle->note().hub;
+        });
     }
     if (only && state->catalogs.empty()) {
         return Error(ErrorCode::NotFound,
@@ -189,15 +232,19 @@ bool Installer::may_use_network() const {
 }
 
 Result<std::string> Installer::fetch_root(const std::string& url) {
-    HubFetcher fetcher(state_->options.network == Network::Offline ? nullptr : state_->options.http,
-                       url,
-                       state_->options.stop);
     // A folder that is never made: nothing is kept of a root that nobody trusts yet.
+    std::unique_ptr<catalog::Fetcher> fetcher;
+    if (state_->bundle) {
+        fetcher = state_->bundle->fetcher();
+    } else {
+        fetcher = std::make_unique<HubFetcher>(
+            may_use_network() ? state_->options.http : nullptr, url, state_->options.stop);
+    }
     LOCARA_TRY(auto client,
                catalog::Client::open(state_->options.home.temporary() / "untrusted",
-                                     fetcher,
+                                     *fetcher,
                                      *state_->options.clock));
-    return client.fetch_first_root();
+    return client.fetch_first_root(state_->bundle ? state_->bundle->note().root : 1);
 }
 
 Result<Hub> Installer::add_hub(const std::string& url, std::string_view root_bytes) {
@@ -216,7 +263,7 @@ Result<Hub> Installer::add_hub(const std::string& url, std::string_view root_byt
     }
     LOCARA_TRY(auto opened, state_->open_catalog(hub));
     LOCARA_CHECK(opened.client->trust(root_bytes));
-    LOCARA_CHECK(opened.client->refresh().context("catalog of " + url));
+    LOCARA_CHECK(opened.client->refresh(opened.expiry).context("catalog of " + url));
     if (known == state_->hubs.end()) {
         auto hubs = state_->hubs;
         hubs.push_back(hub);
@@ -255,7 +302,10 @@ Status Installer::remove_hub(const std::string& url) {
 Status Installer::refresh() {
     LOCARA_CHECK(state_->check_any_hub());
     for (auto& one : state_->catalogs) {
-        LOCARA_CHECK(one.client->refresh().context("catalog of " + one.hub.url));
+        if (state_->bundle && one.hub.url != state_->bundle->note().hub) {
+            continue;
+        }
+        LOCARA_CHECK(one.client->refresh(one.expiry).context("catalog of " + one.hub.url));
         LOCARA_CHECK(state_->prefetch(one));
     }
     return {};
@@ -375,21 +425,18 @@ Result<PlannedModel> Installer::State::resolve_model(const CatalogApp& app,
     // The pinned manifest first, then its fallbacks; the first that the catalog has.
     std::vector<crypto::Sha256Digest> wanted = {need.manifest};
     wanted.insert(wanted.end(), need.fallbacks.begin(), need.fallbacks.end());
-    const auto targets = client->targets("models/*/*/*.json");
     for (const auto& digest : wanted) {
-        for (const auto& target : targets) {
-            const auto at = target.hashes.find("sha256");
-            if (at == target.hashes.end() || at->second != digest.render()) {
-                continue;
-            }
-            LOCARA_TRY(auto bytes, client->get_target(target.name));
-            LOCARA_TRY(auto manifest,
-                       manifest::VerifiedModelManifest::verify(std::move(bytes), digest)
-                           .context(target.name));
-            LOCARA_TRY(auto planned, plan_model(need.role, std::move(manifest), ""));
-            planned.is_fallback = digest != need.manifest;
-            return planned;
+        const auto target = find_model_target(*client, digest);
+        if (!target) {
+            continue;
         }
+        LOCARA_TRY(auto bytes, client->get_target(target->name));
+        LOCARA_TRY(auto manifest,
+                   manifest::VerifiedModelManifest::verify(std::move(bytes), digest)
+                       .context(target->name));
+        LOCARA_TRY(auto planned, plan_model(need.role, std::move(manifest), ""));
+        planned.is_fallback = digest != need.manifest;
+        return planned;
     }
     return Error(ErrorCode::NotFound,
                  "the catalog of " + app.hub.url + " lacks the model " + need.id.render() +
@@ -442,7 +489,7 @@ Result<Installer::FoundModel> Installer::find_model(const manifest::ModelId& id,
             }
         }
         if (newest) {
-            LOCARA_CHECK(one.client->check_fresh().context("catalog of " + one.hub.url));
+            LOCARA_CHECK(state_->check_fresh(one.hub));
             LOCARA_TRY(auto model, state_->plan_model("", std::move(*newest), variant));
             const auto taken = state_->takedown_of(model);
             if (taken && taken->action != catalog::TakedownAction::Warn) {
@@ -502,6 +549,21 @@ Installer::State::takedown_of(const manifest::AppEntry& entry,
         }
     }
     return strictest;
+}
+
+Status Installer::State::check_takedown(const manifest::AppEntry& entry,
+                                        const std::vector<PlannedModel>& models,
+                                        std::vector<std::string>& warnings) const {
+    if (const auto taken = takedown_of(entry, models)) {
+        const std::string text = entry.manifest.id.render() + " " +
+                                 entry.manifest.version.render() + " was called back on " +
+                                 taken->date + ": " + taken->reason;
+        if (taken->action != catalog::TakedownAction::Warn) {
+            return Error(ErrorCode::Refused, text);
+        }
+        warnings.push_back(text);
+    }
+    return {};
 }
 
 std::optional<catalog::TakedownEntry>

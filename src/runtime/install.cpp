@@ -307,25 +307,16 @@ Result<std::vector<Receipt>> Installer::receipts(const InstalledEntry& app) cons
 
 Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     auto& state = *state_;
-    if (state.options.network == Network::Allowed) {
+    if (state.options.network == Network::Allowed || state.bundle) {
         LOCARA_CHECK(refresh());
     }
     LOCARA_TRY(auto app, find(ref));
-    LOCARA_TRY(auto* client, state.client_of(app.hub));
-    LOCARA_CHECK(client->check_fresh().context("catalog of " + app.hub.url));
+    LOCARA_CHECK(state.check_fresh(app.hub));
     LOCARA_TRY(auto models, resolve_models(app));
 
     Plan plan{std::move(app), std::move(models), 0, 0, 0, 0, {}, {}, {}, {}, false, {}};
     const auto& entry = plan.app.entry;
-    if (const auto taken = state.takedown_of(entry, plan.models)) {
-        const std::string text = entry.manifest.id.render() + " " +
-                                 entry.manifest.version.render() + " was called back on " +
-                                 taken->date + ": " + taken->reason;
-        if (taken->action != catalog::TakedownAction::Warn) {
-            return Error(ErrorCode::Refused, text);
-        }
-        plan.warnings.push_back(text);
-    }
+    LOCARA_CHECK(state.check_takedown(entry, plan.models, plan.warnings));
     LOCARA_TRY(const auto decision, judge(entry.manifest, plan.models));
     LOCARA_CHECK(decision.status());
     add_license_warnings(plan);
@@ -418,6 +409,10 @@ Installer::State::pull_model(const PlannedModel& model, const Hub& hub, Progress
         if (options.stop.stop_requested()) {
             return Error(ErrorCode::Cancelled, "stopped");
         }
+        if (bundle) {
+            LOCARA_CHECK(import_file(file, progress));
+            continue;
+        }
         LOCARA_CHECK(pull_file(model, file, places, progress));
     }
     return {};
@@ -471,6 +466,9 @@ Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
                      "locara.json in " + entry.bundle_target +
                          " is not the manifest that the catalog shows; ask the hub's curators");
     }
+
+    // It stays beside what came out of it: an offline bundle carries it as it was signed.
+    LOCARA_CHECK(rename_file(archive, folder / kArchiveName, Replace::No));
 
     for (const auto& model : plan.models) {
         LOCARA_CHECK(state.pull_model(model, plan.app.hub, progress));

@@ -1,6 +1,8 @@
 // What an Installer holds, shared by the files that implement it.
 #pragma once
 
+#include "bundle_source.hpp"
+
 #include <locara/hf/client.hpp>
 #include <locara/runtime/hub_fetcher.hpp>
 #include <locara/runtime/install.hpp>
@@ -14,18 +16,24 @@ namespace locara::runtime {
 /// A known hub and the local copy of its catalog. The client refers to the fetcher.
 struct HubCatalog {
     Hub hub;
-    std::unique_ptr<HubFetcher> fetcher;
+    std::unique_ptr<catalog::Fetcher> fetcher;
     std::unique_ptr<catalog::Client> client;
+    catalog::Expiry expiry = catalog::Expiry::Strict; ///< What its fetcher's files may be past.
 };
 
 struct Installer::State {
     InstallerOptions options;
     store::Store store;
     std::vector<Hub> hubs;
-    std::vector<HubCatalog> catalogs; ///< As hubs; only options.hub, if given.
+    /// As hubs; only options.hub, if given; the bundle's first.
+    std::vector<HubCatalog> catalogs;
+    std::optional<BundleSource> bundle;
 
     /// The catalog of a hub, which must be one of `catalogs`.
     Result<catalog::Client*> client_of(const Hub& hub);
+
+    /// Whether an install from this hub may go on: no role has expired that may not be.
+    Status check_fresh(const Hub& hub) const;
 
     Result<HubCatalog> open_catalog(const Hub& hub);
 
@@ -33,7 +41,7 @@ struct Installer::State {
     /// search and cards work offline. Only Cancelled is an error.
     Status prefetch(HubCatalog& one);
 
-    /// NotFound with what to do if there is none.
+    /// NotFound with what to do if there is none, or not the bundle's.
     Status check_any_hub() const;
 
     Result<PlannedModel> resolve_model(const CatalogApp& app, const manifest::ModelNeed& need);
@@ -49,6 +57,14 @@ struct Installer::State {
     std::optional<catalog::TakedownEntry>
     takedown_of(const manifest::AppEntry& entry, const std::vector<PlannedModel>& models) const;
 
+    /// Refused if any is taken down, else adds what is warned of.
+    Status check_takedown(const manifest::AppEntry& entry,
+                          const std::vector<PlannedModel>& models,
+                          std::vector<std::string>& warnings) const;
+
+    /// Takes a file of weights from the bundle.
+    Status import_file(const PlannedFile& file, ProgressSink& progress);
+
     /// Pulls the files of a model that are not here, each past the format gate.
     Status pull_model(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
     Status pull_file(const PlannedModel& model,
@@ -62,6 +78,13 @@ struct Installer::State {
     /// One installer at a time; removes what a killed one left in the temporary folder.
     Result<FileLock> take_turn() const;
 };
+
+/// The archive that an app was unpacked from, in its folder.
+inline constexpr std::string_view kArchiveName = "app.locapp";
+
+/// The target of the model manifest with this digest. NotFound.
+Result<catalog::Target> find_model_target(const catalog::Client& client,
+                                          const crypto::Sha256Digest& digest);
 
 /// The folder of an app, without the version.
 std::filesystem::path app_folder(const Home& home, const manifest::AppId& id);

@@ -8,7 +8,7 @@ from tests import harness
 from tests.harness import BIN
 from tests.harness.seed import TINY, write_seed
 
-VERBS = ("", "hub", "hub add", "hub list", "hub rm", "search", "show", "install", "list", "rm", "pull", "verify", "df",
+VERBS = ("", "hub", "hub add", "hub list", "hub rm", "search", "show", "install", "bundle", "list", "rm", "pull", "verify", "df",
          "why", "gc", "adopt", "pin", "unpin", "scan", "policy", "policy test", "xet", "xet inspect", "xet dedup", "upload", "run", "serve", "stop", "status", "doctor")
 
 

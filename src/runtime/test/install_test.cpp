@@ -20,7 +20,8 @@ TEST_F(InstallTest, from_a_pinned_root_to_an_app_on_disk) {
     const auto lock = installer.install(*plan, null_progress());
     ASSERT_TRUE(lock) << lock.error().describe();
     EXPECT_THAT(files_below(home_.apps()),
-                ElementsAre("locara/first/1.0.0/bundle.list",
+                ElementsAre("locara/first/1.0.0/app.locapp",
+                            "locara/first/1.0.0/bundle.list",
                             "locara/first/1.0.0/bundle/dist/index.html",
                             "locara/first/1.0.0/bundle/locara.json",
                             "locara/first/1.0.0/lock.json",

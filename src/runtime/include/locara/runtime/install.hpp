@@ -8,6 +8,7 @@
 //                                           /bundle/...       the app's files
 //                                           /bundle.list      their canonical list
 //                                           /models/<role>.json   model manifests, as pinned
+//                                           /app.locapp           the archive, for offline bundles
 //
 // Threads: an Installer belongs to one thread. Processes take turns by a lock (they wait).
 #pragma once
@@ -21,6 +22,7 @@
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
 #include <locara/manifest/effective_license.hpp>
+#include <locara/manifest/offline_bundle.hpp>
 #include <locara/manifest/verified.hpp>
 #include <locara/policy/policy.hpp>
 #include <locara/runtime/device.hpp>
@@ -141,6 +143,35 @@ struct DiskUse {
     std::uint64_t free_bytes = 0;
 };
 
+/// A bundle that is to be made. docs/formats/offline-bundle.md.
+struct BundleRequest {
+    std::vector<manifest::AppRef> apps; ///< Installed ones; a version may be absent.
+    std::filesystem::path folder;
+    std::vector<std::filesystem::path> licenses; ///< Texts, at most 1 MiB each.
+};
+
+/// A file of weights in a bundle.
+struct PlannedBundleFile {
+    std::string path; ///< In its repository.
+    std::uint64_t size = 0;
+    crypto::Sha256Digest sha256;
+};
+
+struct BundledFile {
+    PlannedBundleFile file;
+    std::optional<store::LinkKind> link; ///< nullopt: copied, or there already.
+};
+
+struct BundlePlan {
+    Hub hub;
+    std::vector<manifest::AppRef> apps; ///< With their versions.
+    std::vector<catalog::CopiedTarget> targets;
+    std::vector<PlannedBundleFile> files;
+    std::uint64_t bytes = 0; ///< Of files and archives.
+    std::vector<std::string> warnings;
+    std::vector<catalog::RoleInfo> roles; ///< Of the catalog that goes in.
+};
+
 enum class Network { Allowed, Offline };
 
 struct InstallerOptions {
@@ -152,12 +183,16 @@ struct InstallerOptions {
     std::optional<std::string> hub;      ///< Only this one.
     std::optional<std::string> endpoint; ///< Where weights come from; see docs/cli.md.
     std::stop_token stop;                ///< Ends every call with Cancelled.
+    /// An offline bundle: everything comes from there, and the network is not used. `hub` is
+    /// ignored, since what any known hub took down counts.
+    std::optional<std::filesystem::path> bundle;
 };
 
 class Installer {
   public:
     /// Opens the store and the catalogs' copies. InvalidArgument (configuration), Corrupt (a
-    /// catalog's copy does not verify), NotFound (options.hub is not known), Io.
+    /// catalog's copy does not verify), NotFound (options.hub is not known), Io; for a bundle
+    /// NotFound (there is none), Corrupt and Unsupported (its bundle.json).
     static Result<Installer> open(InstallerOptions options);
 
     Installer(Installer&&) noexcept;
@@ -174,13 +209,15 @@ class Installer {
     /// under another root; the errors of catalog::Client.
     Result<Hub> add_hub(const std::string& url, std::string_view root_bytes);
 
-    /// The hub's first root, unverified, for a person or a script to judge.
+    /// The hub's first root, unverified, for a person or a script to judge. Of the bundle, if there
+    /// is one.
     Result<std::string> fetch_root(const std::string& url);
 
     /// Forgets a hub and its catalog's copy. NotFound. What was installed from it stays.
     Status remove_hub(const std::string& url);
 
-    /// Brings every catalog up to date. NotFound if no hub is known; the errors of
+    /// Brings every catalog up to date; from a bundle only its own. NotFound if no hub (or not the
+    /// bundle's) is known; the errors of
     /// catalog::Client::refresh with the hub's address.
     Status refresh();
 
@@ -247,6 +284,24 @@ class Installer {
     /// "publisher/name:variant". Errors: those of hf::Client::pull, Refused (the format gate,
     /// policy), Forbidden (terms that nobody accepted).
     Status pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
+
+    /// What a bundle of these installed apps would hold. Errors: NotFound (an app is not installed
+    /// in this version, the catalog no longer lists it, weights are not here), Conflict (the folder
+    /// holds something else, or a finished bundle), InvalidArgument (apps of several hubs), Corrupt
+    /// (root, targets, apps or models have expired), Refused (taken down), TooLarge (a license).
+    Result<BundlePlan> plan_bundle(const BundleRequest& request);
+
+    /// Makes it. What fails leaves an unfinished folder, with which the same call goes on. Errors:
+    /// those of catalog::Client::copy_to and store::Store::export_file. Progress: task "bundle".
+    Result<std::vector<BundledFile>>
+    make_bundle(const BundleRequest& request, const BundlePlan& plan, ProgressSink& progress);
+
+    /// What the bundle of the options says of itself; null without one.
+    const manifest::OfflineBundle* bundle() const;
+
+    /// The text of a license in the bundle, hashed. nullopt: none is there, or the manifest names
+    /// no digest. Corrupt: it was changed.
+    Result<std::optional<std::filesystem::path>> find_license_text(const OpenTerms& terms) const;
 
     /// Installed apps by id; folders that hold no valid lock are left out.
     Result<std::vector<InstalledEntry>> list() const;
