@@ -1,6 +1,7 @@
 #include "keys_commands.hpp"
 
 #include "passphrase.hpp"
+#include "public_key_file.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
@@ -16,7 +17,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kDraftLimitBytes = 5'000'001; // one more than the longest role may have
-constexpr std::uint64_t kPublicKeyLimitBytes = 64U << 10U;
 
 Error invalid(std::string message) {
     return Error(ErrorCode::InvalidArgument, std::move(message));
@@ -37,36 +37,9 @@ Result<catalog::Draft> read_draft(const fs::path& path) {
     return draft;
 }
 
-std::string render_public(const crypto::PublicKey& key) {
-    return render_json({{"keytype", key.key_type()},
-                        {"scheme", key.scheme()},
-                        {"keyval", {{"public", key.value()}}}}) +
-           "\n";
-}
-
-Result<crypto::PublicKey> read_public(const fs::path& path) {
-    LOCARA_TRY(const std::string text, read_file(path, kPublicKeyLimitBytes));
-    const auto json = parse_json(text);
-    if (json && json->is_object()) {
-        const auto type = json->find("keytype");
-        const auto scheme = json->find("scheme");
-        const auto value = json->find("keyval");
-        if (type != json->end() && type->is_string() && scheme != json->end() &&
-            scheme->is_string() && value != json->end() && value->is_object() &&
-            value->contains("public") && value->at("public").is_string()) {
-            auto key = crypto::PublicKey::parse(type->get<std::string>(),
-                                                scheme->get<std::string>(),
-                                                value->at("public").get<std::string>());
-            return std::move(key).context(path.string());
-        }
-    }
-    return invalid(path.string() + ": a public key as `locara-hub keys new` writes it (FILE.pub) "
-                                   "is wanted");
-}
-
 Status write_public(const fs::path& private_file, const crypto::PublicKey& key) {
     const fs::path path = private_file.string() + ".pub";
-    LOCARA_CHECK(write_file_atomically(path, as_bytes(render_public(key))));
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(render_public_key(key))));
     std::printf("%s  %s\n", key.id().c_str(), path.c_str());
     return {};
 }
@@ -292,7 +265,7 @@ Status KeysCommands::rotate() const {
 }
 
 Status KeysCommands::add_key() const {
-    LOCARA_TRY(const auto key, read_public(file_));
+    LOCARA_TRY(const auto key, read_public_key(file_));
     return change_keys(
         [&](catalog::Repository& repository) { return repository.stage_key(role_, key); });
 }

@@ -1,5 +1,6 @@
 // The program: flags in, one command, exit code out. Errors are told here and nowhere else.
 #include "context.hpp"
+#include "model_commands.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -399,6 +400,38 @@ class CommandLine {
         upload->add_option("--type", upload_.type, "model, dataset or app")
             ->check(CLI::IsMember({"model", "dataset", "app"}));
         upload->add_flag("--create", upload_.create, "Make the repository if it is not there");
+        add_model();
+    }
+
+    void add_model() {
+        auto* model = add(app_,
+                          "model",
+                          "Sign the files of a model, and check who did\n\nExamples:\n"
+                          "  locara model sign models/quick-add --key models-1.pem\n"
+                          "  locara model verify models/quick-add\n",
+                          nullptr);
+        model->require_subcommand(1);
+        auto* sign =
+            add(*model,
+                "sign",
+                "Sign a model's folder (manifest.json, repo/) that was validated\n\nExamples:\n"
+                "  locara model sign models/quick-add --key models-1.pem\n",
+                [this](Context& context) { return run_model_sign(context, model_sign_); });
+        sign->add_option("folder", model_sign_.folder, "With manifest.json and repo/")->required();
+        sign->add_option("--key", model_sign_.key_file, "Private key, of `locara-hub keys new`")
+            ->required()
+            ->type_name("FILE");
+        auto* verify =
+            add(*model,
+                "verify",
+                "Check model.sig against a model's folder\n\nExamples:\n"
+                "  locara model verify models/quick-add            keys of known catalogs\n"
+                "  locara model verify models/quick-add --key models-1.pem.pub\n",
+                [this](Context& context) { return run_model_verify(context, model_verify_); });
+        verify->add_option("folder", model_verify_.folder, "With manifest.json, repo/, model.sig")
+            ->required();
+        verify->add_option("--key", model_verify_.key_file, "Public key, as FILE.pub")
+            ->type_name("FILE");
     }
 
     CLI::App app_;
@@ -417,6 +450,8 @@ class CommandLine {
     RunOptions run_;
     ServeOptions serve_;
     UploadArguments upload_;
+    ModelSignRequest model_sign_;
+    ModelVerifyRequest model_verify_;
 };
 
 } // namespace

@@ -14,6 +14,7 @@
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/model_manifest.hpp>
+#include <locara/manifest/model_signature.hpp>
 
 #include <algorithm>
 #include <condition_variable>
@@ -80,6 +81,7 @@ struct Hub::State {
           repository(std::move(r)), names(std::move(n)), signer(std::move(s)),
           backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
+    Status check_signatures(const Seed& seed) const;
     Status publish_seed(const Seed& seed);
     Status publish_model(const SeedModel& model);
     Result<Repo> find_or_make_repo(const SeedModel& model);
@@ -196,15 +198,34 @@ Result<SeedReport> Hub::take_seed(const fs::path& folder) {
     }
     std::vector<std::string> known;
     for (const catalog::Target& target : state.repository.targets()) {
-        if (target.role == "models") {
+        if (target.role == "models" && target.name.ends_with(".json")) {
             LOCARA_TRY(known.emplace_back(), read_target(state.tree(), target));
         }
     }
     LOCARA_TRY(const TempFolder scratch, TempFolder::create(state.data, ".seed-"));
     LOCARA_TRY(const Seed seed, read_seed(folder, scratch.path(), known));
+    LOCARA_CHECK(state.check_signatures(seed));
     LOCARA_CHECK(state.publish_seed(seed));
     LOCARA_CHECK(write_file_atomically(stamp, as_bytes(note)));
     return SeedReport{true, seed.models.size(), seed.apps.size()};
+}
+
+/// Every model.sig is of a key that clients will take, and fits its folder.
+Status Hub::State::check_signatures(const Seed& seed) const {
+    for (const SeedModel& model : seed.models) {
+        if (model.signature.empty()) {
+            continue;
+        }
+        const std::string where = (model.folder / "model.sig").string();
+        LOCARA_TRY(
+            const auto statement,
+            manifest::VerifiedModelStatement::verify(model.signature, repository.keys_of("models"))
+                .context(where));
+        LOCARA_TRY(const auto parsed, manifest::ModelManifest::parse(model.manifest));
+        LOCARA_CHECK(statement->check(parsed).context(where));
+        LOCARA_CHECK(statement->check_files(model.folder / "repo").context(where));
+    }
+    return {};
 }
 
 Status Hub::State::put(const std::string& name, std::string_view bytes) {
@@ -273,6 +294,9 @@ Status Hub::State::publish_model(const SeedModel& model) {
     LOCARA_CHECK(git.set_ref("refs/locara/pins/" + commit, commit));
     LOCARA_CHECK(git.set_ref("refs/tags/v" + model.version, commit));
     LOCARA_CHECK(git.set_ref("refs/heads/main", commit));
+    if (!model.signature.empty()) {
+        LOCARA_CHECK(put(model.signature_target, model.signature));
+    }
     return put(model.target, model.manifest);
 }
 

@@ -7,6 +7,7 @@
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
 #include <locara/manifest/model_manifest.hpp>
+#include <locara/manifest/model_signature.hpp>
 #include <locara/policy/app_report.hpp>
 
 #include <algorithm>
@@ -193,10 +194,16 @@ Result<SeedModel> read_model(const fs::path& folder) {
                manifest::ModelManifest::parse(bytes).context("reading " + where.string()));
     LOCARA_TRY(ModelPin pin, pin_model(folder, manifest.id.name, manifest.version.render()));
     LOCARA_CHECK(check_files(manifest, pin, folder));
+    auto signature = read_file(folder / "model.sig", manifest::kModelSignatureLimitBytes);
+    if (!signature && signature.error().code() != ErrorCode::NotFound) {
+        return std::move(signature).error();
+    }
     return SeedModel{folder,
                      manifest.source.repo,
                      manifest::model_target(manifest.id, manifest.version),
                      std::move(bytes),
+                     manifest::model_signature_target(manifest.id, manifest.version),
+                     signature ? *std::move(signature) : std::string(),
                      manifest.version.render(),
                      manifest.task,
                      manifest.license.id,

@@ -2,6 +2,7 @@
 #include "installer_state.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/manifest/model_signature.hpp>
 
 #include <algorithm>
 #include <cctype>
@@ -436,12 +437,28 @@ Result<PlannedModel> Installer::State::resolve_model(const CatalogApp& app,
                        .context(target->name));
         LOCARA_TRY(auto planned, plan_model(need.role, std::move(manifest), ""));
         planned.is_fallback = digest != need.manifest;
+        LOCARA_CHECK(check_signature(*client, planned));
         return planned;
     }
     return Error(ErrorCode::NotFound,
                  "the catalog of " + app.hub.url + " lacks the model " + need.id.render() +
                      " (sha256:" + need.manifest.render() + ") that " +
                      app.entry.manifest.id.render() + " pins; ask its publisher");
+}
+
+Status Installer::State::check_signature(catalog::Client& client, PlannedModel& model) const {
+    const auto target =
+        manifest::model_signature_target(model.manifest->id, model.manifest->version);
+    if (!client.find_target(target)) {
+        return {};
+    }
+    LOCARA_TRY(const auto signature, client.get_target(target));
+    LOCARA_TRY(
+        const auto statement,
+        manifest::VerifiedModelStatement::verify(signature, client.keys_of("models")).context(target));
+    LOCARA_CHECK(statement->check(*model.manifest).context(target));
+    model.signed_by = statement.signed_by();
+    return {};
 }
 
 Result<std::vector<PlannedModel>> Installer::resolve_models(const CatalogApp& app) {
@@ -491,6 +508,7 @@ Result<Installer::FoundModel> Installer::find_model(const manifest::ModelId& id,
         if (newest) {
             LOCARA_CHECK(state_->check_fresh(one.hub));
             LOCARA_TRY(auto model, state_->plan_model("", std::move(*newest), variant));
+            LOCARA_CHECK(state_->check_signature(*one.client, model));
             const auto taken = state_->takedown_of(model);
             if (taken && taken->action != catalog::TakedownAction::Warn) {
                 return Error(ErrorCode::Refused,
@@ -569,6 +587,16 @@ Status Installer::State::check_takedown(const manifest::AppEntry& entry,
 std::optional<catalog::TakedownEntry>
 Installer::find_takedown(const CatalogApp& app, const std::vector<PlannedModel>& models) {
     return state_->takedown_of(app.entry, models);
+}
+
+std::vector<crypto::PublicKey> Installer::model_keys() const {
+    std::vector<crypto::PublicKey> keys;
+    for (const auto& one : state_->catalogs) {
+        for (auto& key : one.client->keys_of("models")) {
+            keys.push_back(std::move(key));
+        }
+    }
+    return keys;
 }
 
 std::vector<Installer::CatalogState> Installer::catalog_states() const {

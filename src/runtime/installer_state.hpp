@@ -45,6 +45,10 @@ struct Installer::State {
     Status check_any_hub() const;
 
     Result<PlannedModel> resolve_model(const CatalogApp& app, const manifest::ModelNeed& need);
+    /// Holds a model against its signature, if the catalog has one. Corrupt or Refused if it does
+    /// not fit.
+    Status check_signature(catalog::Client& client, PlannedModel& model) const;
+
     Result<PlannedModel> plan_model(std::string role,
                                     manifest::VerifiedModelManifest manifest,
                                     std::string_view variant) const;

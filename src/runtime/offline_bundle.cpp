@@ -3,6 +3,7 @@
 #include "installer_state.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/manifest/model_signature.hpp>
 #include <locara/store/exchange.hpp>
 
 #include <algorithm>
@@ -85,6 +86,11 @@ Result<BundlePlan> Installer::plan_bundle(const BundleRequest& request) {
         for (const auto& model : models) {
             LOCARA_TRY(const auto target, find_model_target(*client, model.manifest.digest()));
             plan.targets.push_back({target.name, {}});
+            if (!model.signed_by.empty()) {
+                plan.targets.push_back(
+                    {manifest::model_signature_target(model.manifest->id, model.manifest->version),
+                     {}});
+            }
             for (const auto& file : model.files) {
                 if (!file.here) {
                     return Error(ErrorCode::NotFound,

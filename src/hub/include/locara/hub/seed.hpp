@@ -58,6 +58,8 @@ struct SeedModel {
     std::string repo;     ///< "org/name"
     std::string target;   ///< Its place in the catalog.
     std::string manifest; ///< The bytes of manifest.json.
+    std::string signature_target;
+    std::string signature; ///< The bytes of model.sig; empty if there is none. Not verified yet.
     std::string version;
     std::string task;
     std::string license;

@@ -65,6 +65,9 @@ struct PlannedModel {
     std::string variant;
     std::vector<PlannedFile> files;
     bool is_fallback = false;
+    /// Hint of the key that signed its files (docs/formats/model-signature.md); empty if the
+    /// catalog has no signature.
+    std::string signed_by{};
 
     const manifest::Variant& get_variant() const { return *manifest->find_variant(variant); }
 
@@ -228,8 +231,9 @@ class Installer {
     /// An app by reference from the local copies. NotFound, with near names.
     Result<CatalogApp> find(const manifest::AppRef& ref);
 
-    /// The manifests of an app's models, as the catalog has them. Errors: NotFound (the catalog
-    /// lacks the pinned manifest), Refused (taken down).
+    /// The manifests of an app's models, as the catalog has them, each held against its signature
+    /// if there is one. Errors: NotFound (the catalog lacks the pinned manifest), Corrupt and
+    /// Refused (the signature).
     Result<std::vector<PlannedModel>> resolve_models(const CatalogApp& app);
 
     /// The manifests that an app pins, fallbacks too, as bytes, from the copies of all catalogs;
@@ -284,6 +288,9 @@ class Installer {
     /// "publisher/name:variant". Errors: those of hf::Client::pull, Refused (the format gate,
     /// policy), Forbidden (terms that nobody accepted).
     Status pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
+
+    /// The keys that known catalogs trust to sign models, from their local copies.
+    std::vector<crypto::PublicKey> model_keys() const;
 
     /// What a bundle of these installed apps would hold. Errors: NotFound (an app is not installed
     /// in this version, the catalog no longer lists it, weights are not here), Conflict (the folder

@@ -1,0 +1,149 @@
+// locara model sign, verify
+#include "model_commands.hpp"
+
+#include "passphrase.hpp"
+#include "public_key_file.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/base/path.hpp>
+#include <locara/formats/scan.hpp>
+#include <locara/manifest/model_signature.hpp>
+
+#include <fcntl.h>
+
+namespace locara::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSignatureFile = "model.sig";
+
+Result<manifest::ModelManifest> read_manifest(const fs::path& folder) {
+    const fs::path path = folder / "manifest.json";
+    LOCARA_TRY(const std::string text, read_file(path, manifest::kManifestLimitBytes));
+    return manifest::ModelManifest::parse(text).context(path.string());
+}
+
+/// Sign nothing that was not validated.
+Status check_validated(const manifest::ModelManifest& manifest) {
+    if (!manifest.validation || manifest.validation->passed == 0) {
+        return Error(ErrorCode::Refused,
+                     manifest.id.render() +
+                         " was not validated: its manifest has no probes that were run and passed "
+                         "(validation.results)");
+    }
+    if (manifest.validation->failed > 0) {
+        return Error(ErrorCode::Refused,
+                     manifest.id.render() + " failed " +
+                         std::to_string(manifest.validation->failed) +
+                         " of its own probes; it is not signed");
+    }
+    return {};
+}
+
+/// Every file below `repo`, past the format gate, by digest.
+Result<std::map<std::string, crypto::Sha256Digest>> hash_files(const fs::path& repo) {
+    std::map<std::string, crypto::Sha256Digest> files;
+    std::error_code failed;
+    for (fs::recursive_directory_iterator it(repo, failed), end; !failed && it != end;
+         it.increment(failed)) {
+        if (fs::is_directory(it->symlink_status(failed))) {
+            continue;
+        }
+        if (interrupt_token().stop_requested()) {
+            return Error(ErrorCode::Cancelled, "stopped");
+        }
+        const std::string name = it->path().lexically_relative(repo).generic_string();
+        LOCARA_CHECK(validate_path(name).context("in " + repo.string()));
+        LOCARA_TRY(const Fd fd, open_file(it->path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+        LOCARA_CHECK(regular_file_size(fd, it->path()));
+        const auto verdict = formats::scan_fd(fd, it->path().filename().string());
+        if (verdict.decision != formats::Decision::Allow) {
+            return Error(ErrorCode::Refused,
+                         name + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
+        }
+        LOCARA_TRY(const auto digest, crypto::sha256_file(fd).context("hashing " + name));
+        files.emplace(name, digest);
+    }
+    if (failed) {
+        return Error(failed == std::errc::no_such_file_or_directory ? ErrorCode::NotFound
+                                                                    : ErrorCode::Io,
+                     "reading " + repo.string() + ": " + failed.message());
+    }
+    return files;
+}
+
+Result<crypto::SigningKey> load_key(const fs::path& path) {
+    auto key = crypto::SigningKey::load(path);
+    if (key || key.error().code() != ErrorCode::Unauthorized) {
+        return key;
+    }
+    LOCARA_TRY(const auto passphrase, read_passphrase(-1, AskFor::Existing));
+    return passphrase ? crypto::SigningKey::load(path, &*passphrase) : std::move(key);
+}
+
+Json model_json(const char* schema,
+                const manifest::ModelManifest& manifest,
+                const manifest::ModelStatement& statement,
+                const std::string& hint) {
+    return {{"schema", schema},
+            {"model", manifest.id.render() + "@" + manifest.version.render()},
+            {"repo", statement.repo},
+            {"revision", statement.revision},
+            {"files", statement.files.size()},
+            {"key", hint}};
+}
+
+} // namespace
+
+Result<int> run_model_sign(Context& context, const ModelSignRequest& request) {
+    const fs::path folder = request.folder;
+    LOCARA_TRY(const auto manifest, read_manifest(folder));
+    LOCARA_CHECK(check_validated(manifest));
+    manifest::ModelStatement statement{manifest.source.repo, manifest.source.revision, {}};
+    LOCARA_TRY(statement.files, hash_files(folder / "repo"));
+    LOCARA_CHECK(statement.check(manifest));
+    LOCARA_TRY(const auto key, load_key(request.key_file));
+    LOCARA_TRY(const auto bundle, manifest::sign_model(statement, key));
+    const std::string hint = manifest::key_hint(key.public_key());
+    if (!context.flags.dry_run) {
+        LOCARA_CHECK(write_file_atomically(folder / kSignatureFile, as_bytes(bundle)));
+    }
+    context.say((context.flags.dry_run ? "Would sign " : "Signed ") +
+                count(statement.files.size(), "file") + " of hf:" + statement.repo + "@" +
+                statement.revision + " with the key " + hint + ": " +
+                (folder / kSignatureFile).string());
+    if (context.flags.json) {
+        context.print_json(model_json("locara.model-sign/1", manifest, statement, hint));
+    }
+    return kDone;
+}
+
+Result<int> run_model_verify(Context& context, const ModelVerifyRequest& request) {
+    const fs::path folder = request.folder;
+    std::vector<crypto::PublicKey> trusted;
+    if (request.key_file.empty()) {
+        LOCARA_TRY(auto installer, context.installer());
+        trusted = installer.model_keys();
+    } else {
+        LOCARA_TRY(auto key, read_public_key(request.key_file));
+        trusted.push_back(std::move(key));
+    }
+    LOCARA_TRY(const auto manifest, read_manifest(folder));
+    const fs::path path = folder / kSignatureFile;
+    LOCARA_TRY(const auto bundle, read_file(path, manifest::kModelSignatureLimitBytes));
+    LOCARA_TRY(const auto statement,
+               manifest::VerifiedModelStatement::verify(bundle, trusted).context(path.string()));
+    LOCARA_CHECK(statement->check(manifest).context(path.string()));
+    LOCARA_CHECK(statement->check_files(folder / "repo").context(path.string()));
+    context.say("Good: " + count(statement->files.size(), "file") + " of hf:" + statement->repo +
+                "@" + statement->revision + ", signed by the key " + statement.signed_by());
+    if (context.flags.json) {
+        context.print_json(
+            model_json("locara.model-verify/1", manifest, *statement, statement.signed_by()));
+    }
+    return kDone;
+}
+
+} // namespace locara::cli
