@@ -1,3 +1,4 @@
+#include "chat_template.hpp"
 #include "cursor.hpp"
 #include "model_formats.hpp"
 #include "names.hpp"
@@ -236,7 +237,7 @@ class Scanner {
         case Kind::Safetensors:
             return judge_weights(check_safetensors(source), kind);
         case Kind::Gguf:
-            return judge_weights(check_gguf(source), kind);
+            return judge_gguf(source);
         case Kind::NumPy:
             return judge_numpy(source);
         case Kind::Hdf5:
@@ -332,6 +333,41 @@ class Scanner {
             kind, format + ".valid", "every byte is accounted for by the rules of " + format);
     }
 
+    /// Right by its format; then the templates that it brings.
+    static Verdict judge_gguf(const ByteSource& source) {
+        const auto checked = check_gguf(source);
+        if (checked) {
+            for (const auto& [key, value] : checked->metadata) {
+                if (auto finding = check_template_key(key, value)) {
+                    return verdict_on(Kind::Gguf, std::move(*finding));
+                }
+            }
+        }
+        return judge_weights(checked, Kind::Gguf);
+    }
+
+    /// Source of the keys: llama.cpp, LLM_KV_TOKENIZER_CHAT_TEMPLATE, with a name behind it or not.
+    static std::optional<Finding> check_template_key(std::string_view key, const GgufValue& value) {
+        constexpr std::string_view kKey = "tokenizer.chat_template";
+        if (key != kKey && !key.starts_with(std::string(kKey) + '.')) {
+            return std::nullopt;
+        }
+        if (value.type != GgufType::String) {
+            return Finding{
+                "template.syntax", "the chat template of the file is no text", value.offset};
+        }
+        if (!value.held) {
+            return Finding{
+                "template.limits", "the chat template is larger than 256 KiB", value.offset};
+        }
+        auto finding = check_chat_template(value.text);
+        if (finding) {
+            finding->reason += " (" + quote_for_message(key) + ")";
+            finding->offset = value.offset + finding->offset.value_or(0);
+        }
+        return finding;
+    }
+
     static Verdict judge_numpy(const ByteSource& source) {
         const auto array = check_numpy(source);
         if (!array) {
@@ -399,7 +435,7 @@ class Scanner {
             return judge_weights(check_safetensors(source), Kind::Safetensors);
         }
         if (parsed == Kind::Gguf) {
-            return judge_weights(check_gguf(source), Kind::Gguf);
+            return judge_gguf(source);
         }
         return verdict_on(Kind::Unknown,
                           "content.unknown",

@@ -1,5 +1,6 @@
 #include "text_rules.hpp"
 
+#include "chat_template.hpp"
 #include "cursor.hpp"
 #include "json_members.hpp"
 #include "secrets.hpp"
@@ -77,6 +78,27 @@ std::optional<Finding> check_json(std::string_view text, std::string_view name) 
     return finding;
 }
 
+Checked<std::string> read_text(const ByteSource& source) {
+    std::string text(static_cast<std::size_t>(source.size()), '\0');
+    if (auto status = source.read(0, std::as_writable_bytes(std::span(text.data(), text.size())));
+        !status) {
+        return tl::unexpected(read_failure(status.error()));
+    }
+    return text;
+}
+
+/// Files of a tokenizer or processor that hold chat templates. Source: transformers,
+/// tokenization_utils_base.py and processing_utils.py.
+bool is_tokenizer_file(std::string_view name) {
+    return name == "tokenizer_config.json" || name == "chat_template.json" ||
+           name == "processor_config.json";
+}
+
+/// Files that are a template as a whole: chat_template.jinja, additional_chat_templates/*.jinja.
+bool is_template_file(std::string_view name) {
+    return name.ends_with(".jinja") || name.ends_with(".jinja2") || name.ends_with(".j2");
+}
+
 } // namespace
 
 std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::string_view name) {
@@ -84,10 +106,24 @@ std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::stri
     if (!secret) {
         return secret.error();
     }
+    const bool is_template = is_template_file(name);
+    const bool holds_template = is_tokenizer_file(name); // whatever a file of that name looks like
+    if (is_template || holds_template) {
+        if (source.size() > (is_template ? kMaxTemplateBytes : kMaxInspectedText)) {
+            return Finding{"template.limits", "too large to look for chat templates in it", {}};
+        }
+        const auto text = read_text(source);
+        if (!text) {
+            return text.error();
+        }
+        if (auto finding =
+                is_template ? check_chat_template(*text) : check_json_chat_templates(*text)) {
+            return finding;
+        }
+    }
     if (*secret) {
         return **secret;
     }
-    const bool config = kind == Kind::Json && name.ends_with("config.json");
     if (kind != Kind::Json && kind != Kind::Svg) {
         return std::nullopt;
     }
@@ -98,18 +134,18 @@ std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::stri
                            "first",
                            {}};
         }
-        return config ? std::optional(Finding{"json.remote-code",
-                                              "a configuration too large to look through for "
-                                              "auto_map; a curator looks at it first",
-                                              {}})
-                      : std::nullopt;
+        return name.ends_with("config.json")
+                   ? std::optional(Finding{"json.remote-code",
+                                           "a configuration too large to look through for "
+                                           "auto_map; a curator looks at it first",
+                                           {}})
+                   : std::nullopt;
     }
-    std::string text(static_cast<std::size_t>(source.size()), '\0');
-    if (auto status = source.read(0, std::as_writable_bytes(std::span(text.data(), text.size())));
-        !status) {
-        return read_failure(status.error());
+    const auto text = read_text(source);
+    if (!text) {
+        return text.error();
     }
-    return kind == Kind::Svg ? check_svg(text) : check_json(text, name);
+    return kind == Kind::Svg ? check_svg(*text) : check_json(*text, name);
 }
 
 } // namespace locara::formats
