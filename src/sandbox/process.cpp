@@ -149,6 +149,7 @@ ExitStatus read_exit(const siginfo_t& info) {
 } // namespace
 
 void Process::State::watch(Fd output_pipe, Fd error_pipe) {
+    block_signals();
     fcntl(output_pipe.get(), F_SETFL, O_NONBLOCK);
     fcntl(error_pipe.get(), F_SETFL, O_NONBLOCK);
     bool output_open = true;
@@ -322,7 +323,7 @@ Result<std::unique_ptr<Process>> Process::start(const Profile& profile,
     request.keep.push_back(go.read.get());
     request.command.insert(request.command.end(), {"--wait", std::to_string(go.read.get()), "--"});
     request.command.insert(request.command.end(), bubblewrap.begin(), bubblewrap.end());
-    request.input = null.get();
+    request.input = profile.channel >= 0 ? profile.channel : null.get();
     request.output = output.write.get();
     request.error = error.write.get();
     LOCARA_TRY(state->outer, spawn(request).context(context));

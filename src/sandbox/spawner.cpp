@@ -1,6 +1,7 @@
 #include "spawner.hpp"
 
 #include <condition_variable>
+#include <csignal>
 #include <functional>
 #include <future>
 #include <mutex>
@@ -30,6 +31,7 @@ class Spawner {
 
   private:
     [[noreturn]] void run() {
+        block_signals();
         while (true) {
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [this] { return !jobs_.empty(); });
@@ -78,6 +80,12 @@ Result<pid_t> spawn_here(const SpawnRequest& request) {
 }
 
 } // namespace
+
+void block_signals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
 
 Result<pid_t> spawn(const SpawnRequest& request) {
     std::promise<Result<pid_t>> promise;

@@ -21,6 +21,10 @@ struct SpawnRequest {
     std::vector<int> keep; ///< Descriptors the child gets under the same number. Borrowed.
 };
 
+/// Blocks all signals in the calling thread: the threads of this module are not the ones that a
+/// program waits for its signals with. What they start has none blocked (locara-sandbox-init).
+void block_signals();
+
 /// The child's process id. Its environment is empty. Io or NotFound if the program cannot be
 /// started.
 Result<pid_t> spawn(const SpawnRequest& request);

@@ -55,6 +55,9 @@ struct Profile {
     /// The unix socket that is the only way out (an app's way to the broker), if it gets one.
     std::optional<Bind> socket;
 
+    /// A connected socket that becomes standard input, or -1 for /dev/null. Borrowed for start().
+    int channel = -1;
+
     /// The whole environment.
     std::vector<std::pair<std::string, std::string>> environment;
     std::filesystem::path working_folder = "/";
