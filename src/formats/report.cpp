@@ -3,6 +3,7 @@
 
 #include <locara/base/path.hpp>
 #include <locara/formats/scan.hpp>
+#include <locara/formats/verdict_json.hpp>
 
 #include <algorithm>
 #include <system_error>
@@ -30,7 +31,10 @@ std::optional<Finding> check_name(PathSet& files, const std::string& path) {
     return std::nullopt;
 }
 
-Status scan_folder(const fs::path& given, const fs::path& real, std::vector<ScanItem>& items) {
+Status scan_folder(const fs::path& given,
+                   const fs::path& real,
+                   const Judge& judge,
+                   std::vector<ScanItem>& items) {
     std::error_code error;
     std::vector<fs::path> found;
     auto iterator = fs::recursive_directory_iterator(real, error);
@@ -48,7 +52,7 @@ Status scan_folder(const fs::path& given, const fs::path& real, std::vector<Scan
     PathSet files;
     for (const fs::path& file : found) {
         const fs::path below = file.lexically_relative(real);
-        Verdict verdict = scan_file(file);
+        Verdict verdict = judge_file(file, judge);
         if (auto finding = check_name(files, below.string())) {
             Verdict named = make_verdict(verdict.format, std::move(*finding));
             if (is_worse(named, verdict)) {
@@ -60,21 +64,11 @@ Status scan_folder(const fs::path& given, const fs::path& real, std::vector<Scan
     return {};
 }
 
-Json render_imports(const std::vector<PickleImport>& imports) {
-    Json list = Json::array();
-    for (const PickleImport& found : imports) {
-        list.push_back({{"module", found.module},
-                        {"name", found.name},
-                        {"opcode", found.opcode},
-                        {"offset", found.offset},
-                        {"listed", found.listed}});
-    }
-    return list;
-}
-
 } // namespace
 
-Result<std::vector<ScanItem>> scan_paths(std::span<const fs::path> paths) {
+Result<std::vector<ScanItem>> scan_paths(std::span<const fs::path> paths, const Judge& given) {
+    const Judge judge =
+        given ? given : [](const Fd& fd, std::string_view name) { return scan_fd(fd, name); };
     std::vector<ScanItem> items;
     for (const fs::path& path : paths) {
         std::error_code error;
@@ -88,12 +82,12 @@ Result<std::vector<ScanItem>> scan_paths(std::span<const fs::path> paths) {
                          error.value());
         }
         if (fs::is_directory(real, error)) {
-            LOCARA_CHECK(scan_folder(path, real, items));
+            LOCARA_CHECK(scan_folder(path, real, judge, items));
         } else {
             // Judged by the name that was given: caches keep content under other names.
             const auto fd = open_file(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-            items.push_back(
-                {path.string(), fd ? scan_fd(*fd, path.filename().string()) : scan_file(real)});
+            items.push_back({path.string(),
+                             fd ? judge(*fd, path.filename().string()) : judge_file(real, judge)});
         }
     }
     return items;
@@ -102,26 +96,9 @@ Result<std::vector<ScanItem>> scan_paths(std::span<const fs::path> paths) {
 Json render_scan_report(std::span<const ScanItem> items) {
     Json files = Json::array();
     for (const ScanItem& item : items) {
-        const Verdict& verdict = item.verdict;
-        Json offset; // null where there is none
-        if (verdict.offset) {
-            offset = *verdict.offset;
-        }
-        Json member;
-        if (!verdict.member.empty()) {
-            member = verdict.member;
-        }
-        files.push_back({{"path", item.path},
-                         {"verdict", render(verdict.decision)},
-                         {"label", render(verdict.label)},
-                         {"rule", verdict.rule},
-                         {"reason", verdict.reason},
-                         {"format", verdict.format},
-                         {"offset", std::move(offset)},
-                         {"member", std::move(member)},
-                         {"imports", render_imports(verdict.imports)},
-                         {"scanner", verdict.scanner},
-                         {"version", verdict.scanner_version}});
+        Json file = {{"path", item.path}};
+        file.update(render_verdict(item.verdict));
+        files.push_back(std::move(file));
     }
     return {{"schema", "locara.scan/1"}, {"files", std::move(files)}};
 }

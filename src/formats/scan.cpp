@@ -134,13 +134,14 @@ class Worst {
 
 class Scanner {
   public:
-    explicit Scanner(const ScanBudget& budget) : budget_(budget) {
+    Scanner(const ScanBudget& budget, ContentScanner* also) : budget_(budget), also_(also) {
         spent_.deadline = std::chrono::steady_clock::now() + budget.time;
     }
 
     /// Three questions in this order: is it a pickle, whatever else it is; is it two formats at
     /// once; and is it right by the rules of the one that it is.
     Verdict scan(const ByteSource& source, std::string_view name, unsigned level) {
+        tensors_at_.reset();
         if (level > budget_.levels) {
             return make_verdict(
                 "archive",
@@ -163,10 +164,42 @@ class Scanner {
         if (auto polyglot = judge_as_polyglot(source, kind)) {
             return std::move(*polyglot);
         }
-        return judge(source, kind, base_name(name), level);
+        Verdict verdict = judge(source, kind, base_name(name), level);
+        if (also_ != nullptr && verdict.decision != Decision::Refuse && !is_archive(kind)) {
+            if (auto finding = also_->look(source, tensors_at_.value_or(source.size()))) {
+                Verdict hit = verdict_on(kind, std::move(*finding));
+                hit.scanner = also_->name();
+                hit.scanner_version = also_->version();
+                if (is_worse(hit, verdict)) {
+                    return hit;
+                }
+            }
+        }
+        return verdict;
     }
 
+  public:
+    /// Of the source scanned last, if it is weights that pass.
+    std::optional<std::uint64_t> tensors_at() const { return tensors_at_; }
+
   private:
+    /// Every byte of these belongs to members, or is packed.
+    static bool is_archive(Kind kind) {
+        switch (kind) {
+        case Kind::Zip:
+        case Kind::Tar:
+        case Kind::Gzip:
+        case Kind::Bzip2:
+        case Kind::Xz:
+        case Kind::Zstd:
+        case Kind::Zlib:
+        case Kind::Lzma:
+            return true;
+        default:
+            return false;
+        }
+    }
+
     bool out_of_time() const { return std::chrono::steady_clock::now() > spent_.deadline; }
 
     static std::optional<Verdict> judge_as_pickle(const ByteSource& source, Kind kind) {
@@ -324,17 +357,18 @@ class Scanner {
         return std::nullopt;
     }
 
-    template <class T> static Verdict judge_weights(const Checked<T>& checked, Kind kind) {
+    template <class T> Verdict judge_weights(const Checked<T>& checked, Kind kind) {
         if (!checked) {
             return verdict_on(kind, checked.error());
         }
         const std::string format(render(kind));
+        tensors_at_ = checked->data_offset;
         return verdict_on(
             kind, format + ".valid", "every byte is accounted for by the rules of " + format);
     }
 
     /// Right by its format; then the templates that it brings.
-    static Verdict judge_gguf(const ByteSource& source) {
+    Verdict judge_gguf(const ByteSource& source) {
         const auto checked = check_gguf(source);
         if (checked) {
             for (const auto& [key, value] : checked->metadata) {
@@ -428,7 +462,7 @@ class Scanner {
         return judge_by_kind(Kind::Png, name);
     }
 
-    static Verdict judge_unknown(const ByteSource& source, std::string_view name) {
+    Verdict judge_unknown(const ByteSource& source, std::string_view name) {
         // Under these names somebody will try to load it: say what is wrong with it.
         const auto parsed = meaning_of(extension_of(name)).parsed;
         if (parsed == Kind::Safetensors) {
@@ -678,28 +712,56 @@ class Scanner {
     }
 
     const ScanBudget budget_;
+    std::optional<std::uint64_t> tensors_at_;
+    ContentScanner* const also_; // borrowed from the caller of the scan
     Spent spent_;
 };
 
 } // namespace
 
-Verdict scan_source(const ByteSource& source, std::string_view name, const ScanBudget& budget) {
-    return Scanner(budget).scan(source, name, 0);
+Verdict scan_source(const ByteSource& source,
+                    std::string_view name,
+                    const ScanBudget& budget,
+                    ContentScanner* also) {
+    return Scanner(budget, also).scan(source, name, 0);
 }
 
-Verdict scan_fd(const Fd& fd, std::string_view name, const ScanBudget& budget) {
+Examination examine_source(const ByteSource& source,
+                           std::string_view name,
+                           const ScanBudget& budget,
+                           ContentScanner* also) {
+    Scanner scanner(budget, also);
+    Verdict verdict = scanner.scan(source, name, 0);
+    // Of a member that was weights nothing is said: the archive has no tensors.
+    const bool passes = verdict.rule == "gguf.valid" || verdict.rule == "safetensors.valid";
+    return {std::move(verdict), passes ? scanner.tensors_at() : std::nullopt};
+}
+
+Examination
+examine_fd(const Fd& fd, std::string_view name, const ScanBudget& budget, ContentScanner* also) {
     const auto source = FileSource::create(fd, std::filesystem::path(name));
     if (!source) {
-        return make_verdict(
-            "unreadable",
-            {source.error().code() == ErrorCode::InvalidArgument ? "io.type" : "io.open",
-             source.error().describe(),
-             {}});
+        return {make_verdict(
+                    "unreadable",
+                    {source.error().code() == ErrorCode::InvalidArgument ? "io.type" : "io.open",
+                     source.error().describe(),
+                     {}}),
+                {}};
     }
-    return scan_source(*source, name, budget);
+    return examine_source(*source, name, budget, also);
+}
+
+Verdict
+scan_fd(const Fd& fd, std::string_view name, const ScanBudget& budget, ContentScanner* also) {
+    return examine_fd(fd, name, budget, also).verdict;
 }
 
 Verdict scan_file(const std::filesystem::path& path, const ScanBudget& budget) {
+    return judge_file(
+        path, [&](const Fd& fd, std::string_view name) { return scan_fd(fd, name, budget); });
+}
+
+Verdict judge_file(const std::filesystem::path& path, const Judge& judge) {
     auto fd = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (!fd) {
         const bool link = fd.error().system_errno() == ELOOP;
@@ -709,7 +771,7 @@ Verdict scan_file(const std::filesystem::path& path, const ScanBudget& budget) {
                                   : fd.error().describe(),
                              {}});
     }
-    return scan_fd(*fd, path.filename().string(), budget);
+    return judge(*fd, path.filename().string());
 }
 
 } // namespace locara::formats
