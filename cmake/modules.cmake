@@ -14,7 +14,8 @@ set(LOCARA_MODULES
     "http     -> base"
     "hf       -> crypto http xet store"
     "sandbox  -> base"
+    "gate     -> formats sandbox"
     "engine   -> sandbox http store"
-    "runtime  -> crypto xet formats store manifest policy catalog http hf sandbox engine"
-    "hub      -> crypto xet cas formats store manifest policy catalog http hf sandbox"
+    "runtime  -> crypto xet formats store manifest policy catalog http hf sandbox gate engine"
+    "hub      -> crypto xet cas formats store manifest policy catalog http hf sandbox gate"
 )

@@ -20,23 +20,21 @@ std::string read(const fs::path& path) {
 }
 
 /// Each test's text by "Suite.name", from its TEST line to the next one.
-std::map<std::string, std::string> tests_of_this_module() {
-    std::map<std::string, std::string> tests;
-    for (const auto& entry :
-         fs::directory_iterator(test_support::source_dir() / "src/formats/test")) {
+void read_tests(const fs::path& folder, std::map<std::string, std::string>& tests) {
+    for (const auto& entry : fs::directory_iterator(test_support::source_dir() / folder)) {
         if (entry.path().extension() != ".cpp") {
             continue;
         }
-        const std::string text = read("src/formats/test" / entry.path().filename());
-        for (std::size_t at = text.find("\nTEST("); at != std::string::npos;) {
-            const std::size_t next = text.find("\nTEST(", at + 1);
-            std::string name = text.substr(at + 6, text.find(')', at) - at - 6);
+        const std::string text = read(folder / entry.path().filename());
+        for (std::size_t at = text.find("\nTEST"); at != std::string::npos;) { // or TEST_F
+            const std::size_t next = text.find("\nTEST", at + 1);
+            const std::size_t begin = text.find('(', at) + 1;
+            std::string name = text.substr(begin, text.find(')', begin) - begin);
             name.replace(name.find(", "), 2, ".");
             tests[name] = text.substr(at, next - at);
             at = next;
         }
     }
-    return tests;
 }
 
 TEST(Rules, have_unique_names_and_an_answer) {
@@ -54,7 +52,9 @@ TEST(Rules, have_unique_names_and_an_answer) {
 // The document's rows are the table's, with a last column: the test that shows the rule.
 TEST(Rules, stand_in_the_document_each_with_a_test_that_shows_it) {
     const std::string document = read("docs/formats-gate.md");
-    const auto tests = tests_of_this_module();
+    std::map<std::string, std::string> tests;
+    read_tests("src/formats/test", tests);
+    read_tests("src/gate/test", tests); // its rules stand in the one table
     std::size_t rows = 0;
     for (std::size_t at = document.find("\n| `"); at != std::string::npos;
          at = document.find("\n| `", at + 1)) {
