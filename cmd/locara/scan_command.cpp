@@ -1,7 +1,7 @@
-// locara scan: the formats gate on files of your own.
+// locara scan: the gate on files of your own.
 #include "context.hpp"
 
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 
 #include <filesystem>
 
@@ -9,7 +9,7 @@ namespace locara::cli {
 
 Result<int> run_scan(Context& context, const std::vector<std::string>& paths) {
     const std::vector<std::filesystem::path> list(paths.begin(), paths.end());
-    LOCARA_TRY(const auto items, formats::scan_paths(list));
+    LOCARA_TRY(const auto items, formats::scan_paths(list, gate::shared_gate().as_judge()));
     bool refused = false;
     std::vector<std::vector<std::string>> rows;
     for (const auto& item : items) {

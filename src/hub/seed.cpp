@@ -2,7 +2,7 @@
 
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
@@ -101,7 +101,7 @@ Result<std::vector<fs::path>> folders_of(const fs::path& parent) {
 
 /// Asks the gate. Only "allow" lets a file in: there is no curator here to decide on a flag.
 Status judge(const Fd& fd, const FoundFile& file) {
-    const formats::Verdict verdict = formats::scan_fd(fd, fs::path(file.path).filename().string());
+    const formats::Verdict verdict = gate::judge(fd, fs::path(file.path).filename().string());
     if (verdict.decision == formats::Decision::Allow) {
         return {};
     }

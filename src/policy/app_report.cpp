@@ -1,6 +1,6 @@
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/policy/app_report.hpp>
 
@@ -82,7 +82,7 @@ class Check {
     /// Only "allow" lets a file in: nobody here decides on a flag.
     Status judge(const std::string& path) {
         LOCARA_TRY(const Fd fd, open_file(folder_ / path, O_RDONLY | O_NOFOLLOW));
-        const auto verdict = formats::scan_fd(fd, fs::path(path).filename().string());
+        const auto verdict = gate::judge(fd, fs::path(path).filename().string());
         if (verdict.decision != formats::Decision::Allow) {
             add(Level::Error,
                 "gate",

@@ -3,7 +3,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 
 #include <algorithm>
 #include <set>
@@ -174,7 +174,7 @@ bool is_same(const Lock& lock, const Plan& plan) {
 } // namespace
 
 Status check_format(const Fd& fd, const std::string& path, manifest::FileFormat declared) {
-    const auto verdict = formats::scan_fd(fd, fs::path(path).filename().string());
+    const auto verdict = gate::judge(fd, fs::path(path).filename().string());
     if (verdict.decision != formats::Decision::Allow) {
         return Error(ErrorCode::Refused,
                      path + " is refused: " + verdict.reason + " (" + verdict.rule + ")");

@@ -2,7 +2,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/runtime/storage.hpp>
 
 #include <algorithm>
@@ -352,7 +352,7 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
             }
         }
     }
-    const auto verdict = formats::scan_file(file.path);
+    const auto verdict = gate::judge_file(file.path);
     item.format = verdict.format;
     if (verdict.decision == formats::Decision::Refuse) {
         item.outcome = Outcome::Refused;
@@ -377,7 +377,7 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
     options.clock = &clock_;
     // Judged again through the descriptor that is hashed: the path may lead elsewhere by now.
     options.gate = [&](const Fd& fd) -> Status {
-        const auto again = formats::scan_fd(fd, file.path.filename().string());
+        const auto again = gate::judge(fd, file.path.filename().string());
         return again.decision == formats::Decision::Allow && again.format == verdict.format
                    ? Status{}
                    : Error(ErrorCode::Refused, again.reason + " (" + again.rule + ")");
