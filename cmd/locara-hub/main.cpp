@@ -6,6 +6,7 @@
 #include "upkeep_commands.hpp"
 
 #include <locara/crypto/sha256.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/seed.hpp>
 
@@ -99,6 +100,7 @@ struct Options {
     std::string listen = "127.0.0.1:17864";
     std::string seed;
     std::string config;
+    std::string clamd;
     std::string model;
     int ready_fd = -1;
     bool verbose = false;
@@ -116,6 +118,19 @@ sigset_t block_signals() {
     return signals;
 }
 
+/// A hub whose antivirus is down from the start does not start; later, files are refused.
+Status start_antivirus(const std::string& socket) {
+    if (socket.empty()) {
+        return {};
+    }
+    gate::Options options;
+    options.clamd = socket;
+    gate::configure(std::move(options));
+    LOCARA_TRY(const auto version, gate::shared_gate().antivirus_version().context("--clamd"));
+    std::fprintf(stderr, "locara-hub: files pass %s\n", version.value_or("").c_str());
+    return {};
+}
+
 Status serve(const Options& options) {
     LOCARA_TRY(Listen listen, Listen::parse(options.listen));
     Log& log = stderr_log(options.verbose ? LogLevel::Debug : LogLevel::Warning);
@@ -123,6 +138,7 @@ Status serve(const Options& options) {
     if (!options.config.empty()) {
         LOCARA_TRY(config, hub::HubConfig::load(options.config).context("the configuration"));
     }
+    LOCARA_CHECK(start_antivirus(options.clamd));
     LOCARA_TRY(const auto hub, hub::Hub::open(options.data, system_clock(), log));
     hub->configure(std::move(config));
     if (!options.seed.empty()) {
@@ -239,6 +255,9 @@ int main(int argc, char** argv) {
         "--seed",
         options.seed,
         "folder with models/ and apps/ to publish, signed with the keys here");
+    serve_command
+        ->add_option("--clamd", options.clamd, "Unix socket of the clamd that must pass each file")
+        ->type_name("SOCKET");
     serve_command->add_option(
         "--config", options.config, "hub.toml: which hub to mirror, by which rules");
     serve_command->add_option(

@@ -1,5 +1,8 @@
 #include "context.hpp"
 
+#include <locara/gate/gate.hpp>
+#include <locara/policy/policy.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -146,6 +149,17 @@ Result<http::Client*> Context::http() {
         http_ = std::make_unique<http::Client>(std::move(client));
     }
     return http_.get();
+}
+
+Status Context::prepare_gate() const {
+    LOCARA_TRY(const auto where, home());
+    LOCARA_TRY(const auto policy, policy::Policy::load(where.policy_files()));
+    gate::Options options;
+    if (!policy.clamd().empty()) {
+        options.clamd = policy.clamd();
+    }
+    gate::configure(std::move(options)); // done already if the gate was asked before
+    return {};
 }
 
 Result<runtime::Installer> Context::installer() {

@@ -70,6 +70,10 @@ class Context {
     Result<runtime::Installer> installer();
     /// Everything comes from the folder `bundle`, unless it is empty.
     Result<runtime::Installer> installer(const std::string& bundle);
+
+    /// Gives the gate what policy.toml says of scanners, before it is asked for the first time.
+    /// Errors: those of policy::Policy::load.
+    Status prepare_gate() const;
     std::unique_ptr<ProgressView> progress();
 
   private:

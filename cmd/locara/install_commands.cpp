@@ -199,6 +199,7 @@ Json signed_json(const std::vector<catalog::RoleInfo>& roles, TimePoint now) {
 }
 
 Result<int> run_install(Context& context, std::vector<std::string> refs, const std::string& from) {
+    LOCARA_CHECK(context.prepare_gate());
     for (const auto& text : refs) {
         LOCARA_CHECK(manifest::AppRef::parse(text)); // a slip of the finger installs nothing
     }
@@ -403,6 +404,7 @@ Result<int> run_remove(Context& context, const std::vector<std::string>& ids) {
 }
 
 Result<int> run_pull(Context& context, const std::string& text, const std::string& manifest_file) {
+    LOCARA_CHECK(context.prepare_gate());
     LOCARA_TRY(auto installer, context.installer());
     std::optional<runtime::PlannedModel> model;
     runtime::Hub hub;

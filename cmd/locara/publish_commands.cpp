@@ -21,6 +21,7 @@ struct Checked {
 };
 
 Result<Checked> check(Context& context, const std::filesystem::path& folder) {
+    LOCARA_CHECK(context.prepare_gate());
     LOCARA_TRY(auto installer, context.installer());
     policy::KnownModels models;
     models.others = policy::KnownModels::Others::Possible;

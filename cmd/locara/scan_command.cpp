@@ -9,6 +9,7 @@ namespace locara::cli {
 
 Result<int> run_scan(Context& context, const std::vector<std::string>& paths) {
     const std::vector<std::filesystem::path> list(paths.begin(), paths.end());
+    LOCARA_CHECK(context.prepare_gate());
     LOCARA_TRY(const auto items, formats::scan_paths(list, gate::shared_gate().as_judge()));
     bool refused = false;
     std::vector<std::vector<std::string>> rows;

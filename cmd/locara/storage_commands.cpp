@@ -317,6 +317,7 @@ Result<int> run_gc(Context& context, const GcRequest& request) {
 }
 
 Result<int> run_adopt(Context& context, const AdoptWords& words) {
+    LOCARA_CHECK(context.prepare_gate());
     runtime::AdoptRequest request;
     request.paths.assign(words.paths.begin(), words.paths.end());
     request.link = store::parse_link_kind(words.link);

@@ -34,6 +34,8 @@ constexpr std::array kFactNames = {FactName{"no-commercial-use", FactKind::Comme
 /// Any fact that is unknown.
 constexpr std::string_view kUnknown = "unknown";
 
+constexpr std::size_t kSocketPath = 107; // what the kernel takes
+
 constexpr std::array kKinds = {
     Rule::Kind::Fact, Rule::Kind::License, Rule::Kind::Publisher, Rule::Kind::Format};
 
@@ -79,9 +81,13 @@ class Reader {
 
     Status read(const toml::table& file) {
         for (const auto& [key, value] : file) {
+            if (key.str() == "scanners") {
+                LOCARA_CHECK(read_scanners(value));
+                continue;
+            }
             if (key.str() != "refuse") {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) + "; known: refuse");
+                             "unknown key " + printable(key.str()) + "; known: refuse, scanners");
             }
             const auto* refuse = value.as_table();
             if (refuse == nullptr) {
@@ -94,6 +100,8 @@ class Reader {
 
     std::vector<Rule> take_rules() { return std::move(rules_); }
 
+    std::string take_clamd() { return std::move(clamd_); }
+
   private:
     std::string place(const toml::source_region& where) const {
         return path_ + ":" + std::to_string(where.begin.line);
@@ -101,6 +109,29 @@ class Reader {
 
     Error fault(const toml::source_region& where, const std::string& text) const {
         return Error(ErrorCode::InvalidArgument, place(where) + ": " + text);
+    }
+
+    Status read_scanners(const toml::node& node) {
+        const auto* scanners = node.as_table();
+        if (scanners == nullptr) {
+            return fault(node.source(), "scanners must be a table: write [scanners]");
+        }
+        for (const auto& [key, value] : *scanners) {
+            if (key.str() != "clamd") {
+                return fault(key.source(),
+                             "unknown key " + printable(key.str()) +
+                                 " in [scanners]; known: clamd");
+            }
+            const auto* text = value.as_string();
+            if (text == nullptr || !text->get().starts_with('/') ||
+                text->get().size() > kSocketPath) {
+                return fault(value.source(),
+                             "scanners.clamd must be the absolute path of clamd's socket, such as "
+                             "\"/run/clamav/clamd.ctl\"");
+            }
+            clamd_ = text->get();
+        }
+        return {};
     }
 
     Status read_refuse(const toml::table& refuse) {
@@ -211,6 +242,7 @@ class Reader {
 
     const std::string& path_;
     std::vector<Rule> rules_;
+    std::string clamd_;
 };
 
 void hit(std::vector<std::string>& hits, std::string text) {
@@ -382,6 +414,7 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& path) {
     LOCARA_CHECK(reader.read(parsed.table()));
     Policy out;
     out.rules_ = reader.take_rules();
+    out.clamd_ = reader.take_clamd();
     // Tables are read by key; whoever reads a refusal looks from the top of the file.
     std::stable_sort(out.rules_.begin(), out.rules_.end(), [](const auto& a, const auto& b) {
         return a.kind < b.kind;
@@ -401,6 +434,9 @@ Result<Policy> Policy::load(const std::vector<std::filesystem::path>& paths) {
         }
         LOCARA_TRY(auto one, parse(*text, path.string()));
         std::move(one.rules_.begin(), one.rules_.end(), std::back_inserter(out.rules_));
+        if (out.clamd_.empty()) { // an organisation's antivirus is not swapped for another
+            out.clamd_ = std::move(one.clamd_);
+        }
     }
     return out;
 }

@@ -135,6 +135,10 @@ TEST(Policy, errors_name_place_key_and_what_is_allowed) {
                              "[refuse]\nlicences = ['MIT']",
                              "[allow]\nlicenses = ['MIT']",
                              "refuse = true",
+                             "[scanners]\nclamd = 'clamd.sock'",
+                             "[scanners]\nclamd = 3310",
+                             "[scanners]\nvirus = '/x'",
+                             "scanners = '/x'",
                              "[refuse]\nfacts = [",
                              "[refuse]\nfacts = []\nfacts = []"}) {
         const auto parsed = Policy::parse(toml, "policy.toml");
@@ -151,6 +155,19 @@ TEST(Policy, errors_name_place_key_and_what_is_allowed) {
     }
     EXPECT_THAT(Policy::parse(many + "]", "policy.toml").error().message(),
                 HasSubstr("more than 1024 rules"));
+}
+
+TEST(Policy, names_the_antivirus_and_the_first_file_wins) {
+    EXPECT_EQ(make_policy("[scanners]\nclamd = '/run/clamav/clamd.ctl'\n").clamd(),
+              "/run/clamav/clamd.ctl");
+    EXPECT_EQ(make_policy("[refuse]\nfacts = ['gated']\n").clamd(), "");
+    auto temp = *TempFolder::create("/tmp", "locara-policy-");
+    const auto organisation = temp.path() / "organisation.toml";
+    const auto user = temp.path() / "user.toml";
+    ASSERT_TRUE(write_file_atomically(user, as_bytes("[scanners]\nclamd = '/user'\n")));
+    EXPECT_EQ(Policy::load({organisation, user})->clamd(), "/user");
+    ASSERT_TRUE(write_file_atomically(organisation, as_bytes("[scanners]\nclamd = '/theirs'\n")));
+    EXPECT_EQ(Policy::load({organisation, user})->clamd(), "/theirs");
 }
 
 TEST(Policy, files_add_up_and_a_missing_one_is_none) {

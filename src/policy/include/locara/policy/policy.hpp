@@ -86,10 +86,15 @@ class Policy {
 
     const std::vector<Rule>& rules() const { return rules_; }
 
+    /// `[scanners] clamd`: the Unix socket of the antivirus that the gate must ask, an absolute
+    /// path. Of several files the first one that names one; empty if none does.
+    const std::string& clamd() const { return clamd_; }
+
     Decision judge(const Subject& subject) const;
 
   private:
     std::vector<Rule> rules_;
+    std::string clamd_;
 };
 
 } // namespace locara::policy
