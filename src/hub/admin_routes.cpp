@@ -1,6 +1,7 @@
 // Making, moving, changing and removing repositories.
 #include "attributes.hpp"
 #include "commit_body.hpp"
+#include "content_gate.hpp"
 #include "new_repo.hpp"
 #include "routes.hpp"
 
@@ -52,7 +53,7 @@ std::string repo_url(const Request& request, const RepoId& id) {
 }
 
 /// The files of a repository's first commit: what the body brings, and what every one has.
-Answer<std::vector<GitFile>> first_files(const Json& body) {
+Answer<std::vector<GitFile>> first_files(const Services& services, const Json& body) {
     std::vector<GitFile> files;
     const auto given = body.find("files");
     if (given != body.end() && given->is_array()) {
@@ -68,6 +69,8 @@ Answer<std::vector<GitFile>> first_files(const Json& body) {
             one.path = text_at(file, "path").value_or("");
             LOCARA_CHECK(check_path(one.path));
             LOCARA_TRY(one.content, inline_content(file));
+            LOCARA_CHECK(
+                pass_gate(services, formats::MemorySource(as_bytes(one.content)), one.path));
             files.push_back(std::move(one));
         }
     }
@@ -117,7 +120,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     repo.created = services.clock.now();
     repo.facts.license = text_at(body, "license").value_or("");
     GitSnapshot first;
-    LOCARA_TRY(first.files, first_files(body));
+    LOCARA_TRY(first.files, first_files(services, body));
     first.message = "initial commit\n";
     first.author_name = who.account.name;
     first.author_email = author_email(who.account);

@@ -1,6 +1,7 @@
 // Changing a repository: preupload says how each file has to come, commit makes a commit.
 #include "attributes.hpp"
 #include "commit_body.hpp"
+#include "content_gate.hpp"
 #include "incoming_body.hpp"
 #include "place.hpp"
 #include "routes.hpp"
@@ -162,6 +163,8 @@ class CommitJob {
         change.path = operation.path;
         switch (operation.kind) {
         case CommitOperation::Kind::Text: {
+            const formats::MemorySource content(as_bytes(operation.content));
+            LOCARA_CHECK(pass_gate(services_, content, operation.path));
             LOCARA_TRY(change.blob, git_.write_blob(operation.content));
             break;
         }
@@ -192,6 +195,8 @@ class CommitJob {
                                               : " was not uploaded to this repository") +
                                "; upload it by Xet first");
         }
+        const StoredSource content(services_.cas, file->xet, file->size);
+        LOCARA_CHECK(pass_gate(services_, content, operation.path));
         return LfsPointer{operation.oid, file->size};
     }
 

@@ -467,6 +467,33 @@ TEST_F(ApiTest, gives_data_urls_that_open_only_what_was_signed) {
     EXPECT_EQ(call("GET", plan_path, reader).status(), 401);
 }
 
+// Whichever way a file comes, and before the branch moves.
+TEST_F(ApiTest, refuses_what_the_gate_refuses) {
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    const std::string pickle =
+        R"({"key":"file","value":{"path":"a.txt","content":"cos\nsystem\n(S'id'\ntR."}})";
+    const Reply refused = commit(ana_, "ana/m", pickle);
+    EXPECT_EQ(refused.status(), 403) << refused.body;
+    EXPECT_THAT(refused.body, HasSubstr("a.txt is refused"));
+    EXPECT_THAT(refused.body, HasSubstr("pickle.import.malicious"));
+
+    const XetFile file = make_file('a', 6); // no safetensors at all
+    upload(ana_, "ana/m", "w.bin", file);   // flagged as unknown, and kept
+    const Reply weights = commit(ana_, "ana/m", lfs_line("w.safetensors", file));
+    EXPECT_EQ(weights.status(), 403) << weights.body;
+    EXPECT_THAT(weights.body, HasSubstr("(safetensors."));
+    const Json tree = call("GET", "/api/models/ana/m/tree/main", ana_).json();
+    for (const Json& entry : tree) {
+        EXPECT_THAT(entry["path"].get<std::string>(), testing::AnyOf(".gitattributes", "w.bin"));
+    }
+    const Reply made = create(
+        ana_,
+        "n",
+        R"(,"files":[{"path":"x","content":"cos\nsystem\n(S'id'\ntR.","encoding":"utf-8"}])");
+    EXPECT_EQ(made.status(), 403) << made.body;
+    EXPECT_EQ(call("GET", "/api/models/ana/n", ana_).status(), 404);
+}
+
 TEST_F(ApiTest, answers_plans_exactly) {
     ASSERT_EQ(create(ana_, "m").status(), 200);
     const XetFile file = make_file('a', 6);
