@@ -115,7 +115,7 @@ void check_catalogs(std::vector<Finding>& out, const runtime::Installer& install
 }
 
 void check_apps(std::vector<Finding>& out,
-                const runtime::Installer& installer,
+                runtime::Installer& installer,
                 const runtime::Home& home) {
     const auto apps = installer.list();
     if (!apps) {
@@ -138,6 +138,20 @@ void check_apps(std::vector<Finding>& out,
         } else {
             out.push_back(
                 {Level::Ok, app.lock.app.render(), app.lock.version.render() + " is whole", ""});
+        }
+    }
+    if (const auto broken = installer.storage().broken_pins(); !broken) {
+        out.push_back({Level::Problem, "pins", broken.error().describe(), "locara df"});
+    } else {
+        for (const auto& pin : *broken) {
+            out.push_back({Level::Problem,
+                           "pin " + pin.name,
+                           pin.is_file ? "is not in the store, and nothing says where to fetch it; "
+                                         "adopt it again or let it go"
+                                       : count(pin.missing.size(), "file") + " of it " +
+                                             (pin.missing.size() == 1 ? "is" : "are") +
+                                             " not in the store",
+                           pin.command()});
         }
     }
     if (const auto use = installer.disk_use(); use) {

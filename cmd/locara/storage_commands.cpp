@@ -94,6 +94,9 @@ std::string why_words(const runtime::WhyFile& file) {
     if (!file.path.empty()) {
         out += "\n  at       " + clean(file.path.string());
     }
+    if (!file.problem.empty()) {
+        out += "\n  lost     " + clean(file.problem);
+    }
     for (const auto& need : file.needs) {
         out += "\n  needed   " + clean(need.by);
         out += need.role.empty() ? "" : ", role " + clean(need.role);
@@ -161,23 +164,36 @@ Result<int> run_verify(Context& context, const VerifyRequest& request) {
         for (const auto& file : outcome.bad) {
             bad.push_back(bad_json(file));
         }
+        Json lost = Json::array();
+        for (const auto& record : outcome.lost) {
+            lost.push_back({{"sha256", record.digest.render()}, {"from", record.from.string()}});
+        }
         context.print_json({{"schema", "locara.verify/1"},
                             {"apps", outcome.apps},
                             {"files", outcome.files},
                             {"bytes", outcome.bytes},
                             {"skipped", outcome.skipped},
                             {"problems", std::move(problems)},
-                            {"bad", std::move(bad)}});
+                            {"bad", std::move(bad)},
+                            {"lost", std::move(lost)}});
+    }
+    for (const auto& record : outcome.lost) {
+        context.say("lost " + clean(record.from.string()) + ": it was adopted as " +
+                    record.digest.render() +
+                    ", and is gone or has another size now; `locara gc` forgets it");
     }
     for (const auto& problem : outcome.problems) {
         context.say(context.err_style().paint(Tone::Bad, "bad") + "  " + clean(problem.subject) +
                     ": " + clean(problem.text));
     }
     if (!outcome.problems.empty()) {
+        const auto& first = outcome.problems[0];
+        // Who cannot see the lines above gets the first with the error.
+        const bool told = !context.flags.quiet && !context.flags.json;
         return Error(ErrorCode::Corrupt,
-                     std::to_string(outcome.problems.size()) +
-                         " of what is installed is not what was verified, first " +
-                         outcome.problems[0].subject + ": " + outcome.problems[0].text);
+                     count(outcome.problems.size(), "problem") +
+                         ": not everything is as it was verified" +
+                         (told ? "" : ", first " + first.subject + ": " + first.text));
     }
     context.say(count(outcome.apps, "app") + ", " + count(outcome.files, "file") + ", " +
                 render_size(outcome.bytes) + ": all as they were verified." +
@@ -265,6 +281,7 @@ Result<int> run_why(Context& context, const std::string& reference) {
         list.push_back({{"sha256", file.digest.render()},
                         {"size", file.size ? Json(*file.size) : Json()},
                         {"path", or_null(file.path)},
+                        {"problem", file.problem.empty() ? Json() : Json(file.problem)},
                         {"needs", std::move(needs)},
                         {"adopted", adopted_json(file.adopted)},
                         {"part_bytes", file.part ? Json(file.part->received_bytes) : Json()},

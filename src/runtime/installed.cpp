@@ -112,6 +112,21 @@ std::string describe(const store::BadFile& bad) {
     return text;
 }
 
+/// A file that somebody needs and the store lacks, with what became of it if that is known.
+Problem missing(const std::string& subject,
+                const LockedFile& file,
+                const std::vector<store::Adopted>& lost,
+                const std::string& what_to_do) {
+    std::string text = file.path + " (" + file.sha256.render() + ") is not in the store";
+    for (const store::Adopted& record : lost) {
+        if (record.digest == file.sha256) {
+            text += ": it was adopted from " + record.from.string() +
+                    ", which is gone or has another size now";
+        }
+    }
+    return {subject, text + "; " + what_to_do, file.sha256};
+}
+
 /// The manifest that the bundle's own locara.json pins for a role, or nothing.
 bool is_pinned(const manifest::AppManifest& app, const LockedModel& model) {
     const auto* need = app.find_model(model.role);
@@ -285,6 +300,7 @@ Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id
     } else {
         ids = installed_ids(state.options.home);
     }
+    LOCARA_TRY(auto lost, state.store.list_lost());
     std::set<crypto::Sha256Digest> files;
     for (const auto& one : ids) {
         if (version_folders(app_folder(state.options.home, one)).empty()) {
@@ -293,7 +309,7 @@ Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id
         ++outcome.apps;
         auto opened = open_installed(state.options.home, one);
         if (!opened) {
-            outcome.problems.push_back({one.render(), opened.error().describe()});
+            outcome.problems.push_back({one.render(), opened.error().describe(), std::nullopt});
             continue;
         }
         for (const auto& model : opened->entry.lock.models) {
@@ -302,10 +318,11 @@ Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id
                     continue;
                 }
                 if (!state.store.has(file.sha256)) {
-                    outcome.problems.push_back({one.render(),
-                                                file.path + " (" + file.sha256.render() +
-                                                    ") is not in the store; `locara install " +
-                                                    one.render() + "` fetches it again"});
+                    outcome.problems.push_back(
+                        missing(one.render(),
+                                file,
+                                lost,
+                                "`locara install " + one.render() + "` fetches it again"));
                 } else if (id) {
                     LOCARA_TRY(auto bad,
                                state.store.check(
@@ -315,13 +332,29 @@ Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id
                         outcome.bytes += file.size;
                         continue;
                     }
-                    outcome.problems.push_back({file.path, describe(*bad)});
+                    outcome.problems.push_back({file.path, describe(*bad), bad->digest});
                     outcome.bad.push_back(*std::move(bad));
                 }
             }
         }
     }
     if (!id) {
+        LOCARA_TRY(const auto broken, storage().broken_pins());
+        for (const BrokenPin& pin : broken) {
+            for (const auto& file : pin.missing) {
+                if (files.insert(file.sha256).second) {
+                    outcome.problems.push_back(missing(
+                        pin.name,
+                        file,
+                        lost,
+                        pin.is_file
+                            ? "nothing says where it came from: adopt it again, or let it go by `" +
+                                  pin.command() + "`"
+                            : "`" + pin.command() + "` fetches it again"));
+                }
+            }
+        }
+        outcome.lost = std::move(lost);
         options.stop = state.options.stop;
         options.clock = state.options.clock;
         LOCARA_TRY(auto report, state.store.verify_all(options, progress));
@@ -329,7 +362,7 @@ Result<VerifyOutcome> Installer::verify(const std::optional<manifest::AppId>& id
         outcome.bytes = report.bytes;
         outcome.skipped = report.skipped;
         for (auto& bad : report.bad) {
-            outcome.problems.push_back({bad.digest.render(), describe(bad)});
+            outcome.problems.push_back({bad.digest.render(), describe(bad), bad.digest});
             outcome.bad.push_back(std::move(bad));
         }
     }

@@ -140,6 +140,27 @@ Status Storage::remove_pin(const std::string& name) {
     return sync_folder(path.parent_path());
 }
 
+std::string BrokenPin::command() const {
+    return is_file ? "locara unpin " + name : "locara pull " + name;
+}
+
+Result<std::vector<BrokenPin>> Storage::broken_pins() const {
+    LOCARA_TRY(const auto all, pins());
+    std::vector<BrokenPin> broken;
+    for (const Pin& pin : all) {
+        BrokenPin one{pin.name, {}, pin.name.starts_with(kDigestPrefix)};
+        for (const LockedFile& file : pin.files) {
+            if (!store_.has(file.sha256)) {
+                one.missing.push_back(file);
+            }
+        }
+        if (!one.missing.empty()) {
+            broken.push_back(std::move(one));
+        }
+    }
+    return broken;
+}
+
 Result<Needs> Storage::needs() const {
     Needs needs;
     LOCARA_TRY(const auto locks, read_all_locks(home_));
@@ -187,12 +208,18 @@ Result<store::GcReport> Storage::collect_garbage(store::GcOptions options) {
 }
 
 Result<std::vector<WhyFile>> Storage::why(const std::string& reference) const {
+    if (reference.empty()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "give a SHA-256, a model, or the path of a file; `locara df` lists models");
+    }
     LOCARA_TRY(const auto all, needs());
-    LOCARA_TRY(const auto adopted, store_.list_adopted());
+    LOCARA_TRY(auto adopted, store_.list_adopted());
+    LOCARA_TRY(const auto lost, store_.list_lost());
+    adopted.insert(adopted.end(), lost.begin(), lost.end());
     LOCARA_TRY(const auto parts, store_.list_parts());
     std::set<store::Digest> wanted;
     std::error_code failed;
-    const fs::path real = fs::canonical(reference, failed);
+    const fs::path real = fs::weakly_canonical(fs::absolute(reference), failed); // may be gone
     if (const auto digest = digest_of(reference)) {
         wanted.insert(*digest);
     } else if (!failed) {
@@ -215,29 +242,34 @@ Result<std::vector<WhyFile>> Storage::why(const std::string& reference) const {
     for (const store::Digest& digest : wanted) {
         WhyFile file;
         file.digest = digest;
-        if (const auto here = store_.find(digest)) {
-            file.size = here->size;
-            if (const auto path = store_.path_of(digest)) {
-                file.path = *path;
-            }
-            file.freed_bytes = store_.removable_bytes(digest);
-            file.has_index = store_.open_index(digest).has_value();
-        }
-        const auto [first, end] = all.equal_range(digest);
-        for (auto it = first; it != end; ++it) {
-            file.needs.push_back(it->second);
-        }
         for (const store::Adopted& record : adopted) {
             if (record.digest == digest) {
                 file.adopted = record;
             }
+        }
+        const auto here = store_.find(digest);
+        if (here || file.adopted) {
+            // Of an adopted file this also finds out whether another program changed it.
+            const auto path = store_.path_of(digest);
+            if (path && here) {
+                file.size = here->size;
+                file.path = *path;
+                file.freed_bytes = store_.removable_bytes(digest);
+                file.has_index = store_.open_index(digest).has_value();
+            } else if (!path) {
+                file.problem = path.error().describe();
+            }
+        }
+        const auto [first, end] = all.equal_range(digest);
+        for (auto it = first; it != end; ++it) {
+            file.needs.push_back(it->second);
         }
         for (const store::PartInfo& part : parts) {
             if (part.digest == digest) {
                 file.part = part;
             }
         }
-        if (file.size || file.part || !file.needs.empty()) {
+        if (file.size || file.part || !file.needs.empty() || !file.problem.empty()) {
             files.push_back(std::move(file));
         }
     }

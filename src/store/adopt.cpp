@@ -188,6 +188,23 @@ class Adoption {
     FileStamp stamp_; ///< As the source was when it was opened.
 };
 
+/// Records of which `wanted` says yes, ordered by digest.
+template <class Wanted>
+Result<std::vector<Adopted>> records_that(const Layout& layout, const Wanted& wanted) {
+    std::vector<Adopted> records;
+    LOCARA_CHECK(each_digest(layout.adopted(), [&](const Digest& digest, const fs::path&) {
+        auto record = read_adopted(layout, digest);
+        if (record && wanted(*record)) {
+            records.push_back(std::move(*record));
+        }
+        return Status{};
+    }));
+    std::sort(records.begin(), records.end(), [](const Adopted& a, const Adopted& b) {
+        return a.digest < b.digest;
+    });
+    return records;
+}
+
 } // namespace
 
 Result<AdoptOutcome>
@@ -198,18 +215,15 @@ Store::adopt(const fs::path& path, const AdoptOptions& options, ProgressSink& pr
 
 Result<std::vector<Adopted>> Store::list_adopted() const {
     const Layout layout{root_};
-    std::vector<Adopted> records;
-    LOCARA_CHECK(each_digest(layout.adopted(), [&](const Digest& digest, const fs::path&) {
-        auto record = read_adopted(layout, digest);
-        if (record && locate(layout, digest)) {
-            records.push_back(std::move(*record));
-        }
-        return Status{};
-    }));
-    std::sort(records.begin(), records.end(), [](const Adopted& a, const Adopted& b) {
-        return a.digest < b.digest;
+    return records_that(layout,
+                        [&](const Adopted& record) { return locate(layout, record.digest); });
+}
+
+Result<std::vector<Adopted>> Store::list_lost() const {
+    const Layout layout{root_};
+    return records_that(layout, [&](const Adopted& record) {
+        return record.link == LinkKind::Reference && !locate(layout, record.digest);
     });
-    return records;
 }
 
 } // namespace locara::store

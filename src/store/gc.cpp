@@ -96,9 +96,9 @@ class Collection {
         if (record && record->link == LinkKind::Reference) {
             std::error_code ignored;
             // A folder that is not there may be a disk that is not plugged in.
-            const bool gone =
-                !stamp_at(record->from) && fs::is_directory(record->from.parent_path(), ignored);
-            if (!gone && options_.adopted == GcOptions::Adopted::Keep) {
+            const bool lost =
+                !locate(layout_, digest) && fs::is_directory(record->from.parent_path(), ignored);
+            if (!lost && options_.adopted == GcOptions::Adopted::Keep) {
                 kept_.insert(digest);
                 return {};
             }

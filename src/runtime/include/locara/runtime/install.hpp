@@ -123,8 +123,9 @@ struct Removal {
 };
 
 struct Problem {
-    std::string subject; ///< An app id, or a file of the store.
+    std::string subject; ///< An app id, a pin, or a file of the store.
     std::string text;
+    std::optional<store::Digest> file; ///< What is bad or missing; nullopt: the app's own files.
 };
 
 struct VerifyOutcome {
@@ -134,6 +135,9 @@ struct VerifyOutcome {
     std::uint64_t skipped = 0; ///< Files that the run which was gone on with had verified.
     std::vector<Problem> problems;
     std::vector<store::BadFile> bad; ///< Each is among the problems, too.
+    /// What was adopted and is gone or has another size now. Nothing is wrong with that unless
+    /// somebody needs it: then it is among the problems, too.
+    std::vector<store::Adopted> lost;
 };
 
 struct DiskUse {
@@ -320,7 +324,8 @@ class Installer {
     Result<Removal> plan_removal(const manifest::AppId& id) const;
     Result<Removal> remove(const manifest::AppId& id);
 
-    /// Hashes again: one app with its weights, or everything. What is wrong is in the outcome.
+    /// Hashes again: one app with its weights, or everything, and looks whether all that apps and
+    /// pins name is there. What is wrong is in the outcome.
     /// `options.stop` and `options.clock` are set here.
     Result<VerifyOutcome> verify(const std::optional<manifest::AppId>& id,
                                  store::VerifyOptions options,

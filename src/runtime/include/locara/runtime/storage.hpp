@@ -50,10 +50,22 @@ struct Need {
 /// All that needs anything, by file.
 using Needs = std::multimap<store::Digest, Need>;
 
+/// A pin of which files are not in the store.
+struct BrokenPin {
+    std::string name;
+    std::vector<LockedFile> missing;
+    bool is_file = false; ///< Pinned by its SHA-256 alone: nothing says where to fetch it.
+
+    /// What to type.
+    std::string command() const;
+};
+
 struct WhyFile {
     store::Digest digest;
     std::optional<std::uint64_t> size; ///< nullopt: not in the store.
     std::filesystem::path path;        ///< Where it is; empty if it is not.
+    /// Why it is no longer here though it was adopted: changed, gone. Empty if nothing is wrong.
+    std::string problem;
     std::vector<Need> needs;
     std::optional<store::Adopted> adopted;
     std::optional<store::PartInfo> part;
@@ -122,6 +134,9 @@ class Storage {
 
     /// NotFound.
     Status remove_pin(const std::string& name);
+
+    /// Pins of which not everything is here, by name.
+    Result<std::vector<BrokenPin>> broken_pins() const;
 
     /// See store::Store::collect_garbage; `options.roots` is set here.
     Result<store::GcReport> collect_garbage(store::GcOptions options);

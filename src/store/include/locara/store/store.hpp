@@ -296,6 +296,10 @@ class Store {
 
     /// What is remembered of adopted files that are here, ordered by digest.
     Result<std::vector<Adopted>> list_adopted() const;
+
+    /// References whose file is gone, or has another size now, ordered by digest: what was adopted
+    /// and is not here any more. Garbage collection forgets them.
+    Result<std::vector<Adopted>> list_lost() const;
     Result<std::vector<PartInfo>> list_parts() const;
     Result<Usage> usage() const;
 
