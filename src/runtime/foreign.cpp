@@ -6,7 +6,9 @@
 #include <set>
 
 #include <fnmatch.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 namespace locara::runtime {
 
@@ -68,10 +70,6 @@ const std::vector<Place>& places() {
     return kPlaces;
 }
 
-/// A cache that was grown by a loop of links must not hold us forever.
-constexpr std::size_t kMaxFiles = 200'000;
-constexpr int kMaxDepth = 16;
-
 std::optional<crypto::Sha256Digest> digest_in(std::string_view name) {
     constexpr std::string_view kPrefix = "sha256-";
     if (name.starts_with(kPrefix)) {
@@ -81,9 +79,20 @@ std::optional<crypto::Sha256Digest> digest_in(std::string_view name) {
     return digest ? std::optional(*digest) : std::nullopt;
 }
 
+/// Whether a folder is one of a file system in which the kernel shows itself: no weights there, and
+/// files that have no end.
+bool is_kernels(const fs::path& folder) {
+    struct statfs info {};
+
+    return ::statfs(folder.c_str(), &info) == 0 &&
+           (info.f_type == PROC_SUPER_MAGIC || info.f_type == SYSFS_MAGIC);
+}
+
 /// Gathers files, each inode once.
 class Finder {
   public:
+    explicit Finder(const ForeignLimits& limits) : limits_(limits) {}
+
     void add(const std::string& place,
              const fs::path& root,
              const fs::path& path,
@@ -93,16 +102,23 @@ class Finder {
         std::error_code failed;
         const fs::path real = fs::canonical(path, failed);
         if (failed || ::stat(real.c_str(), &info) != 0 || !S_ISREG(info.st_mode) ||
-            static_cast<std::uint64_t>(info.st_size) < kMinForeignBytes ||
-            files.size() >= kMaxFiles || !seen_.emplace(info.st_dev, info.st_ino).second) {
+            static_cast<std::uint64_t>(info.st_size) < kMinForeignBytes || is_full() ||
+            !seen_.emplace(info.st_dev, info.st_ino).second) {
             return;
         }
         std::string hint = path.lexically_relative(root).string();
-        files.push_back({place,
-                         real,
-                         hint == "." ? path.filename().string() : std::move(hint),
-                         static_cast<std::uint64_t>(info.st_size),
-                         named});
+        found_.files.push_back({place,
+                                real,
+                                hint == "." ? path.filename().string() : std::move(hint),
+                                static_cast<std::uint64_t>(info.st_size),
+                                named});
+        if (is_full()) {
+            found_.unseen.push_back({place,
+                                     root,
+                                     "at most " + std::to_string(limits_.files) +
+                                         " files are looked at, and so many were found; give the "
+                                         "folders that hold weights"});
+        }
     }
 
     /// Walks what a pattern names below `folder`.
@@ -116,44 +132,95 @@ class Finder {
         const std::string part(rest.substr(0, slash));
         const bool is_last = slash == std::string_view::npos;
         const std::string_view after = is_last ? "" : rest.substr(slash + 1);
+        const std::string name_of_place(place.name);
         if (part == "**") {
             match(place, pattern, root, folder, after, depth);
         }
-        if (depth > kMaxDepth) {
+        each_in(name_of_place, folder, depth, [&](const fs::directory_entry& entry) {
+            const std::string name = entry.path().filename().string();
+            std::error_code ignored;
+            if (part == "**") {
+                if (entry.symlink_status(ignored).type() == fs::file_type::directory) {
+                    match(place, pattern, root, entry.path(), rest, depth + 1);
+                }
+            } else if (::fnmatch(part.c_str(), name.c_str(), FNM_PERIOD) != 0) {
+                return;
+            } else if (is_last) {
+                add(name_of_place,
+                    root,
+                    entry.path(),
+                    pattern.name == Pattern::Name::SaysSha256 ? digest_in(name) : std::nullopt);
+            } else if (entry.is_directory(ignored)) {
+                match(place, pattern, root, entry.path(), after, depth + 1);
+            }
+        });
+    }
+
+    /// Everything below `folder`, without following links to folders. `named` says what a file
+    /// claims to be.
+    template <class Named>
+    void walk(const std::string& place,
+              const fs::path& root,
+              const fs::path& folder,
+              int depth,
+              const Named& named) {
+        if (is_kernels(folder)) {
+            return;
+        }
+        each_in(place, folder, depth, [&](const fs::directory_entry& entry) {
+            std::error_code ignored;
+            if (entry.symlink_status(ignored).type() == fs::file_type::directory) {
+                walk(place, root, entry.path(), depth + 1, named);
+            } else if (!entry.is_directory(ignored)) {
+                add(place, root, entry.path(), named(entry.path()));
+            }
+        });
+    }
+
+    ForeignFiles take() {
+        std::sort(found_.files.begin(),
+                  found_.files.end(),
+                  [](const ForeignFile& a, const ForeignFile& b) { return a.path < b.path; });
+        return std::move(found_);
+    }
+
+  private:
+    bool is_full() const { return found_.files.size() >= limits_.files; }
+
+    /// Calls `each` for every entry of a folder; notes why one cannot be listed (but not that it is
+    /// gone or no folder).
+    template <class Each>
+    void each_in(const std::string& place, const fs::path& folder, int depth, const Each& each) {
+        if (is_full()) {
             return;
         }
         std::error_code failed;
-        for (fs::directory_iterator it(folder, failed), end; !failed && it != end;
-             it.increment(failed)) {
-            const std::string name = it->path().filename().string();
-            std::error_code ignored;
-            if (part == "**") {
-                if (it->symlink_status(ignored).type() == fs::file_type::directory) {
-                    match(place, pattern, root, it->path(), rest, depth + 1);
-                }
-            } else if (::fnmatch(part.c_str(), name.c_str(), FNM_PERIOD) != 0) {
-                continue;
-            } else if (is_last) {
-                add(std::string(place.name),
-                    root,
-                    it->path(),
-                    pattern.name == Pattern::Name::SaysSha256 ? digest_in(name) : std::nullopt);
-            } else if (it->is_directory(ignored)) {
-                match(place, pattern, root, it->path(), after, depth + 1);
-            }
+        fs::directory_iterator it(folder, failed);
+        if (!failed && depth > limits_.depth) {
+            note(place,
+                 folder,
+                 "it lies deeper than " + std::to_string(limits_.depth) + " folders; give its path");
+            return;
+        }
+        for (; !failed && it != fs::directory_iterator(); it.increment(failed)) {
+            each(*it);
+        }
+        if (failed && failed != std::errc::no_such_file_or_directory &&
+            failed != std::errc::not_a_directory) {
+            note(place, folder, "cannot list it: " + failed.message());
         }
     }
 
-    std::vector<ForeignFile> take() {
-        std::sort(files.begin(), files.end(), [](const ForeignFile& a, const ForeignFile& b) {
-            return a.path < b.path;
-        });
-        return std::move(files);
+    /// Several patterns may lead to the same folder.
+    void note(const std::string& place, const fs::path& folder, std::string reason) {
+        if (noted_.insert(folder).second) {
+            found_.unseen.push_back({place, folder, std::move(reason)});
+        }
     }
 
-    std::vector<ForeignFile> files;
-
-  private:
+    const ForeignLimits limits_;
+    ForeignFiles found_;
+    std::set<fs::path> noted_;
     std::set<std::pair<dev_t, ino_t>> seen_;
 };
 
@@ -185,8 +252,8 @@ Environment process_environment() {
     };
 }
 
-std::vector<ForeignFile> find_foreign(const Environment& environment) {
-    Finder finder;
+ForeignFiles find_foreign(const Environment& environment, const ForeignLimits& limits) {
+    Finder finder(limits);
     for (const Place& place : places()) {
         for (const Root& root : place.roots) {
             fs::path folder(root.below);
@@ -208,30 +275,20 @@ std::vector<ForeignFile> find_foreign(const Environment& environment) {
     return finder.take();
 }
 
-Result<std::vector<ForeignFile>> find_foreign_below(const fs::path& path) {
+Result<ForeignFiles> find_foreign_below(const fs::path& path, const ForeignLimits& limits) {
     std::error_code failed;
     const fs::path root = fs::canonical(path, failed);
     if (failed) {
         return Error::from_errno("cannot find " + path.string(), failed.value());
     }
-    Finder finder;
-    if (!fs::is_directory(root)) {
+    Finder finder(limits);
+    if (!fs::is_directory(root, failed)) {
         finder.add(path.string(), root.parent_path(), root, std::nullopt);
         return finder.take();
     }
-    for (fs::recursive_directory_iterator
-             it(root, fs::directory_options::skip_permission_denied, failed),
-         end;
-         !failed && it != end;
-         it.increment(failed)) {
-        if (it.depth() >= kMaxDepth) {
-            it.disable_recursion_pending();
-        }
-        std::error_code ignored;
-        if (!it->is_directory(ignored)) {
-            finder.add(path.string(), root, it->path(), noted_digest(root, it->path()));
-        }
-    }
+    finder.walk(path.string(), root, root, 0, [&](const fs::path& file) {
+        return noted_digest(root, file);
+    });
     return finder.take();
 }
 

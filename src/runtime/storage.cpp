@@ -6,6 +6,7 @@
 #include <locara/runtime/storage.hpp>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -44,6 +45,37 @@ std::optional<store::Digest> digest_of(std::string_view text) {
 
 std::string model_name(const Need& need) {
     return need.variant.empty() ? need.model : need.model + ":" + need.variant;
+}
+
+/// Whether somebody might take a refused file for weights, by its name or by what it is. Of the
+/// others (programs, documents) that a walk passes nothing need be said.
+bool passes_for_weights(const ForeignFile& file, const formats::Verdict& verdict) {
+    using namespace std::string_view_literals;
+    constexpr std::array kFormats = {"gguf"sv,
+                                     "safetensors"sv,
+                                     "ggml"sv,
+                                     "pickle"sv,
+                                     "numpy"sv,
+                                     "hdf5"sv,
+                                     "onnx"sv,
+                                     "savedmodel"sv,
+                                     "tflite"sv};
+    constexpr std::array kEndings = {".gguf"sv,
+                                     ".safetensors"sv,
+                                     ".ggml"sv,
+                                     ".bin"sv,
+                                     ".pt"sv,
+                                     ".pth"sv,
+                                     ".ckpt"sv,
+                                     ".pkl"sv,
+                                     ".npz"sv,
+                                     ".h5"sv,
+                                     ".keras"sv};
+    const auto has = [](const auto& list, const std::string& text) {
+        return std::find(list.begin(), list.end(), text) != list.end();
+    };
+    return file.named || verdict.label == formats::Label::Malicious ||
+           has(kFormats, verdict.format) || has(kEndings, fs::path(file.hint).extension().string());
 }
 
 std::uint64_t disk_bytes(const fs::path& path) {
@@ -386,6 +418,10 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
     }
     const auto verdict = gate::judge_file(file.path);
     item.format = verdict.format;
+    if (verdict.decision == formats::Decision::Refuse && !passes_for_weights(file, verdict)) {
+        item.outcome = Outcome::NotWeights;
+        return item;
+    }
     if (verdict.decision == formats::Decision::Refuse) {
         item.outcome = Outcome::Refused;
         item.reason = verdict.reason + " (" + verdict.rule + ")";
@@ -431,20 +467,21 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
 }
 
 Result<AdoptReport> Storage::adopt(const AdoptRequest& request, ProgressSink& progress) {
-    std::vector<ForeignFile> files;
+    ForeignFiles found;
     if (request.paths.empty()) {
-        files = find_foreign(request.environment);
+        found = find_foreign(request.environment);
     }
     for (const fs::path& path : request.paths) {
         LOCARA_TRY(const auto more, find_foreign_below(path));
-        files.insert(files.end(), more.begin(), more.end());
+        found.files.insert(found.files.end(), more.files.begin(), more.files.end());
+        found.unseen.insert(found.unseen.end(), more.unseen.begin(), more.unseen.end());
     }
     LOCARA_TRY(const auto known, store_.list_adopted());
     LOCARA_TRY(const auto use, store_.use(request.stop));
     AdoptReport report;
     std::error_code failed;
     const std::string own = fs::weakly_canonical(store_.root(), failed).string() + "/";
-    for (const ForeignFile& file : files) {
+    for (const ForeignFile& file : found.files) {
         if (request.stop.stop_requested()) {
             return Error(ErrorCode::Cancelled, "stopped");
         }
@@ -457,6 +494,14 @@ Result<AdoptReport> Storage::adopt(const AdoptRequest& request, ProgressSink& pr
         report.adopted_bytes += counts ? file.size : 0;
         report.items.push_back(std::move(item));
     }
+    for (Unseen& unseen : found.unseen) {
+        AdoptReport::Item item;
+        item.file.place = std::move(unseen.place);
+        item.file.hint = unseen.path.string();
+        item.file.path = std::move(unseen.path);
+        item.reason = std::move(unseen.reason);
+        report.items.push_back(std::move(item));
+    }
     return report;
 }
 
@@ -467,7 +512,7 @@ std::vector<ForeignFile> Storage::find_named(const std::set<store::Digest>& want
         return found;
     }
     std::set<store::Digest> seen;
-    for (ForeignFile& file : find_foreign(environment)) {
+    for (ForeignFile& file : find_foreign(environment).files) {
         if (file.named && wanted.contains(*file.named) && seen.insert(*file.named).second) {
             found.push_back(std::move(file));
         }

@@ -156,7 +156,7 @@ TEST_F(StorageTest, places_are_found_by_variables_and_patterns) {
     fs::create_directories(home / ".cache/huggingface/hub/models--a--b/blobs");
     fs::create_symlink("../../blobs/91/" + hex,
                        home / ".cache/huggingface/hub/models--a--b/blobs" / std::string(64, 'a'));
-    const auto files = find_foreign(environment({{"HOME", home.string()}}));
+    const auto files = find_foreign(environment({{"HOME", home.string()}})).files;
     ASSERT_EQ(files.size(), 3U);
     EXPECT_EQ(files[0].place, "Hugging Face cache");
     EXPECT_EQ(files[0].named->render(), std::string(64, 'a')) << "the name in the repository";
@@ -164,7 +164,7 @@ TEST_F(StorageTest, places_are_found_by_variables_and_patterns) {
     EXPECT_EQ(files[1].hint, "org/repo/model.gguf");
     EXPECT_EQ(files[2].place, "Ollama");
     EXPECT_EQ(files[2].named->render(), hex);
-    EXPECT_THAT(find_foreign(environment({})), IsEmpty());
+    EXPECT_THAT(find_foreign(environment({})).files, IsEmpty());
 }
 
 TEST_F(StorageTest, a_folder_that_was_downloaded_to_is_walked_with_its_notes) {
@@ -173,12 +173,87 @@ TEST_F(StorageTest, a_folder_that_was_downloaded_to_is_walked_with_its_notes) {
     write(folder / ".cache/huggingface/download/sub/tiny.gguf.metadata",
           std::string(kRevision) + "\n" + weights_digest_.render() + "\n1700000000.5\n");
     fs::create_directory_symlink(folder, folder / "loop");
-    const auto files = find_foreign_below(folder);
-    ASSERT_TRUE(files) << files.error().describe();
-    ASSERT_EQ(files->size(), 1U);
-    EXPECT_EQ(files->at(0).named, weights_digest_);
-    EXPECT_EQ(files->at(0).hint, "sub/tiny.gguf");
+    const auto found = find_foreign_below(folder);
+    ASSERT_TRUE(found) << found.error().describe();
+    ASSERT_EQ(found->files.size(), 1U);
+    EXPECT_EQ(found->files[0].named, weights_digest_);
+    EXPECT_EQ(found->files[0].hint, "sub/tiny.gguf");
+    EXPECT_THAT(found->unseen, IsEmpty());
     EXPECT_EQ(find_foreign_below(temp_.path() / "no").error().code(), ErrorCode::NotFound);
+    EXPECT_THAT(find_foreign_below("/proc/self")->files, IsEmpty());
+}
+
+TEST_F(StorageTest, a_folder_that_cannot_be_listed_is_told_and_costs_only_itself) {
+    const fs::path folder = temp_.path() / "walked";
+    write(folder / "a/closed/tiny.gguf", weights_);
+    write(folder / "z/tiny.gguf", weights_);
+    ASSERT_EQ(::chmod((folder / "a/closed").c_str(), 0), 0);
+    // Root may read everything: be somebody else meanwhile.
+    const uid_t self = ::geteuid();
+    constexpr uid_t kNobody = 65534;
+    if (self == 0) {
+        for (fs::path up = folder; up != temp_.path().parent_path(); up = up.parent_path()) {
+            ASSERT_EQ(::chmod(up.c_str(), 0755), 0);
+        }
+        ASSERT_EQ(::seteuid(kNobody), 0);
+    }
+    const auto found = find_foreign_below(folder);
+    const auto known = find_foreign(environment({{"LLAMA_CACHE", (folder / "a/closed").string()}}));
+    if (self == 0) {
+        ASSERT_EQ(::seteuid(self), 0);
+    }
+    ::chmod((folder / "a/closed").c_str(), 0755);
+    ASSERT_TRUE(found) << found.error().describe();
+    ASSERT_EQ(found->files.size(), 1U) << "what comes after it is found";
+    EXPECT_EQ(found->files[0].hint, "z/tiny.gguf");
+    ASSERT_EQ(found->unseen.size(), 1U);
+    EXPECT_EQ(found->unseen[0].path, folder / "a/closed");
+    EXPECT_THAT(found->unseen[0].reason, HasSubstr("Permission denied"));
+    ASSERT_EQ(known.unseen.size(), 1U);
+    EXPECT_EQ(known.unseen[0].place, "llama.cpp");
+}
+
+TEST_F(StorageTest, limits_of_a_walk_are_told) {
+    const fs::path folder = temp_.path() / "walked";
+    for (int i = 0; i < 3; ++i) {
+        write(folder / std::to_string(i) / "tiny.gguf", weights_);
+    }
+    auto found = find_foreign_below(folder, {2, 16});
+    EXPECT_EQ(found->files.size(), 2U);
+    ASSERT_EQ(found->unseen.size(), 1U);
+    EXPECT_THAT(found->unseen[0].reason, HasSubstr("at most 2 files"));
+    write(folder / "0/1/2/tiny.gguf", weights_);
+    found = find_foreign_below(folder, {100, 2});
+    EXPECT_EQ(found->files.size(), 3U);
+    ASSERT_EQ(found->unseen.size(), 1U);
+    EXPECT_EQ(found->unseen[0].path, folder / "0/1/2");
+    AdoptRequest request;
+    fs::path deep = folder;
+    for (int i = 0; i < 18; ++i) {
+        deep /= "x";
+    }
+    write(deep / "tiny.gguf", weights_);
+    request.paths = {folder};
+    auto installer = open_with_hub();
+    const auto report = installer.storage().adopt(request, null_progress());
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(report->items.back().outcome, Outcome::Failed);
+    EXPECT_THAT(report->items.back().reason, HasSubstr("deeper than 16 folders"));
+}
+
+TEST_F(StorageTest, refusals_are_told_of_what_passes_for_weights_only) {
+    const fs::path folder = temp_.path() / "walked";
+    const std::string program = *read_file("/proc/self/exe", 1U << 30U);
+    write(folder / "a/program", program);
+    write(folder / "b/model.gguf", program);
+    AdoptRequest request;
+    request.paths = {folder};
+    auto installer = open_with_hub();
+    const auto report = installer.storage().adopt(request, null_progress());
+    ASSERT_TRUE(report) << report.error().describe();
+    ASSERT_EQ(report->items.size(), 2U);
+    EXPECT_EQ(report->items[0].outcome, Outcome::NotWeights);
+    EXPECT_EQ(report->items[1].outcome, Outcome::Refused);
 }
 
 } // namespace

@@ -28,18 +28,39 @@ struct ForeignFile {
     std::optional<crypto::Sha256Digest> named; ///< What its name claims its SHA-256 is.
 };
 
+/// A place that was not looked at, or not to its end.
+struct Unseen {
+    std::string place; ///< As in ForeignFile.
+    std::filesystem::path path;
+    std::string reason; ///< "cannot list it: ...", or the limit that was reached.
+};
+
+struct ForeignFiles {
+    std::vector<ForeignFile> files; ///< By path, each inode once.
+    std::vector<Unseen> unseen;     ///< In the order they were met.
+};
+
+/// A cache that was grown by a loop of links must not hold us forever. What lies beyond is told as
+/// Unseen.
+struct ForeignLimits {
+    std::size_t files = 200'000;
+    int depth = 16; ///< Folders within folders.
+};
+
 /// A variable of the environment; nullopt if unset.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
 /// The environment of this process.
 Environment process_environment();
 
-/// Files in the known places of other programs that are there, each once, by path. Files below
-/// kMinForeignBytes are left out: no weights are that small.
-std::vector<ForeignFile> find_foreign(const Environment& environment);
+/// Files in the known places of other programs that are there. Files below kMinForeignBytes are
+/// left out: no weights are that small. A folder that cannot be read costs only what is in it.
+ForeignFiles find_foreign(const Environment& environment, const ForeignLimits& limits = {});
 
-/// The same for a file, or for everything below a folder. NotFound.
-Result<std::vector<ForeignFile>> find_foreign_below(const std::filesystem::path& path);
+/// The same for a file, or for everything below a folder but the kernel's own file systems (/proc,
+/// /sys). NotFound.
+Result<ForeignFiles> find_foreign_below(const std::filesystem::path& path,
+                                        const ForeignLimits& limits = {});
 
 inline constexpr std::uint64_t kMinForeignBytes = 64U << 10U;
 

@@ -105,8 +105,11 @@ struct AdoptReport {
     struct Item {
         ForeignFile file;
         /// Adopted; AlreadyHere: the store has these bytes (dry run: so its name says); Found: only
-        /// in a dry run; NotWeights: left alone in silence; Refused: by the format gate; Failed.
-        enum class Outcome { Adopted, AlreadyHere, Found, NotWeights, Refused, Failed } outcome;
+        /// in a dry run; NotWeights: left alone in silence; Refused: by the format gate, and one
+        /// might take it for weights; Failed: also a folder (`file` has no size) that could not be
+        /// looked at, or not to its end.
+        enum class Outcome { Adopted, AlreadyHere, Found, NotWeights, Refused, Failed } outcome =
+            Outcome::Failed;
         std::optional<store::Digest> digest;
         std::optional<store::LinkKind> link;
         std::string format; ///< "gguf", "safetensors".
@@ -148,7 +151,7 @@ class Storage {
     Result<DiskReport> disk_report() const;
 
     /// Takes over what other programs have, each file past the format gate. One that fails does
-    /// not stop the others. NotFound (a path that was given), Cancelled, NoSpace. Progress: task
+    /// not stop the others, and neither does a folder. NotFound (a path that was given), Cancelled, NoSpace. Progress: task
     /// "adopt".
     Result<AdoptReport> adopt(const AdoptRequest& request, ProgressSink& progress);
 
