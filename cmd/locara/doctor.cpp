@@ -146,11 +146,11 @@ void check_apps(std::vector<Finding>& out,
         for (const auto& pin : *broken) {
             out.push_back({Level::Problem,
                            "pin " + pin.name,
-                           pin.is_file ? "is not in the store, and nothing says where to fetch it; "
-                                         "adopt it again or let it go"
-                                       : count(pin.missing.size(), "file") + " of it " +
-                                             (pin.missing.size() == 1 ? "is" : "are") +
-                                             " not in the store",
+                           pin.is_file
+                               ? "is not in the store, and nothing says where to fetch it; "
+                                 "adopt it again or let it go"
+                               : count(pin.missing.size(), "file") + " of it " +
+                                     (pin.missing.size() == 1 ? "is" : "are") + " not in the store",
                            pin.command()});
         }
     }

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <map>
+#include <set>
 #include <thread>
 
 namespace locara::cli {
@@ -121,6 +123,31 @@ std::string why_words(const runtime::WhyFile& file) {
     return out;
 }
 
+/// Fetches again what `verify --repair` found bad or missing, if the network may be used.
+Result<runtime::Refetched> mend(Context& context,
+                                runtime::Installer& installer,
+                                const VerifyRequest& request,
+                                const runtime::VerifyOutcome& outcome) {
+    std::set<store::Digest> wanted;
+    for (const auto& problem : outcome.problems) {
+        if (problem.file) {
+            wanted.insert(*problem.file);
+        }
+    }
+    if (!request.repair || wanted.empty() || !installer.may_use_network()) {
+        return runtime::Refetched{};
+    }
+    LOCARA_CHECK(context.prepare_gate());
+    const auto progress = context.progress();
+    Tally tally(*progress);
+    auto mended = installer.refetch(wanted, tally);
+    progress->clear();
+    if (mended && !mended->files.empty()) {
+        context.say(tally.render() + ".");
+    }
+    return mended;
+}
+
 } // namespace
 
 Result<std::chrono::seconds> parse_age(std::string_view text) {
@@ -155,10 +182,18 @@ Result<int> run_verify(Context& context, const VerifyRequest& request) {
     const auto progress = context.progress();
     LOCARA_TRY(const auto outcome, installer.verify(id, options, *progress));
     progress->clear();
+    LOCARA_TRY(const auto mended, mend(context, installer, request, outcome));
+    const auto is_mended = [&](const runtime::Problem& problem) {
+        return problem.file && mended.files.contains(*problem.file);
+    };
+    const auto left = static_cast<std::size_t>(
+        std::count_if(outcome.problems.begin(), outcome.problems.end(), std::not_fn(is_mended)));
     if (context.flags.json) {
         Json problems = Json::array();
         for (const auto& problem : outcome.problems) {
-            problems.push_back({{"subject", problem.subject}, {"text", problem.text}});
+            problems.push_back({{"subject", problem.subject},
+                                {"text", problem.text},
+                                {"mended", is_mended(problem)}});
         }
         Json bad = Json::array();
         for (const auto& file : outcome.bad) {
@@ -183,20 +218,25 @@ Result<int> run_verify(Context& context, const VerifyRequest& request) {
                     ", and is gone or has another size now; `locara gc` forgets it");
     }
     for (const auto& problem : outcome.problems) {
-        context.say(context.err_style().paint(Tone::Bad, "bad") + "  " + clean(problem.subject) +
-                    ": " + clean(problem.text));
+        context.say(context.err_style().paint(is_mended(problem) ? Tone::Notice : Tone::Bad,
+                                              is_mended(problem) ? "mended" : "bad") +
+                    "  " + clean(problem.subject) + ": " + clean(problem.text));
     }
-    if (!outcome.problems.empty()) {
-        const auto& first = outcome.problems[0];
+    for (const auto& problem : mended.problems) {
+        context.say("not fetched  " + clean(problem.subject) + ": " + clean(problem.text));
+    }
+    if (left > 0) {
+        const auto& first =
+            *std::find_if_not(outcome.problems.begin(), outcome.problems.end(), is_mended);
         // Who cannot see the lines above gets the first with the error.
         const bool told = !context.flags.quiet && !context.flags.json;
         return Error(ErrorCode::Corrupt,
-                     count(outcome.problems.size(), "problem") +
-                         ": not everything is as it was verified" +
+                     count(left, "problem") + ": not everything is as it was verified" +
                          (told ? "" : ", first " + first.subject + ": " + first.text));
     }
     context.say(count(outcome.apps, "app") + ", " + count(outcome.files, "file") + ", " +
-                render_size(outcome.bytes) + ": all as they were verified." +
+                render_size(outcome.bytes) + ": all as they were verified" +
+                (outcome.problems.empty() ? "." : " again.") +
                 (outcome.skipped > 0 ? " " + count(outcome.skipped, "file") +
                                            " had been verified by the run that was interrupted."
                                      : ""));

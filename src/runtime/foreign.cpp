@@ -199,7 +199,8 @@ class Finder {
         if (!failed && depth > limits_.depth) {
             note(place,
                  folder,
-                 "it lies deeper than " + std::to_string(limits_.depth) + " folders; give its path");
+                 "it lies deeper than " + std::to_string(limits_.depth) +
+                     " folders; give its path");
             return;
         }
         for (; !failed && it != fs::directory_iterator(); it.increment(failed)) {

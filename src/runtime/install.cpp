@@ -426,10 +426,111 @@ Status Installer::pull(const PlannedModel& model, const Hub& hub, ProgressSink& 
     LOCARA_CHECK(check_accepted(open));
     LOCARA_TRY(const auto use, state.store.use(state.options.stop));
     LOCARA_CHECK(state.pull_model(model, hub, progress));
-    Pin pin{model.manifest->id.render() + ":" + model.variant,
-            render_time(state.options.clock->now()),
-            locked_files(model)};
-    return storage().add_pin(pin);
+    return storage().add_pin({model.manifest->id.render() + ":" + model.variant,
+                              render_time(state.options.clock->now()),
+                              locked_files(model),
+                              hub.url,
+                              std::string(model.manifest.bytes())});
+}
+
+Status Installer::State::refetch_model(const Installer& installer,
+                                       const PlannedModel& model,
+                                       const std::string& hub,
+                                       const std::set<crypto::Sha256Digest>& wanted,
+                                       ProgressSink& progress) {
+    const auto taken = takedown_of(model);
+    if (taken && taken->action != catalog::TakedownAction::Warn) {
+        return Error(ErrorCode::Refused,
+                     "it was called back on " + taken->date + ": " + taken->reason);
+    }
+    LOCARA_TRY(const auto decision, installer.judge(model));
+    LOCARA_CHECK(decision.status());
+    const auto places = endpoints({hub, {}, ""});
+    for (const auto& file : model.files) {
+        if (wanted.contains(file.file.sha256) && !store.has(file.file.sha256)) {
+            LOCARA_CHECK(pull_file(model, file, places, progress));
+        }
+    }
+    return {};
+}
+
+Status Installer::State::refetch_app(const Installer& installer,
+                                     const manifest::AppId& id,
+                                     const std::set<crypto::Sha256Digest>& wanted,
+                                     ProgressSink& progress) {
+    LOCARA_TRY(auto opened, open_installed(options.home, id));
+    const Lock& lock = opened.entry.lock;
+    for (std::size_t i = 0; i < lock.models.size(); ++i) {
+        LOCARA_TRY(
+            const auto model,
+            plan_model(lock.models[i].role, std::move(opened.models[i]), lock.models[i].variant));
+        LOCARA_CHECK(refetch_model(installer, model, lock.hub, wanted, progress));
+    }
+    return {};
+}
+
+Status Installer::State::refetch_pin(Installer& installer,
+                                     const Pin& pin,
+                                     const std::set<crypto::Sha256Digest>& wanted,
+                                     ProgressSink& progress) {
+    const auto colon = pin.name.rfind(':');
+    const std::string variant = pin.name.substr(colon + 1);
+    if (!pin.manifest.empty()) {
+        LOCARA_TRY(const auto model, installer.plan_manifest(pin.manifest, variant));
+        return refetch_model(installer, model, pin.hub, wanted, progress);
+    }
+    // Made by a version that did not keep the manifest: the catalog may have it still.
+    LOCARA_TRY(const auto id, manifest::ModelId::parse(pin.name.substr(0, colon)));
+    LOCARA_TRY(const auto found, installer.find_model(id, variant));
+    return refetch_model(installer, found.model, found.hub.url, wanted, progress);
+}
+
+Result<Refetched> Installer::refetch(const std::set<store::Digest>& wanted,
+                                     ProgressSink& progress) {
+    auto& state = *state_;
+    LOCARA_TRY(const auto use, state.store.use(state.options.stop));
+    LOCARA_TRY(const auto locks, read_all_locks(state.options.home));
+    LOCARA_TRY(const auto pins, storage().pins());
+    Refetched done;
+    std::set<crypto::Sha256Digest> missing;
+    for (const auto& digest : wanted) {
+        if (!state.store.has(digest)) { // else a bad file could not even be moved away
+            missing.insert(digest);
+        }
+    }
+    const auto lacks = [&](const std::vector<LockedFile>& files) {
+        return std::any_of(files.begin(), files.end(), [&](const LockedFile& file) {
+            return missing.contains(file.sha256) && !state.store.has(file.sha256);
+        });
+    };
+    const auto note = [&](const std::string& subject, const Status& fetched) -> Status {
+        if (!fetched && fetched.error().code() == ErrorCode::Cancelled) {
+            return fetched.error();
+        }
+        if (!fetched) {
+            done.problems.push_back({subject, fetched.error().describe(), std::nullopt});
+        }
+        return Status{};
+    };
+    for (const Lock& lock : locks) {
+        if (std::any_of(lock.models.begin(), lock.models.end(), [&](const LockedModel& model) {
+                return lacks(model.files);
+            })) {
+            LOCARA_CHECK(
+                note(lock.app.render(), state.refetch_app(*this, lock.app, missing, progress)));
+        }
+    }
+    for (const Pin& pin : pins) {
+        if (!pin.is_file() && lacks(pin.files)) {
+            LOCARA_CHECK(note(pin.name, state.refetch_pin(*this, pin, missing, progress)));
+        }
+    }
+    for (const auto& digest : missing) {
+        if (state.store.has(digest)) {
+            done.files.insert(digest);
+        }
+    }
+    return done;
 }
 
 Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {

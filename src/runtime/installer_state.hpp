@@ -8,6 +8,7 @@
 #include <locara/runtime/install.hpp>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,21 @@ struct Installer::State {
                      const PlannedFile& file,
                      const std::vector<std::string>& endpoints,
                      ProgressSink& progress);
+
+    /// Fetches what of `wanted` is not here, as Installer::refetch.
+    Status refetch_model(const Installer& installer,
+                         const PlannedModel& model,
+                         const std::string& hub,
+                         const std::set<crypto::Sha256Digest>& wanted,
+                         ProgressSink& progress);
+    Status refetch_app(const Installer& installer,
+                       const manifest::AppId& id,
+                       const std::set<crypto::Sha256Digest>& wanted,
+                       ProgressSink& progress);
+    Status refetch_pin(Installer& installer,
+                       const Pin& pin,
+                       const std::set<crypto::Sha256Digest>& wanted,
+                       ProgressSink& progress);
 
     /// The endpoints to ask for weights, in order.
     std::vector<std::string> endpoints(const Hub& hub) const;

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPinSchema = "locara.dev/pin/v1";
-constexpr std::uint64_t kPinLimitBytes = 1U << 20U;
+/// Twice a manifest, whose text is escaped, and a list of its files.
+constexpr std::uint64_t kPinLimitBytes = 4U << 20U;
 constexpr std::string_view kDigestPrefix = "sha256:";
 constexpr std::string_view kPinnedBy = "pin ";
 
@@ -89,6 +90,10 @@ std::uint64_t disk_bytes(const fs::path& path) {
 
 } // namespace
 
+bool Pin::is_file() const {
+    return name.starts_with(kDigestPrefix);
+}
+
 std::string Pin::render() const {
     Json list = Json::array();
     for (const auto& file : files) {
@@ -97,8 +102,12 @@ std::string Pin::render() const {
                         {"size", file.size},
                         {"sha256", file.sha256.render()}});
     }
-    const Json json = {
+    Json json = {
         {"schema", kPinSchema}, {"name", name}, {"when", when}, {"files", std::move(list)}};
+    if (!manifest.empty()) {
+        json["hub"] = hub;
+        json["manifest"] = manifest;
+    }
     return json.dump(2) + "\n";
 }
 
@@ -123,7 +132,11 @@ Result<Pin> Pin::parse(std::string_view text) {
         !json.at("files").is_array()) {
         return bad;
     }
-    Pin pin{*name, *when, {}};
+    Pin pin{*name,
+            *when,
+            {},
+            text_at(json, "hub").value_or(""),
+            text_at(json, "manifest").value_or("")};
     for (const auto& one : json.at("files")) {
         const auto path = text_at(one, "path");
         const auto format = text_at(one, "format");
@@ -173,14 +186,14 @@ Status Storage::remove_pin(const std::string& name) {
 }
 
 std::string BrokenPin::command() const {
-    return is_file ? "locara unpin " + name : "locara pull " + name;
+    return is_file ? "locara unpin " + name : "locara verify --repair";
 }
 
 Result<std::vector<BrokenPin>> Storage::broken_pins() const {
     LOCARA_TRY(const auto all, pins());
     std::vector<BrokenPin> broken;
     for (const Pin& pin : all) {
-        BrokenPin one{pin.name, {}, pin.name.starts_with(kDigestPrefix)};
+        BrokenPin one{pin.name, {}, pin.is_file()};
         for (const LockedFile& file : pin.files) {
             if (!store_.has(file.sha256)) {
                 one.missing.push_back(file);
@@ -212,7 +225,7 @@ Result<Needs> Storage::needs() const {
     LOCARA_TRY(const auto all, pins());
     for (const Pin& pin : all) {
         const auto colon = pin.name.rfind(':');
-        const bool is_model = !pin.name.starts_with(kDigestPrefix) && colon != std::string::npos;
+        const bool is_model = !pin.is_file() && colon != std::string::npos;
         for (const LockedFile& file : pin.files) {
             needs.emplace(file.sha256,
                           Need{std::string(kPinnedBy) + pin.name,

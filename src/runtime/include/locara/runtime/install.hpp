@@ -36,6 +36,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -138,6 +139,11 @@ struct VerifyOutcome {
     /// What was adopted and is gone or has another size now. Nothing is wrong with that unless
     /// somebody needs it: then it is among the problems, too.
     std::vector<store::Adopted> lost;
+};
+
+struct Refetched {
+    std::set<store::Digest> files; ///< Of those that were wanted, what is here now.
+    std::vector<Problem> problems; ///< Apps and pins of which something could not be fetched.
 };
 
 struct DiskUse {
@@ -330,6 +336,13 @@ class Installer {
     Result<VerifyOutcome> verify(const std::optional<manifest::AppId>& id,
                                  store::VerifyOptions options,
                                  ProgressSink& progress);
+
+    /// Fetches files again that `verify` found bad or missing, for the apps and pins that name
+    /// them, from where those came from; of a part only what is not here. Nothing new is agreed to:
+    /// a model that was taken down since, or that policy refuses now, is left alone. A file that
+    /// nothing names, or only a pin of a bare SHA-256, has no source. Errors: Cancelled, those of
+    /// Storage::needs; what could not be fetched is in the outcome.
+    Result<Refetched> refetch(const std::set<store::Digest>& wanted, ProgressSink& progress);
 
     /// Of the store that this installer puts files in. Valid as long as the installer.
     Storage storage();

@@ -31,6 +31,11 @@ struct Pin {
     std::string name; ///< "publisher/model:variant", or "sha256:<64 hex>".
     std::string when; ///< RFC 3339.
     std::vector<LockedFile> files;
+    std::string hub = "";      ///< Of a pulled model: its address, and
+    std::string manifest = ""; ///< the bytes of its manifest, so that it can be fetched again.
+
+    /// Pinned by its SHA-256 alone: nothing says where to fetch it.
+    bool is_file() const;
 
     /// InvalidArgument, Unsupported (written by a newer version).
     static Result<Pin> parse(std::string_view text);
@@ -108,8 +113,14 @@ struct AdoptReport {
         /// in a dry run; NotWeights: left alone in silence; Refused: by the format gate, and one
         /// might take it for weights; Failed: also a folder (`file` has no size) that could not be
         /// looked at, or not to its end.
-        enum class Outcome { Adopted, AlreadyHere, Found, NotWeights, Refused, Failed } outcome =
-            Outcome::Failed;
+        enum class Outcome {
+            Adopted,
+            AlreadyHere,
+            Found,
+            NotWeights,
+            Refused,
+            Failed
+        } outcome = Outcome::Failed;
         std::optional<store::Digest> digest;
         std::optional<store::LinkKind> link;
         std::string format; ///< "gguf", "safetensors".
@@ -151,8 +162,8 @@ class Storage {
     Result<DiskReport> disk_report() const;
 
     /// Takes over what other programs have, each file past the format gate. One that fails does
-    /// not stop the others, and neither does a folder. NotFound (a path that was given), Cancelled, NoSpace. Progress: task
-    /// "adopt".
+    /// not stop the others, and neither does a folder. NotFound (a path that was given), Cancelled,
+    /// NoSpace. Progress: task "adopt".
     Result<AdoptReport> adopt(const AdoptRequest& request, ProgressSink& progress);
 
     /// Of digests that are wanted, those that a file in a known place claims to be.
