@@ -72,6 +72,16 @@ function(locara_test name)
     set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 300)
 endfunction()
 
+# A program of its own: fault_fs.cpp stands between it and the system calls (locara/test_support/fault_fs.hpp).
+function(locara_fault_test name source)
+    add_executable(locara_${name}_fault_test ${source} ${PROJECT_SOURCE_DIR}/src/base/test_support/fault_fs.cpp)
+    target_include_directories(locara_${name}_fault_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(locara_${name}_fault_test PRIVATE locara_${name} locara_test_support locara::options
+        GTest::gmock GTest::gtest_main Threads::Threads ${CMAKE_DL_LIBS})
+    add_test(NAME unit/${name}_faults COMMAND locara_${name}_fault_test --gtest_brief=1)
+    set_tests_properties(unit/${name}_faults PROPERTIES LABELS unit TIMEOUT 300)
+endfunction()
+
 # Benchmarks are built by the target `benches`, not by default.
 add_custom_target(benches)
 function(locara_bench name)

@@ -7,10 +7,10 @@
 //   - the same work, done again, comes to its end.
 //
 // A quick slice of the calls by default; all of them with LOCARA_FAULTS=all (`./dev soak`).
-#include "fault_fs.hpp"
 #include "store_test_folder.hpp"
 
 #include <locara/store/part_journal.hpp>
+#include <locara/test_support/fault_fs.hpp>
 #include <locara/xet/chunker.hpp>
 
 #include <cstdlib>
@@ -24,6 +24,7 @@ namespace locara::store {
 namespace {
 
 namespace fs = std::filesystem;
+namespace fault = test_support::fault;
 using fault::Fault;
 using fault::Survives;
 

@@ -1,4 +1,4 @@
-#include "fault_fs.hpp"
+#include <locara/test_support/fault_fs.hpp>
 
 #include <cerrno>
 #include <cstdarg>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace locara::store::fault {
+namespace locara::test_support::fault {
 
 namespace fs = std::filesystem;
 
@@ -288,10 +288,10 @@ Tree after_crash(Survives survives) {
     return tree;
 }
 
-} // namespace locara::store::fault
+} // namespace locara::test_support::fault
 
 // The system calls. Each has the name and type that the C library gives it.
-using namespace locara::store::fault;
+using namespace locara::test_support::fault;
 
 extern "C" {
 
@@ -408,6 +408,15 @@ int truncate(const char* path, off_t size) noexcept {
         }
     }
     return real<int(const char*, off_t)>("truncate")(path, size);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size) {
+    if (is_watched(fd)) {
+        if (const int error = count(); error != 0) {
+            return fail(error);
+        }
+    }
+    return real<int(int, int, off_t, off_t)>("fallocate")(fd, mode, offset, size);
 }
 
 int renameat2(

@@ -7,6 +7,9 @@
 // What is synced: fsync and fdatasync of a file keep its content as it is then; of a folder, its
 // names as they are then. (Real file systems keep more, never less.)
 //
+// A test program that uses it is one of its own and compiles fault_fs.cpp in: the functions must
+// come before those of the C library. For tests only.
+//
 // Threads: one.
 #pragma once
 
@@ -18,7 +21,7 @@
 
 #include <sys/types.h>
 
-namespace locara::store::fault {
+namespace locara::test_support::fault {
 
 /// A folder with everything in it, in memory. Hard links share `inode`.
 struct Tree {
@@ -57,4 +60,4 @@ std::uint64_t stop();
 /// What the disk holds, as if the machine had stopped now. Call it before stop().
 Tree after_crash(Survives survives);
 
-} // namespace locara::store::fault
+} // namespace locara::test_support::fault
