@@ -411,6 +411,7 @@ Result<PlannedModel> Installer::State::plan_model(std::string role,
         for (const auto& part : parts) {
             if (part.digest == file.sha256) {
                 planned.received_bytes = part.received_bytes;
+                planned.held_bytes = part.disk_bytes;
             }
         }
         files.push_back(std::move(planned));

@@ -335,6 +335,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
             } else {
                 plan.fetch_bytes += file.file.size - std::min(file.received_bytes, file.file.size);
                 plan.here_bytes += std::min(file.received_bytes, file.file.size);
+                plan.disk_bytes += file.file.size - std::min(file.held_bytes, file.file.size);
             }
         }
     }
@@ -357,7 +358,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     }
     plan.fetch_bytes += entry.bundle_size;
     // The archive lies beside what comes out of it until the end; text shrinks to about a third.
-    plan.disk_bytes = plan.fetch_bytes + 3 * entry.bundle_size;
+    plan.disk_bytes += 4 * entry.bundle_size;
     LOCARA_CHECK(check_disk(plan));
     LOCARA_CHECK(check_memory(plan));
     return plan;

@@ -53,7 +53,8 @@ Part::State::open(const Layout& layout, DigestLock lock, const Digest& digest, s
     // What no journal speaks of is not lost yet: see unnoted().
     const bool fresh = !usable;
     auto state = std::make_unique<State>(layout, std::move(lock), std::move(journal));
-    const std::uint64_t held = fresh ? 0 : allocated_bytes(layout.part(digest));
+    // The part's own blocks: used, or given back when it starts over.
+    const std::uint64_t held = there ? allocated_bytes(layout.part(digest)) : 0;
     LOCARA_CHECK(check_free_space(layout.root, size > held ? size - held : 0));
     LOCARA_CHECK(state->open_files(fresh));
     return state;
@@ -86,6 +87,56 @@ Status Part::State::write_journal() {
         journal_fd.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(kCompactJournalBytes));
     journal.clean = true;
     return {};
+}
+
+Status Part::State::reserve() {
+    if (reserved) {
+        return {};
+    }
+    const std::lock_guard reserve_guard(reserve_mutex);
+    if (reserved) {
+        return {};
+    }
+    std::vector<Span> gaps;
+    {
+        const std::lock_guard guard(mutex);
+        gaps = claimed.gaps({0, size});
+    }
+    for (const Span& gap : gaps) {
+        int failed = EINTR;
+        while (failed == EINTR) {
+            failed = ::fallocate(data.get(),
+                                 FALLOC_FL_KEEP_SIZE,
+                                 static_cast<off_t>(gap.first),
+                                 static_cast<off_t>(gap.size())) == 0
+                         ? 0
+                         : errno;
+        }
+        if (failed == EOPNOTSUPP || failed == ENOSYS) {
+            reserved = true; // check_room looks after it, as well as that goes
+            return {};
+        }
+        if (failed != 0) {
+            give_back();
+            const Error error =
+                Error::from_errno("cannot reserve " + layout.part(digest).string(), failed);
+            return error.code() == ErrorCode::NoSpace ? full_disk(error) : error;
+        }
+    }
+    reserved = true;
+    has_room = true;
+    return {};
+}
+
+void Part::State::give_back() {
+    const std::lock_guard guard(mutex); // so that nobody begins to write there
+    for (const Span& gap : claimed.gaps({0, size})) {
+        // Should it fail, the part keeps more of the disk than it needs until it goes on or goes.
+        (void)::fallocate(data.get(),
+                          FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                          static_cast<off_t>(gap.first),
+                          static_cast<off_t>(gap.size()));
+    }
 }
 
 Error Part::State::full_disk(const Error& cause) const {
@@ -170,6 +221,7 @@ Status Part::write(std::uint64_t offset, ByteView bytes) {
                      std::to_string(bytes.size()) + " bytes at " + std::to_string(offset) +
                          " do not fit into a file of " + std::to_string(state_->size));
     }
+    LOCARA_CHECK(state_->reserve());
     std::vector<Span> gaps;
     {
         const std::lock_guard guard(state_->mutex);
@@ -224,6 +276,9 @@ Status Part::checkpoint() {
 }
 
 Status Part::State::check_room() const {
+    if (has_room) {
+        return {};
+    }
     const auto free = free_disk_bytes(layout.root);
     std::uint64_t to_come = 0;
     {
@@ -336,6 +391,8 @@ Status Part::reset() {
     state_->found.reset();
     state_->journal.spans.clear();
     LOCARA_CHECK(state_->write_journal());
+    state_->reserved = false;
+    state_->has_room = false;
     // Gives the blocks back, too: the bytes are of no use.
     if (::ftruncate(state_->data.get(), 0) != 0 ||
         ::ftruncate(state_->data.get(), static_cast<off_t>(state_->size)) != 0) {

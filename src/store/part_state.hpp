@@ -23,6 +23,10 @@ struct Part::State {
     open(const Layout& layout, DigestLock lock, const Digest& digest, std::uint64_t size);
 
     Status open_files(bool fresh);
+
+    /// Takes blocks for all that nobody has or is writing yet, once. NoSpace: nothing is taken.
+    Status reserve();
+    void give_back(); ///< What `reserve` took before it failed.
     Status write_journal();
     Status write_gap(std::uint64_t offset, ByteView bytes);
     Status note(const std::vector<Span>& spans); ///< In the journal. With `journal_mutex` held.
@@ -54,6 +58,10 @@ struct Part::State {
     std::uint64_t unsynced_bytes = 0;
     Pace pace;
     Clock::time_point last_checkpoint = Clock::now();
+
+    std::mutex reserve_mutex;           ///< Taken before the others: writers wait for who reserves.
+    std::atomic<bool> reserved = false; ///< Tried, and the disk was not too small.
+    std::atomic<bool> has_room = false; ///< The file system has put blocks aside for everything.
 
     std::mutex journal_mutex; ///< Guards the journal. Taken before `mutex`, never after.
     PartJournal journal;      ///< What stands in the file; its `clean` is false after a failure.

@@ -207,7 +207,7 @@ Result<std::vector<PartInfo>> Store::list_parts() const {
     const Layout layout{root_};
     std::vector<PartInfo> parts;
     LOCARA_CHECK(each_digest(layout.parts(), [&](const Digest& digest, const fs::path& path) {
-        PartInfo info{digest, file_size_of(path).value_or(0), 0};
+        PartInfo info{digest, file_size_of(path).value_or(0), 0, allocated_bytes(path)};
         if (const auto text = read_file(layout.journal(digest), kMaxJournalBytes)) {
             if (const auto journal = PartJournal::parse(*text)) {
                 info.received_bytes = journal->spans.bytes();

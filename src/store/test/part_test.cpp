@@ -431,30 +431,59 @@ TEST_F(SmallDisk, what_cannot_fit_is_refused_before_with_numbers) {
     EXPECT_EQ(small->usage()->parts, 0U);
 }
 
-TEST_F(SmallDisk, a_disk_that_fills_up_keeps_what_has_arrived) {
-    {
-        auto opened = small->open_part(digest, text.size());
-        ASSERT_TRUE(opened) << opened.error().describe();
-        Part& part = std::get<Part>(*opened);
-        ASSERT_TRUE(put(part, 0, 100'000));
-        ASSERT_TRUE(write_file_atomically(disk / "other", as_bytes(std::string(700'000, 'x'))));
-        Status status;
-        for (std::uint64_t at = 100'000; status && at < 300'000; at += 1000) {
-            status = put(part, at, at + 1000);
-        }
-        ASSERT_FALSE(status);
-        EXPECT_EQ(status.error().code(), ErrorCode::NoSpace);
-        EXPECT_NE(status.error().message().find("still to come"), std::string::npos);
-        EXPECT_TRUE(part.checkpoint()) << "the journal has its room";
-    }
-    std::filesystem::remove(disk / "other");
+TEST_F(SmallDisk, a_disk_that_is_too_full_says_so_at_the_first_byte_and_takes_nothing) {
     auto opened = small->open_part(digest, text.size());
     ASSERT_TRUE(opened) << opened.error().describe();
     Part& part = std::get<Part>(*opened);
-    EXPECT_GE(part.reused_bytes(), 100'000U);
+    ASSERT_TRUE(write_file_atomically(disk / "other", as_bytes(std::string(800'000, 'x'))));
+    const Status status = put(part, 0, 1000);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code(), ErrorCode::NoSpace);
+    EXPECT_NE(status.error().message().find("still to come"), std::string::npos);
+    EXPECT_EQ(part.received_bytes(), 0U);
+    EXPECT_EQ(small->usage()->part_bytes, 0U) << "what was reserved before it failed is given back";
+    std::filesystem::remove(disk / "other");
     ASSERT_TRUE(part.write(0, as_bytes(text)));
     ASSERT_TRUE(part.publish());
     EXPECT_EQ(content(*small, digest), text);
+}
+
+TEST_F(SmallDisk, two_pulls_do_not_count_on_the_same_room) {
+    const std::string one = random_text(600'000, 5);
+    const std::string two = random_text(600'000, 6);
+    {
+        auto first = small->open_part(digest_of(one), one.size());
+        auto second = small->open_part(digest_of(two), two.size());
+        ASSERT_TRUE(first && second) << "there is room for each by itself";
+        Part& winner = std::get<Part>(*first);
+        ASSERT_TRUE(winner.write(0, as_bytes(one).first(100)));
+        EXPECT_GE(small->usage()->part_bytes, one.size()) << "df says what the disk holds";
+        const Status late = std::get<Part>(*second).write(0, as_bytes(two).first(100));
+        ASSERT_FALSE(late) << "at once, and not when both have half";
+        EXPECT_EQ(late.error().code(), ErrorCode::NoSpace);
+        ASSERT_TRUE(winner.write(50'000, as_bytes(one).subspan(50'000, 100'000)));
+        ASSERT_TRUE(winner.checkpoint());
+    }
+    // A later process goes on: what the part holds of the disk counts for it.
+    {
+        auto again = small->open_part(digest_of(one), one.size());
+        ASSERT_TRUE(again) << again.error().describe();
+        Part& part = std::get<Part>(*again);
+        EXPECT_EQ(part.reused_bytes(), 100'100U);
+        ASSERT_TRUE(part.write(0, as_bytes(one)));
+        ASSERT_TRUE(part.publish());
+    }
+    EXPECT_EQ(content(*small, digest_of(one)), one);
+    ASSERT_TRUE(small->remove(digest_of(one)));
+    {
+        auto other = small->open_part(digest_of(two), two.size());
+        ASSERT_TRUE(other);
+        ASSERT_TRUE(std::get<Part>(*other).write(0, as_bytes(two).first(1)));
+    }
+    ASSERT_TRUE(small->remove_part(digest_of(two)));
+    EXPECT_EQ(small->usage()->part_bytes, 0U);
+    EXPECT_TRUE(write_file_atomically(disk / "other", as_bytes(std::string(800'000, 'x'))))
+        << "a part that is dropped gives its room back";
 }
 
 } // namespace

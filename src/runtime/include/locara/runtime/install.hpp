@@ -57,6 +57,7 @@ struct PlannedFile {
     manifest::ModelFile file;
     bool here = false;                ///< In the store already, whole.
     std::uint64_t received_bytes = 0; ///< Of a pull that was stopped earlier.
+    std::uint64_t held_bytes = 0;     ///< What the disk holds for that pull already.
 };
 
 /// One model of a plan.

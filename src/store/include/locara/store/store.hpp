@@ -50,6 +50,7 @@ struct PartInfo {
     Digest digest;
     std::uint64_t size = 0;           ///< Of the whole file.
     std::uint64_t received_bytes = 0; ///< What its journal holds.
+    std::uint64_t disk_bytes = 0;     ///< What the disk holds for it: reserved blocks, too.
 };
 
 /// How a file of another program becomes one of the store.
@@ -101,8 +102,9 @@ struct GcItem {
     std::filesystem::path path;
     std::uint64_t size = 0; ///< Its length in bytes.
     /// What the file system gives back: allocated blocks, 0 while another hard link holds them,
-    /// without those shared with other files (reflinks). In a dry run blocks shared only among the
-    /// items are not counted either: it is then the least that comes back.
+    /// without those that other files share (reflinks). Blocks that only items share come back
+    /// with the last of them. A dry run knows the files of the store and where reflinks were
+    /// adopted from; it takes blocks that somebody else shares, besides, for free.
     std::uint64_t freed_bytes = 0;
 };
 
@@ -115,8 +117,8 @@ struct GcReport {
     std::uint64_t kept_busy = 0;  ///< Would have gone but somebody works on them.
 };
 
-/// What lies in the store. Bytes are what the disk holds (parts are sparse); adopted references
-/// count as files of 0 bytes, since they lie elsewhere.
+/// What lies in the store. Bytes are what the disk holds (of parts also what is reserved for bytes
+/// to come); adopted references count as files of 0 bytes, since they lie elsewhere.
 struct Usage {
     std::uint64_t files = 0;
     std::uint64_t file_bytes = 0;
@@ -213,7 +215,9 @@ class Part {
     Result<bool> keep_chunk(std::uint64_t offset, std::uint32_t size, const xet::ChunkHash& hash);
 
     /// Writes bytes at their offset. Those that are here already, or that another thread is just
-    /// writing, are skipped: no byte is written twice. InvalidArgument past the end, NoSpace (with
+    /// writing, are skipped: no byte is written twice. The first write reserves blocks for all that
+    /// is missing, where the file system can (copy chunks first: they may share theirs); they stay
+    /// the part's until it is published or removed. InvalidArgument past the end, NoSpace (with
     /// numbers) when the disk is full; what had arrived before stays. After a failed write the part
     /// is good for checkpoint, reset and discard only.
     Status write(std::uint64_t offset, ByteView bytes);
