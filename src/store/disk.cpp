@@ -16,14 +16,14 @@ namespace locara::store {
 
 namespace fs = std::filesystem;
 
-std::uint64_t shared_bytes(const fs::path& path) {
+std::vector<Span> shared_blocks(const fs::path& path) {
+    std::vector<Span> blocks;
     const auto fd = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd) {
-        return 0;
+        return blocks;
     }
     constexpr std::uint32_t kExtents = 128;
     std::vector<std::byte> memory(sizeof(fiemap) + kExtents * sizeof(fiemap_extent));
-    std::uint64_t sum = 0;
     std::uint64_t at = 0;
     while (true) {
         std::fill(memory.begin(), memory.end(), std::byte{0});
@@ -33,19 +33,27 @@ std::uint64_t shared_bytes(const fs::path& path) {
         map->fm_flags = FIEMAP_FLAG_SYNC;
         map->fm_extent_count = kExtents;
         if (::ioctl(fd->get(), FS_IOC_FIEMAP, map) != 0 || map->fm_mapped_extents == 0) {
-            return sum;
+            return blocks;
         }
         for (std::uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
             const fiemap_extent& extent = map->fm_extents[i];
             if ((extent.fe_flags & FIEMAP_EXTENT_SHARED) != 0) {
-                sum += extent.fe_length;
+                blocks.push_back({extent.fe_physical, extent.fe_physical + extent.fe_length});
             }
             if ((extent.fe_flags & FIEMAP_EXTENT_LAST) != 0) {
-                return sum;
+                return blocks;
             }
             at = extent.fe_logical + extent.fe_length;
         }
     }
+}
+
+std::uint64_t shared_bytes(const fs::path& path) {
+    std::uint64_t sum = 0;
+    for (const Span& span : shared_blocks(path)) {
+        sum += span.size();
+    }
+    return sum;
 }
 
 std::uint64_t removable_bytes(const fs::path& path) {

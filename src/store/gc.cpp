@@ -51,6 +51,9 @@ class Collection {
                 return look_at_index(digest, path);
             }));
         LOCARA_CHECK(look_at_temporaries());
+        if (options_.dry_run == GcOptions::DryRun::Yes) {
+            LOCARA_CHECK(count_shared());
+        }
         return std::move(report_);
     }
 
@@ -228,6 +231,70 @@ class Collection {
         report_.freed_bytes += item.freed_bytes;
         report_.items.push_back(std::move(item));
         return {};
+    }
+
+    /// Blocks that items share with each other and with nothing that stays come back, too: with the
+    /// last of them, as when they really go.
+    Status count_shared() {
+        std::vector<std::vector<Span>> blocks;
+        bool any = false;
+        for (const GcItem& item : report_.items) {
+            struct stat info {};
+
+            // Another name keeps the blocks.
+            const bool goes = ::lstat(item.path.c_str(), &info) == 0 && info.st_nlink == 1;
+            blocks.push_back(goes ? shared_blocks(item.path) : std::vector<Span>());
+            any = any || !blocks.back().empty();
+        }
+        if (!any) {
+            return {};
+        }
+        LOCARA_TRY(SpanSet taken, blocks_that_stay());
+        for (std::size_t i = report_.items.size(); i-- > 0;) {
+            std::uint64_t more = 0;
+            for (const Span& span : blocks[i]) {
+                for (const Span& gap : taken.gaps(span)) {
+                    more += gap.size();
+                }
+                taken.add(span);
+            }
+            report_.items[i].freed_bytes += more;
+            report_.freed_bytes += more;
+        }
+        return {};
+    }
+
+    /// The shared blocks of all that the store knows and that does not go.
+    Result<SpanSet> blocks_that_stay() const {
+        std::set<fs::path> going;
+        for (const GcItem& item : report_.items) {
+            going.insert(item.path);
+        }
+        SpanSet stay;
+        const auto add = [&](const fs::path& path) {
+            if (!going.contains(path)) {
+                for (const Span& span : shared_blocks(path)) {
+                    stay.add(span);
+                }
+            }
+        };
+        LOCARA_CHECK(each_stored(layout_.files(), [&](const Digest& digest, const fs::path& path) {
+            add(path);
+            const auto record = read_adopted(layout_, digest);
+            if (record && record->link == LinkKind::Reflink) {
+                add(record->from); // the other program's file
+            }
+            return Status{};
+        }));
+        LOCARA_CHECK(each_digest(layout_.parts(), [&](const Digest&, const fs::path& path) {
+            add(path);
+            return Status{};
+        }));
+        LOCARA_CHECK(each_file(layout_.quarantine(), [&](const fs::path& path) {
+            add(path);
+            return Status{};
+        }));
+        return stay;
     }
 
     const Layout& layout_;
