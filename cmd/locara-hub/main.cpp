@@ -283,7 +283,16 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
+        if (error.get_exit_code() == 0) {
+            return app.exit(error); // help and version, on standard output
+        }
+        std::string command = "locara-hub";
+        for (const CLI::App* chosen = &app; !chosen->get_subcommands().empty();) {
+            chosen = chosen->get_subcommands()[0];
+            command += " " + chosen->get_name();
+        }
+        return fail(Error(ErrorCode::InvalidArgument,
+                          std::string(error.what()) + "; see `" + command + " --help`"));
     }
     try {
         const Status done = accounts.parsed()         ? accounts.run()

@@ -259,18 +259,18 @@ class CommandLine {
     }
 
     void add_storage() {
-        auto* verify = add(
-            app_,
-            "verify",
-            "Hash everything again, or one app with its weights; needs no network\n\nExamples:\n"
-            "  locara verify                    goes on where an interrupted run ended\n"
-            "  locara verify --all              from the start\n"
-            "  locara verify --repair           keep the good chunks of a bad file for a pull\n"
-            "  locara verify locara/quick-add\n",
-            [this](Context& context) { return run_verify(context, verify_); });
+        auto* verify =
+            add(app_,
+                "verify",
+                "Hash everything again, or one app with its weights\n\nExamples:\n"
+                "  locara verify                    goes on where an interrupted run ended\n"
+                "  locara verify --all              from the start\n"
+                "  locara verify --repair           fetch what is bad or missing again\n"
+                "  locara verify locara/quick-add\n",
+                [this](Context& context) { return run_verify(context, verify_); });
         verify->add_option("app", verify_.app, "publisher/name");
         verify->add_flag("--all", verify_.all, "Do not go on with an interrupted run");
-        verify->add_flag("--repair", verify_.repair, "Make a part of what is good in a bad file");
+        verify->add_flag("--repair", verify_.repair, "Keep what is good, fetch the rest again");
         add(app_,
             "df",
             "Where the disk went, and what was saved\n\nExamples:\n  locara df\n"
@@ -467,12 +467,19 @@ int main(int argc, char** argv) {
         if (why.get_exit_code() == 0) {
             return line.app().exit(why); // help and version, on standard output
         }
-        const auto chosen = line.app().get_subcommands();
-        const std::string help =
-            chosen.empty() ? "locara --help" : "locara " + chosen[0]->get_name() + " --help";
+        std::string command = "locara";
+        for (const CLI::App* chosen = &line.app(); !chosen->get_subcommands().empty();) {
+            chosen = chosen->get_subcommands()[0];
+            command += " " + chosen->get_name();
+        }
+        // That a subcommand is missing is the lesser half of it when there is a word in its place.
+        const auto unknown = line.app().remaining(true);
+        const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&why) != nullptr;
+        const std::string what = is_missing && !unknown.empty()
+                                     ? "The following argument was not expected: " + unknown[0]
+                                     : why.what();
         return Context(line.flags)
-            .tell(Error(ErrorCode::InvalidArgument,
-                        std::string(why.what()) + "; see `" + help + "`"));
+            .tell(Error(ErrorCode::InvalidArgument, what + "; see `" + command + " --help`"));
     }
     Context context(line.flags);
     if (auto mode = parse_progress_mode(line.flags.progress); !mode) {
