@@ -3,6 +3,7 @@
 
 #include <locara/store/adopted.hpp>
 #include <locara/store/verify_journal.hpp>
+#include <locara/test_support/golden.hpp>
 
 namespace locara::store {
 namespace {
@@ -37,6 +38,22 @@ TEST(AdoptedTest, bytes_are_as_the_format_says) {
                   "when 2027-01-15T08:00:00Z\n"
                   "check " +
                   some_record().render().substr(some_record().render().size() - 9));
+}
+
+TEST(RecordsTest, texts_are_as_they_always_were) {
+    std::string text;
+    for (const LinkKind link : {LinkKind::Reflink, LinkKind::Hardlink, LinkKind::Reference}) {
+        Adopted record = some_record();
+        record.link = link;
+        record.from = "/home/u/models/a b%\n.gguf";
+        text += record.render();
+    }
+    EXPECT_GOLDEN("adopted.txt", text);
+    const TimePoint start(std::chrono::seconds(1'800'000'000));
+    EXPECT_GOLDEN("verify-journal.txt",
+                  VerifyJournal::render_start(start) +
+                      VerifyJournal::render_good(digest_of("a"), start + std::chrono::seconds(1)) +
+                      VerifyJournal::render_end(start + std::chrono::seconds(2)));
 }
 
 TEST(AdoptedTest, every_cut_and_every_changed_byte_is_noticed) {
