@@ -1,6 +1,8 @@
 """What the two programs say, word for word: help, results, JSON and errors, against golden files (tests/golden/wire_test)."""
+import hashlib
 import json
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -69,6 +71,29 @@ class Wire(harness.TestCase):
         tell("rm", TINY, "--dry-run")
         tell("rm", TINY, "--yes")
         tell("pull", "test/tiny", "--yes")
+        tell("why", "test/tiny")
+        tell("unpin", "test/tiny:f32")
+        tell("df")  # it is an orphan now
+        tell("gc", "--older-than", "0s", "--dry-run")
+        tell("gc", "--older-than", "0s")
+        foreign = self.client.home / "foreign"
+        foreign.mkdir()
+        shutil.copy(self.folder / "seed/models/tiny/repo/model.gguf", foreign)
+        tell("adopt", foreign, "--dry-run")
+        tell("adopt", foreign, "--link", "reference")
+        tell("adopt", foreign, "--link", "reference")
+        tell("why", foreign / "model.gguf")
+        digest = hashlib.sha256((foreign / "model.gguf").read_bytes()).hexdigest()
+        tell("pin", digest)
+        tell("df")
+        with open(foreign / "model.gguf", "ab") as out:
+            out.write(b"x")
+        tell("verify", expect=6)
+        tell("why", digest)
+        tell("doctor", expect=1)
+        tell("unpin", "sha256:" + digest)
+        tell("verify")
+        tell("gc", "--older-than", "0s")
         tell("scan", self.folder / "seed/models/tiny/repo/model.gguf", bad, expect=8)
         tell("hub", "rm", self.hub.url)
 
@@ -124,10 +149,23 @@ class Wire(harness.TestCase):
         tell("status", expect=3)
         tell("scan", self.folder / "none", expect=3)
         tell("serve", "--port", "0", expect=2)
+        tell("why", "", expect=2)
+        tell("why", "test/none", expect=3)
+        tell("unpin", "test/none:f32", expect=3)
+        tell("pin", "0" * 63, expect=2)
+        tell("pin", "0" * 64, expect=3)
+        tell("gc", "--older-than", "soon", expect=2)
+        tell("adopt", "--link", "copy", expect=2)
+        tell("adopt", self.folder / "none", expect=3)
+        tell("xet", expect=2)
+        tell("xet", "foo", expect=2)
+        tell("xet", "dedup", "a", expect=2)
         self.tell_hub(expect=2)
         self.tell_hub("serve", "--data", self.folder / "other", "--listen", "nowhere", expect=2)
         self.tell_hub("serve", "--data", hub.folder, "--listen", "127.0.0.1:0", expect=9)
         self.tell_hub("pin", self.folder / "none", expect=3)
+        self.tell_hub("gc", expect=2)
+        self.tell_hub("foo", expect=2)
         self.assert_golden("errors.txt", self.told)
 
 
