@@ -6,7 +6,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/manifest/model_signature.hpp>
 
 #include <fcntl.h>
@@ -58,7 +58,7 @@ Result<std::map<std::string, crypto::Sha256Digest>> hash_files(const fs::path& r
         LOCARA_CHECK(validate_path(name).context("in " + repo.string()));
         LOCARA_TRY(const Fd fd, open_file(it->path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
         LOCARA_CHECK(regular_file_size(fd, it->path()));
-        const auto verdict = formats::scan_fd(fd, it->path().filename().string());
+        const auto verdict = gate::judge(fd, it->path().filename().string());
         if (verdict.decision != formats::Decision::Allow) {
             return Error(ErrorCode::Refused,
                          name + " is refused: " + verdict.reason + " (" + verdict.rule + ")");

@@ -1,6 +1,7 @@
 #include "git_push.hpp"
 
 #include "commit_body.hpp"
+#include "content_gate.hpp"
 #include "git_leftovers.hpp"
 #include "pushed_objects.hpp"
 #include "ref_name.hpp"
@@ -150,8 +151,33 @@ Status Push::check_objects() {
         LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, pointer.sha256));
         return file && file->size == pointer.size && services_.cas.touch(file->xet).has_value();
     };
+    rules.judge_blob = [this](const std::string& path, std::string_view blob) {
+        return pass_gate(services_, formats::MemorySource(as_bytes(blob)), path);
+    };
+    rules.judge_file = [this](const std::string& path, const LfsPointer& pointer) -> Status {
+        LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, pointer.sha256));
+        return file ? pass_gate(services_, StoredSource(services_.cas, file->xet, file->size), path)
+                    : Status(Error(ErrorCode::Refused, path + " went away meanwhile"));
+    };
+    LOCARA_TRY(rules.judged, judged_blobs());
     const fs::path quarantine = quarantine_ ? quarantine_->path() : fs::path();
     return take_error("", check_pushed_objects(repository(), quarantine, tips, rules));
+}
+
+/// What is at the tip of a ref passed the gate on its way there.
+Result<std::unordered_set<std::string>> Push::judged_blobs() const {
+    std::unordered_set<std::string> blobs;
+    LOCARA_TRY(const GitRepo git, GitRepo::open(repository()));
+    LOCARA_TRY(const auto refs, git.refs());
+    for (const GitRef& ref : refs) {
+        LOCARA_TRY(const auto entries, git.list(ref.commit, "", GitRepo::Recursive::Yes));
+        for (const GitEntry& entry : entries) {
+            if (entry.kind == GitEntry::Kind::File) {
+                blobs.insert(entry.oid);
+            }
+        }
+    }
+    return blobs;
 }
 
 Status Push::move_pack_in() const {

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <unordered_set>
 
 namespace locara::hub {
 
@@ -67,6 +68,7 @@ class Push {
     /// Errors that the client is told of become a refusal; others come back.
     Status take_error(std::string ref, Status status);
     Status check_command(const RefCommand& command, const std::vector<GitRef>& refs) const;
+    Result<std::unordered_set<std::string>> judged_blobs() const;
     Status move_pack_in() const;
 
     const Services& services_;

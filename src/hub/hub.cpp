@@ -8,7 +8,7 @@
 #include <locara/base/json.hpp>
 #include <locara/base/secret.hpp>
 #include <locara/catalog/repository.hpp>
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/seed.hpp>
@@ -440,9 +440,7 @@ Status Hub::State::begin_mirror() {
     Mirror::Options options;
     options.config = *mirror_config;
     options.folder = data / kMirror;
-    options.judge = [](const Fd& file, const std::string& name) {
-        return formats::scan_fd(file, name);
-    };
+    options.judge = [](const Fd& file, const std::string& name) { return gate::judge(file, name); };
     LOCARA_TRY(mirror, Mirror::create(services, std::move(options)));
     upstream = std::make_unique<http::BlockingPool>(kUpstreamThreads);
     door.emplace(MirrorDoor{*mirror, services, router, *pool, *upstream});

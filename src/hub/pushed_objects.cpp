@@ -190,23 +190,26 @@ class Checker {
                            "--include-ref=HEAD --include='" +
                            path + "' and push again");
         }
-        return size < kPointerLimit ? check_pointer(id, path) : Status();
+        const bool judged = rules_.judged.contains(render_oid(&id));
+        return judged && size >= kPointerLimit ? Status() : check_content(id, path, judged);
     }
 
-    Status check_pointer(const git_oid& id, const std::string& path) {
+    Status check_content(const git_oid& id, const std::string& path, bool judged) {
         git_blob* raw = nullptr;
         const int code = git_blob_lookup(&raw, repository_, &id);
         const Blob blob(raw);
         if (code != 0) {
             return git_failure("reading " + path, code);
         }
-        const auto pointer = LfsPointer::parse(
-            {static_cast<const char*>(git_blob_rawcontent(raw)), git_blob_rawsize(raw)});
+        const std::string_view content(static_cast<const char*>(git_blob_rawcontent(raw)),
+                                       git_blob_rawsize(raw));
+        const auto pointer =
+            content.size() < kPointerLimit ? LfsPointer::parse(content) : std::nullopt;
         if (!pointer) {
-            return {};
+            return judged ? Status() : rules_.judge_blob(path, content);
         }
         LOCARA_TRY(const bool here, rules_.has_file(*pointer));
-        return here ? Status()
+        return here ? (judged ? Status() : rules_.judge_file(path, *pointer))
                     : Status(refused(path + " is a pointer to sha256:" + pointer->sha256.render() +
                                      " of " + std::to_string(pointer->size) +
                                      " bytes, which this repository has not got. Run: git lfs push "

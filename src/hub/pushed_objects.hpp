@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace locara::hub {
@@ -16,6 +18,11 @@ struct ObjectRules {
     std::uint64_t blob_limit = 0; ///< Bytes that git itself may hold of one file.
     /// Whether the repository has what a pointer stands for.
     std::function<Result<bool>(const LfsPointer&)> has_file;
+    /// Whether content may become a file of the repository: a blob that is no pointer, or what a
+    /// pointer stands for. Refused says why not.
+    std::function<Status(const std::string& path, std::string_view blob)> judge_blob;
+    std::function<Status(const std::string& path, const LfsPointer&)> judge_file;
+    std::unordered_set<std::string> judged; ///< Blobs, by id, that need not be asked about again.
 };
 
 /// Where a ref shall point to.

@@ -454,9 +454,9 @@ Status Installer::State::check_signature(catalog::Client& client, PlannedModel& 
         return {};
     }
     LOCARA_TRY(const auto signature, client.get_target(target));
-    LOCARA_TRY(
-        const auto statement,
-        manifest::VerifiedModelStatement::verify(signature, client.keys_of("models")).context(target));
+    LOCARA_TRY(const auto statement,
+               manifest::VerifiedModelStatement::verify(signature, client.keys_of("models"))
+                   .context(target));
     LOCARA_CHECK(statement->check(*model.manifest).context(target));
     model.signed_by = statement.signed_by();
     return {};

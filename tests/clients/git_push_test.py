@@ -145,6 +145,31 @@ class Push(git_client.TestCase):
         self.assert_clean(repo)
         self.assert_clean(second)
 
+    def test_the_gate_judges_what_is_new(self):
+        repo = self.make_repo("judged")
+        one = self.clone(repo, token=self.ana)
+        pickle = b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R."
+        for name, track in (("notes.txt", False), ("model.bin", True)):
+            with self.subTest(name):
+                before = self.refs(repo)
+                if track:
+                    self.git(one, "lfs", "install", "--local")
+                    self.git(one, "lfs", "track", name)
+                (one / name).write_bytes(pickle)
+                self.git(one, "add", "-A")
+                self.git(one, "commit", "-qm", name)
+                self.git(one, "push", "-q", "origin", "HEAD:main", expect=1)
+                self.assertIn(f"{name} is refused", self.told)
+                self.assertEqual(self.refs(repo), before)
+                # Taken out again it is in the history still.
+                self.git(one, "rm", "-q", name)
+                self.git(one, "commit", "-qm", "away")
+                self.git(one, "push", "-q", "origin", "HEAD:main", expect=1)
+                self.git(one, "reset", "-q", "--hard", before["refs/heads/main"])
+        self.write(one, {"fine.txt": "words"})
+        self.git(one, "push", "-q")
+        self.assert_clean(repo)
+
     def test_hostile_trees(self):
         repo = self.make_repo("hostile")
         one = self.clone(repo, token=self.ana)
