@@ -237,7 +237,13 @@ class Directory : public Backend {
             LOCARA_CHECK(put_back(aside, path));
             return Removed::No;
         }
-        ::unlink(aside.c_str());
+        if (::unlink(aside.c_str()) != 0) {
+            auto failed = Error::from_errno("removing " + aside.string(), errno);
+            LOCARA_CHECK(put_back(aside, path));
+            return failed;
+        }
+        // Nothing that this object names may be gone before it.
+        LOCARA_CHECK(sync_folder(path.parent_path()));
         ::rmdir(path.parent_path().c_str()); // stays unless it is empty
         return Removed::Yes;
     }

@@ -135,7 +135,8 @@ class Backend {
 
     /// Removes the object if it was last touched before `limit`: Yes; No if it was touched later.
     /// NotFound without it. An object touched while this runs either stays, or the touch fails
-    /// with NotFound. (A reader may miss the object for a moment while it is looked at.)
+    /// with NotFound. (A reader may miss the object for a moment while it is looked at.) Durable on
+    /// return.
     enum class Removed { No, Yes };
     virtual Result<Removed> remove_if_older(const Key& key, TimePoint limit) = 0;
 };
