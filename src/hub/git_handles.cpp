@@ -15,6 +15,10 @@ void start_git() {
         }
         // A commit that was answered for must survive a loss of power.
         git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+        // It would map whole packs at once, and count as this process's memory.
+        constexpr std::size_t kWindow = 4U << 20U;
+        git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, kWindow);
+        git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, 4 * kWindow);
         return true;
     }();
     static_cast<void>(started);

@@ -92,7 +92,7 @@ class Fetch(git_client.TestCase):
         response.read(1000)
 
         def children():
-            return subprocess.run(["pgrep", "-P", str(self.hub.process.pid)], stdout=subprocess.PIPE).stdout.split()
+            return subprocess.run(["pgrep", "-P", str(self.hub.process.pid), "git"], stdout=subprocess.PIPE).stdout.split()
         self.assertTrue(children())
         response.close()
         connection.close()

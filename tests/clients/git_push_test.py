@@ -279,11 +279,11 @@ class Push(git_client.TestCase):
         """SIGKILL while pushes run: what was answered is there, the rest is as if it had not been."""
         repo = self.make_repo("kill")
         one = self.clone(repo, token=self.ana)
-        self.write(one, {f"{i}.txt": random.Random(i).randbytes(300_000) for i in range(10)})
+        self.write(one, {f"{i}.txt": random.Random(i).randbytes(150_000).hex() for i in range(10)})
         self.git(one, "push", "-q")
         for turn in range(int(os.environ.get("LOCARA_SOAK_KILLS", "5"))):
             main = self.refs(repo)["refs/heads/main"]
-            self.write(one, {f"{i}.txt": random.Random(turn * 100 + i + 100).randbytes(300_000) for i in range(10)})
+            self.write(one, {f"{i}.txt": random.Random(turn * 100 + i + 100).randbytes(150_000).hex() for i in range(10)})
             push = subprocess.Popen(["git", "push", "-q", "origin", "HEAD:main", f"HEAD:refs/heads/t{turn}"], cwd=one,
                                     stderr=subprocess.DEVNULL,
                                     env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0"})
