@@ -3,6 +3,7 @@
 #include "plan_text.hpp"
 
 #include <locara/base/bytes.hpp>
+#include <locara/manifest/facts_json.hpp>
 
 namespace locara::cli {
 
@@ -156,10 +157,6 @@ Result<int> run_show(Context& context, const std::string& text) {
     LOCARA_TRY(const auto receipts, installer.receipts(models));
     if (context.flags.json) {
         LOCARA_TRY(const auto manifest, parse_json(app->entry.manifest_json));
-        Json facts = Json::array();
-        for (const auto& fact : manifest::facts(app->entry.manifest)) {
-            facts.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
-        }
         Json list = Json::array();
         for (const auto& model : models) {
             LOCARA_TRY(auto one, parse_json(model.manifest.bytes()));
@@ -175,7 +172,7 @@ Result<int> run_show(Context& context, const std::string& text) {
         out["bundle"] = {{"size", app->entry.bundle_size},
                          {"sha256", app->entry.bundle_sha256.render()},
                          {"files_sha256", app->entry.files_sha256.render()}};
-        out["facts"] = std::move(facts);
+        out["facts"] = manifest::render_facts(manifest::facts(app->entry.manifest));
         out["models"] = std::move(list);
         out["receipts"] = receipts_json(receipts);
         out["installed"] = installed ? Json(installed->lock.version.render()) : Json();

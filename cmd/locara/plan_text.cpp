@@ -3,6 +3,7 @@
 #include "exit_codes.hpp"
 
 #include <locara/base/bytes.hpp>
+#include <locara/manifest/facts_json.hpp>
 
 #include <algorithm>
 
@@ -170,10 +171,6 @@ Json plan_json(const runtime::Plan& plan) {
                         {"terms", one.terms.terms},
                         {"terms_sha256", one.terms.digest().render()}});
     }
-    Json facts = Json::array();
-    for (const auto& fact : manifest::facts(app)) {
-        facts.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
-    }
     Json powers = Json::array();
     for (const auto& power : plan.new_powers) {
         powers.push_back(power.text);
@@ -192,7 +189,7 @@ Json plan_json(const runtime::Plan& plan) {
             {"memory_bytes", plan.memory_bytes},
             {"memory_available_bytes", plan.device.memory_available_bytes},
             {"models", std::move(models)},
-            {"facts", std::move(facts)},
+            {"facts", manifest::render_facts(manifest::facts(app))},
             {"new_powers", std::move(powers)},
             {"licenses_to_accept", plan.licenses_to_accept()},
             {"terms_to_accept", std::move(open)},

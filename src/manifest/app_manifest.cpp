@@ -5,6 +5,7 @@
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
 #include <locara/manifest/app_manifest.hpp>
+#include <locara/manifest/facts_json.hpp>
 #include <locara/manifest/schema.hpp>
 
 #include <algorithm>
@@ -302,6 +303,14 @@ std::vector<Fact> facts(const AppManifest& manifest) {
     }
     if (!manifest.commercial) {
         out.push_back({"license", "No commercial use.", "declared"});
+    }
+    return out;
+}
+
+Json render_facts(const std::vector<Fact>& facts) {
+    Json out = Json::array();
+    for (const auto& fact : facts) {
+        out.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
     }
     return out;
 }

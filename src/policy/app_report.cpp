@@ -1,6 +1,7 @@
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/manifest/facts_json.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/policy/app_report.hpp>
 
@@ -164,14 +165,6 @@ class Check {
     AppReport report_;
 };
 
-Json render_facts(const std::vector<manifest::Fact>& facts) {
-    Json out = Json::array();
-    for (const auto& fact : facts) {
-        out.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
-    }
-    return out;
-}
-
 } // namespace
 
 Json render_app_report(const AppReport& report,
@@ -192,14 +185,15 @@ Json render_app_report(const AppReport& report,
     if (report.app && published) {
         const auto changed = manifest::changed_facts(*published, *report.app);
         changes = {{"since", published->version.render()},
-                   {"gone", render_facts(changed.gone)},
-                   {"come", render_facts(changed.come)}};
+                   {"gone", manifest::render_facts(changed.gone)},
+                   {"come", manifest::render_facts(changed.come)}};
     }
     return {{"app", report.app ? Json(report.app->id.render()) : Json()},
             {"version", report.app ? Json(report.app->version.render()) : Json()},
             {"passes", report.status().has_value()},
             {"findings", std::move(findings)},
-            {"facts", report.app ? render_facts(manifest::facts(*report.app)) : Json::array()},
+            {"facts",
+             report.app ? manifest::render_facts(manifest::facts(*report.app)) : Json::array()},
             {"changes", std::move(changes)},
             {"bundle", std::move(bundle)}};
 }

@@ -5,6 +5,7 @@
 #include <locara/crypto/chained_log.hpp>
 #include <locara/http/local_client.hpp>
 #include <locara/http/server.hpp>
+#include <locara/manifest/facts_json.hpp>
 #include <locara/runtime/broker.hpp>
 #include <locara/runtime/launch.hpp>
 #include <locara/runtime/origin.hpp>
@@ -68,14 +69,6 @@ Response refuse(std::string_view path, int status, std::string_view code, std::s
 
 std::string shorten(std::string_view text) {
     return std::string(text.substr(0, 200));
-}
-
-Json facts_json(const manifest::AppManifest& app) {
-    Json list = Json::array();
-    for (const auto& fact : manifest::facts(app)) {
-        list.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
-    }
-    return list;
 }
 
 Json app_json(const manifest::AppManifest& app) {
@@ -553,12 +546,13 @@ Response Broker::State::exchange_code(const Request& request) {
         return problem(404, "not_running", id->render() + " is not running", "");
     }
     audit.note("opened", {{"app", id->render()}, {"version", app->manifest.version.render()}});
-    return http::json_response(200,
-                               render_json(Json{{"token", tokens.issue(label)},
-                                                {"origin", origins.app_origin(*id)},
-                                                {"app", app_json(app->manifest)},
-                                                {"facts", facts_json(app->manifest)},
-                                                {"save", app->manifest.capabilities.save}}));
+    return http::json_response(
+        200,
+        render_json(Json{{"token", tokens.issue(label)},
+                         {"origin", origins.app_origin(*id)},
+                         {"app", app_json(app->manifest)},
+                         {"facts", manifest::render_facts(manifest::facts(app->manifest))},
+                         {"save", app->manifest.capabilities.save}}));
 }
 
 Response Broker::State::close_session(const Request& request) {
