@@ -1,0 +1,385 @@
+"""docs/conformance.md: what each unmodified client can do against a hub, found by doing it, a cell at a time.
+
+A cell is one operation of one client in one situation. It counts when the content is right; in a gated or private
+repository also only if the same without the right to it fails. The table found must be the one in the document.
+"""
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import traceback
+import typing
+
+from tests import harness
+from tests.harness import BIN, MANIFEST, SOURCE, free_port, wait_for, weights
+from tests.harness.golden import GoldenFolder
+from tests.harness.mirror import TestCase, call, publish, sha256
+
+HERE = SOURCE / "tests/clients"
+# Where the repository is: on this hub; of another hub, asked for the first time, again, and with that hub gone.
+SITUATIONS = ("own", "private", "gated", "miss", "hit", "offline")
+OWN = ("own", "private", "gated")
+WEIGHTS = weights.gguf(weights.noise(7, 400_000))
+OTHER_WEIGHTS = weights.gguf(weights.noise(8, 400_000))
+ENGINE_WEIGHTS = (SOURCE / "models/quick-add/repo/quick-add-q8_0.gguf").read_bytes()
+TOKENIZER = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+             "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
+             "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "hello": 1, "world": 2}, "unk_token": "[UNK]"}}
+FILES = {"README.md": b"---\nlicense: mit\n---\n# Small\n", "config.json": b'{"model_type": "bert"}',
+         "tokenizer.json": json.dumps(TOKENIZER).encode(),
+         "tokenizer_config.json": b'{"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}'}
+
+HEAD = """# Which clients work, and with what
+
+Written by `tests/clients/conformance_test.py`, which does each of these with the client itself, unmodified, and fails when
+the outcome is not what stands here. `./dev test --accept -R conformance` writes it anew.
+
+- **own**, **private**, **gated**: a repository of this hub. The last two count if the client gets in with a token that
+  may, and not with one that may not.
+- **miss**, **hit**, **offline**: a repository of another hub that this one mirrors: asked for the first time; again, when
+  it is stored here; and with the other hub gone.
+- **yes**: done, and the content was right. **–**: there is no such thing. **no**, with the number of a note: see below.
+
+"""
+
+
+class Unsupported(Exception):
+    """What the table calls "no", with its reason."""
+
+
+@dataclasses.dataclass
+class Place:
+    """A repository and how to reach it."""
+    url: str
+    repo: str
+    token: typing.Optional[str]
+    commit: str
+    weights: bytes = WEIGHTS
+
+
+def run(command, *, env=None, stdin=None, cwd=None, timeout=120):
+    """Standard output; fails with what was said if the command does."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "LOCARA_", "GIT_", "XDG_"))}
+    done = subprocess.run(list(map(str, command)), cwd=cwd, input=stdin, timeout=timeout, env={**environment, **(env or {})},
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: exit {done.returncode}: {done.stderr.decode(errors='replace')[-600:]}")
+    return done.stdout
+
+
+def same(found, wanted):
+    if found != wanted:
+        raise AssertionError(f"found {found[:80]!r} ({len(found)}), wanted {wanted[:80]!r} ({len(wanted)})")
+
+
+# ------------------------------------------------------------------------------------- one function a client's operation
+
+def npm(operation, xet=False):
+    def do(place, folder):
+        out = run(["node", HERE / "conformance.mjs", operation, place.repo], cwd=SOURCE,
+                  stdin=OTHER_WEIGHTS if operation == "upload" else None,
+                  env={"HUB_URL": place.url, "TOKEN": place.token or "", "XET": "1" if xet else "0"})
+        if operation == "info":
+            found = json.loads(out)
+            assert found["sha"] == place.commit and f"w.gguf {len(place.weights)}" in found["files"], out
+        else:
+            same(out, {"download": place.weights, "range": place.weights[1000:200_000], "upload": OTHER_WEIGHTS,
+                       "manage": b"b null", "propose": b"proposed"}[operation])
+    return do
+
+
+def hfjs_upload(place, folder):
+    (folder / "files").mkdir()
+    (folder / "files/new.gguf").write_bytes(WEIGHTS)
+    run([SOURCE / "node_modules/.bin/hfjs", "upload", place.repo, folder / "files", "--token", place.token, "-q"],
+        env={"HF_ENDPOINT": place.url})
+    same(call_url(place, "new.gguf"), WEIGHTS)
+
+
+def transformers(place, folder):
+    out = run(["node", HERE / "transformers.mjs", place.repo], cwd=SOURCE,
+              env={"HUB_URL": place.url, "CACHE": str(folder / "cache"), **({"HF_TOKEN": place.token} if place.token else {})})
+    same(out.strip(), b'{"ids":[1,2],"type":"bert"}')
+
+
+def curl(*arguments, check):
+    def do(place, folder):
+        target = folder / "out"
+        run(["curl", "-sSf", *arguments, "-D", folder / "head", "-o", target,
+             *(["-H", f"Authorization: Bearer {place.token}"] if place.token else []),
+             f"{place.url}/{place.repo}/resolve/main/w.gguf"])
+        check(place, (folder / "head").read_text().lower(), target.read_bytes() if target.exists() else b"")
+    return do
+
+
+def check_head(place, head, _):
+    assert f"content-length: {len(place.weights)}" in head or f"x-linked-size: {len(place.weights)}" in head, head
+    assert sha256(place.weights) in head and place.commit in head, head
+
+
+def call_url(place, path):
+    return run(["curl", "-sSf", *(["-H", f"Authorization: Bearer {place.token}"] if place.token else []),
+                f"{place.url}/{place.repo}/resolve/main/{path}"])
+
+
+def chromium(place, folder):
+    out = json.loads(run(["node", HERE / "browser_fetch.mjs"], cwd=SOURCE,
+                         env={"URL": f"{place.url}/{place.repo}/resolve/main/w.gguf", "TOKEN": place.token or "",
+                              "HOME": str(folder)}))
+    assert (out["status"], out["seen"]) == (206, ["etag", "x-repo-commit", "content-range"]), out
+    same(bytes.fromhex(out["hex"]), place.weights[1000:2000])
+
+
+def git(folder, *arguments):
+    settings = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
+                for what, value in (("NAME", "Ana"), ("EMAIL", "ana@example.org"))}
+    return run(["git", *arguments], cwd=folder,
+               env={"HOME": str(folder), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
+                    "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", **settings})
+
+
+def clone(place, folder, *arguments):
+    remote = place.url.replace("http://", f"http://user:{place.token}@") if place.token else place.url
+    git(folder, "clone", "-q", *arguments, f"{remote}/{place.repo}", "clone")
+    same(git(folder / "clone", "rev-parse", "HEAD").decode().strip(), place.commit)
+    same((folder / "clone/config.json").read_bytes(), FILES["config.json"])
+    return folder / "clone"
+
+
+def git_clone(*arguments):
+    return lambda place, folder: clone(place, folder, *arguments)
+
+
+def git_push(place, folder):
+    checkout = clone(place, folder)
+    (checkout / "pushed.txt").write_text("by git\n")
+    git(checkout, "add", "pushed.txt")
+    git(checkout, "commit", "-qm", "by git")
+    git(checkout, "push", "-q")
+    same(call_url(place, "pushed.txt"), b"by git\n")
+
+
+def lfs(place, folder):
+    checkout = clone(place, folder)
+    git(checkout, "lfs", "install", "--local")
+    return checkout
+
+
+def lfs_pull(place, folder):
+    checkout = lfs(place, folder)
+    git(checkout, "lfs", "pull")
+    same((checkout / "w.gguf").read_bytes(), place.weights)
+
+
+def lfs_push(place, folder):
+    checkout = lfs(place, folder)
+    (checkout / "pushed.gguf").write_bytes(WEIGHTS)
+    git(checkout, "add", "pushed.gguf")
+    git(checkout, "commit", "-qm", "by git-lfs")
+    git(checkout, "push", "-q")
+    same(call_url(place, "pushed.gguf"), WEIGHTS)
+
+
+def llama_server(place, folder):
+    port = free_port()
+    environment = {**{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "XDG_"))},
+                   "MODEL_ENDPOINT": place.url, "HF_ENDPOINT": place.url, "LLAMA_CACHE": str(folder), "HOME": str(folder)}
+    command = [BIN / "llama-server", "-hf", place.repo, "--port", str(port), "-c", "64"]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command + (["-hft", place.token] if place.token else []), stdout=log, stderr=log,
+                                  env=environment)
+    try:
+        wait_for(lambda: server.poll() is not None or is_well(port), "llama-server", 60)
+        assert server.poll() is None, (folder / "log").read_text()[-600:]
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def is_well(port):
+    done = subprocess.run(["curl", "-sf", f"http://127.0.0.1:{port}/health"], stdout=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def locara_environment(place, folder):
+    return {"LOCARA_HOME": str(folder / "home"), "HF_ENDPOINT": place.url, **({"HF_TOKEN": place.token} if place.token else {})}
+
+
+def locara_pull(place, folder):
+    manifest = folder / "manifest.json"
+    digest = sha256(place.weights)
+    manifest.write_text(weights.manifest(MANIFEST, place.repo, place.commit, "w.gguf", len(place.weights), digest))
+    run([BIN / "locara", "pull", "--manifest", manifest, "--yes"], env=locara_environment(place, folder))
+    same((folder / "home/data/store/files" / digest[:2] / digest).read_bytes(), place.weights)
+
+
+def locara_upload(place, folder):
+    (folder / "mine.gguf").write_bytes(WEIGHTS)
+    run([BIN / "locara", "upload", place.repo, folder / "mine.gguf"], env=locara_environment(place, folder))
+    same(call_url(place, "mine.gguf"), WEIGHTS)
+
+
+# --------------------------------------------------------------------------------------------------------- the table
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    client: str
+    operation: str
+    transfer: str
+    do: typing.Callable
+    situations: typing.Sequence[str] = SITUATIONS
+    engine: bool = False  # Wants weights that a real engine loads.
+
+
+NPM = "npm `@huggingface/hub`"
+ROWS = (
+    Row(NPM, "info, list files", "", npm("info")),
+    Row(NPM, "download", "LFS", npm("download")),
+    Row(NPM, "download", "Xet", npm("download", xet=True)),
+    Row(NPM, "read a part", "LFS", npm("range")),
+    Row(NPM, "read a part", "Xet", npm("range", xet=True)),
+    Row(NPM, "upload", "LFS", npm("upload"), OWN),
+    Row(NPM, "upload", "Xet", npm("upload", xet=True), OWN),
+    Row(NPM, "create, branch, commit, delete", "", npm("manage"), ("own",)),
+    Row(NPM, "pull request", "", npm("propose"), ("own", "private")),
+    Row("its `hfjs`", "upload a folder", "Xet", hfjs_upload, ("own", "private")),
+    Row("npm `@huggingface/transformers`", "load tokenizer, config", "", transformers),
+    Row("`git`", "clone", "", git_clone()),
+    Row("`git`", "shallow clone", "", git_clone("--depth", "1")),
+    Row("`git`", "partial clone", "", git_clone("--filter=blob:none")),
+    Row("`git`", "push", "", git_push, OWN),
+    Row("`git-lfs`", "pull", "LFS", lfs_pull),
+    Row("`git-lfs`", "push", "LFS", lfs_push, OWN),
+    Row("`llama-server -hf`", "load a model", "LFS", llama_server, engine=True),
+    Row("`curl`", "HEAD", "", curl("-I", check=check_head)),
+    Row("`curl`", "GET", "", curl(check=lambda place, _, body: same(body, place.weights))),
+    Row("`curl`", "GET a range", "", curl("-r", "1000-1999", check=lambda place, _, body: same(body, place.weights[1000:2000]))),
+    Row("Chromium, page of another origin", "read a range", "", chromium),
+    Row("`locara`", "pull", "Xet", locara_pull),
+    Row("`locara`", "upload", "Xet", locara_upload, OWN),
+)
+
+# What is known not to work, and why. It is tried all the same.
+MIRRORED = ("miss", "hit", "offline")
+NOTES = (
+    (("`git`", "`git-lfs`"), MIRRORED, "a mirror keeps files, not git histories; clone from where the repository lives"),
+    (("npm `@huggingface/transformers`",), ("private", "gated"), "transformers.js sends its token to huggingface.co only"),
+)
+
+
+def note_on(row, situation):
+    for clients, situations, why in NOTES:
+        if row.client in clients and situation in situations:
+            return why
+    return "not expected: the test prints what went wrong"
+
+
+class Conformance(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.own = harness.Hub(cls.folder / "own", seed=None)
+        cls.cleo = cls.own.make_writer("cleo")  # owns what is on the hub itself
+        cls.dan = cls.own.make_writer("dan")    # has no right to anything of hers
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.own.stop()
+        super().tearDownClass()
+
+    def make_repo(self, row, number, situation):
+        content = ENGINE_WEIGHTS if row.engine else WEIGHTS
+        name = f"r{number}-{situation}"
+        hub, token, owner = (self.own, self.cleo, "cleo") if situation in OWN else (self.upstream, self.ana, "ana")
+        commit = publish(hub, token, f"{owner}/{name}", {**FILES, "w.gguf": content}, private=situation == "private")
+        if situation == "gated":
+            done = call(hub, "PUT", f"/api/models/{owner}/{name}/settings", token, {"gated": "manual"})
+            if done.status != 200:
+                raise Unsupported("this hub has no gated repositories yet")
+        url = hub.url if situation in OWN else self.mirrors.url
+        # What is public needs no token to be read, and every client shows that it can do without.
+        writes = row.situations is not SITUATIONS or situation in ("private", "gated")
+        return Place(url, f"{owner}/{name}", token if writes else None, commit, content)
+
+    def attempt(self, row, place):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="cell-", dir=self.folder))
+        row.do(place, folder)
+
+    def cell(self, row, place, situation):
+        """None if it works, else why not."""
+        try:
+            self.attempt(row, place)
+        except Exception as error:  # whatever went wrong is the outcome
+            return "".join(traceback.format_exception_only(error)).strip()
+        if situation in ("private", "gated"):
+            try:
+                self.attempt(row, dataclasses.replace(place, token=self.dan))
+            except Exception:
+                return None
+            return "somebody without the right to it got in"
+        return None
+
+    def store(self, place):
+        """Whatever the client took: now all of it is here, in chunks too."""
+        for path in FILES:
+            call(self.mirrors, "GET", f"/{place.repo}/resolve/main/{path}")
+        call(self.mirrors, "GET", f"/{place.repo}/resolve/main/w.gguf")
+        self.wait_stored(self.mirrors, f"/{place.repo}/resolve/main/w.gguf")
+
+    def test_the_table(self):
+        proxy = self.proxy()
+        self.mirrors = self.mirror(proxy.url, freshness="1h")
+        cells, mirrored = {}, []
+        for number, row in enumerate(ROWS):
+            for situation in (s for s in row.situations if s in OWN):
+                try:
+                    place = self.make_repo(row, number, situation)
+                    cells[row, situation] = self.cell(row, place, situation)
+                except Unsupported as error:
+                    cells[row, situation] = error
+            if row.situations is SITUATIONS:
+                place = self.make_repo(row, number, "miss")
+                mirrored.append((row, place))
+                cells[row, "miss"] = self.cell(row, place, "miss")
+                self.store(place)
+                cells[row, "hit"] = self.cell(row, place, "hit")
+        proxy.stop()
+        for row, place in mirrored:
+            cells[row, "offline"] = self.cell(row, place, "offline")
+        difference = GoldenFolder(SOURCE / "docs", os.environ.get("LOCARA_ACCEPT") == "1").compare(
+            "conformance.md", self.render(cells))
+        if difference:
+            for (row, situation), why in cells.items():
+                if why:
+                    print(f"{row.client} {row.operation} {row.transfer} {situation}: {why}")
+            self.fail(difference)
+
+    def render(self, cells):
+        notes = []
+
+        def show(row, situation):
+            if situation not in row.situations:
+                return "–"
+            why = cells[row, situation]
+            if why is None:
+                return "yes"
+            note = str(why) if isinstance(why, Unsupported) else note_on(row, situation)
+            if note not in notes:
+                notes.append(note)
+            return f"no ({notes.index(note) + 1})"
+
+        lines = ["| client | operation | by | " + " | ".join(SITUATIONS) + " |", "| --- " * (3 + len(SITUATIONS)) + "|"]
+        for row in ROWS:
+            lines.append(f"| {row.client} | {row.operation} | {row.transfer} | "
+                         + " | ".join(show(row, situation) for situation in SITUATIONS) + " |")
+        done = sum(why is None for why in cells.values())
+        text = HEAD + "\n".join(lines) + f"\n\n{done} of {len(cells)} work.\n"
+        if notes:
+            text += "\n" + "\n".join(f"{i + 1}. {note}" for i, note in enumerate(notes)) + "\n"
+        return text
+
+
+if __name__ == "__main__":
+    harness.main()
