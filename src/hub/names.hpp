@@ -1,11 +1,8 @@
 // Names: everything of a hub that changes, in one small database: accounts, access tokens,
 // repositories, and which files and xorbs belong to which repository. Bytes are elsewhere.
 //
-// SOCI over SQLite; statements are plain SQL, so that PostgreSQL can follow. Secrets are not in
-// here: of an access token only the SHA-256 is kept.
-// Threads and processes: calls may come from any thread, and a second process (the command line)
-// may work on the same file. Calls block. Errors: Io for what the database says, besides those
-// named.
+// Secrets are not in here: of an access token only the SHA-256 is kept.
+// Threads, processes, and errors besides those named: as Database. Each call is one transaction.
 #pragma once
 
 #include <locara/base/clock.hpp>
@@ -20,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace locara::hub {
@@ -102,15 +100,15 @@ struct Identity {
     Token token;
 };
 
+class Database;
+
 class Names {
   public:
-    /// Opens the database file; makes it (0600) with its tables if it is not there. Unsupported
-    /// when a newer program wrote it.
-    static Result<Names> open(const std::filesystem::path& file);
+    /// Shared with others that keep something in the same database.
+    explicit Names(std::shared_ptr<Database> database) : database_(std::move(database)) {}
 
-    Names(Names&&) noexcept;
-    Names& operator=(Names&&) noexcept;
-    ~Names();
+    /// With a Database of its own: see Database::open.
+    static Result<Names> open(const std::filesystem::path& file);
 
     // --- Accounts and tokens --------------------------------------------------------------------
 
@@ -206,9 +204,7 @@ class Names {
     Status remove_mirrored_file(const MirroredFile& file);
 
   private:
-    struct State;
-    explicit Names(std::unique_ptr<State> state);
-    std::unique_ptr<State> state_;
+    std::shared_ptr<Database> database_;
 };
 
 /// Whether a text can be a namespace or the name of a repository: letters, digits, '-', '_' and

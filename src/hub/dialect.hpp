@@ -1,0 +1,61 @@
+// What databases do not agree on: how to connect, the words of a schema, where its version stands,
+// what begins a transaction, and which errors mean what. The one place for such differences.
+//
+// Threads: constant after construction.
+#pragma once
+
+#include <locara/base/result.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <soci/soci.h>
+
+namespace locara::hub {
+
+/// What a thrown error means.
+struct DatabaseFailure {
+    enum class Retry { No, Yes };
+
+    Error error;
+    Retry retry = Retry::No; ///< The same again may go well: somebody else's change got between.
+};
+
+class Dialect {
+  public:
+    virtual ~Dialect() = default;
+
+    /// "opening /data/names.db", without secrets.
+    virtual std::string opening() const = 0;
+
+    /// How many sessions may be open at once, 1 or more.
+    virtual std::size_t sessions() const = 0;
+
+    // What follows throws what SOCI throws.
+
+    virtual void connect(soci::session& session) const = 0;
+
+    /// Whether an idle session can still be used; asked without a round trip.
+    virtual bool is_usable(soci::session& session) const = 0;
+
+    /// Begins a transaction that is as if nobody else were at work.
+    virtual void begin(soci::session& session) const = 0;
+
+    /// Begins the transaction of a migration, which only one process is in at a time.
+    virtual void begin_migration(soci::session& session) const = 0;
+
+    /// The schema's version, within the above; 0 when nothing was made yet.
+    virtual int version(soci::session& session) const = 0;
+    virtual void set_version(soci::session& session, int version) const = 0;
+
+    /// A word of schema.hpp in this dialect; empty if it needs none.
+    virtual std::string_view word(std::string_view name) const = 0;
+
+    virtual DatabaseFailure failure(const std::exception& error) const = 0;
+};
+
+std::unique_ptr<Dialect> sqlite_dialect(const std::filesystem::path& file);
+
+} // namespace locara::hub

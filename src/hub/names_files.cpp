@@ -1,0 +1,105 @@
+#include "database.hpp"
+#include "names.hpp"
+#include "names_rows.hpp"
+
+namespace locara::hub {
+namespace {
+
+using soci::into;
+using soci::use;
+
+} // namespace
+
+Status Names::add_file(std::int64_t repo, const StoredFile& file) {
+    return database_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const std::string sha256 = file.sha256.render();
+        const std::string xet = file.xet.render();
+        const auto size = static_cast<long long>(file.size);
+        sql << "INSERT INTO files (repo, sha256, xet, size) VALUES (:r, :s, :x, :z)"
+               " ON CONFLICT (repo, sha256) DO UPDATE SET xet = excluded.xet, size = excluded.size",
+            use(key), use(sha256), use(xet), use(size);
+        return {};
+    });
+}
+
+Result<std::optional<StoredFile>> Names::find_file(std::int64_t repo,
+                                                   const crypto::Sha256Digest& sha256) const {
+    return database_->with([&](soci::session& sql) -> Result<std::optional<StoredFile>> {
+        const long long key = repo;
+        const std::string wanted = sha256.render();
+        std::string xet;
+        long long size = 0;
+        sql << "SELECT xet, size FROM files WHERE repo = :r AND sha256 = :s", use(key), use(wanted),
+            into(xet), into(size);
+        if (!sql.got_data()) {
+            return std::optional<StoredFile>();
+        }
+        LOCARA_TRY(const auto hash, xet::FileHash::parse(xet));
+        return std::optional(StoredFile{sha256, hash, static_cast<std::uint64_t>(size)});
+    });
+}
+
+Result<std::optional<StoredFile>> Names::find_file(std::int64_t repo,
+                                                   const xet::FileHash& hash) const {
+    return database_->with([&](soci::session& sql) -> Result<std::optional<StoredFile>> {
+        const long long key = repo;
+        const std::string wanted = hash.render();
+        std::string sha256;
+        long long size = 0;
+        sql << "SELECT sha256, size FROM files WHERE repo = :r AND xet = :x", use(key), use(wanted),
+            into(sha256), into(size);
+        if (!sql.got_data()) {
+            return std::optional<StoredFile>();
+        }
+        LOCARA_TRY(const auto digest, crypto::Sha256Digest::parse(sha256));
+        return std::optional(StoredFile{digest, hash, static_cast<std::uint64_t>(size)});
+    });
+}
+
+Result<std::vector<StoredFile>> Names::list_files(std::int64_t repo) const {
+    return database_->with([&](soci::session& sql) -> Result<std::vector<StoredFile>> {
+        const long long key = repo;
+        std::string sha256;
+        std::string xet;
+        long long size = 0;
+        soci::statement statement =
+            (sql.prepare << "SELECT sha256, xet, size FROM files WHERE repo = :r",
+             use(key),
+             into(sha256),
+             into(xet),
+             into(size));
+        statement.execute();
+        std::vector<StoredFile> files;
+        while (statement.fetch()) {
+            LOCARA_TRY(const auto digest, crypto::Sha256Digest::parse(sha256));
+            LOCARA_TRY(const auto hash, xet::FileHash::parse(xet));
+            files.push_back({digest, hash, static_cast<std::uint64_t>(size)});
+        }
+        return files;
+    });
+}
+
+Status Names::add_xorb(std::int64_t repo, const xet::XorbHash& xorb) {
+    return database_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const std::string hash = xorb.render();
+        sql << "INSERT INTO xorbs (xorb, repo) VALUES (:x, :r) ON CONFLICT (xorb, repo) DO NOTHING",
+            use(hash), use(key);
+        return {};
+    });
+}
+
+Result<bool> Names::may_use_xorb(std::int64_t repo, const xet::XorbHash& xorb) const {
+    return database_->with([&](soci::session& sql) -> Result<bool> {
+        const long long key = repo;
+        const std::string hash = xorb.render();
+        int found = 0;
+        sql << "SELECT 1 FROM xorbs x JOIN repos r ON r.key = x.repo"
+               " WHERE x.xorb = :x AND (r.key = :r OR r.private = 0) LIMIT 1",
+            use(hash), use(key), into(found);
+        return sql.got_data();
+    });
+}
+
+} // namespace locara::hub

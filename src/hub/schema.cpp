@@ -1,0 +1,50 @@
+#include "schema.hpp"
+
+namespace locara::hub {
+namespace {
+
+/// Accounts, their tokens, repositories, and which files and xorbs are whose.
+constexpr const char* kVersion1[] = {
+    "CREATE TABLE accounts (key {key}, id {text} NOT NULL UNIQUE, name {name} NOT NULL UNIQUE,"
+    " full_name {text} NOT NULL, created BIGINT NOT NULL)",
+    "CREATE TABLE tokens (id {text} PRIMARY KEY,"
+    " account BIGINT NOT NULL REFERENCES accounts ON DELETE CASCADE, name {text} NOT NULL,"
+    " digest {text} NOT NULL UNIQUE, role {text} NOT NULL, created BIGINT NOT NULL,"
+    " expires BIGINT, UNIQUE (account, name))",
+    "CREATE TABLE repos (key {key}, id {text} NOT NULL UNIQUE, type {text} NOT NULL,"
+    " space {name} NOT NULL, name {name} NOT NULL, private INTEGER NOT NULL,"
+    " created BIGINT NOT NULL, task {text} NOT NULL, license {text} NOT NULL,"
+    " manifest {text} NOT NULL, UNIQUE (type, space, name))",
+    "CREATE TABLE files (repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " sha256 {text} NOT NULL, xet {text} NOT NULL, size BIGINT NOT NULL,"
+    " PRIMARY KEY (repo, sha256)) {compact}",
+    "CREATE INDEX files_by_xet ON files (repo, xet)",
+    "CREATE TABLE xorbs (xorb {text} NOT NULL,"
+    " repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE, PRIMARY KEY (xorb, repo)) {compact}",
+    "CREATE INDEX xorbs_by_repo ON xorbs (repo)",
+};
+
+/// Former ids of repositories, and mirrored ones.
+constexpr const char* kVersion2[] = {
+    "CREATE TABLE moved (type {text} NOT NULL, space {name} NOT NULL, name {name} NOT NULL,"
+    " repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " PRIMARY KEY (type, space, name)) {compact}",
+    "ALTER TABLE repos ADD COLUMN origin INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE mirrored_revisions (repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " revision {text} NOT NULL, commit_id {text} NOT NULL, checked BIGINT NOT NULL,"
+    " PRIMARY KEY (repo, revision)) {compact}",
+    "CREATE TABLE mirrored_files (repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " oid {text} NOT NULL, sha256 {text} NOT NULL, size BIGINT NOT NULL, used BIGINT NOT NULL,"
+    " refused {text} NOT NULL, PRIMARY KEY (repo, oid))",
+    "CREATE INDEX mirrored_files_by_use ON mirrored_files (used)",
+};
+
+constexpr std::span<const char* const> kVersions[] = {kVersion1, kVersion2};
+
+} // namespace
+
+std::span<const std::span<const char* const>> schema_versions() {
+    return kVersions;
+}
+
+} // namespace locara::hub
