@@ -19,6 +19,7 @@ constexpr std::size_t kMaxConstants = 8U << 20U;    // bytes of all of them
 constexpr std::uint64_t kMaxLine = 2ULL << 30U;     // bytes
 constexpr std::uint64_t kEnoughOpcodes = 1'000'000; // once something hostile was seen
 constexpr std::size_t kMaxImports = 256;
+constexpr std::uint64_t kEnoughToTell = 6; // opcodes that random bytes do not run through
 constexpr unsigned kMaxPickles = 1'000'000;
 
 struct Listed {
@@ -106,7 +107,19 @@ bool is_plausible(const PickleImport& found) {
            (is_dotted_name(found.module) && is_dotted_name(found.name));
 }
 
-enum class Kind : std::uint8_t { Mark, Text, Import, Tuple, Other };
+/// By EXT1, EXT2 or EXT4: whatever the loading program registered (copyreg), in general nothing.
+bool is_by_number(const PickleImport& found) {
+    return found.opcode.starts_with("EXT");
+}
+
+/// Whether at least one of its names is a constant, and Python could import by it.
+bool is_named(const PickleImport& found) {
+    return is_plausible(found) && (is_dotted_name(found.module) || is_dotted_name(found.name));
+}
+
+/// Plain: None, a boolean, a number, bytes of a buffer, a list, dict or set. Python can neither
+/// call it nor import by it.
+enum class Kind : std::uint8_t { Mark, Text, Import, Tuple, Plain, Other };
 
 struct Item {
     Kind kind = Kind::Other;
@@ -118,8 +131,6 @@ class Walker {
     explicit Walker(const ByteSource& source) : cursor_(source) {}
 
     Result<PickleWalk> run() {
-        std::uint8_t first = 0;
-        walk_.binary = cursor_.peek(first) && first == 0x80;
         while (true) {
             const bool stopped = walk_one();
             walk_.end_offset = op_offset_;
@@ -199,6 +210,7 @@ class Walker {
             if (!cursor_.next(version)) {
                 return cut();
             }
+            walk_.binary = walk_.binary || (walk_.opcodes == 1 && version <= 5);
             return version <= 5 || wrong("an unknown protocol");
         }
         case 0x95: // FRAME: its length does not change what is executed
@@ -211,8 +223,8 @@ class Walker {
         case ')':
         case '}':
         case 0x8F: // EMPTY_SET
-        case 0x97: // NEXT_BUFFER
-            return push(opcode == ')' ? Item{Kind::Tuple, 0} : Item{});
+        case 0x97: // NEXT_BUFFER, bytes from elsewhere
+            return push({opcode == ')' ? Kind::Tuple : Kind::Plain, 0});
         case 0x98: // READONLY_BUFFER
             return need(1);
 
@@ -231,16 +243,16 @@ class Walker {
                     return wrong("a number that is none");
                 }
             }
-            return (!line.empty() || wrong("an empty number")) && push({});
+            return (!line.empty() || wrong("an empty number")) && push({Kind::Plain, 0});
         }
         case 'K':
-            return skip_and_push(1);
+            return take_number(1);
         case 'M':
-            return skip_and_push(2);
+            return take_number(2);
         case 'J':
-            return skip_and_push(4);
+            return take_number(4);
         case 'G':
-            return skip_and_push(8);
+            return take_number(8);
         case 0x8A:
             return take_sized<std::uint8_t>(Keep::No);
         case 0x8B: // LONG4, signed length
@@ -333,6 +345,9 @@ class Walker {
             const Item name = stack_.back();
             const Item module = stack_[stack_.size() - 2];
             stack_.resize(stack_.size() - 2);
+            if (!may_be_text(module) || !may_be_text(name)) {
+                return wrong("an import by something that is no text");
+            }
             return push(import("STACK_GLOBAL", text_of(module), text_of(name)));
         }
         case 0x82:
@@ -506,6 +521,10 @@ class Walker {
 
     enum class Keep { No, Yes };
 
+    bool take_number(std::uint64_t bytes) {
+        return (cursor_.skip(bytes) || cut()) && push({Kind::Plain, 0});
+    }
+
     bool skip_and_push(std::uint64_t count) { return (cursor_.skip(count) || cut()) && push({}); }
 
     template <class T> bool take_sized(Keep keep) {
@@ -545,10 +564,19 @@ class Walker {
         }
     }
 
-    /// Module and name, a line each. Python finds nothing under an empty one.
+    /// Module and name, a line each. Python finds nothing under an empty one, and decodes strictly.
     bool take_names(std::string& module, std::string& name) {
-        return take_line(module) && take_line(name) &&
-               ((!module.empty() && !name.empty()) || wrong("an import without a name"));
+        return take_name(module) && take_name(name);
+    }
+
+    bool take_name(std::string& name) {
+        if (!take_line(name)) {
+            return false;
+        }
+        if (name.empty()) {
+            return wrong("an import without a name");
+        }
+        return !line_whole_ || is_utf8(name) || wrong("an import by a name that is not UTF-8");
     }
 
     bool take_index_line(std::uint64_t& index) {
@@ -664,6 +692,10 @@ class Walker {
         return {Kind::Text, static_cast<std::uint32_t>(texts_.size())};
     }
 
+    static bool may_be_text(Item item) {
+        return item.kind == Kind::Text || item.kind == Kind::Other;
+    }
+
     std::string text_of(Item item) const {
         return item.kind == Kind::Text && item.index > 0 ? texts_[item.index - 1]
                                                          : std::string("?");
@@ -704,13 +736,14 @@ class Walker {
 
     /// Python ends with an error when what it calls is a plain value.
     bool call(Item callable) {
-        if (callable.kind == Kind::Text || callable.kind == Kind::Tuple ||
-            callable.kind == Kind::Mark) {
+        if (callable.kind != Kind::Import && callable.kind != Kind::Other) {
             return wrong("a call of something that cannot be called");
         }
         if (callable.kind == Kind::Import &&
             (callable.index == 0 || is_plausible(walk_.imports[callable.index - 1]))) {
-            walk_.calls = true;
+            const bool numbered =
+                callable.index != 0 && is_by_number(walk_.imports[callable.index - 1]);
+            (numbered ? walk_.numbered_call : walk_.calls) = true;
         } else {
             walk_.unknown_call = true;
         }
@@ -744,6 +777,20 @@ std::string name_imports(const PickleWalk& walk) {
     return text;
 }
 
+/// Of a walk that broke, having named nothing that could be imported. Most first bytes are some
+/// opcode, so random bytes run for a while; what broke soon is taken for such. Nothing is lost by
+/// it: Python would have done nothing, but for an import by a number that somebody registered.
+bool shows_enough(const PickleWalk& walk) {
+    const bool ran = walk.pickles > 0 || walk.opcodes > kEnoughToTell;
+    const bool odd_name = std::any_of(walk.imports.begin(),
+                                      walk.imports.end(),
+                                      [](const auto& found) { return !is_by_number(found); });
+    if (walk.unknown_call || walk.numbered_call) {
+        return walk.binary || ran || odd_name;
+    }
+    return walk.binary && ran;
+}
+
 } // namespace
 
 bool PickleWalk::suspicious() const {
@@ -757,12 +804,12 @@ Result<PickleWalk> walk_pickle(const ByteSource& source) {
 }
 
 std::optional<Finding> judge_pickle(const PickleWalk& walk, PickleContext context) {
-    const bool plausible = std::any_of(walk.imports.begin(), walk.imports.end(), is_plausible);
+    const bool named = std::any_of(walk.imports.begin(), walk.imports.end(), is_named);
     const bool whole = walk.end == PickleEnd::Stop || walk.end == PickleEnd::Budget;
     bool is_pickle = false;
     switch (context) {
     case PickleContext::Unknown:
-        is_pickle = walk.binary || whole || plausible || walk.calls || walk.unknown_call;
+        is_pickle = whole || named || walk.calls || shows_enough(walk);
         break;
     case PickleContext::Text:
         // A first word in "c" and a second line make a GLOBAL: only a call, or a walk over every

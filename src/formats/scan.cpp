@@ -299,6 +299,7 @@ class Scanner {
         case Kind::Png:
             return judge_png(source, name);
         case Kind::Unknown:
+        case Kind::Pickle: // only by its first bytes, else judge_as_pickle had said so
             return judge_unknown(source, name);
         default:
             return judge_by_kind(kind, name);

@@ -86,8 +86,11 @@ TEST(Gate, judges_what_a_broken_pickle_did_before_it_broke) {
         EXPECT_EQ(scan(call + end).label, Label::Malicious);
         EXPECT_EQ(rule(call + end), "pickle.import.malicious");
     }
-    EXPECT_EQ(rule("\x80\x04}\xff"), "pickle.malformed");
-    EXPECT_EQ(scan("\x80\x04}\xff").label, Label::Malformed);
+    const std::string dict = "\x80\x04}\x8c\x01xK\x01s\x8c\x01yK\x02s";
+    for (const std::string& end : {"\xff"s, ""s, "X\xff\xff\xff\x7f"s}) {
+        EXPECT_EQ(scan(dict + end).label, Label::Malformed);
+        EXPECT_EQ(rule(dict + end), "pickle.malformed");
+    }
 }
 
 TEST(Gate, does_not_call_scary_strings_malware) {
@@ -99,7 +102,7 @@ TEST(Gate, does_not_call_scary_strings_malware) {
 }
 
 TEST(Gate, calls_a_pickle_with_a_computed_import_malicious) {
-    EXPECT_EQ(rule("\x80\x04NVsystem\n\x93)R."), "pickle.import.unknown");
+    EXPECT_EQ(rule("\x80\x04P1\nVsystem\n\x93)R."), "pickle.import.unknown");
     EXPECT_EQ(rule("\x80\x02"
                    "ctorch.nn.parameter\nParameter\n}b."),
               "pickle.build.malicious");
@@ -645,6 +648,12 @@ TEST(Gate, keeps_what_it_does_not_know_out_of_the_catalog) {
     EXPECT_EQ(scan(noise).decision, Decision::Flag);
     EXPECT_EQ(rule("PAR1" + noise + "PAR1", "table.parquet"), "content.unknown");
     EXPECT_EQ(rule("SQLite format 3\0"s + noise, "table.db"), "content.unknown");
+    for (const char* name :
+         {"m.bin", "m.pkl", "m.pt", "table"}) { // as a pickle begins, and is none
+        EXPECT_EQ(rule("\x80" + noise, name), "content.unknown") << name;
+        EXPECT_EQ(rule("\x80\x04\x93" + noise, name), "content.unknown") << name;
+        EXPECT_EQ(scan("\x80\x77" + noise, name).decision, Decision::Flag) << name;
+    }
     EXPECT_EQ(rule(""), "content.empty");
     EXPECT_EQ(scan("").decision, Decision::Allow);
     EXPECT_EQ(rule("", "m.gguf"), "name.mismatch");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -62,7 +64,8 @@ TEST(Pickle, follows_operands_through_stack_and_memo) {
     EXPECT_EQ(first_import("Vos\n(Vx\n1Vsystem\n\x93."), "STACK_GLOBAL os.system");
     EXPECT_EQ(first_import("Vx\nq\0000Vos\nq\0000h\0Vsystem\n\x93."s), "STACK_GLOBAL os.system");
     // what is not constant is unknown
-    EXPECT_EQ(first_import("NVsystem\n\x93."), "STACK_GLOBAL ?.system");
+    EXPECT_EQ(first_import("P1\nVsystem\n\x93."), "STACK_GLOBAL ?.system");
+    EXPECT_EQ(first_import("NVsystem\n\x93."), "none"); // None is constant, and no text
     EXPECT_EQ(first_import("c_codecs\nencode\nVos\n\x85RVsystem\n\x93."), "GLOBAL _codecs.encode");
     EXPECT_EQ(rule_of("c_codecs\nencode\nVos\n\x85RVsystem\n\x93)R."), "pickle.import.unknown");
 }
@@ -77,11 +80,15 @@ TEST(Pickle, sees_every_way_to_call) {
                     .calls); // NEWOBJ
     EXPECT_TRUE(walk("\x80\x04"
                      "cos\nsystem\nVid\n\x85}\x92.")
-                    .calls);                        // NEWOBJ_EX
-    EXPECT_TRUE(walk("\x80\x02\x82\x07)R.").calls); // EXT1
-    EXPECT_TRUE(walk("Nq\0000h\0)R."s).unknown_call);
+                    .calls);                                // NEWOBJ_EX
+    EXPECT_TRUE(walk("\x80\x02\x82\x07)R.").numbered_call); // EXT1
+    EXPECT_EQ(rule_of("\x80\x02\x82\x07)R\xff"), "pickle.import.unknown");
+    EXPECT_EQ(rule_of("\x82\x07)R."), "pickle.import.unknown");
+    EXPECT_TRUE(walk("P1\nq\0000h\0)R."s).unknown_call);
     EXPECT_FALSE(walk("cos\nsystem\n.").calls);
-    EXPECT_EQ(walk("Vos\n)R.").end, PickleEnd::Malformed); // a text cannot be called
+    for (const char* plain : {"Vos\n", "N", "\x88", "K\1", "F1\n", "]", ")", "}", "\x8f"}) {
+        EXPECT_EQ(walk(plain + ")R."s).end, PickleEnd::Malformed) << plain; // cannot be called
+    }
 }
 
 TEST(Pickle, tells_the_wrong_format_from_malice) {
@@ -239,8 +246,36 @@ TEST(Pickle, judges_what_comes_before_an_error) {
             EXPECT_EQ(rule_of(call + rest, context), "pickle.import.malicious") << rest;
         }
     }
-    EXPECT_EQ(rule_of("\x80\x02}q\0X\xff\xff\xff\x7f"s), "pickle.malformed");
-    EXPECT_EQ(rule_of("\x80\x05"s), "pickle.malformed");
+    EXPECT_EQ(rule_of("\x80\x02}q\0X\1\0\0\0aNsX\xff\xff\xff\x7f"s), "pickle.malformed");
+    // Broken at once, with nothing named and nothing called: such bytes are anything.
+    for (const std::string& bytes :
+         {"\x80\x05"s, "\x80\x04}\xff"s, "\x80\x77}}}}}}}"s, "\x82\x07\xff"s}) {
+        EXPECT_EQ(rule_of(bytes), "none") << bytes;
+    }
+    EXPECT_EQ(rule_of("\x80\x02}.\xff"s), "pickle.wrong-format"); // but a whole one is a pickle
+}
+
+// Half of all bytes are opcodes, so random bytes run for a while. They are no pickle.
+TEST(Pickle, is_not_seen_in_random_bytes) {
+    constexpr int kBlobs = 1'000'000;
+    constexpr std::size_t kBytes = 256;
+    std::mt19937_64 random(20'261'128);
+    std::string blob(kBytes, '\0');
+    int alarms = 0;
+    for (int i = 0; i < kBlobs; ++i) {
+        for (std::size_t at = 0; at < kBytes; at += 8) {
+            const std::uint64_t word = random();
+            std::memcpy(blob.data() + at, &word, sizeof word);
+        }
+        if (i % 4 == 0) { // as the binary ones begin, of a protocol that there is not
+            blob[0] = '\x80';
+            blob[1] = static_cast<char>(blob[1] | 8);
+        }
+        const std::string rule = rule_of(blob);
+        alarms += rule != "none" ? 1 : 0;
+        EXPECT_EQ(rule, "none") << i;
+    }
+    EXPECT_EQ(alarms, 0);
 }
 
 TEST(Pickle, asks_more_of_text_than_of_other_bytes) {
@@ -273,10 +308,12 @@ TEST(Pickle, walks_on_after_stop) {
 
 TEST(Pickle, finds_stack_and_marks_as_python_does) {
     for (const std::string& bad :
-         {"."s,    "0."s,      "a."s,    "Na."s,   "NNs."s,  "t."s,        "l."s,
-          "e."s,   "(e."s,     "1."s,    "2."s,    "R."s,    "b."s,        "(."s,
-          "(2."s,  "(N\x86."s, "o."s,    "(o."s,   "\x93."s, "(N\x85(R."s, "g0\n."s,
-          "h\0."s, "I\n."s,    "Sx\n."s, "p0\n."s, "\x94."s, "Q."s,        "\x98."s}) {
+         {"."s,     "0."s,        "a."s,    "Na."s,          "NNs."s,        "t."s,
+          "l."s,    "e."s,        "(e."s,   "1."s,           "2."s,          "R."s,
+          "b."s,    "(."s,        "(2."s,   "(N\x86."s,      "o."s,          "(o."s,
+          "\x93."s, "(N\x85(R."s, "g0\n."s, "ca\xff\nb\n."s, "ca\n\xc3\n."s, "(ia\x80\nb\n."s,
+          "h\0."s,  "I\n."s,      "Sx\n."s, "p0\n."s,        "\x94."s,       "Q."s,
+          "\x98."s}) {
         EXPECT_EQ(walk(bad).end, PickleEnd::Malformed) << bad;
     }
     for (const std::string& good : {"N."s,

@@ -31,8 +31,9 @@ struct PickleWalk {
     std::uint64_t end_offset = 0;      ///< Where it stopped.
     unsigned pickles = 0;              ///< Whole pickles, one after the other.
     std::uint64_t opcodes = 0;         ///< Executed in all of them.
-    bool binary = false;               ///< Starts with a PROTO opcode (protocol 2 and up).
+    bool binary = false;               ///< Starts with PROTO and a protocol that there is.
     bool calls = false;                ///< Called an import that Python could make (REDUCE ...).
+    bool numbered_call = false;        ///< Called an import by number (EXT1 ...).
     bool unknown_call = false;         ///< Called something else: computed, or of an odd name.
     bool patches = false;              ///< Set attributes of an import itself (BUILD).
     std::vector<PickleImport> imports; ///< The first 256 distinct ones.
