@@ -63,6 +63,9 @@ constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 /// What is written at once, under one deadline.
 constexpr std::size_t kBlock = 256U << 10U;
 
+/// For how long a connection may wait for its client when others need its place.
+constexpr std::chrono::milliseconds kPatience{500};
+
 std::string render_date() {
     const std::time_t now = std::time(nullptr);
     std::tm parts{};
@@ -155,10 +158,9 @@ struct Shared {
     asio::steady_timer room{accept_strand};
     BlockingPool pool;
 
-    std::size_t open_sessions() {
-        const std::lock_guard lock(mutex);
-        return sessions.size();
-    }
+    /// Whether one more connection may be taken. If not, the one that has waited longest for its
+    /// client to finish a request, and for longer than a quick client takes, makes room.
+    bool has_room();
 };
 
 /// One connection. Lives in the coroutine that runs it, on its own strand.
@@ -206,8 +208,15 @@ class Session {
         stream_.socket().close(ignored);
     }
 
-    /// From any thread, with Shared::mutex held: ends the connection now, or if it is idle.
-    enum class End { IfIdle, Now };
+    using SteadyTime = std::chrono::steady_clock::time_point;
+
+    /// From any thread: since when it waits for a request that is not whole yet; SteadyTime::max()
+    /// when it does not.
+    SteadyTime waiting_since() const { return waiting_since_; }
+
+    /// From any thread, with Shared::mutex held: ends the connection now, or if it is idle, or if
+    /// it waits for a request.
+    enum class End { IfIdle, IfWaiting, Now };
 
     void end(End how) {
         asio::post(stream_.get_executor(), [this, &shared = shared_, how] {
@@ -218,7 +227,8 @@ class Session {
                 }
             }
             // Sessions go on their own strand only, this one, so it stays while this runs.
-            if (how == End::Now || idle_) {
+            const bool waits = waiting_since() != SteadyTime::max();
+            if (how == End::Now || idle_ || (how == End::IfWaiting && waits)) {
                 error_code ignored;
                 stream_.socket().close(ignored);
             }
@@ -235,6 +245,7 @@ class Session {
     /// Reads one request and answers it; whether the connection may carry another.
     asio::awaitable<bool> serve_one() {
         const ServerLimits& limits = shared_.options.limits;
+        waiting_since_ = std::chrono::steady_clock::now();
         if (buffer_.size() == 0) {
             idle_ = true;
             stream_.expires_after(limits.idle_timeout);
@@ -250,13 +261,15 @@ class Session {
         WholeParser parser;
         parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
         parser.body_limit(boost::none); // Set below, when the route is known.
-        stream_.expires_after(limits.header_timeout);
+        stream_.expires_never();
         {
+            const Deadline deadline(*this, limits.header_timeout);
             const auto [error, count] =
                 co_await beast::http::async_read_header(stream_, buffer_, parser, kNoThrow);
             static_cast<void>(count);
+            waiting_since_ = SteadyTime::max();
             if (error) {
-                co_await refuse_head(error);
+                co_await refuse_head(error, deadline.passed());
                 co_return false;
             }
         }
@@ -295,7 +308,7 @@ class Session {
             if (!co_await send_continue(request)) {
                 co_return false;
             }
-            stream_.expires_after(limits.body_timeout);
+            const Deadline deadline(*this, limits.body_timeout);
             const auto [error, count] =
                 co_await beast::http::async_read(stream_, buffer_, parser, kNoThrow);
             static_cast<void>(count);
@@ -305,7 +318,7 @@ class Session {
                 co_return false;
             }
             if (error) {
-                co_await refuse_head(error);
+                co_await refuse_head(error, deadline.passed());
                 co_return false;
             }
         }
@@ -392,22 +405,24 @@ class Session {
         return {};
     }
 
-    /// Answers a request that could not be read; silent when there is nobody to answer.
-    asio::awaitable<void> refuse_head(error_code error) {
+    /// Answers a request that could not be read, in time or at all; silent when there is nobody to
+    /// answer.
+    asio::awaitable<void> refuse_head(error_code error, bool too_slow) {
         keep_alive_ = false;
+        Request nothing;
+        nothing.id = random_hex(8);
+        if (too_slow) {
+            linger_ = true;
+            Response response = problem(408, "the request came too slowly", "timeout");
+            co_await answer(nothing, std::move(response));
+            co_return;
+        }
         if (error == beast::http::error::end_of_stream || error == asio::error::eof ||
             error == beast::http::error::partial_message ||
             error == asio::error::operation_aborted ||
             error.category() == boost::system::system_category()) {
             co_return;
         }
-        if (error == beast::error::timeout) {
-            // The stream closed its socket when the time was over.
-            shared_.log.debug("http", "slow_client_cut", {{"peer", peer_.address}});
-            co_return;
-        }
-        Request nothing;
-        nothing.id = random_hex(8);
         const std::string detail =
             error == beast::http::error::header_limit
                 ? "the request head is larger than " +
@@ -598,8 +613,50 @@ class Session {
                                       std::optional<std::uint64_t> length);
     asio::awaitable<Status> produce_guarded(const StreamBody& produce, BodyWriter& writer);
 
+    /// While it lives, what is read from the connection may take until a point in time; then the
+    /// reading ends with an error, and the connection can still carry an answer. (The stream's own
+    /// deadline closes it.)
+    class Deadline {
+      public:
+        Deadline(Session& session, std::chrono::steady_clock::duration from_now)
+            : Deadline(session, std::chrono::steady_clock::now() + from_now) {}
+
+        Deadline(Session& session, SteadyTime at)
+            : session_(session), round_(++*session.deadlines_) {
+            session.timer_.expires_at(at);
+            const auto too_late =
+                [&session, count = session.deadlines_, round = round_](error_code error) {
+                    // Told on the session's strand; it may be gone by then, the count is not.
+                    if (!error && *count == round) {
+                        ++*count;
+                        error_code ignored;
+                        session.stream_.socket().cancel(ignored);
+                    }
+                };
+            session.timer_.async_wait(too_late);
+        }
+
+        ~Deadline() {
+            ++*session_.deadlines_;
+            session_.timer_.cancel();
+        }
+
+        Deadline(const Deadline&) = delete;
+        Deadline& operator=(const Deadline&) = delete;
+
+        bool passed() const { return *session_.deadlines_ != round_; }
+
+      private:
+        Session& session_;
+        const std::uint64_t round_;
+    };
+
     Shared& shared_;
     Stream stream_;
+    asio::steady_timer timer_{stream_.get_executor()};
+    /// Counts Deadlines and their ends, so that a late one knows that it is over.
+    const std::shared_ptr<std::uint64_t> deadlines_ = std::make_shared<std::uint64_t>(0);
+    std::atomic<SteadyTime> waiting_since_{SteadyTime::max()};
     Peer peer_;
     beast::flat_buffer buffer_{256U << 10U}; // a head, or a block of a body, never more
     bool idle_ = false;
@@ -668,13 +725,13 @@ class Session::Incoming : public BodyReader {
         auto& body = parser_.get().body();
         body.data = buffer.data();
         body.size = buffer.size();
-        session_.stream_.expires_at(deadline());
+        const Deadline limit(session_, deadline());
         const auto [error, count] =
             co_await beast::http::async_read(session_.stream_, session_.buffer_, parser_, kNoThrow);
         static_cast<void>(count);
-        session_.stream_.expires_never();
         if (error && error != beast::http::error::need_buffer) {
-            co_return failure(error);
+            co_return limit.passed() ? Error(ErrorCode::Timeout, "the request body came too slowly")
+                                     : failure(error);
         }
         const std::size_t got = buffer.size() - body.size;
         received_ += got;
@@ -694,9 +751,6 @@ class Session::Incoming : public BodyReader {
             error == beast::http::error::buffer_overflow) {
             return Error(ErrorCode::TooLarge,
                          "the request body is larger than what is allowed here");
-        }
-        if (error == beast::error::timeout) {
-            return Error(ErrorCode::Timeout, "the request body came too slowly");
         }
         if (error.category() == boost::system::system_category() || error == asio::error::eof ||
             error == beast::http::error::partial_message ||
@@ -812,16 +866,31 @@ Peer describe_peer(int fd, const sockaddr_storage& address) {
 
 using Listener = asio::posix::basic_stream_descriptor<Executor>;
 
+bool Shared::has_room() {
+    const std::lock_guard lock(mutex);
+    if (sessions.size() < options.limits.connections) {
+        return true;
+    }
+    const auto longest =
+        std::min_element(sessions.begin(), sessions.end(), [](const Session* a, const Session* b) {
+            return a->waiting_since() < b->waiting_since();
+        });
+    if ((*longest)->waiting_since() < std::chrono::steady_clock::now() - kPatience) {
+        (*longest)->end(Session::End::IfWaiting);
+    }
+    return false;
+}
+
 asio::awaitable<void> accept_loop(Shared& shared, Listener& listener) {
     while (!shared.stopping) {
-        if (shared.open_sessions() >= shared.options.limits.connections) {
-            shared.room.expires_after(std::chrono::milliseconds(100));
-            static_cast<void>(co_await shared.room.async_wait(kNoThrow));
-            continue;
-        }
         const auto [error] = co_await listener.async_wait(Listener::wait_read, kNoThrow);
         if (error || shared.stopping) {
             co_return;
+        }
+        if (!shared.has_room()) {
+            shared.room.expires_after(std::chrono::milliseconds(100));
+            static_cast<void>(co_await shared.room.async_wait(kNoThrow));
+            continue;
         }
         sockaddr_storage address{};
         socklen_t length = sizeof address;

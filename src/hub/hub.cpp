@@ -33,6 +33,8 @@ namespace fs = std::filesystem;
 /// How often the signatures are looked at. Short, since a laptop that slept may have to catch up.
 constexpr std::chrono::seconds kSignEvery{60};
 constexpr std::uint64_t kSmallFile = 1U << 20U;
+/// A body that is taken whole into memory: 1000 files of a preupload, 2000 paths.
+constexpr std::uint64_t kBodyLimit = 2U << 20U;
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kUploadThreads = 4;
 /// For what upstream is asked for while clients wait.
@@ -463,7 +465,8 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     options.port = port;
     options.log = &state.log;
     options.port_hint = "another one with --listen ADDRESS:PORT";
-    const std::uint64_t limit = options.limits.body_bytes;
+    // As many connections may send one at once; what is larger has a route that streams it.
+    const std::uint64_t limit = options.limits.body_bytes = kBodyLimit;
     options.body_rule = [&state, limit](const http::Request& head) {
         return state.router.body_rule(head, limit);
     };

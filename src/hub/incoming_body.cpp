@@ -37,6 +37,9 @@ read_blocks(const http::Request& request, http::BlockingPool& pool, TakeBlock ta
     Bytes block(kBlock);
     while (true) {
         auto count = co_await request.incoming->read(block);
+        if (!count && count.error().code() == ErrorCode::Timeout) {
+            co_return Refusal(408, "", count.error().message());
+        }
         if (!count) {
             co_return Refusal(std::move(count).error());
         }

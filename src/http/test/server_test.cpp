@@ -265,14 +265,33 @@ TEST_F(ServerTest, cuts_clients_that_are_slow_with_head_body_or_next_request) {
     options.limits.body_timeout = milliseconds(100);
     options.limits.idle_timeout = milliseconds(100);
     serve(echo, options);
-    for (const char* start : {"",
-                              "GET / HTTP/1.1\r\nHos",
-                              "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"}) {
+    for (const char* start :
+         {"GET / HTTP/1.1\r\nHos", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"}) {
         RawClient client(server_->port());
         client.send(start);
-        EXPECT_EQ(client.read_to_end(), "") << start;
+        EXPECT_THAT(client.read_to_end(), StartsWith("HTTP/1.1 408 ")) << start;
         EXPECT_TRUE(client.closed()) << start;
     }
+    RawClient silent(server_->port());
+    EXPECT_EQ(silent.read_to_end(), "");
+    EXPECT_TRUE(silent.closed());
+}
+
+TEST_F(ServerTest, makes_room_by_ending_who_waits_longest) {
+    ServerOptions options;
+    options.limits.connections = 3;
+    serve(echo, options);
+    RawClient first(server_->port());
+    first.send("GET / HTTP/1.1\r\nHos");
+    RawClient second(server_->port());
+    second.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_THAT(second.read_until("[]"), StartsWith("HTTP/1.1 200 "));
+    RawClient third(server_->port());
+    third.send("GET /");
+    EXPECT_THAT(once(get("/")), StartsWith("HTTP/1.1 200 "));
+    EXPECT_EQ(first.read_to_end(), "");
+    second.send(get("/"));
+    EXPECT_THAT(second.read_to_end(), StartsWith("HTTP/1.1 200 "));
 }
 
 /// A folder with one file in it, opened.

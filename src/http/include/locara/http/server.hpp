@@ -70,9 +70,12 @@ boost::asio::awaitable<std::invoke_result_t<Function&>> run_blocking(BlockingPoo
 struct ServerLimits {
     std::size_t header_bytes = 16U << 10U;
     std::uint64_t body_bytes = 8U << 20U; ///< Unless ServerOptions::body_rule says else.
-    std::size_t connections = 512;        ///< More wait in the kernel's backlog.
-    std::chrono::milliseconds header_timeout{10'000}; ///< From the first byte to the blank line.
-    std::chrono::milliseconds body_timeout{60'000};   ///< For the whole request body.
+    /// At once. One more takes the place of that which waits longest for its client to finish a
+    /// request; if none does, it waits itself, in the kernel's backlog.
+    std::size_t connections = 512;
+    /// From the first byte to the blank line; 408 after it, as after body_timeout.
+    std::chrono::milliseconds header_timeout{10'000};
+    std::chrono::milliseconds body_timeout{60'000}; ///< For the whole request body.
     /// A streamed body has body_timeout, and what it takes at this pace besides.
     std::uint64_t slowest_body_bytes_per_second = 64U << 10U;
     std::chrono::milliseconds idle_timeout{60'000};  ///< Between requests of one connection.

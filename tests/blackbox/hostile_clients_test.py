@@ -1,0 +1,152 @@
+"""500 clients that are slow, broken or malicious, all at once, and the others are served all the same; each limit has its own
+answer."""
+import collections
+import pathlib
+import re
+import socket
+import statistics
+import time
+
+from tests import harness
+from tests.harness import weights
+from tests.harness.mirror import call, publish
+
+EACH = 100
+CONTENT = weights.gguf(weights.noise(3, 8 << 20))
+FILE = "/ana/w/resolve/main/w.gguf"
+SMALL = "/ana/w/resolve/main/README.md"
+
+
+class Hostile:
+    """A connection that sends `steps` one after the other, a moment between them, and then its `drip` again and again; it
+    reads what comes, unless it is `deaf`. `status` is the first answer's."""
+
+    def __init__(self, port, steps, drip=b"", deaf=False):
+        self.socket = socket.socket()
+        if deaf:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+        self.steps = list(steps)
+        self.drip = drip
+        self.deaf = deaf
+        self.answer = b""
+        self.open = True
+
+    def step(self):
+        """Sends a little more, and takes what has come."""
+        if not self.open:
+            return
+        try:
+            more = self.steps.pop(0) if self.steps else self.drip
+            if more:
+                sent = self.socket.send(more)
+                if sent < len(more):
+                    self.steps.insert(0, more[sent:])
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.open = False
+        try:
+            while not self.deaf:
+                block = self.socket.recv(65536)
+                if not block:
+                    self.open = False
+                    break
+                self.answer += block[:4096 - len(self.answer)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.open = False
+
+    @property
+    def status(self):
+        return int(self.answer[9:12]) if self.answer.startswith(b"HTTP/1.1 ") else None
+
+
+class HostileClients(harness.TestCase):
+    @classmethod
+    def make_seed(cls):
+        return None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ana = cls.hub.make_writer("ana")
+        publish(cls.hub, cls.ana, "ana/w", {"README.md": b"# Weights\n", "w.gguf": CONTENT})
+
+    def time_of_small_answers(self, count):
+        times = []
+        for _ in range(count):
+            begin = time.monotonic()
+            answer = call(self.hub, "GET", SMALL, timeout=20)
+            times.append(time.monotonic() - begin)
+            self.assertEqual((answer.status, answer.body), (200, b"# Weights\n"))
+        return times
+
+    def make_clients(self):
+        head = f"Host: x\r\nAuthorization: Bearer {self.ana}\r\n".encode()
+        post = b"POST /api/repos/create HTTP/1.1\r\n" + head
+        port = self.hub.port
+        for _ in range(EACH):
+            yield "slow head", Hostile(port, [b"GET / HTTP/1.1\r\n"], drip=b"X")
+            yield "silent", Hostile(port, [])
+            yield "endless body", Hostile(port, [post + b"Transfer-Encoding: chunked\r\n\r\n"],
+                                          drip=b"10000\r\n" + bytes(0x10000) + b"\r\n")
+            yield "bad chunk", Hostile(port, [post + b"Transfer-Encoding: chunked\r\n\r\n", b"zz\r\n"])
+            yield "deaf", Hostile(port, [f"GET {FILE} HTTP/1.1\r\n".encode() + head + b"\r\n"], deaf=True)
+
+    def test_others_are_served_meanwhile(self):
+        quiet = self.time_of_small_answers(40)
+        clients = list(self.make_clients())
+        times = []
+        for _ in range(20):
+            for _, client in clients:
+                client.step()
+            times += self.time_of_small_answers(2)
+            whole = call(self.hub, "GET", FILE, timeout=60) if len(times) % 20 == 0 else None
+            self.assertIn(whole and whole.body, (None, CONTENT))
+        ratio = statistics.median(times) / statistics.median(quiet)
+        print(f"small answers beside {len(clients)} hostile clients: median {ratio:.1f} times that of a quiet hub, "
+              f"longest {max(times):.2f} s")
+        self.assertLess(max(times), 10)
+
+        # What had a limit to run into has, and was told.
+        endless = [client for kind, client in clients if kind == "endless body"]
+        harness.wait_for(lambda: [client.step() for client in endless] and all(client.status for client in endless),
+                         "the limit of bodies", 60)
+        found = collections.Counter((kind, client.status) for kind, client in clients)
+        self.assertEqual(found["bad chunk", 400], EACH, found)
+        self.assertEqual(found["endless body", 413], EACH, found)
+        status = pathlib.Path(f"/proc/{self.hub.process.pid}/status").read_text()
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) >> 10
+        print(f"the hub took {peak} MiB at most")
+        self.assertLess(peak, 400)
+        for _, client in clients:
+            client.socket.close()
+        self.assertLess(statistics.median(self.time_of_small_answers(10)), 2)
+
+    def test_each_limit_has_its_answer(self):
+        head = "Host: x\r\n\r\n"
+        for request, status in (
+                ("GET / HTTP/1.1\r\nX: " + "a" * 20_000 + "\r\n" + head, 431),
+                ("GET /" + "a" * 20_000 + " HTTP/1.1\r\n" + head, 431),
+                ("GET / HTTP/9.9\r\n" + head, 505),
+                ("GET / HTTP/1.1\r\n\r\n", 400),
+                ("BREW / HTTP/1.1\r\n" + head, 405),
+                (f"GET {FILE} HTTP/1.1\r\nRange: bytes=99999999-\r\n" + head, 416),
+                (f"GET {FILE} HTTP/1.1\r\nRange: bytes=0-1,5-6,{'9-9,' * 2000}0-0\r\n" + head, 200),
+                ("POST /api/repos/create HTTP/1.1\r\nContent-Length: 99999999\r\n" + head, 413),
+                ("GET / HTTP/1.1\r\nHost: x\r\nX", 408)):
+            with self.subTest(request=request[:60]):
+                client = Hostile(self.hub.port, [request.encode()])
+                harness.wait_for(lambda: client.step() or client.status, "an answer", 30)
+                self.assertEqual(client.status, status, client.answer[:300])
+                if status >= 400:
+                    self.assertIn(b"\r\n\r\n", client.answer)
+                    self.assertTrue(client.answer.split(b"\r\n\r\n", 1)[1].strip(), "an answer has words")
+                client.socket.close()
+
+
+if __name__ == "__main__":
+    harness.main()
