@@ -1,12 +1,18 @@
 #include "client_state.hpp"
+#include "protocol.hpp"
 #include "resolve.hpp"
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 namespace locara::hf {
 
 namespace {
+
+constexpr std::string_view kModels = "models";
+/// Of one listing: a server that always names another page is not followed for ever.
+constexpr int kMaxPages = 2'000;
 
 /// The meaning that huggingface_hub gives to switches in the environment.
 bool is_set(const char* name) {
@@ -195,6 +201,89 @@ Result<std::string> Client::get_text(std::string_view repo,
         LOCARA_CHECK(check_commit(response, asked));
     }
     return std::move(response.body);
+}
+
+Result<Revision>
+Client::get_revision(std::string_view repo, std::string_view revision, std::stop_token stop) {
+    LOCARA_TRY(const std::string url,
+               make_api_url(endpoint(), kModels, repo, "revision", revision));
+    LOCARA_CHECK(state_->endpoint.check_online(repo));
+    const Asked asked = state_->endpoint.asked(repo, revision, "");
+    LOCARA_TRY(const http::ClientResponse response,
+               state_->ask(state_->endpoint.request(url), asked, stop));
+    LOCARA_TRY(RevisionInfo info, parse_revision_info(response.body));
+    if (is_commit(revision) && info.commit != revision) {
+        return Error(ErrorCode::Corrupt,
+                     endpoint() + " answers with commit " + info.commit + " of " +
+                         std::string(repo) + " where " + std::string(revision) + " was asked for");
+    }
+    return Revision{std::move(info.commit), info.gated};
+}
+
+Result<std::vector<RepoFile>>
+Client::list_files(std::string_view repo, std::string_view commit, std::stop_token stop) {
+    LOCARA_TRY(std::string url, make_api_url(endpoint(), kModels, repo, "tree", commit));
+    LOCARA_CHECK(state_->endpoint.check_online(repo));
+    const Asked asked = state_->endpoint.asked(repo, commit, "");
+    url += "?recursive=true";
+    std::vector<RepoFile> files;
+    for (int pages = 0; pages < kMaxPages; ++pages) {
+        LOCARA_TRY(const http::ClientResponse response,
+                   state_->ask(state_->endpoint.request(url), asked, stop));
+        LOCARA_TRY(auto page, parse_tree_page(response.body));
+        if (page.size() > kMaxListedFiles - files.size()) {
+            return Error(ErrorCode::TooLarge,
+                         std::string(repo) + " has more than " + std::to_string(kMaxListedFiles) +
+                             " files");
+        }
+        std::move(page.begin(), page.end(), std::back_inserter(files));
+        const std::string_view link = response.headers.find("Link").value_or("");
+        const std::size_t end = link.find(">; rel=\"next\"");
+        if (end == std::string_view::npos) {
+            return files;
+        }
+        if (!link.starts_with("<" + endpoint() + "/api/models/")) {
+            return Error(ErrorCode::Corrupt,
+                         endpoint() + " continues the list of files of " + std::string(repo) +
+                             " at another place: " + printable(link));
+        }
+        url = link.substr(1, end - 1);
+    }
+    return Error(ErrorCode::TooLarge,
+                 std::string(repo) + " is listed on more than " + std::to_string(kMaxPages) +
+                     " pages");
+}
+
+Result<std::string> Client::read_range(std::string_view repo,
+                                       std::string_view commit,
+                                       std::string_view path,
+                                       std::uint64_t first,
+                                       std::uint64_t length,
+                                       std::stop_token stop) {
+    LOCARA_TRY(const std::string url, resolve_url(repo, commit, path));
+    LOCARA_CHECK(state_->endpoint.check_online(path));
+    if (length == 0) {
+        return std::string();
+    }
+    const Asked asked = state_->endpoint.asked(repo, commit, path);
+    http::ClientRequest request = state_->endpoint.request(url);
+    request.range = {first, first + length - 1};
+    request.body_limit_bytes = length;
+    auto response = state_->ask(request, asked, stop);
+    if (!response && response.error().code() == ErrorCode::TooLarge) {
+        return Error(ErrorCode::Unsupported,
+                     endpoint() + " does not serve parts of " + printable(path));
+    }
+    LOCARA_CHECK(response);
+    LOCARA_CHECK(check_commit(*response, asked));
+    const auto range = ContentRange::parse(response->headers.find("Content-Range").value_or(""));
+    const bool whole = response->status == 200 && first == 0;
+    if (response->body.size() != length || (!whole && (!range || range->first != first))) {
+        return Error(ErrorCode::Corrupt,
+                     endpoint() + " sends other bytes of " + printable(path) +
+                         " than it was asked for");
+    }
+    return std::move(response->body);
 }
 
 } // namespace locara::hf

@@ -190,7 +190,49 @@ Result<RevisionInfo> parse_revision_info(std::string_view json) {
         LOCARA_TRY(std::string path, get_text(file, "rfilename", kOf));
         result.paths.push_back(std::move(path));
     }
+    // false, or how access is granted: "auto", "manual".
+    const auto gated = answer.find("gated");
+    result.gated = gated != answer.end() && !gated->is_null() && *gated != Json(false);
     return result;
+}
+
+Result<std::vector<RepoFile>> parse_tree_page(std::string_view json) {
+    constexpr std::string_view kOf = "tree";
+    LOCARA_TRY(const Json answer, parse_answer(json, kOf));
+    if (!answer.is_array()) {
+        return Error(ErrorCode::Corrupt, "the answer to tree is not a list");
+    }
+    std::vector<RepoFile> files;
+    for (const Json& entry : answer) {
+        if (!entry.is_object() || find_text(entry, "type") != "file") {
+            continue;
+        }
+        RepoFile file;
+        LOCARA_TRY(file.path, get_text(entry, "path", kOf));
+        LOCARA_CHECK(check_path(file.path));
+        const auto size = find_count(entry, "size");
+        if (!size) {
+            return bad_field(kOf, "size");
+        }
+        file.size = *size;
+        if (const auto lfs = entry.find("lfs"); lfs != entry.end() && !lfs->is_null()) {
+            const auto digest =
+                crypto::Sha256Digest::parse(lfs->is_object() ? find_text(*lfs, "oid") : "");
+            if (!digest || find_count(*lfs, "size") != size) {
+                return bad_field(kOf, "lfs");
+            }
+            file.sha256 = *digest;
+        }
+        if (const std::string hash = find_text(entry, "xetHash"); !hash.empty()) {
+            const auto parsed = xet::FileHash::parse(hash);
+            if (!parsed) {
+                return bad_field(kOf, "xetHash");
+            }
+            file.xet_hash = *parsed;
+        }
+        files.push_back(std::move(file));
+    }
+    return files;
 }
 
 std::string render_commit_header(std::string_view summary,

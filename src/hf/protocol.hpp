@@ -11,6 +11,7 @@
 #include <locara/base/result.hpp>
 #include <locara/base/secret.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/hf/repo.hpp>
 #include <locara/hf/upload.hpp>
 #include <locara/xet/hash.hpp>
 
@@ -86,9 +87,13 @@ Result<std::vector<PathInfo>> parse_paths_info(std::string_view json);
 struct RevisionInfo {
     std::string commit;             ///< 40 hex digits.
     std::vector<std::string> paths; ///< Of all its files.
+    bool gated = false;             ///< Wants an account and consent before it hands out files.
 };
 
 Result<RevisionInfo> parse_revision_info(std::string_view json);
+
+/// The files of one page of a tree; folders are left out.
+Result<std::vector<RepoFile>> parse_tree_page(std::string_view json);
 
 /// The lines of a commit, each with its newline.
 std::string render_commit_header(std::string_view summary,

@@ -32,6 +32,11 @@ void check_texts(std::string_view text) {
     if (const auto info = hf::parse_revision_info(text)) {
         LOCARA_ASSERT(hf::is_commit(info->commit));
     }
+    if (const auto files = hf::parse_tree_page(text)) {
+        for (const auto& file : *files) {
+            LOCARA_ASSERT(hf::check_path(file.path));
+        }
+    }
     if (const auto line = hf::parse_shard_progress(text)) {
         LOCARA_ASSERT(hf::printable(line->message) == line->message);
     }

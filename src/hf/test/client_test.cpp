@@ -147,5 +147,63 @@ TEST_F(ClientTest, offline_asks_nobody_but_the_store) {
     expect_stored();
 }
 
+TEST_F(ClientTest, get_revision_says_where_a_branch_stands) {
+    const std::string answer =
+        "{\"sha\":\"" + std::string(kCommit) + "\",\"gated\":\"auto\",\"siblings\":[]}";
+    WireServer server([&](const WireRequest& request, WireConnection& c) {
+        c.answer(request.target == "/api/models/acme/tiny/revision/refs%2Fpr%2F1" ? 200 : 404,
+                 answer);
+    });
+    const auto found = client(server.url()).get_revision("acme/tiny", "refs/pr/1");
+    ASSERT_TRUE(found) << found.error().describe();
+    EXPECT_EQ(found->commit, kCommit);
+    EXPECT_TRUE(found->gated);
+    EXPECT_EQ(client(server.url()).get_revision("acme/none", "main").error().code(),
+              ErrorCode::NotFound);
+}
+
+TEST_F(ClientTest, list_files_follows_pages_of_the_same_server_only) {
+    std::string next;
+    WireServer server([&](const WireRequest& request, WireConnection& c) {
+        if (request.target.ends_with("?recursive=true")) {
+            c.answer(200,
+                     "[{\"type\":\"directory\",\"path\":\"d\"}]",
+                     "Link: <" + next + ">; rel=\"next\"\r\n");
+        } else {
+            c.answer(200,
+                     "[{\"type\":\"file\",\"path\":\"d/a\",\"size\":3,\"lfs\":{\"oid\":\"" +
+                         file.sha256.render() + "\",\"size\":3}}]");
+        }
+    });
+    next = server.url() + "/api/models/acme/tiny/tree/x?cursor=2";
+    const auto files = client(server.url()).list_files("acme/tiny", kCommit);
+    ASSERT_TRUE(files) << files.error().describe();
+    ASSERT_EQ(files->size(), 1U);
+    EXPECT_EQ(files->front().path, "d/a");
+    EXPECT_EQ(files->front().sha256, file.sha256);
+    next = "http://elsewhere.example/api/models/acme/tiny/tree/x?cursor=2";
+    EXPECT_EQ(client(server.url()).list_files("acme/tiny", kCommit).error().code(),
+              ErrorCode::Corrupt);
+}
+
+TEST_F(ClientTest, read_range_takes_exactly_what_it_asked_for) {
+    std::string range;
+    WireServer server([&](const WireRequest& request, WireConnection& c) {
+        EXPECT_EQ(request.header("range"), "bytes=4-6");
+        c.answer(206, "efg", commit_header + "Content-Range: " + range + "\r\n");
+    });
+    range = "bytes 4-6/100";
+    Client one = client(server.url());
+    EXPECT_EQ(*one.read_range(file.repo, kCommit, file.path, 4, 3), "efg");
+    range = "bytes 0-2/100";
+    EXPECT_EQ(one.read_range(file.repo, kCommit, file.path, 4, 3).error().code(),
+              ErrorCode::Corrupt);
+    WireServer whole([&](const WireRequest&, WireConnection& c) {
+        c.answer(200, "abcdefghijkl", commit_header);
+    });
+    EXPECT_EQ(client(whole.url()).read_range(file.repo, kCommit, file.path, 4, 3).error().code(),
+              ErrorCode::Unsupported);
+}
+
 } // namespace
 } // namespace locara::hf

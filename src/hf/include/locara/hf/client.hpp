@@ -3,9 +3,9 @@
 //
 // Speaks the `resolve` route (GET and HEAD) of any server of that protocol; a Locara hub is one.
 // Where the server has a file as Xet chunks, only those chunks are fetched that this machine lacks,
-// and only those are sent that the server lacks. What it cannot do: list repositories. A pull never
-// writes outside the Store it is handed, and nothing gets into that store whose SHA-256 is not the
-// one that was asked for.
+// and only those are sent that the server lacks. What it cannot do: search repositories. A pull
+// never writes outside the Store it is handed, and nothing gets into that store whose SHA-256 is
+// not the one that was asked for.
 //
 // Threads: a Client may be used by any number of threads at once; the http::Client that it was
 // made with must outlive it.
@@ -17,6 +17,7 @@
 #include <locara/base/result.hpp>
 #include <locara/base/secret.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/hf/repo.hpp>
 #include <locara/hf/timer.hpp>
 #include <locara/hf/upload.hpp>
 #include <locara/http/client.hpp>
@@ -31,6 +32,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace locara::hf {
 
@@ -151,6 +153,26 @@ class Client {
                                  std::string_view path,
                                  std::uint64_t limit_bytes,
                                  std::stop_token stop = {});
+
+    /// Where a branch, tag or commit of a model's repository stands. Errors as pull, before any
+    /// byte.
+    Result<Revision>
+    get_revision(std::string_view repo, std::string_view revision, std::stop_token stop = {});
+
+    /// All files of a commit of a model's repository, in the order of the server. TooLarge above
+    /// kMaxListedFiles; Corrupt (a path, a size or a digest that cannot be). Errors as pull.
+    Result<std::vector<RepoFile>>
+    list_files(std::string_view repo, std::string_view commit, std::stop_token stop = {});
+
+    /// Bytes [first, first + length) of a file of a commit. Nothing about them is verified.
+    /// Unsupported where the server does not serve ranges; Corrupt when it sends others than were
+    /// asked for. Errors as pull.
+    Result<std::string> read_range(std::string_view repo,
+                                   std::string_view commit,
+                                   std::string_view path,
+                                   std::uint64_t first,
+                                   std::uint64_t length,
+                                   std::stop_token stop = {});
 
     /// Brings one file into the store, resumed from what an earlier pull left, each failure retried
     /// within RetryPolicy. On success the store has the file whole and
