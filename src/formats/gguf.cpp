@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -874,6 +875,86 @@ std::uint64_t Gguf::tensor_bytes() const {
         sum += tensor.size;
     }
     return sum;
+}
+
+std::string Gguf::quantization() const {
+    // enum llama_ftype of llama.cpp v0.5.0 (include/llama.h), without what was removed from it.
+    struct FileType {
+        std::uint64_t number;
+        std::string_view name;
+    };
+
+    static constexpr std::array kFileTypes = {
+        FileType{0, "F32"},     FileType{1, "F16"},      FileType{2, "Q4_0"},
+        FileType{3, "Q4_1"},    FileType{7, "Q8_0"},     FileType{8, "Q5_0"},
+        FileType{9, "Q5_1"},    FileType{10, "Q2_K"},    FileType{11, "Q3_K_S"},
+        FileType{12, "Q3_K_M"}, FileType{13, "Q3_K_L"},  FileType{14, "Q4_K_S"},
+        FileType{15, "Q4_K_M"}, FileType{16, "Q5_K_S"},  FileType{17, "Q5_K_M"},
+        FileType{18, "Q6_K"},   FileType{19, "IQ2_XXS"}, FileType{20, "IQ2_XS"},
+        FileType{21, "Q2_K_S"}, FileType{22, "IQ3_XS"},  FileType{23, "IQ3_XXS"},
+        FileType{24, "IQ1_S"},  FileType{25, "IQ4_NL"},  FileType{26, "IQ3_S"},
+        FileType{27, "IQ3_M"},  FileType{28, "IQ2_S"},   FileType{29, "IQ2_M"},
+        FileType{30, "IQ4_XS"}, FileType{31, "IQ1_M"},   FileType{32, "BF16"},
+        FileType{36, "TQ1_0"},  FileType{37, "TQ2_0"},   FileType{38, "MXFP4_MOE"},
+    };
+    if (const auto stated = find_unsigned("general.file_type")) {
+        for (const auto& [number, name] : kFileTypes) {
+            if (number == *stated) {
+                return std::string(name);
+            }
+        }
+    }
+    std::map<std::string_view, std::uint64_t> bytes;
+    for (const GgufTensor& tensor : tensors) {
+        bytes[tensor.type->name] += tensor.size;
+    }
+    const auto most =
+        std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) {
+            return a.second < b.second;
+        });
+    std::string name = most == bytes.end() ? "" : std::string(most->first);
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return name;
+}
+
+std::optional<std::uint64_t> Gguf::kv_bytes_per_token() const {
+    constexpr std::uint64_t kFloat16 = 2;
+    constexpr std::uint64_t kMostHeads = 1U << 20U; // keeps the product far from overflow
+    const auto layers = layer_count();
+    const auto* heads = find(architecture() + ".attention.head_count_kv");
+    if (heads == nullptr) {
+        heads = find(architecture() + ".attention.head_count");
+    }
+    if (heads == nullptr) {
+        return 0;
+    }
+    if (!layers || !heads->held) {
+        return std::nullopt;
+    }
+    std::uint64_t sum = 0; // over the layers
+    for (const auto& number : heads->numbers) {
+        const auto* count = std::get_if<std::uint64_t>(&number);
+        const auto* other = std::get_if<std::int64_t>(&number);
+        const std::uint64_t value = count != nullptr ? *count
+                                    : other != nullptr && *other >= 0
+                                        ? static_cast<std::uint64_t>(*other)
+                                        : kMostHeads + 1;
+        if (value > kMostHeads) {
+            return std::nullopt;
+        }
+        sum += heads->type == GgufType::Array ? value : value * *layers;
+    }
+    const auto embedding = embedding_length();
+    const auto head = head_count();
+    const std::uint64_t usual = embedding && head && *head > 0 ? *embedding / *head : 0;
+    const std::uint64_t key = find_hyperparameter("attention.key_length").value_or(usual);
+    const std::uint64_t value = find_hyperparameter("attention.value_length").value_or(usual);
+    if (key == 0 || value == 0 || key > kMostHeads || value > kMostHeads) {
+        return std::nullopt;
+    }
+    return kFloat16 * sum * (key + value);
 }
 
 Checked<Gguf> check_gguf(const ByteSource& source) {

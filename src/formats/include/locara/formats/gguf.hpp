@@ -129,6 +129,15 @@ class Gguf {
     std::uint64_t vocabulary_size() const; ///< Tokens in the file; 0 if it holds none.
     std::uint64_t parameter_count() const; ///< Elements of all tensors.
     std::uint64_t tensor_bytes() const;    ///< Bytes of all tensors, without padding.
+
+    /// How it was quantized, as the engine names it ("F16", "Q4_K_M"): `general.file_type`, else
+    /// the type that most bytes of tensors have. Empty if there are no tensors.
+    std::string quantization() const;
+
+    /// Memory that each token of context takes in the engine's cache, which holds keys and values
+    /// as float16 for each layer. 0 for what keeps no such cache (no attention heads are stated);
+    /// nullopt if the hyperparameters do not say.
+    std::optional<std::uint64_t> kv_bytes_per_token() const;
 };
 
 /// Parses and checks. The Finding's rule starts with "gguf.".
