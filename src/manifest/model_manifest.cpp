@@ -172,10 +172,36 @@ Recommended parse_recommended(const Json& json) {
     return out;
 }
 
-Result<Validation> parse_validation(const Json& json) {
-    Validation out;
+Result<VariantValidation> parse_variant_validation(const Json& json) {
+    VariantValidation out;
+    out.variant = json.at("variant");
+    LOCARA_TRY(out.files_sha256,
+               crypto::Sha256Digest::parse(json.at("files_sha256").get_ref<const std::string&>()));
     out.date = json.at("date");
     out.engine_version = json.at("engine_version");
+    out.machine = json.at("machine");
+    out.passed = json.at("passed");
+    out.failed = json.at("failed");
+    out.prompt_tokens_per_second = json.at("prompt_tokens_per_second");
+    out.tokens_per_second = json.at("tokens_per_second");
+    out.peak_memory_bytes = json.at("peak_memory_bytes");
+    if (const auto& at = json.at("perplexity"); !at.is_null()) {
+        LOCARA_TRY(const auto text,
+                   crypto::Sha256Digest::parse(at.at("text_sha256").get_ref<const std::string&>()));
+        out.perplexity = Perplexity{at.at("value"),
+                                    optional_value<double>(at, "base"),
+                                    optional_value<std::string>(at, "base_variant").value_or(""),
+                                    text,
+                                    at.at("tokens")};
+    }
+    return out;
+}
+
+Result<Validation> parse_validation(const Json& json) {
+    Validation out;
+    const auto is_there = [&](const char* key) {
+        return json.contains(key) && !json.at(key).is_null();
+    };
     for (const auto& probe : json.at("probes")) {
         Probe one;
         for (const auto& message : probe.at("messages")) {
@@ -184,6 +210,17 @@ Result<Validation> parse_validation(const Json& json) {
         one.expected = probe.at("expected");
         out.probes.push_back(std::move(one));
     }
+    if (is_there("date") != is_there("results") || is_there("date") != is_there("engine_version") ||
+        (!is_there("date") && is_there("variants"))) {
+        return fault("validation",
+                     "date, engine_version and results belong together: of probes that were not "
+                     "run there is none of them, and no variants");
+    }
+    if (!is_there("date")) {
+        return out;
+    }
+    out.date = json.at("date");
+    out.engine_version = json.at("engine_version");
     out.passed = json.at("results").at("passed");
     out.failed = json.at("results").at("failed");
     if (out.passed + out.failed != out.probes.size()) {
@@ -191,6 +228,12 @@ Result<Validation> parse_validation(const Json& json) {
                      "passed and failed make " + std::to_string(out.passed + out.failed) +
                          ", but there are " + std::to_string(out.probes.size()) +
                          " probes; run them again");
+    }
+    if (is_there("variants")) {
+        for (const auto& one : json.at("variants")) {
+            LOCARA_TRY(auto variant, parse_variant_validation(one));
+            out.variants.push_back(std::move(variant));
+        }
     }
     return out;
 }
@@ -217,6 +260,46 @@ std::uint64_t Variant::download_bytes() const {
         sum += file.size; // 256 files of at most 2^53 bytes: no overflow
     }
     return sum;
+}
+
+crypto::Sha256Digest Variant::files_sha256() const {
+    std::string raw;
+    for (const auto& file : files) {
+        raw += as_text(file.sha256.bytes);
+    }
+    return crypto::sha256(as_bytes(raw));
+}
+
+Status ModelManifest::check_validated() const {
+    const auto refuse = [this](const std::string& why) {
+        return Error(ErrorCode::Refused,
+                     id.render() + " is not validated: " + why +
+                         "; `locara model validate` runs the probes and measures");
+    };
+    if (!validation || validation->probes.empty()) {
+        return refuse("its manifest has no probes");
+    }
+    if (!validation->has_run()) {
+        return refuse("its probes were not run");
+    }
+    for (const auto& variant : variants) {
+        const auto measured =
+            std::find_if(validation->variants.begin(),
+                         validation->variants.end(),
+                         [&](const auto& one) { return one.variant == variant.name; });
+        if (measured == validation->variants.end()) {
+            return refuse("variant " + variant.name + " was not run");
+        }
+        if (measured->files_sha256 != variant.files_sha256()) {
+            return refuse("variant " + variant.name + " had other files when it was run");
+        }
+        if (measured->failed > 0 || measured->passed != validation->probes.size()) {
+            return refuse("variant " + variant.name + " answered " +
+                          std::to_string(measured->passed) + " of " +
+                          std::to_string(validation->probes.size()) + " probes as expected");
+        }
+    }
+    return {};
 }
 
 const Variant* ModelManifest::find_variant(std::string_view variant_name) const {

@@ -82,5 +82,82 @@ TEST(ModelManifest, nulls_and_absent_optional_keys_are_the_same) {
               "");
 }
 
+Json validated_model() {
+    Json json = sample_model();
+    const auto files = ModelManifest::parse(render_json(json))->get_default().files_sha256();
+    json["validation"]["variants"] = {{{"variant", json["variants"][0]["name"]},
+                                       {"files_sha256", files.render()},
+                                       {"date", "2026-11-22T10:00:00Z"},
+                                       {"engine_version", "v0.5.0 b1"},
+                                       {"machine", "a machine"},
+                                       {"passed", 1},
+                                       {"failed", 0},
+                                       {"prompt_tokens_per_second", 100.5},
+                                       {"tokens_per_second", 10},
+                                       {"peak_memory_bytes", 1000},
+                                       {"perplexity",
+                                        {{"value", 1.5},
+                                         {"base", nullptr},
+                                         {"base_variant", nullptr},
+                                         {"text_sha256", files.render()},
+                                         {"tokens", 12}}}}};
+    return json;
+}
+
+/// Why a changed one does not count as validated; empty if it does.
+template <class Change> std::string why_not(Change change) {
+    Json json = validated_model();
+    change(json);
+    const auto model = ModelManifest::parse(render_json(json));
+    if (!model) {
+        return "does not parse: " + model.error().describe();
+    }
+    const auto status = model->check_validated();
+    return status ? "" : status.error().message();
+}
+
+TEST(ModelManifest, is_validated_only_with_the_files_and_probes_that_it_has) {
+    EXPECT_EQ(why_not([](Json&) {}), "");
+    const auto changes = {
+        std::pair(
+            "no probes", +[](Json& j) { j.erase("validation"); }),
+        std::pair(
+            "were not run",
+            +[](Json& j) {
+                for (const char* key : {"date", "engine_version", "results", "variants"}) {
+                    j["validation"][key] = nullptr;
+                }
+            }),
+        std::pair(
+            "was not run", +[](Json& j) { j["validation"].erase("variants"); }),
+        std::pair(
+            "was not run",
+            +[](Json& j) {
+                j["variants"].push_back(j["variants"][0]);
+                j["variants"][1]["name"] = "another";
+            }),
+        std::pair(
+            "other files",
+            +[](Json& j) { j["variants"][0]["files"][0]["sha256"] = std::string(64, '7'); }),
+        std::pair(
+            "0 of 1",
+            +[](Json& j) {
+                j["validation"]["variants"][0]["passed"] = 0;
+                j["validation"]["variants"][0]["failed"] = 1;
+            }),
+        std::pair(
+            "1 of 2",
+            +[](Json& j) {
+                j["validation"]["probes"].push_back(j["validation"]["probes"][0]);
+                j["validation"]["results"]["passed"] = 2;
+            }),
+    };
+    for (const auto& [words, change] : changes) {
+        EXPECT_THAT(why_not(change), HasSubstr(words));
+    }
+    EXPECT_THAT(why_not([](Json& j) { j["validation"]["date"] = nullptr; }),
+                HasSubstr("belong together"));
+}
+
 } // namespace
 } // namespace locara::manifest

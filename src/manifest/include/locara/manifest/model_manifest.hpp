@@ -55,6 +55,9 @@ struct Variant {
 
     /// Sum of the file sizes.
     std::uint64_t download_bytes() const;
+
+    /// SHA-256 over the raw digests of its files, in their order.
+    crypto::Sha256Digest files_sha256() const;
 };
 
 struct Source {
@@ -109,12 +112,38 @@ struct Probe {
     std::string expected;
 };
 
-struct Validation {
+struct Perplexity {
+    double value = 0;
+    std::optional<double> base;
+    std::string base_variant; ///< Empty: there is none in the manifest.
+    crypto::Sha256Digest text_sha256;
+    std::uint64_t tokens = 0;
+};
+
+/// What was measured of one variant.
+struct VariantValidation {
+    std::string variant;
+    crypto::Sha256Digest files_sha256; ///< As Variant::files_sha256 was then.
     std::string date;
     std::string engine_version;
+    std::string machine;
+    std::uint64_t passed = 0;
+    std::uint64_t failed = 0;
+    double prompt_tokens_per_second = 0;
+    double tokens_per_second = 0;
+    std::uint64_t peak_memory_bytes = 0;
+    std::optional<Perplexity> perplexity;
+};
+
+struct Validation {
+    std::string date;           ///< Empty: the probes were not run yet.
+    std::string engine_version; ///< Likewise.
     std::vector<Probe> probes;
     std::uint64_t passed = 0;
     std::uint64_t failed = 0;
+    std::vector<VariantValidation> variants;
+
+    bool has_run() const { return !date.empty(); }
 };
 
 struct ModelManifest {
@@ -141,6 +170,10 @@ struct ModelManifest {
 
     /// The default variant; parse made sure that there is one.
     const Variant& get_default() const;
+
+    /// Refused, with what is missing, unless every variant was measured with the files it has now
+    /// and answered every probe, of which there is one at least.
+    Status check_validated() const;
 
     /// Parses and checks. Errors as AppManifest::parse.
     static Result<ModelManifest> parse(std::string_view json);
