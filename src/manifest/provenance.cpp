@@ -1,0 +1,46 @@
+#include <locara/base/json.hpp>
+#include <locara/manifest/provenance.hpp>
+
+namespace locara::manifest {
+
+std::string Provenance::render() const {
+    LOCARA_ASSERT(model != nullptr);
+    const Variant* const made = model->find_variant(variant);
+    const Variant* const from = model->find_variant(base);
+    LOCARA_ASSERT(made != nullptr && made->files.size() == 1 && from != nullptr);
+    const std::string source = "hf:" + model->source.repo + "@" + model->source.revision + "#";
+    Json materials = Json::array();
+    for (const auto& file : from->files) {
+        materials.push_back({{"name", "base"},
+                             {"uri", source + file.path},
+                             {"digest", {{"sha256", file.sha256.render()}}}});
+    }
+    materials.push_back({{"name", "llama-quantize"},
+                         {"uri", "https://github.com/ggml-org/llama.cpp"},
+                         {"digest", {{"sha256", program.render()}}},
+                         {"annotations", {{"version", engine_version}}}});
+    const auto& file = made->files.front();
+    const Json statement = {
+        {"_type", "https://in-toto.io/Statement/v1"},
+        {"subject",
+         {{{"name", source + file.path}, {"digest", {{"sha256", file.sha256.render()}}}}}},
+        {"predicateType", "https://slsa.dev/provenance/v1"},
+        {"predicate",
+         {{"buildDefinition",
+           {{"buildType", "https://locara.dev/build/llama-quantize/v1"},
+            {"externalParameters",
+             {{"model", model->id.render() + "@" + model->version.render()},
+              {"variant", variant},
+              {"quantization", made->quantization}}},
+            {"internalParameters", {{"command", command}}},
+            {"resolvedDependencies", std::move(materials)}}},
+          {"runDetails",
+           {{"builder",
+             {{"id", "https://locara.dev/build/locara-model-build"},
+              {"version", {{"locara", locara_version}}}}},
+            {"metadata",
+             {{"startedOn", render_time(started)}, {"finishedOn", render_time(finished)}}}}}}}};
+    return statement.dump(2) + "\n";
+}
+
+} // namespace locara::manifest
