@@ -1,5 +1,7 @@
 #include "llama_server.hpp"
 
+#include <locara/engine/quantize.hpp>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -15,19 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kServerName = "llama-server";
 constexpr const char* kProgramInside = "/run/locara/llama-server";
 constexpr const char* kSocketFolderInside = "/run/locara/socket";
-
-// llama.cpp finds the parts of a split model by the first one's name (llama_split_path).
-std::string weight_name(std::size_t index, std::size_t count) {
-    if (count == 1) {
-        return "/run/locara/weights/model.gguf";
-    }
-    char name[64];
-    std::snprintf(
-        name, sizeof name, "/run/locara/weights/model-%05zu-of-%05zu.gguf", index + 1, count);
-    return name;
-}
 
 std::uint32_t thread_count(const EngineSpec& spec) {
     return spec.threads != 0 ? spec.threads : std::max(1U, std::thread::hardware_concurrency());
@@ -76,15 +68,32 @@ std::string pick_words(const std::string& words) {
 
 } // namespace
 
-Result<std::filesystem::path> find_llama_server() {
+std::string weight_name(std::size_t index, std::size_t count) {
+    if (count == 1) {
+        return "/run/locara/weights/model.gguf";
+    }
+    char name[64];
+    std::snprintf(
+        name, sizeof name, "/run/locara/weights/model-%05zu-of-%05zu.gguf", index + 1, count);
+    return name;
+}
+
+namespace {
+
+Result<fs::path> find_program(const std::string& name) {
     std::string looked;
     std::error_code error;
     std::vector<fs::path> places;
     if (const char* chosen = std::getenv("LOCARA_ENGINE"); chosen != nullptr && *chosen != '\0') {
         places = {chosen};
+        if (name != std::string_view(
+                        kServerName)) { // beside the server that was chosen, wherever a link leads
+            const fs::path real = fs::canonical(chosen, error);
+            places = {(error ? fs::path(chosen) : real).parent_path() / name};
+        }
     } else {
         const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-        places = {folder / "llama-server", folder.parent_path() / "libexec/locara/llama-server"};
+        places = {folder / name, folder.parent_path() / "libexec/locara" / name};
     }
     for (const auto& place : places) {
         if (access(place.c_str(), X_OK) == 0) {
@@ -94,8 +103,18 @@ Result<std::filesystem::path> find_llama_server() {
         looked += (looked.empty() ? "" : ", ") + place.string();
     }
     return Error(ErrorCode::Unavailable,
-                 "llama-server was not found (looked for " + looked +
-                     "): run ./dev build, or set LOCARA_ENGINE to its path");
+                 name + " was not found (looked for " + looked +
+                     "): run ./dev build, or set LOCARA_ENGINE to the path of llama-server");
+}
+
+} // namespace
+
+Result<std::filesystem::path> find_llama_server() {
+    return find_program(kServerName);
+}
+
+Result<std::filesystem::path> find_llama_quantize() {
+    return find_program("llama-quantize");
 }
 
 Result<sandbox::Profile> make_profile(const EngineSpec& spec,

@@ -16,6 +16,10 @@ Result<sandbox::Profile> make_profile(const EngineSpec& spec,
                                       const std::filesystem::path& llama_server,
                                       const std::filesystem::path& folder);
 
+/// Where part `index` of a model's weights lies inside a sandbox. llama.cpp finds the parts of a
+/// split model by the first one's name (llama_split_path).
+std::string weight_name(std::size_t index, std::size_t count);
+
 /// The socket's name inside `folder`; llama-server takes names that end in ".sock" for sockets.
 inline constexpr const char* kSocketName = "engine.sock";
 
