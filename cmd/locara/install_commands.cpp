@@ -1,5 +1,6 @@
 // locara install, bundle, list, rm, pull
 #include "context.hpp"
+#include "fetch_model.hpp"
 #include "plan_text.hpp"
 
 #include <locara/base/bytes.hpp>
@@ -403,6 +404,45 @@ Result<int> run_remove(Context& context, const std::vector<std::string>& ids) {
     return done.exit;
 }
 
+Result<VouchedModel>
+plan_vouched(runtime::Installer& installer, std::string bytes, const std::string& variant) {
+    LOCARA_TRY(auto model, installer.plan_manifest(std::move(bytes), variant));
+    return VouchedModel{std::move(model),
+                        installer.hubs().empty()
+                            ? runtime::Hub{std::string("https://huggingface.co"), {}, ""}
+                            : installer.hubs().front()};
+}
+
+Status fetch_model(Context& context,
+                   runtime::Installer& installer,
+                   const runtime::PlannedModel& model,
+                   const runtime::Hub& hub) {
+    for (const auto& file : model.files) {
+        context.say((file.here ? "here    " : "fetches ") + clean(file.file.path) + ", " +
+                    render_size(file.file.size));
+    }
+    tell_foreign(context, installer, {model});
+    LOCARA_TRY(const auto decision, installer.judge(model));
+    LOCARA_CHECK(decision.status());
+    LOCARA_TRY(const auto open_terms, installer.open_terms({model}));
+    const auto license = model.get_license();
+    context.say("terms   " + clean(manifest::describe(license)));
+    for (const auto& conflict : license.conflicts) {
+        context.say("warning " + clean(conflict));
+    }
+    if (context.flags.dry_run) {
+        return {};
+    }
+    LOCARA_CHECK(accept_licenses(context, installer, open_terms));
+    const auto progress = context.progress();
+    Tally tally(*progress);
+    LOCARA_CHECK(installer.pull(model, hub, tally));
+    progress->clear();
+    context.say(tally.render() + ". Pinned as " + model.manifest->id.render() + ":" +
+                model.variant + ": `locara unpin` lets it go.");
+    return {};
+}
+
 Result<int> run_pull(Context& context, const std::string& text, const std::string& manifest_file) {
     LOCARA_CHECK(context.prepare_gate());
     LOCARA_TRY(auto installer, context.installer());
@@ -410,9 +450,10 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
     runtime::Hub hub;
     if (!manifest_file.empty()) {
         LOCARA_TRY(auto bytes, read_file(manifest_file, manifest::kManifestLimitBytes));
-        LOCARA_TRY(model, installer.plan_manifest(std::move(bytes), text).context(manifest_file));
-        hub = installer.hubs().empty() ? runtime::Hub{"https://huggingface.co", {}, ""}
-                                       : installer.hubs().front();
+        LOCARA_TRY(auto vouched,
+                   plan_vouched(installer, std::move(bytes), text).context(manifest_file));
+        model = std::move(vouched.model);
+        hub = std::move(vouched.hub);
     } else {
         if (installer.may_use_network()) {
             LOCARA_CHECK(installer.refresh());
@@ -425,28 +466,7 @@ Result<int> run_pull(Context& context, const std::string& text, const std::strin
         model = std::move(found.model);
         hub = std::move(found.hub);
     }
-    for (const auto& file : model->files) {
-        context.say((file.here ? "here    " : "fetches ") + clean(file.file.path) + ", " +
-                    render_size(file.file.size));
-    }
-    tell_foreign(context, installer, {*model});
-    LOCARA_TRY(const auto decision, installer.judge(*model));
-    LOCARA_CHECK(decision.status());
-    LOCARA_TRY(const auto open_terms, installer.open_terms({*model}));
-    const auto license = model->get_license();
-    context.say("terms   " + clean(manifest::describe(license)));
-    for (const auto& conflict : license.conflicts) {
-        context.say("warning " + clean(conflict));
-    }
-    if (!context.flags.dry_run) {
-        LOCARA_CHECK(accept_licenses(context, installer, open_terms));
-        const auto progress = context.progress();
-        Tally tally(*progress);
-        LOCARA_CHECK(installer.pull(*model, hub, tally));
-        progress->clear();
-        context.say(tally.render() + ". Pinned as " + model->manifest->id.render() + ":" +
-                    model->variant + ": `locara unpin` lets it go.");
-    }
+    LOCARA_CHECK(fetch_model(context, installer, *model, hub));
     if (context.flags.json) {
         Json files = Json::array();
         for (const auto& file : model->files) {

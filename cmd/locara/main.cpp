@@ -406,11 +406,74 @@ class CommandLine {
     void add_model() {
         auto* model = add(app_,
                           "model",
-                          "Sign the files of a model, and check who did\n\nExamples:\n"
+                          "Make, check and sign what is said of a model\n\nExamples:\n"
+                          "  locara model pin acme/small@main -o manifest.json\n"
                           "  locara model sign models/quick-add --key models-1.pem\n"
                           "  locara model verify models/quick-add\n",
                           nullptr);
         model->require_subcommand(1);
+        auto* pin =
+            add(*model,
+                "pin",
+                "Make a manifest of a repository on a hub; fetches headers only\n\nExamples:\n"
+                "  locara model pin acme/small                       to standard output\n"
+                "  locara model pin acme/small@v1.0 -o manifest.json\n"
+                "  locara model pin acme/small --hub https://hub.example.org --json\n",
+                [this](Context& context) { return run_model_pin(context, model_pin_); });
+        pin->add_option("ref", model_pin_.ref, "org/repo[@branch, tag or commit]")->required();
+        pin->add_option("-o,--output", model_pin_.output, "The file to write; must not be there")
+            ->type_name("FILE");
+        pin->add_option("--id", model_pin_.id, "Instead of one made of the repository's name")
+            ->type_name("PUBLISHER/NAME");
+        pin->add_option(
+               "--model-version", model_pin_.version, "Of the manifest; 1.0.0 if not given")
+            ->type_name("VERSION");
+        pin->add_option("--license", model_pin_.license, "Instead of the card's")->type_name("ID");
+        pin->add_option("--default", model_pin_.default_variant, "Which variant to take first")
+            ->type_name("VARIANT");
+        auto* build = add(
+            *model,
+            "build",
+            "Make a quantization again from its base; exit 6 if its bytes are others\n\nExamples:\n"
+            "  locara model build manifest.json --variant q8_0\n"
+            "  locara model build manifest.json --variant q8_0 --from repo -o built --json\n",
+            [this](Context& context) { return run_model_build(context, model_build_); });
+        build->add_option("manifest", model_build_.manifest, "A model manifest that you vouch for")
+            ->required();
+        build->add_option("--variant", model_build_.variant, "Which one")->type_name("NAME");
+        build->add_option("--base", model_build_.base, "From which; the one without quantization")
+            ->type_name("NAME");
+        build->add_option("--from", model_build_.from, "A folder with the files, instead of a hub")
+            ->type_name("DIR");
+        build
+            ->add_option(
+                "-o,--output", model_build_.output, "Where the file goes; here if not given")
+            ->type_name("DIR");
+        auto* validate =
+            add(*model,
+                "validate",
+                "Run a manifest's probes and measure; exit 6 if one fails\n\nExamples:\n"
+                "  locara model validate manifest.json\n"
+                "  locara model validate manifest.json --ask \"call mom tomorrow at 5pm\"\n"
+                "  locara model validate manifest.json --from repo --text notes.txt --json\n",
+                [this](Context& context) { return run_model_validate(context, model_validate_); });
+        validate->add_option("manifest", model_validate_.manifest, "Is read, and written")
+            ->required();
+        validate->add_option("--variant", model_validate_.variants, "Only this one; repeatable")
+            ->type_name("NAME")
+            ->allow_extra_args(false);
+        validate
+            ->add_option("--ask",
+                         model_validate_.questions,
+                         "Adds a probe that expects what the default variant answers; repeatable")
+            ->type_name("TEXT")
+            ->allow_extra_args(false);
+        validate->add_option("--text", model_validate_.text_file, "Perplexity over this text")
+            ->type_name("FILE");
+        validate
+            ->add_option(
+                "--from", model_validate_.from, "A folder with the files, instead of a hub")
+            ->type_name("DIR");
         auto* sign =
             add(*model,
                 "sign",
@@ -450,6 +513,9 @@ class CommandLine {
     RunOptions run_;
     ServeOptions serve_;
     UploadArguments upload_;
+    ModelBuildRequest model_build_;
+    ModelPinRequest model_pin_;
+    ModelValidateRequest model_validate_;
     ModelSignRequest model_sign_;
     ModelVerifyRequest model_verify_;
 };

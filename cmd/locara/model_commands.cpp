@@ -25,23 +25,6 @@ Result<manifest::ModelManifest> read_manifest(const fs::path& folder) {
     return manifest::ModelManifest::parse(text).context(path.string());
 }
 
-/// Sign nothing that was not validated.
-Status check_validated(const manifest::ModelManifest& manifest) {
-    if (!manifest.validation || manifest.validation->passed == 0) {
-        return Error(ErrorCode::Refused,
-                     manifest.id.render() +
-                         " was not validated: its manifest has no probes that were run and passed "
-                         "(validation.results)");
-    }
-    if (manifest.validation->failed > 0) {
-        return Error(ErrorCode::Refused,
-                     manifest.id.render() + " failed " +
-                         std::to_string(manifest.validation->failed) +
-                         " of its own probes; it is not signed");
-    }
-    return {};
-}
-
 /// Every file below `repo`, past the format gate, by digest.
 Result<std::map<std::string, crypto::Sha256Digest>> hash_files(const fs::path& repo) {
     std::map<std::string, crypto::Sha256Digest> files;
@@ -100,7 +83,7 @@ Json model_json(const char* schema,
 Result<int> run_model_sign(Context& context, const ModelSignRequest& request) {
     const fs::path folder = request.folder;
     LOCARA_TRY(const auto manifest, read_manifest(folder));
-    LOCARA_CHECK(check_validated(manifest));
+    LOCARA_CHECK(manifest.check_validated()); // sign nothing that was not validated
     manifest::ModelStatement statement{manifest.source.repo, manifest.source.revision, {}};
     LOCARA_TRY(statement.files, hash_files(folder / "repo"));
     LOCARA_CHECK(statement.check(manifest));

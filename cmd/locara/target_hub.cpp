@@ -11,8 +11,8 @@ std::string environment(const char* name) {
     return value != nullptr ? value : "";
 }
 
-/// Which hub an upload goes to. Never by default to a public one: what is there is public.
-Result<std::string> find_endpoint(Context& context) {
+/// The hub that the flags or the environment name, or nothing.
+std::string named_endpoint(const Context& context) {
     for (const std::string& given : {context.flags.endpoint,
                                      context.flags.hub,
                                      environment("LOCARA_HUB"),
@@ -20,6 +20,14 @@ Result<std::string> find_endpoint(Context& context) {
         if (!given.empty()) {
             return given;
         }
+    }
+    return "";
+}
+
+/// Which hub an upload goes to. Never by default to a public one: what is there is public.
+Result<std::string> find_endpoint(Context& context) {
+    if (std::string given = named_endpoint(context); !given.empty()) {
+        return given;
     }
     LOCARA_TRY(const auto installer, context.installer());
     if (installer.hubs().size() == 1) {
@@ -49,13 +57,22 @@ Result<hf::Options> make_options(Context& context, const std::string& endpoint) 
     return options;
 }
 
+Result<hf::Client> open_hub(Context& context, const std::string& endpoint) {
+    LOCARA_TRY(auto options, make_options(context, endpoint));
+    LOCARA_TRY(auto* http, context.http());
+    return hf::Client::create(*http, std::move(options));
+}
+
 } // namespace
 
 Result<hf::Client> open_target_hub(Context& context) {
     LOCARA_TRY(const std::string endpoint, find_endpoint(context));
-    LOCARA_TRY(auto options, make_options(context, endpoint));
-    LOCARA_TRY(auto* http, context.http());
-    return hf::Client::create(*http, std::move(options));
+    return open_hub(context, endpoint);
+}
+
+Result<hf::Client> open_source_hub(Context& context) {
+    const std::string endpoint = named_endpoint(context);
+    return open_hub(context, endpoint.empty() ? std::string(hf::kDefaultEndpoint) : endpoint);
 }
 
 } // namespace locara::cli

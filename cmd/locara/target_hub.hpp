@@ -1,4 +1,4 @@
-// Which hub `upload` and `publish` write to, and with which token.
+// Which hub `upload` and `publish` write to and `model pin` reads from, and with which token.
 #pragma once
 
 #include "context.hpp"
@@ -10,5 +10,8 @@ namespace locara::cli {
 /// A client of the hub that the flags, the environment or the only known hub name (docs/cli.md).
 /// InvalidArgument when nothing names one; the errors of hf::Client::create.
 Result<hf::Client> open_target_hub(Context& context);
+
+/// The same for reading: huggingface.co when neither flags nor environment name a hub.
+Result<hf::Client> open_source_hub(Context& context);
 
 } // namespace locara::cli

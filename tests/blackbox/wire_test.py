@@ -11,7 +11,8 @@ from tests.harness import BIN
 from tests.harness.seed import TINY, write_seed
 
 VERBS = ("", "hub", "hub add", "hub list", "hub rm", "search", "show", "install", "bundle", "list", "rm", "pull", "verify", "df",
-         "why", "gc", "adopt", "pin", "unpin", "scan", "policy", "policy test", "xet", "xet inspect", "xet dedup", "upload", "model", "model sign", "model verify", "run", "serve", "stop", "status", "doctor")
+         "why", "gc", "adopt", "pin", "unpin", "scan", "policy", "policy test", "xet", "xet inspect", "xet dedup", "upload", "model",
+         "model pin", "model validate", "model build", "model sign", "model verify", "run", "serve", "stop", "status", "doctor")
 
 
 class Wire(harness.TestCase):

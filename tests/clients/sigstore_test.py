@@ -12,7 +12,7 @@ from tests.harness.seed import TINY, write_seed
 class Sigstore(harness.TestCase):
     @classmethod
     def make_seed(cls):
-        write_seed(cls.folder / "seed")
+        write_seed(cls.folder / "seed", client=harness.Client(cls.folder / "publisher"))
         return cls.folder / "seed"
 
     def setUp(self):
@@ -78,11 +78,14 @@ class Sigstore(harness.TestCase):
         manifest = self.model / "manifest.json"
         whole = manifest.read_text()
         self.addCleanup(manifest.write_text, whole)
-        for results in (None, {"passed": 0, "failed": 1}):
-            json_ = json.loads(whole)
-            json_["validation"] = {**json_["validation"], "results": results} if results else None
-            manifest.write_text(json.dumps(json_))
+        good = json.loads(whole)["validation"]
+        record = good["variants"][0]
+        for validation in (None, {**good, "variants": None}, {**good, "probes": [], "results": {"passed": 0, "failed": 0}},
+                           {**good, "variants": [{**record, "passed": 0, "failed": 1}]},
+                           {**good, "variants": [{**record, "files_sha256": "0" * 64}]}):
+            manifest.write_text(json.dumps({**json.loads(whole), "validation": validation}))
             self.client.run("model", "sign", self.model, "--key", self.key, expect=8)
+            self.assertIn("is not validated", self.client.stderr)
             self.assertFalse(self.signature.exists())
         manifest.write_text(whole)
         # Nor what is not what the manifest says.

@@ -1,0 +1,28 @@
+// What differs between two GGUF files: for `locara model build`, when a quantization that was made
+// again has other bytes than the one that was published.
+#pragma once
+
+#include <locara/base/result.hpp>
+#include <locara/manifest/model_manifest.hpp>
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::runtime {
+
+/// The variant that `variant` can be made from: the one without quantization (F32, BF16, F16, in
+/// this order) of the same manifest, or `wanted` if that is not empty. Errors: NotFound (no such
+/// variant), Unsupported (nothing to make it from, with what is missing; more than one file;
+/// `variant` itself is not quantized).
+Result<const manifest::Variant*> find_base(const manifest::ModelManifest& model,
+                                           const manifest::Variant& variant,
+                                           std::string_view wanted = "");
+
+/// Compares by content, each parsed and then byte by byte: sentences, none if nothing differs but
+/// layout. Corrupt or Io if one cannot be read.
+Result<std::vector<std::string>> compare_gguf(const std::filesystem::path& made,
+                                              const std::filesystem::path& published);
+
+} // namespace locara::runtime

@@ -1,0 +1,327 @@
+"""What a publisher does before a catalog has a model: `locara model pin`, `validate`, `build`, against a real hub and engine."""
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+
+from tests import harness
+from tests.harness import BIN, SOURCE
+
+REPO = SOURCE / "models/quick-add/repo"
+TINY = SOURCE / "src/engine/test/data/tiny.gguf"
+FAILED, USAGE, MISSING, DENIED, WRONG, REFUSED = 1, 2, 3, 4, 6, 8
+PROBES = [(probe["messages"][0]["content"], probe["expected"])
+          for probe in json.loads((SOURCE / "models/quick-add/manifest.json").read_text())["validation"]["probes"][:3]]
+AHEAD = 512 << 10  # readers take blocks; what they bring along of the tensors
+CARD = "---\nlicense: {license}\n{more}---\n# A card\n"
+
+
+def header_bytes(path):
+    """About where the tensors of a GGUF start: their table, which begins so, ends the header."""
+    return path.read_bytes().index(b"output_norm.weight")
+
+
+class Models(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.token = cls.hub.make_writer("acme")
+
+    def setUp(self):
+        super().setUp()
+        self.client.environment["HF_ENDPOINT"] = self.hub.url
+        self.client.environment["LOCARA_TOKEN"] = self.token
+
+    def push(self, repo, license="apache-2.0", more="", files=()):
+        """A repository of a card and files; its commit."""
+        folder = self.client.home / repo
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(CARD.format(license=license, more=more))
+        for file in files:
+            shutil.copy(file, folder)
+        return self.client.json("upload", repo, *sorted(folder.iterdir()), "--create")["commit"]
+
+    def pin(self, ref, *flags, **options):
+        return self.client.json("model", "pin", ref, *flags, **options)
+
+    # -- pin --
+
+    def test_pin_says_what_is_there_and_fetches_headers_only(self):
+        proxy = self.proxy()
+        self.client.environment["HF_ENDPOINT"] = proxy.url
+        out = self.client.home / "manifest.json"
+        told = self.pin("locara/quick-add", "-o", out)
+        self.assertEqual(told["schema"], "locara.model-pin/1")
+        manifest = json.loads(out.read_text())
+        self.assertEqual(told["manifest"], manifest)
+        self.assertEqual(told["sha256"], hashlib.sha256(out.read_bytes()).hexdigest())
+        ours = json.loads((SOURCE / "models/quick-add/manifest.json").read_text())
+        for key in ("schema", "id", "context_length", "source", "task", "modality"):
+            self.assertEqual(manifest[key], ours[key], key)
+        self.assertEqual(manifest["license"]["id"], "Apache-2.0")
+        self.assertEqual(manifest["license"]["terms"], ours["license"]["terms"])
+        f16, q8 = manifest["variants"]
+        by_hand = ours["variants"][0]
+        for key in ("name", "quantization", "engine", "weights_bytes", "kv_bytes_per_token"):
+            self.assertEqual(f16[key], by_hand[key], key)
+        for variant, name in ((f16, "quick-add-f16.gguf"), (q8, "quick-add-q8_0.gguf")):
+            (file,) = variant["files"]
+            self.assertEqual((file["path"], file["sha256"]),
+                             (name, hashlib.sha256((REPO / name).read_bytes()).hexdigest()))
+        self.assertEqual((q8["name"], q8["quantization"], manifest["default"]), ("q8_0", "Q8_0", "q8_0"))
+        template = json.loads((REPO / "tokenizer_config.json").read_text())["chat_template"]
+        self.assertEqual(manifest["chat_template"]["sha256"], hashlib.sha256(template.encode()).hexdigest())
+        self.assertEqual(manifest["tokenizer"]["sha256"], hashlib.sha256((REPO / "tokenizer.json").read_bytes()).hexdigest())
+        # Nothing is claimed that was not run.
+        self.assertIsNone(manifest["validation"]["results"])
+        self.assertEqual([v["validated"] for v in told["variants"]], [False, False])
+        # Of weights only ranges were asked for, and of these none that is far behind the header.
+        asked = {}
+        for method, path, headers in proxy.requests:
+            if method == "GET" and path.endswith(".gguf"):
+                first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", headers["Range"]).groups())
+                name = path.rsplit("/", 1)[1]
+                self.assertEqual(first, asked.get(name, 0))
+                asked[name] = last + 1
+        self.assertEqual(set(asked), {"quick-add-f16.gguf", "quick-add-q8_0.gguf"})
+        for name, end in asked.items():
+            self.assertLessEqual(end, 2 * header_bytes(REPO / name) + AHEAD, name)
+
+    def test_pin_goes_by_revisions_and_writes_to_where_it_is_told(self):
+        first = self.push("acme/moving", files=[TINY])
+        (self.client.home / "acme/moving/README.md").write_text(CARD.format(license="mit", more=""))
+        second = self.client.json("upload", "acme/moving", self.client.home / "acme/moving/README.md")["commit"]
+        self.assertEqual(self.pin("acme/moving")["revision"], second)
+        self.assertEqual(self.pin(f"acme/moving@{first}")["revision"], first)
+        self.assertEqual(self.pin(f"acme/moving@{first}")["license"], ["Apache-2.0"])
+        self.client.run("model", "pin", "acme/moving@nowhere", expect=MISSING)
+        out = self.client.home / "m.json"
+        self.client.run("model", "pin", "acme/moving", "-o", out, "--dry-run")
+        self.assertFalse(out.exists())
+        text = self.client.run("model", "pin", "acme/moving", "--id", "acme/other", "--model-version", "2.0.0")
+        self.assertEqual((json.loads(text)["id"], json.loads(text)["version"]), ("acme/other", "2.0.0"))
+        out.write_text("mine")
+        self.client.run("model", "pin", "acme/moving", "-o", out, expect=FAILED)
+        self.assertEqual(out.read_text(), "mine")
+        self.client.run("model", "pin", "acme/moving", "--default", "q4", expect=MISSING)
+        self.client.run("model", "pin", "acme/moving", "--offline", expect=12)
+
+    def test_the_license_counts_over_what_a_model_was_made_from(self):
+        root = self.push("acme/root", license="cc-by-nc-4.0")
+        base = self.push("acme/base", license="llama3.2", more="base_model: acme/root\n")
+        self.push("acme/made", license="mit", more="base_model: acme/base\nbase_model_relation: quantized\n", files=[TINY])
+        told = self.pin("acme/made")
+        self.assertEqual([(one["repo"], one["revision"], one["relation"], one["license"])
+                          for one in told["manifest"]["lineage"]],
+                         [("acme/base", base, "quantized", "llama3.2"), ("acme/root", root, "finetune", "CC-BY-NC-4.0")])
+        self.assertTrue(any("acme/root" in one for one in told["conflicts"]), told["conflicts"])
+        # A base that nobody can look at hides its terms.
+        self.push("acme/orphan", more="base_model: acme/nowhere\n", files=[TINY])
+        self.client.run("model", "pin", "acme/orphan", expect=MISSING)
+        self.assertIn("acme/nowhere", self.client.stderr)
+
+    def test_a_card_without_a_license_is_asked_about(self):
+        self.push("acme/silent", license="", files=[TINY])
+        self.client.run("model", "pin", "acme/silent", expect=USAGE)
+        self.assertIn("--license", self.client.stderr)
+        terms = self.pin("acme/silent", "--license", "gemma")["manifest"]["license"]
+        self.assertEqual(terms["id"], "gemma")
+        self.assertTrue(terms["terms"]["use_restrictions"])
+        self.push("acme/strange", license="other", more="license_name: ours\nlicense_link: https://acme.example/terms\n", files=[TINY])
+        license = self.pin("acme/strange")["manifest"]["license"]
+        self.assertEqual((license["id"], license["url"], license["terms"]["commercial"]),
+                         ("other", "https://acme.example/terms", False))
+
+    def test_what_cannot_be_pinned_says_why(self):
+        self.client.run("model", "pin", "acme/none", expect=MISSING)
+        self.client.run("model", "pin", "quick-add", expect=USAGE)
+        self.client.run("model", "pin", "acme/none@", expect=USAGE)
+        self.push("acme/empty")
+        self.client.run("model", "pin", "acme/empty", expect=MISSING)
+        self.push("acme/tensors", files=[REPO / "model.safetensors"])
+        self.client.run("model", "pin", "acme/tensors", expect=FAILED)
+        self.assertIn("GGUF", self.client.stderr)
+
+        def only_pickles(path, status, headers, body):
+            if "/tree/" in path:
+                entries = [entry for entry in json.loads(body) if entry["path"].endswith(".safetensors")]
+                body = json.dumps([{**entry, "path": "pytorch_model.bin"} for entry in entries]).encode()
+            return status, headers, body
+        self.client.environment["HF_ENDPOINT"] = self.proxy(only_pickles).url
+        self.client.run("model", "pin", "acme/tensors", expect=REFUSED)
+        self.assertIn("pytorch_model.bin", self.client.stderr)
+
+        def gated(path, status, headers, body):
+            if "/resolve/" in path:
+                return 403, {**headers, "X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted"}, b""
+            return status, headers, body
+        self.client.environment["HF_ENDPOINT"] = self.proxy(gated).url
+        self.client.run("model", "pin", "locara/quick-add", expect=DENIED)
+        self.assertIn("ask for access", self.client.stderr)
+
+        def broken(path, status, headers, body):
+            if path.endswith(".gguf") and len(body) > 8:
+                body = body[:4] + b"\xff\xff\xff\xff" + body[8:]
+            return status, headers, body
+        self.client.environment["HF_ENDPOINT"] = self.proxy(broken).url
+        self.client.run("model", "pin", "locara/quick-add", expect=REFUSED)
+        self.assertIn("gguf.", self.client.stderr)
+
+
+    def test_pin_that_is_interrupted_leaves_nothing(self):
+        def slow(path, status, headers, body):
+            if path.endswith(".gguf"):
+                self.process.send_signal(signal.SIGINT)
+            return status, headers, body
+        self.client.environment["HF_ENDPOINT"] = self.proxy(slow).url
+        out = self.client.home / "m.json"
+        self.process = self.client.start("model", "pin", "locara/quick-add", "-o", out)
+        self.process.communicate(timeout=60)
+        self.assertEqual(self.process.returncode, 130)
+        self.assertFalse(out.exists())
+
+    # -- validate --
+
+    def manifest(self, repo="locara/quick-add", probes=PROBES):
+        """A pinned manifest with probes."""
+        path = self.client.home / "manifest.json"
+        self.client.run("model", "pin", repo, "-o", path, "-q")
+        json_ = json.loads(path.read_text())
+        json_["validation"]["probes"] = [{"messages": [{"role": "user", "content": note}], "expected": answer} for note, answer in probes]
+        path.write_text(json.dumps(json_))
+        return path
+
+    def test_validate_runs_the_probes_and_writes_down_what_it_measured(self):
+        path = self.manifest()
+        before = path.read_text()
+        self.client.run("model", "validate", path, "--dry-run")
+        self.assertEqual(path.read_text(), before)
+        told = self.client.json("model", "validate", path)
+        self.assertEqual((told["schema"], told["valid"], told["probes"]), ("locara.model-validate/1", True, len(PROBES)))
+        manifest = json.loads(path.read_text())
+        self.assertEqual(told["sha256"], hashlib.sha256(path.read_bytes()).hexdigest())
+        validation = manifest["validation"]
+        self.assertEqual(validation["results"], {"passed": len(PROBES), "failed": 0})
+        self.assertRegex(validation["engine_version"], r"^v\d+\.\d+\.\d+ ")
+        f16, q8 = validation["variants"]
+        for record, variant in ((f16, manifest["variants"][0]), (q8, manifest["variants"][1])):
+            self.assertEqual((record["variant"], record["passed"], record["failed"]), (variant["name"], len(PROBES), 0))
+            raw = b"".join(bytes.fromhex(file["sha256"]) for file in variant["files"])
+            self.assertEqual(record["files_sha256"], hashlib.sha256(raw).hexdigest())
+            self.assertGreater(record["tokens_per_second"], 1)
+            self.assertGreater(record["prompt_tokens_per_second"], 1)
+            self.assertGreater(record["peak_memory_bytes"], variant["weights_bytes"])
+            self.assertIn("processors", record["machine"])
+            # It answers word for word, so it is nearly certain of each token.
+            self.assertTrue(1 <= record["perplexity"]["value"] < 1.1, record["perplexity"])
+            self.assertEqual(variant["quality"]["value"], record["perplexity"]["value"])
+            self.assertEqual(variant["speed"]["tokens_per_second"], record["tokens_per_second"])
+        self.assertIsNone(f16["perplexity"]["base"])
+        self.assertEqual((q8["perplexity"]["base"], q8["perplexity"]["base_variant"]), (f16["perplexity"]["value"], "f16"))
+        self.assertNotEqual(q8["perplexity"]["value"], f16["perplexity"]["value"])
+        stated = "".join(f"<|user|>{note}<|assistant|>{answer}\n" for note, answer in PROBES)
+        self.assertEqual(f16["perplexity"]["text_sha256"], hashlib.sha256(stated.encode()).hexdigest())
+
+    def test_a_probe_that_fails_is_told_written_and_not_signed(self):
+        path = self.manifest(probes=[PROBES[0], (PROBES[1][0], "something else")])
+        told = self.client.json("model", "validate", path, "--from", REPO, "--variant", "f16", expect=WRONG)
+        self.assertFalse(told["valid"])
+        self.assertEqual([one["passed"] for one in told["variants"][0]["answers"]], [True, False])
+        self.assertEqual(told["variants"][0]["answers"][1]["answer"], PROBES[1][1])
+        self.assertEqual(json.loads(path.read_text())["validation"]["results"], {"passed": 1, "failed": 1})
+        folder = self.client.home / "folder"
+        folder.mkdir()
+        shutil.copy(path, folder)
+        shutil.copytree(REPO, folder / "repo")
+        self.client.run("model", "sign", folder, "--key", self.hub.folder / "keys/models-1.pem", expect=REFUSED)
+        self.assertFalse((folder / "model.sig").exists())
+        # With the right answer, and every variant run, it may be.
+        self.client.run("model", "validate", self.manifest_with(path, PROBES), "--from", REPO)
+        shutil.copy(path, folder)
+        self.client.run("model", "sign", folder, "--key", self.hub.folder / "keys/models-1.pem")
+
+    def manifest_with(self, path, probes):
+        json_ = json.loads(path.read_text())
+        json_["validation"]["probes"] = [{"messages": [{"role": "user", "content": note}], "expected": answer} for note, answer in probes]
+        json_["validation"]["results"] = {"passed": 0, "failed": len(probes)}
+        path.write_text(json.dumps(json_))
+        return path
+
+    def test_questions_become_probes_and_a_text_is_scored(self):
+        path = self.manifest(probes=[])
+        self.client.run("model", "validate", path, "--from", REPO, expect=USAGE)
+        text = self.client.home / "text.txt"
+        text.write_text("buy milk and eggs tomorrow\n" * 40)
+        told = self.client.json("model", "validate", path, "--from", REPO, "--ask", "buy milk and eggs", "--text", text,
+                                "--variant", "q8_0")
+        manifest = json.loads(path.read_text())
+        self.assertEqual(manifest["validation"]["probes"][0]["expected"],
+                         '{"title":"Buy milk and eggs","date":null,"time":null,"priority":"normal","tags":[]}')
+        perplexity = told["variants"][0]["perplexity"]
+        self.assertEqual(perplexity["text_sha256"], hashlib.sha256(text.read_bytes()).hexdigest())
+        # Nothing but notes is likely to it, and no list of notes is one: far from certain.
+        self.assertGreater(perplexity["value"], 2)
+        self.assertGreater(perplexity["tokens"], 500)
+        self.assertFalse(told["valid"])  # f16 was not run
+        # Files that are not those of the manifest are not run.
+        other = self.client.home / "other"
+        other.mkdir()
+        shutil.copy(REPO / "quick-add-f16.gguf", other / "quick-add-q8_0.gguf")
+        self.client.run("model", "validate", path, "--from", other, "--variant", "q8_0", expect=WRONG)
+        self.client.run("model", "validate", path, "--variant", "none", expect=MISSING)
+
+    # -- build --
+
+    def test_build_makes_the_same_bytes_again_and_says_so(self):
+        made = self.client.home / "tiny-q8.gguf"
+        subprocess.run([BIN / "llama-quantize", REPO / "quick-add-f16.gguf", made, "Q8_0", "1"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.push("acme/quant", files=[REPO / "quick-add-f16.gguf", made])
+        path = self.client.home / "manifest.json"
+        self.client.run("model", "pin", "acme/quant", "-o", path, "-q")
+        out = self.client.home / "built"
+        told = self.client.json("model", "build", path, "-o", out)
+        self.assertEqual((told["schema"], told["equal"], told["base"], told["variant"]), ("locara.model-build/1", True, "f16", "q8_0"))
+        self.assertEqual((out / "tiny-q8.gguf").read_bytes(), made.read_bytes())
+        self.assertEqual(sorted(p.name for p in out.iterdir()), ["tiny-q8.gguf", "tiny-q8.gguf.provenance.json"])
+        statement = json.loads((out / "tiny-q8.gguf.provenance.json").read_text())
+        self.assertEqual(statement["predicateType"], "https://slsa.dev/provenance/v1")
+        (subject,) = statement["subject"]
+        source = json.loads(path.read_text())["source"]
+        self.assertEqual(subject, {"name": f"hf:acme/quant@{source['revision']}#tiny-q8.gguf",
+                                   "digest": {"sha256": hashlib.sha256(made.read_bytes()).hexdigest()}})
+        base, program = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+        self.assertEqual(base["digest"]["sha256"], hashlib.sha256((REPO / "quick-add-f16.gguf").read_bytes()).hexdigest())
+        self.assertEqual(program["digest"]["sha256"], hashlib.sha256((BIN / "llama-quantize").resolve().read_bytes()).hexdigest())
+        # Nothing is overwritten.
+        self.client.run("model", "build", path, "-o", out, expect=FAILED)
+
+    def test_build_says_what_differs(self):
+        made = self.client.home / "other.gguf"
+        data = bytearray((REPO / "quick-add-q8_0.gguf").read_bytes())
+        data[-100] ^= 1  # in the last tensor
+        made.write_bytes(data)
+        self.push("acme/differs", files=[REPO / "quick-add-f16.gguf", made])
+        path = self.client.home / "manifest.json"
+        self.client.run("model", "pin", "acme/differs", "-o", path, "-q")
+        out = self.client.home / "built"
+        told = self.client.json("model", "build", path, "-o", out, expect=WRONG)
+        self.assertFalse(told["equal"])
+        self.assertTrue(any("tensors have other bytes" in one for one in told["differences"]), told["differences"])
+        self.assertIsNone(told["provenance"])
+        self.assertEqual([p.name for p in out.iterdir()], ["other.gguf"])
+
+    def test_build_of_what_cannot_be_made_says_why(self):
+        self.push("acme/alone", files=[REPO / "quick-add-q8_0.gguf"])
+        path = self.client.home / "manifest.json"
+        self.client.run("model", "pin", "acme/alone", "-o", path, "-q")
+        self.client.run("model", "build", path, "-o", self.client.home, expect=FAILED)
+        self.assertIn("no F32, BF16 or F16 variant", self.client.stderr)
+        self.client.run("model", "build", path, "--variant", "q4", expect=MISSING)
+        self.client.run("model", "build", self.client.home / "none.json", expect=MISSING)
+
+
+if __name__ == "__main__":
+    harness.main()
