@@ -7,7 +7,7 @@
 # Its folder is named after everything that decides the result, so a changed pin or flag builds anew.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-pinned() { awk -v name="$1" '$1 == name { print $2 }' "$here/pin"; }
+. "$here/source.sh"
 
 # No network code (OpenSSL), no child processes, no web page inside the engine: what is not there cannot be misused.
 flags=(
@@ -26,17 +26,7 @@ if [ ! -x "$out/bin/llama-server" ] || [ ! -x "$out/bin/llama-quantize" ]; then
     flock 9                                      # two builds at once would step on each other
     if [ ! -x "$out/bin/llama-quantize" ]; then
         echo "llama.cpp: fetching the pinned source (npm package node-llama-cpp, about 36 MB)" >&2
-        rm -rf "$out/npm" "$out/src"
-        mkdir -p "$out/npm"
-        tarball=$out/npm/$(cd "$out/npm" && npm pack --silent "$(pinned package)")
-        found=sha512-$(openssl dgst -sha512 -binary "$tarball" | base64 -w0)
-        if [ "$found" != "$(pinned integrity)" ]; then
-            echo "llama.cpp: $(pinned package) is not the pinned one: found $found, expected $(pinned integrity)" >&2
-            exit 6
-        fi
-        tar -xzf "$tarball" -C "$out/npm" package/llama/gitRelease.bundle
-        git -c advice.detachedHead=false clone -q "$out/npm/package/llama/gitRelease.bundle" "$out/src"
-        rm -rf "$out/npm"
+        fetch_source "$out/src"
         echo "llama.cpp: building llama-server (about 6 minutes on 2 cores, once)" >&2
         cmake -S "$out/src" -B "$out/build" -G Ninja "${flags[@]}" > "$out/build.log" 2>&1 &&
             cmake --build "$out/build" --target llama-server llama-quantize >> "$out/build.log" 2>&1 || {
