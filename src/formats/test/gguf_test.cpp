@@ -71,6 +71,28 @@ TEST(Gguf, reads_what_callers_want_to_know) {
     EXPECT_EQ(bytes.substr(tokens->offset + 8, 5), "<unk>");
 }
 
+TEST(Gguf, says_how_it_was_quantized_and_what_its_cache_takes) {
+    const auto read = [](GgufBuilder b) {
+        const std::string bytes = b.build();
+        return parse_gguf(MemorySource(as_bytes(bytes))).value();
+    };
+    GgufBuilder b = clean_gguf();
+    EXPECT_EQ(read(b).quantization(), "F16"); // most bytes
+    // Two layers of two heads, with keys and values of 32 / 4 float16 each.
+    EXPECT_EQ(read(b).kv_bytes_per_token(), 2U * 2U * (8U + 8U) * 2U);
+    b.pairs.push_back(u32_pair("general.file_type", 15));
+    b.pairs.push_back(u32_pair("llama.attention.key_length", 10));
+    EXPECT_EQ(read(b).quantization(), "Q4_K_M");
+    EXPECT_EQ(read(b).kv_bytes_per_token(), 2U * 2U * (10U + 8U) * 2U);
+    b = clean_gguf();
+    b.pairs.push_back(u32_pair("general.file_type", 4'000));
+    EXPECT_EQ(read(b).quantization(), "F16"); // a number that the engine does not know
+    std::erase_if(b.pairs, [](const std::string& p) {
+        return p.find(".attention.head_count") != std::string::npos;
+    });
+    EXPECT_EQ(read(b).kv_bytes_per_token(), 0U); // nothing attends
+}
+
 TEST(Gguf, checks_the_header) {
     EXPECT_EQ(rule_of(""), "gguf.header");
     EXPECT_EQ(rule_of(clean_gguf().build().substr(0, 23)), "gguf.header");
