@@ -272,6 +272,20 @@ class Models(harness.TestCase):
         self.client.run("model", "validate", path, "--from", other, "--variant", "q8_0", expect=WRONG)
         self.client.run("model", "validate", path, "--variant", "none", expect=MISSING)
 
+    def test_validate_that_is_interrupted_leaves_the_manifest_as_it_was(self):
+        path = self.client.home / "manifest.json"
+        shutil.copy(SOURCE / "models/quick-add/manifest.json", path)
+        text = self.client.home / "text.txt"
+        text.write_text("buy milk and eggs tomorrow\n" * 3000)
+        process = self.client.start("model", "validate", path, "--from", REPO, "--text", text, "--progress", "json")
+        for line in process.stderr:
+            if '"task":"validate"' in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(path.read_bytes(), (SOURCE / "models/quick-add/manifest.json").read_bytes())
+
     # -- build --
 
     def test_build_makes_the_same_bytes_again_and_says_so(self):
