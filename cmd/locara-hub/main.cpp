@@ -7,6 +7,7 @@
 
 #include <locara/crypto/sha256.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/hub/database_choice.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/seed.hpp>
 
@@ -100,11 +101,13 @@ struct Options {
     std::string listen = "127.0.0.1:17864";
     std::string seed;
     std::string config;
+    std::string database;
     std::string clamd;
     std::string model;
     int ready_fd = -1;
     bool verbose = false;
     bool write = false;
+    bool join = false;
 };
 
 /// Blocks the signals that end the program, so that one thread can wait for them. Before any
@@ -131,6 +134,12 @@ Status start_antivirus(const std::string& socket) {
     return {};
 }
 
+Status choose_database(const Options& options) {
+    return options.database.empty()
+               ? Status()
+               : hub::choose_database(options.data, options.database).context("--database");
+}
+
 Status serve(const Options& options) {
     LOCARA_TRY(Listen listen, Listen::parse(options.listen));
     Log& log = stderr_log(options.verbose ? LogLevel::Debug : LogLevel::Warning);
@@ -139,7 +148,11 @@ Status serve(const Options& options) {
         LOCARA_TRY(config, hub::HubConfig::load(options.config).context("the configuration"));
     }
     LOCARA_CHECK(start_antivirus(options.clamd));
-    LOCARA_TRY(const auto hub, hub::Hub::open(options.data, system_clock(), log));
+    LOCARA_CHECK(choose_database(options));
+    using Part = hub::Hub::Part;
+    LOCARA_TRY(const auto hub,
+               hub::Hub::open(
+                   options.data, system_clock(), log, options.join ? Part::Joined : Part::Owner));
     hub->configure(std::move(config));
     if (!options.seed.empty()) {
         LOCARA_TRY(const auto report, hub->take_seed(options.seed).context("the seed"));
@@ -196,6 +209,7 @@ Status until_signal(const UpkeepCommands& command) {
 }
 
 Status init(const Options& options) {
+    LOCARA_CHECK(choose_database(options));
     LOCARA_TRY(const auto hub,
                hub::Hub::open(options.data, system_clock(), stderr_log(LogLevel::Warning)));
     std::printf("root         %s/root.json\nfingerprint  sha256:%s\n",
@@ -246,6 +260,14 @@ int main(int argc, char** argv) {
         "A client trusts a hub by the root in its data folder:\n"
         "  locara hub add http://127.0.0.1:17864 --root DATA/root.json");
     Options options;
+    const auto add_database = [&options](CLI::App* command) {
+        command
+            ->add_option("--database",
+                         options.database,
+                         "postgresql://HOST/NAME for the names of a new hub, in place of a file in "
+                         "its folder")
+            ->type_name("URL");
+    };
     CLI::App* const serve_command = app.add_subcommand("serve", "serve a data folder");
     serve_command->add_option("--data", options.data, "folder of this hub; made if it is not there")
         ->required();
@@ -260,6 +282,10 @@ int main(int argc, char** argv) {
         ->type_name("SOCKET");
     serve_command->add_option(
         "--config", options.config, "hub.toml: which hub to mirror, by which rules");
+    add_database(serve_command);
+    serve_command
+        ->add_flag("--join", options.join, "serve beside the hub that has this folder already")
+        ->excludes("--seed");
     serve_command->add_option(
         "--ready-fd", options.ready_fd, "write \"ready\" to this descriptor once serving");
     serve_command->add_flag("-v,--verbose", options.verbose, "log every request");
@@ -267,6 +293,7 @@ int main(int argc, char** argv) {
     CLI::App* const init_command = app.add_subcommand(
         "init", "make keys and an empty catalog, print the fingerprint of its root");
     init_command->add_option("--data", options.data, "folder of this hub")->required();
+    add_database(init_command);
 
     CLI::App* const pin_command = app.add_subcommand(
         "pin", "print the commit, sizes and hashes that a model's manifest.json must hold");

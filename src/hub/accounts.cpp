@@ -1,3 +1,4 @@
+#include "database.hpp"
 #include "layout.hpp"
 #include "names.hpp"
 
@@ -35,8 +36,8 @@ Accounts::~Accounts() = default;
 
 Result<Accounts> Accounts::open(const std::filesystem::path& data, const Clock& clock) {
     LOCARA_CHECK(create_folders(data, 0700));
-    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
-    return Accounts(std::make_unique<Names>(std::move(names)), clock);
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Make));
+    return Accounts(std::make_unique<Names>(std::move(database)), clock);
 }
 
 Result<Account> Accounts::add_user(const std::string& name, const std::string& full_name) {

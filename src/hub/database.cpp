@@ -1,6 +1,8 @@
 #include "database.hpp"
 
+#include "database_choice_file.hpp"
 #include "dialect.hpp"
+#include "layout.hpp"
 #include "schema.hpp"
 
 #include <locara/base/file.hpp>
@@ -47,7 +49,31 @@ Result<std::shared_ptr<Database>> Database::open(const std::filesystem::path& fi
         return Error(ErrorCode::Unsupported, "a data folder's path must not hold '\"'");
     }
     { LOCARA_TRY(const Fd made, open_file(file, O_RDWR | O_CREAT, 0600)); }
-    std::shared_ptr<Database> database(new Database(sqlite_dialect(file)));
+    return open(sqlite_dialect(file));
+}
+
+Result<std::shared_ptr<Database>> Database::connect(const std::string& url) {
+    return open(postgresql_dialect(url));
+}
+
+Result<std::shared_ptr<Database>> Database::open_in(const std::filesystem::path& data,
+                                                    IfMissing missing) {
+    LOCARA_TRY(const auto url, find_database_url(data));
+    if (url) {
+        return connect(*url);
+    }
+    if (missing == IfMissing::Fail) {
+        LOCARA_CHECK(require_hub(data));
+    }
+    return open(data / kNamesFile);
+}
+
+bool Database::is_local() const {
+    return dialect_->is_local();
+}
+
+Result<std::shared_ptr<Database>> Database::open(std::unique_ptr<Dialect> dialect) {
+    std::shared_ptr<Database> database(new Database(std::move(dialect)));
     LOCARA_CHECK(database->migrate().context(database->dialect_->opening()));
     return database;
 }
@@ -96,6 +122,17 @@ std::optional<Error> Database::failure(int tries) const {
         }
         return std::move(failure.error);
     }
+}
+
+std::vector<std::string> first_column(soci::session& session, const std::string& statement) {
+    std::string value;
+    soci::statement found = (session.prepare << statement, soci::into(value));
+    found.execute();
+    std::vector<std::string> values;
+    while (found.fetch()) {
+        values.push_back(value);
+    }
+    return values;
 }
 
 // ------------------------------------------------------------------------------------------ leases

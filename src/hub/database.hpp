@@ -12,10 +12,12 @@
 #include <locara/base/result.hpp>
 
 #include <condition_variable>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -26,12 +28,41 @@ namespace locara::hub {
 
 class Dialect;
 
+struct TableSize {
+    std::string table;
+    std::uint64_t rows = 0;
+};
+
 class Database {
   public:
     /// Opens the SQLite file of this name, making it (0600) if it is not there, and brings its
     /// tables to the schema of this program. Unsupported when a newer program wrote it, or when its
     /// path holds '"'; Corrupt when it is no database.
     static Result<std::shared_ptr<Database>> open(const std::filesystem::path& file);
+
+    /// The same with a PostgreSQL database (14 or newer), by libpq's address of it. Its user may
+    /// make tables in it, and the extension citext unless that is there. Unavailable when it cannot
+    /// be reached.
+    static Result<std::shared_ptr<Database>> connect(const std::string& url);
+
+    enum class IfMissing { Make, Fail };
+
+    /// That of a data folder (database_choice.hpp). NotFound if no hub has worked in the folder.
+    static Result<std::shared_ptr<Database>> open_in(const std::filesystem::path& data,
+                                                     IfMissing missing);
+
+    /// Whether it is a file of the data folder.
+    bool is_local() const;
+
+    /// Copies all rows of all tables, as they are at one moment, into a database without any, which
+    /// may be of the other kind. All of them come, or none. Conflict when `other` has rows.
+    Status copy_to(Database& other);
+
+    /// How many rows each table has, at one moment.
+    Result<std::vector<TableSize>> sizes();
+
+    /// Reads everything and holds it to what the tables promise; a line for each thing wrong.
+    Result<std::vector<std::string>> check();
 
     ~Database();
     Database(const Database&) = delete;
@@ -77,6 +108,7 @@ class Database {
     };
 
     explicit Database(std::unique_ptr<Dialect> dialect);
+    static Result<std::shared_ptr<Database>> open(std::unique_ptr<Dialect> dialect);
     Status migrate();
     void begin(soci::session& session, Scope scope) const;
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <soci/soci.h>
 
@@ -29,6 +30,9 @@ class Dialect {
 
     /// "opening /data/names.db", without secrets.
     virtual std::string opening() const = 0;
+
+    /// Whether it is a file of this machine.
+    virtual bool is_local() const = 0;
 
     /// How many sessions may be open at once, 1 or more.
     virtual std::size_t sessions() const = 0;
@@ -53,9 +57,25 @@ class Dialect {
     /// A word of schema.hpp in this dialect; empty if it needs none.
     virtual std::string_view word(std::string_view name) const = 0;
 
+    /// The names of a table's columns.
+    virtual std::vector<std::string> columns(soci::session& session,
+                                             const std::string& table) const = 0;
+
+    /// The greatest {key} that a table has given out, 0 if none; and to go on from one.
+    virtual long long last_key(soci::session& session, const std::string& table) const = 0;
+    virtual void
+    set_last_key(soci::session& session, const std::string& table, long long key) const = 0;
+
+    /// What the database finds wrong with itself.
+    virtual std::vector<std::string> check(soci::session& session) const = 0;
+
     virtual DatabaseFailure failure(const std::exception& error) const = 0;
 };
 
+/// The first column of all that a statement finds, as text.
+std::vector<std::string> first_column(soci::session& session, const std::string& statement);
+
 std::unique_ptr<Dialect> sqlite_dialect(const std::filesystem::path& file);
+std::unique_ptr<Dialect> postgresql_dialect(const std::string& url);
 
 } // namespace locara::hub

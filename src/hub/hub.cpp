@@ -1,4 +1,5 @@
 #include "catalog_files.hpp"
+#include "database.hpp"
 #include "git_leftovers.hpp"
 #include "layout.hpp"
 #include "mirror_routes.hpp"
@@ -17,13 +18,16 @@
 #include <locara/manifest/model_signature.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 namespace locara::hub {
 namespace {
@@ -70,16 +74,64 @@ std::string_view version() {
     return LOCARA_VERSION;
 }
 
+namespace {
+
+/// What a process holds of its data folder: the owner `lock`, those that joined a share of
+/// `joined`.
+struct Held {
+    std::optional<FileLock> lock;
+    Fd joined;
+};
+
+Result<Held> hold_folder(const fs::path& data, Hub::Part part) {
+    Held held;
+    if (part == Hub::Part::Owner) {
+        auto lock = FileLock::try_acquire(data / "lock");
+        if (!lock) {
+            if (lock.error().code() == ErrorCode::Busy) {
+                return Error(ErrorCode::Busy,
+                             "another locara-hub works on " + data.string() +
+                                 "; stop it, give this one its own --data, or let it --join");
+            }
+            return std::move(lock).error();
+        }
+        held.lock = std::move(*lock);
+        return held;
+    }
+    LOCARA_TRY(held.joined, open_file(data / "joined", O_RDWR | O_CREAT, 0600));
+    // Waits while the owner clears up.
+    if (::flock(held.joined.get(), LOCK_SH) != 0) {
+        return Error::from_errno("joining " + data.string(), errno);
+    }
+    return held;
+}
+
+/// Clears up after pushes that were cut off, unless one may be under way in a hub that joined.
+Status clear_up(const fs::path& data, Log& log) {
+    LOCARA_TRY(const Fd joined, open_file(data / "joined", O_RDWR | O_CREAT, 0600));
+    if (::flock(joined.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) {
+            return Error::from_errno("looking who joined " + data.string(), errno);
+        }
+        log.info("hub", "not_cleared_up", {{"reason", "others joined"}});
+        return {};
+    }
+    return remove_git_leftovers(data / kRepos);
+}
+
+} // namespace
+
 struct Hub::State {
     State(fs::path folder,
           const Clock& c,
           Log& l,
-          FileLock held,
+          Part p,
+          Held h,
           catalog::Repository r,
           Names n,
           Signer s,
           std::unique_ptr<cas::Backend> b)
-        : data(std::move(folder)), clock(c), log(l), lock(std::move(held)),
+        : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
           repository(std::move(r)), names(std::move(n)), signer(std::move(s)),
           backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
@@ -101,7 +153,8 @@ struct Hub::State {
     const fs::path data;
     const Clock& clock;
     Log& log;
-    const FileLock lock;
+    const Part part;
+    const Held held;
     /// Used by the caller's thread before serve and by `renewal` after it.
     catalog::Repository repository;
     Names names;
@@ -131,24 +184,21 @@ Hub::~Hub() {
     stop();
 }
 
-Result<std::unique_ptr<Hub>> Hub::open(const fs::path& folder, const Clock& clock, Log& log) {
-    LOCARA_CHECK(create_folders(folder, 0700));
+Result<std::unique_ptr<Hub>>
+Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
     const fs::path data = fs::absolute(folder);
-    auto lock = FileLock::try_acquire(data / "lock");
-    if (!lock) {
-        if (lock.error().code() == ErrorCode::Busy) {
-            return Error(ErrorCode::Busy,
-                         "another locara-hub works on " + data.string() +
-                             "; stop it, or give this one its own --data");
-        }
-        return std::move(lock).error();
-    }
     std::error_code error;
-    fs::remove(data / "ready", error);
-
     const fs::path tree = data / "catalog";
     const fs::path keys = data / "keys";
+    if (part == Part::Joined && !fs::exists(data / "root.json", error)) {
+        return Error(ErrorCode::NotFound, "there is no hub to join in " + data.string());
+    }
+    LOCARA_CHECK(create_folders(folder, 0700));
+    LOCARA_TRY(Held held, hold_folder(data, part));
     const bool made = fs::exists(tree / "metadata" / "timestamp.json", error);
+    if (part == Part::Owner) {
+        fs::remove(data / "ready", error);
+    }
     if (!made && !fs::exists(data / "root.json", error)) {
         // A first start that was cut off may have left keys that never signed anything public.
         for (const fs::path& left : {tree, keys}) {
@@ -167,19 +217,26 @@ Result<std::unique_ptr<Hub>> Hub::open(const fs::path& folder, const Clock& cloc
                           : "making a catalog in " + data.string())
             .error();
     }
-    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Make));
+    Names names(std::move(database));
     LOCARA_TRY(Signer signer, Signer::open(data / kXetKey));
     LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
     LOCARA_CHECK(create_folders(data / kRepos));
-    LOCARA_CHECK(remove_git_leftovers(data / kRepos));
+    if (part == Part::Owner) {
+        LOCARA_CHECK(clear_up(data, log));
+    }
     auto hub = std::unique_ptr<Hub>(new Hub(std::make_unique<State>(data,
                                                                     clock,
                                                                     log,
-                                                                    std::move(*lock),
+                                                                    part,
+                                                                    std::move(held),
                                                                     std::move(*repository),
                                                                     std::move(names),
                                                                     std::move(signer),
                                                                     std::move(backend))));
+    if (part == Part::Joined) {
+        return hub;
+    }
     const std::string& root = hub->state_->repository.first_root();
     const auto present = read_file(data / "root.json", kSmallFile);
     if (!present || *present != root) {
@@ -191,6 +248,7 @@ Result<std::unique_ptr<Hub>> Hub::open(const fs::path& folder, const Clock& cloc
 
 Result<SeedReport> Hub::take_seed(const fs::path& folder) {
     State& state = *state_;
+    LOCARA_ASSERT(state.part == Part::Owner);
     const fs::path stamp = state.data / "seed.json";
     LOCARA_TRY(const auto digest, digest_seed(folder));
     const std::string note = render_json({{"seed", "sha256:" + digest.render()}});
@@ -457,6 +515,9 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));
+    if (state.mirror_config && state.part == Part::Joined) {
+        return Error(ErrorCode::Unsupported, "a hub that joins another one does not mirror");
+    }
     if (state.mirror_config) {
         LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
     }
@@ -474,6 +535,9 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
                http::Server::start(std::move(options), [&state](http::Request request) {
                    return handle(state.mirror ? state.front : state.router, std::move(request));
                }));
+    if (state.part == Part::Joined) {
+        return {};
+    }
     state.renewal = std::thread([&state] { state.keep_signing(); });
     const std::string url =
         "http://" + (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" +
@@ -499,8 +563,10 @@ void Hub::State::stop() {
         renewal.join();
     }
     if (server) {
-        std::error_code ignored;
-        fs::remove(data / "ready", ignored);
+        if (part == Part::Owner) {
+            std::error_code ignored;
+            fs::remove(data / "ready", ignored);
+        }
         if (mirror) {
             mirror->stop(); // Nobody need wait for upstream any more.
         }

@@ -1,3 +1,4 @@
+#include "database.hpp"
 #include "layout.hpp"
 #include "review_check.hpp"
 
@@ -56,8 +57,8 @@ ReviewDesk& ReviewDesk::operator=(ReviewDesk&&) noexcept = default;
 ReviewDesk::~ReviewDesk() = default;
 
 Result<ReviewDesk> ReviewDesk::open(const fs::path& data, const Clock& clock) {
-    LOCARA_CHECK(require_hub(data));
-    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    Names names(std::move(database));
     LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
     return ReviewDesk(
         std::make_unique<State>(fs::absolute(data), clock, std::move(names), std::move(backend)));

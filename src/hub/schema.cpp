@@ -39,9 +39,24 @@ constexpr const char* kVersion2[] = {
     "CREATE INDEX mirrored_files_by_use ON mirrored_files (used)",
 };
 
+constexpr SchemaTable kTables[] = {
+    {"accounts", SchemaTable::Keys::Given},
+    {"tokens"},
+    {"repos", SchemaTable::Keys::Given},
+    {"files"},
+    {"xorbs"},
+    {"moved"},
+    {"mirrored_revisions"},
+    {"mirrored_files"},
+};
+
 constexpr std::span<const char* const> kVersions[] = {kVersion1, kVersion2};
 
 } // namespace
+
+std::span<const SchemaTable> schema_tables() {
+    return kTables;
+}
 
 std::span<const std::span<const char* const>> schema_versions() {
     return kVersions;

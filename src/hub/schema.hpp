@@ -7,6 +7,16 @@
 
 namespace locara::hub {
 
+struct SchemaTable {
+    enum class Keys { None, Given };
+
+    const char* name;
+    Keys keys = Keys::None; ///< Whether its column `key` is a {key}.
+};
+
+/// All tables of the last version; what a table refers to stands before it.
+std::span<const SchemaTable> schema_tables();
+
 /// Each version's statements; the first makes version 1. Plain SQL, but for words that databases
 /// write differently:
 ///

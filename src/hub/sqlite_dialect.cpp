@@ -34,6 +34,8 @@ class Sqlite : public Dialect {
 
     std::string opening() const override { return "opening " + file_.string(); }
 
+    bool is_local() const override { return true; }
+
     /// One writer is all that SQLite has, and with one session nobody waits for locks inside of
     /// this process.
     std::size_t sessions() const override { return 1; }
@@ -73,6 +75,36 @@ class Sqlite : public Dialect {
             return "TEXT";
         }
         return name == "name" ? "TEXT COLLATE NOCASE" : name == "compact" ? "WITHOUT ROWID" : "";
+    }
+
+    std::vector<std::string> columns(soci::session& session,
+                                     const std::string& table) const override {
+        return first_column(session, "SELECT name FROM pragma_table_info('" + table + "')");
+    }
+
+    long long last_key(soci::session& session, const std::string& table) const override {
+        long long key = 0;
+        session << "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = :t",
+            soci::use(table), soci::into(key);
+        return key;
+    }
+
+    void
+    set_last_key(soci::session& session, const std::string& table, long long key) const override {
+        session << "DELETE FROM sqlite_sequence WHERE name = :t", soci::use(table);
+        session << "INSERT INTO sqlite_sequence (name, seq) VALUES (:t, :k)", soci::use(table),
+            soci::use(key);
+    }
+
+    std::vector<std::string> check(soci::session& session) const override {
+        std::vector<std::string> wrong =
+            first_column(session, "SELECT integrity_check FROM pragma_integrity_check");
+        std::erase(wrong, "ok");
+        for (const std::string& table :
+             first_column(session, "SELECT \"table\" FROM pragma_foreign_key_check")) {
+            wrong.push_back("a row of " + table + " belongs to one that is not there");
+        }
+        return wrong;
     }
 
     DatabaseFailure failure(const std::exception& error) const override {

@@ -1,3 +1,4 @@
+#include "database.hpp"
 #include "layout.hpp"
 #include "mirror.hpp"
 #include "names.hpp"
@@ -223,14 +224,14 @@ class Checker {
 
 Result<CollectReport>
 collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& options) {
-    LOCARA_CHECK(require_hub(data));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    const Names names(std::move(database));
     const auto lock = FileLock::try_acquire(data / kGcLock);
     if (!lock) {
         return lock.error().code() == ErrorCode::Busy
                    ? Error(ErrorCode::Busy, "another gc is at work in " + data.string())
                    : lock.error();
     }
-    LOCARA_TRY(const Names names, Names::open(data / kNamesFile));
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
     cas::Cas chunks(*backend, {.clock = &clock});
 
@@ -266,16 +267,16 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
 
 Result<CheckReport>
 check_data(const fs::path& data, const Clock& clock, const CheckOptions& options) {
-    LOCARA_CHECK(require_hub(data));
-    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    Names names(std::move(database));
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
     cas::Cas chunks(*backend, {.clock = &clock});
     return Checker(data, names, chunks, options).run();
 }
 
 Result<std::vector<MirroredRepo>> list_mirrored(const fs::path& data) {
-    LOCARA_CHECK(require_hub(data));
-    LOCARA_TRY(const Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    const Names names(std::move(database));
     LOCARA_TRY(const auto repos, all_repos(names));
     LOCARA_TRY(const auto files, names.list_mirrored_files());
     std::vector<MirroredRepo> listed;
@@ -299,8 +300,8 @@ Result<std::vector<MirroredRepo>> list_mirrored(const fs::path& data) {
 }
 
 Status remove_mirrored(const fs::path& data, const std::string& id) {
-    LOCARA_CHECK(require_hub(data));
-    LOCARA_TRY(Names names, Names::open(data / kNamesFile));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    Names names(std::move(database));
     LOCARA_TRY(const auto repos, all_repos(names));
     for (const Repo& repo : repos) {
         if (repo.origin != Origin::Here && http::equals_ignoring_case(rule_id(repo.id), id)) {

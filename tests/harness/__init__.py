@@ -4,10 +4,13 @@ counts.
 Only the real programs run here: build/bin/locara, build/bin/locara-hub and the engine they start. Tests are modules:
 `python3 -m tests.blackbox.first_app_test` from the root of the repository.
 """
+import atexit
 import contextlib
+import functools
 import hashlib
 import http.client
 import http.server
+import itertools
 import json
 import os
 import pathlib
@@ -21,6 +24,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 from tests.harness.golden import GoldenFolder
 from tests.harness.proxy import CountingProxy, Fault, FaultyProxy
@@ -51,6 +55,35 @@ def wait_for(condition, what, seconds=20):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
+@functools.cache
+def postgresql():
+    """The URL of a real server, started for this program; it ends with it."""
+    folder = tempfile.mkdtemp(prefix="locara-pg-", dir="/tmp")
+    server = subprocess.Popen([SOURCE / "scripts/postgresql.sh", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True)
+    url = server.stdout.readline().strip()
+    if not url:
+        if server.wait() == 77:
+            raise unittest.SkipTest("the package postgresql is not installed")
+        raise AssertionError("PostgreSQL did not start")
+
+    def end():
+        server.stdin.close()
+        server.wait()
+        server.stdout.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)
+    return url
+
+
+def make_database(made=itertools.count(1)):
+    """The URL of a new, empty database."""
+    url, name = postgresql(), f"hub{next(made)}"
+    subprocess.run(["psql", "--quiet", "--dbname", url, "--command", f"CREATE DATABASE {name}"], check=True, timeout=60)
+    return url.replace("/postgres?", f"/{name}?")
+
+
 def moved_clock(by):
     """Environment that moves the wall clock of a program and of those it starts, but not the times of files. Not the command `faketime`:
     that waits for every descendant, and the broker outlives the CLI."""
@@ -62,12 +95,16 @@ def moved_clock(by):
 class Hub:
     """A hub process on a data folder; `stop` and `start` again as often as wanted."""
 
-    def __init__(self, folder, seed=SEED, port=None, config=None, verbose=False):
+    def __init__(self, folder, seed=SEED, port=None, config=None, verbose=False, database=None, join=False):
         self.folder = pathlib.Path(folder)
         self.seed = seed
         self.verbose = verbose
         self.said = ""  # what the last run wrote to standard error
         self.config = config  # the path of a hub.toml
+        self.join = join  # whether it serves beside the one that has the folder
+        self.database = database  # the URL of a PostgreSQL database; all hubs that name none get one if this is said:
+        if not database and not join and os.environ.get("LOCARA_TEST_DATABASE") == "postgresql":
+            self.database = make_database()
         self.port = port or free_port()
         self.process = None
         self.start()
@@ -81,16 +118,26 @@ class Hub:
         return hashlib.sha256((self.folder / "root.json").read_bytes()).hexdigest()
 
     def start(self, clock=None):
-        (self.folder / "ready").unlink(missing_ok=True)
+        if not self.join:
+            (self.folder / "ready").unlink(missing_ok=True)
         command = [BIN / "locara-hub", "serve", "--data", self.folder, "--listen", f"127.0.0.1:{self.port}",
                    *(["--seed", self.seed] if self.seed else []), *(["--config", self.config] if self.config else []),
+                   *(["--database", self.database] if self.database else []), *(["--join"] if self.join else []),
                    *(["--verbose"] if self.verbose else [])]
         environment = {**os.environ, **(moved_clock(clock) if clock else {})}
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                         env=environment)
-        wait_for(lambda: (self.folder / "ready").exists() or self.process.poll() is not None, "the hub", 60)
+        wait_for(lambda: self.answers() or self.process.poll() is not None, "the hub", 60)
         if self.process.poll() is not None:
             raise AssertionError("the hub did not start: " + self.process.stderr.read())
+
+    def answers(self):
+        if not self.join:
+            return (self.folder / "ready").exists()
+        try:
+            return urllib.request.urlopen(self.url + "/healthz", timeout=5).status == 200
+        except OSError:
+            return False
 
     def stop(self):
         if self.process:

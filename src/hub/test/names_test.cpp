@@ -1,5 +1,6 @@
 #include "../layout.hpp"
 #include "../names.hpp"
+#include "test_database.hpp"
 
 #include <locara/base/file.hpp>
 
@@ -11,15 +12,9 @@ namespace {
 
 using std::chrono::hours;
 
-class NamesTest : public testing::Test {
+class NamesTest : public DatabaseTest {
   protected:
-    NamesTest() : folder_(*TempFolder::create("/tmp", "locara names ")) {}
-
-    Names open() const {
-        auto names = Names::open(folder_.path() / kNamesFile);
-        EXPECT_TRUE(names) << names.error().describe();
-        return std::move(*names);
-    }
+    Names open() const { return Names(DatabaseTest::open()); }
 
     Repo make_repo(Names& names, const std::string& name, Visibility visibility) const {
         Repo repo;
@@ -32,12 +27,11 @@ class NamesTest : public testing::Test {
         return *made;
     }
 
-    TempFolder folder_;
     const TimePoint now_ = *parse_time("2026-11-22T19:00:00Z");
     const crypto::Sha256Digest digest_ = crypto::sha256(as_bytes("content"));
 };
 
-TEST_F(NamesTest, keeps_accounts_and_tells_them_apart_without_regard_to_case) {
+TEST_P(NamesTest, keeps_accounts_and_tells_them_apart_without_regard_to_case) {
     {
         Names names = open();
         ASSERT_TRUE(names.add_account("Ana", "Ana A.", now_));
@@ -51,7 +45,7 @@ TEST_F(NamesTest, keeps_accounts_and_tells_them_apart_without_regard_to_case) {
     EXPECT_FALSE(*open().find_account("ben"));
 }
 
-TEST_F(NamesTest, knows_a_token_by_its_digest_until_it_expires_or_is_revoked) {
+TEST_P(NamesTest, knows_a_token_by_its_digest_until_it_expires_or_is_revoked) {
     Names names = open();
     const auto ana = names.add_account("ana", "Ana", now_);
     ASSERT_TRUE(ana);
@@ -77,7 +71,7 @@ TEST_F(NamesTest, knows_a_token_by_its_digest_until_it_expires_or_is_revoked) {
     EXPECT_FALSE(*names.find_token(digest_, now_));
 }
 
-TEST_F(NamesTest, keeps_repositories_apart_by_type_and_not_by_case) {
+TEST_P(NamesTest, keeps_repositories_apart_by_type_and_not_by_case) {
     Names names = open();
     const Repo made = make_repo(names, "Tiny", Visibility::Public);
     Repo again = made;
@@ -95,7 +89,7 @@ TEST_F(NamesTest, keeps_repositories_apart_by_type_and_not_by_case) {
     EXPECT_FALSE(*names.find_repo(RepoId{RepoType::Space, "ana", "tiny"}));
 }
 
-TEST_F(NamesTest, gives_a_file_to_its_own_repository_only) {
+TEST_P(NamesTest, gives_a_file_to_its_own_repository_only) {
     Names names = open();
     const Repo one = make_repo(names, "one", Visibility::Private);
     const Repo two = make_repo(names, "two", Visibility::Private);
@@ -111,7 +105,7 @@ TEST_F(NamesTest, gives_a_file_to_its_own_repository_only) {
     EXPECT_FALSE(*names.find_file(two.key, file.sha256));
 }
 
-TEST_F(NamesTest, lets_a_xorb_be_used_by_who_brought_it_or_once_it_is_public) {
+TEST_P(NamesTest, lets_a_xorb_be_used_by_who_brought_it_or_once_it_is_public) {
     Names names = open();
     const Repo mine = make_repo(names, "mine", Visibility::Private);
     const Repo other = make_repo(names, "other", Visibility::Private);
@@ -124,7 +118,7 @@ TEST_F(NamesTest, lets_a_xorb_be_used_by_who_brought_it_or_once_it_is_public) {
     EXPECT_TRUE(*names.may_use_xorb(mine.key, xorb));
 }
 
-TEST_F(NamesTest, removes_a_repository_with_what_belongs_to_it_and_never_gives_its_key_again) {
+TEST_P(NamesTest, removes_a_repository_with_what_belongs_to_it_and_never_gives_its_key_again) {
     Names names = open();
     const Repo gone = make_repo(names, "gone", Visibility::Public);
     const auto xorb = *xet::XorbHash::parse(std::string(64, '2'));
@@ -137,7 +131,7 @@ TEST_F(NamesTest, removes_a_repository_with_what_belongs_to_it_and_never_gives_i
     EXPECT_FALSE(*names.find_file(gone.key, digest_));
 }
 
-TEST_F(NamesTest, leads_from_an_old_id_to_the_repository_until_another_has_it) {
+TEST_P(NamesTest, leads_from_an_old_id_to_the_repository_until_another_has_it) {
     Names names = open();
     const Repo one = make_repo(names, "one", Visibility::Private);
     const Repo two = make_repo(names, "two", Visibility::Public);
@@ -161,9 +155,12 @@ TEST_F(NamesTest, leads_from_an_old_id_to_the_repository_until_another_has_it) {
     EXPECT_FALSE(*names.find_moved_repo(new_id));
 }
 
-TEST_F(NamesTest, keeps_its_file_to_itself) {
-    open();
-    const auto permissions = std::filesystem::status(folder_.path() / kNamesFile).permissions();
+LOCARA_WITH_BACKENDS(NamesTest);
+
+TEST(NamesFile, is_for_its_owner_alone) {
+    const auto folder = TempFolder::create("/tmp", "locara names ");
+    ASSERT_TRUE(Names::open(folder->path() / kNamesFile));
+    const auto permissions = std::filesystem::status(folder->path() / kNamesFile).permissions();
     EXPECT_EQ(permissions,
               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }

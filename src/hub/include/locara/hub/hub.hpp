@@ -4,9 +4,9 @@
 // Data folder: `keys/` (private keys, 0700), `catalog/` (the TUF repository as served), `names.db`
 // (accounts, tokens, repositories), `repos/` (bare git repositories), `cas/` (the chunk store with
 // the content of large files), `mirror/` (of a hub that mirrors another one), `xet.key` (signs Xet
-// tokens and URLs), `root.json` (what clients pin), `ready` (there while serving). One process at a
-// time serves a data folder. Routes and operation: docs/hub.md. Threads: a Hub belongs to one
-// thread; its server and its pool have their own.
+// tokens and URLs), `root.json` (what clients pin), `ready` (there while serving). One process has
+// a data folder; others may join it (ADR 11). Routes and operation: docs/hub.md. Threads: a Hub
+// belongs to one thread; its server and its pool have their own.
 #pragma once
 
 #include <locara/base/clock.hpp>
@@ -30,11 +30,18 @@ struct SeedReport {
 
 class Hub {
   public:
-    /// Opens a data folder; makes folder, keys and an empty signed catalog if there are none.
-    /// `clock` and `log` are borrowed and must outlive the hub. Errors: Busy (another process has
-    /// it), Corrupt (the catalog does not verify), Forbidden, NoSpace, Io.
+    /// What of a folder's work is done here.
+    enum class Part {
+        Owner,  ///< All of it. A folder has one at a time.
+        Joined, ///< Answering requests: no signing, no seed, no mirroring, no clearing up.
+    };
+
+    /// Opens a data folder; makes folder, keys and an empty signed catalog if there are none,
+    /// unless it joins. `clock` and `log` are borrowed and must outlive the hub. Errors: Busy
+    /// (another process owns it), NotFound (there is nothing to join), Corrupt (the catalog does
+    /// not verify), Forbidden, NoSpace, Io.
     static Result<std::unique_ptr<Hub>>
-    open(const std::filesystem::path& data, const Clock& clock, Log& log);
+    open(const std::filesystem::path& data, const Clock& clock, Log& log, Part part = Part::Owner);
 
     ~Hub(); ///< stop()
     Hub(const Hub&) = delete;
@@ -42,14 +49,15 @@ class Hub {
 
     /// Checks a seed as a whole and publishes what is new in it; see seed.hpp for the checks and
     /// their errors. Nothing is published when anything is wrong. What an earlier seed brought and
-    /// this one lacks stays. Call it before serve.
+    /// this one lacks stays. Call it before serve, as the owner.
     Result<SeedReport> take_seed(const std::filesystem::path& seed);
 
-    /// What the operator wants beyond the defaults. Call it before serve.
+    /// What the operator wants beyond the defaults. Call it before serve, which refuses to mirror
+    /// in a hub that joined (Unsupported).
     void configure(HubConfig config);
 
-    /// Starts to serve and to sign the catalog anew before it lapses; writes `ready`, which holds
-    /// the address. Errors as http::Server::start. Port 0 takes a free one.
+    /// Starts to serve; as the owner also to sign the catalog anew before it lapses, and writes
+    /// `ready`, which holds the address. Errors as http::Server::start. Port 0 takes a free one.
     Status serve(const std::string& address, std::uint16_t port);
 
     /// The port in use; 0 before serve.

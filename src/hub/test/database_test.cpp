@@ -1,0 +1,297 @@
+// What every database must do, over each of them; and what one alone does.
+#include "../names.hpp"
+#include "../schema.hpp"
+#include "test_database.hpp"
+
+#include <locara/hub/database_choice.hpp>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+namespace locara::hub {
+namespace {
+
+using soci::into;
+using soci::use;
+
+/// Runs `work` with 0, 1, ... in as many threads at once.
+template <class Work> void at_once(int count, Work work) {
+    std::vector<std::thread> threads;
+    std::atomic<int> waiting = count;
+    for (int i = 0; i < count; ++i) {
+        threads.emplace_back([&waiting, &work, i] {
+            --waiting;
+            while (waiting > 0) {
+                std::this_thread::yield();
+            }
+            work(i);
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+}
+
+Repo repo_named(const std::string& name) {
+    Repo repo;
+    repo.internal = crypto::sha256(as_bytes(name)).render().substr(0, 24);
+    repo.id = {RepoType::Model, "ana", name};
+    return repo;
+}
+
+class DatabaseContract : public DatabaseTest {
+  protected:
+    /// The number that stands as the task of a repository.
+    static Result<int> count(soci::session& sql) {
+        std::string text;
+        sql << "SELECT task FROM repos WHERE name = 'counter'", into(text);
+        return sql.got_data() ? std::atoi(text.c_str()) : -1;
+    }
+
+    static void set_count(soci::session& sql, int value) {
+        const std::string text = std::to_string(value);
+        sql << "UPDATE repos SET task = :t WHERE name = 'counter'", use(text);
+    }
+};
+
+TEST_P(DatabaseContract, loses_no_update_of_connections_that_read_and_then_write) {
+    ASSERT_TRUE(Names(open()).add_repo(repo_named("counter")));
+    constexpr int kConnections = 4;
+    constexpr int kUpdates = 15;
+    std::atomic<int> failed = 0;
+    at_once(kConnections, [&](int) {
+        const auto database = open();
+        for (int i = 0; i < kUpdates; ++i) {
+            const auto done = database->transact([](soci::session& sql) -> Status {
+                LOCARA_TRY(const int value, count(sql));
+                set_count(sql, value + 1);
+                return {};
+            });
+            failed += done ? 0 : 1;
+        }
+    });
+    // Everything that was not said to have failed is there.
+    EXPECT_EQ(*open()->with(count), kConnections * kUpdates - failed);
+    EXPECT_LT(failed, kUpdates);
+}
+
+TEST_P(DatabaseContract, undoes_a_transaction_that_ends_in_an_error_or_an_exception) {
+    const auto database = open();
+    ASSERT_TRUE(Names(database).add_repo(repo_named("counter")));
+    const auto refused = database->transact([](soci::session& sql) -> Status {
+        set_count(sql, 5);
+        return Error(ErrorCode::Refused, "no");
+    });
+    EXPECT_EQ(refused.error().code(), ErrorCode::Refused);
+    const auto broken = database->transact([](soci::session& sql) -> Status {
+        set_count(sql, 6);
+        sql << "INSERT INTO files (repo, sha256, xet, size) VALUES (4711, 'a', 'b', 1)";
+        return {};
+    });
+    EXPECT_EQ(broken.error().code(), ErrorCode::Conflict); // There is no such repository.
+    const auto thrown = database->transact([](soci::session& sql) -> Status {
+        set_count(sql, 7);
+        throw std::runtime_error("out of luck");
+    });
+    EXPECT_EQ(thrown.error().code(), ErrorCode::Io);
+    EXPECT_EQ(*database->with(count), 0);
+    // The session is good for more.
+    EXPECT_TRUE(database->transact([](soci::session& sql) -> Status {
+        set_count(sql, 8);
+        return {};
+    }));
+    EXPECT_EQ(*open()->with(count), 8);
+}
+
+TEST_P(DatabaseContract, lets_one_of_those_win_who_make_the_same_at_once) {
+    std::atomic<int> won = 0;
+    std::atomic<int> lost = 0;
+    at_once(4, [&](int) {
+        Names names(open());
+        const auto made = names.add_repo(repo_named("same"));
+        if (made) {
+            ++won;
+        } else if (made.error().code() == ErrorCode::Conflict) {
+            ++lost;
+        } else {
+            ADD_FAILURE() << made.error().describe();
+        }
+    });
+    EXPECT_EQ(won, 1);
+    EXPECT_EQ(lost, 3);
+}
+
+TEST_P(DatabaseContract, makes_its_tables_once_however_many_open_it_first) {
+    at_once(4, [&](int) { EXPECT_TRUE(open()); });
+    EXPECT_EQ(Names(open()).list_repos(RepoType::Model)->size(), 0U);
+}
+
+TEST_P(DatabaseContract, serves_more_callers_than_it_has_sessions) {
+    const auto database = open();
+    ASSERT_TRUE(Names(database).add_repo(repo_named("counter")));
+    std::atomic<int> right = 0;
+    at_once(20, [&](int) {
+        for (int i = 0; i < 10; ++i) {
+            const auto found = database->with(count);
+            right += found && *found == 0 ? 1 : 0;
+        }
+    });
+    EXPECT_EQ(right, 200);
+}
+
+TEST_P(DatabaseContract, sorts_text_by_its_bytes_and_names_without_regard_to_case) {
+    Names names(open());
+    for (const char* name : {"b-a", "B_a", "ba", "a", "B.a", "b0", "C"}) {
+        ASSERT_TRUE(names.add_repo(repo_named(name)));
+    }
+    std::string listed;
+    const auto repos = names.list_repos(RepoType::Model);
+    for (const Repo& repo : *repos) {
+        listed += repo.id.name + " ";
+    }
+    EXPECT_EQ(listed, "a b-a B.a b0 B_a ba C ");
+}
+
+TEST_P(DatabaseContract, is_copied_whole_and_gives_out_no_key_again) {
+    const auto database = open();
+    Names names(database);
+    const TimePoint now(std::chrono::seconds(1'795'000'000));
+    const auto ana = names.add_account("Ana", "Ana A., \"quoted\" \xc3\xa9", now);
+    ASSERT_TRUE(names.add_token(*ana, {"ci", TokenRole::Write, {}}, crypto::sha256({}), now));
+    const auto kept = names.add_repo(repo_named("kept"));
+    const auto gone = names.add_repo(repo_named("gone"));
+    ASSERT_TRUE(names.add_file(kept->key, {crypto::sha256({}), {}, 1ULL << 40U}));
+    ASSERT_TRUE(names.move_repo(kept->key, {RepoType::Model, "ana", "moved"}));
+    ASSERT_TRUE(names.remove_repo(gone->key));
+    const auto folder = TempFolder::create("/tmp", "locara-copy-");
+    const auto copy = *Database::open(folder->path() / "copy.db");
+    ASSERT_TRUE(database->copy_to(*copy));
+    EXPECT_EQ(database->copy_to(*copy).error().code(), ErrorCode::Conflict);
+    // And to where this came from is the other direction: into a new one of the same kind.
+    ASSERT_TRUE(database->transact([](soci::session& sql) -> Status {
+        sql << "DELETE FROM accounts";
+        sql << "DELETE FROM repos";
+        return {};
+    }));
+    ASSERT_TRUE(copy->copy_to(*database));
+    for (const auto& one : {copy, database}) {
+        Names there(one);
+        EXPECT_EQ((*there.find_account("ana"))->full_name, ana->full_name);
+        const auto tokens = there.list_tokens();
+        ASSERT_EQ(tokens->size(), 1U);
+        EXPECT_FALSE(tokens->front().expires);
+        EXPECT_EQ(there.list_files(kept->key)->front().size, 1ULL << 40U);
+        EXPECT_EQ((*there.find_moved_repo(kept->id))->key, kept->key);
+        EXPECT_GT(there.add_repo(repo_named("next"))->key, gone->key);
+        EXPECT_TRUE(one->check()->empty());
+        EXPECT_EQ(one->sizes()->front().rows, 1U);
+    }
+}
+
+TEST_P(DatabaseContract, lists_every_table_that_it_makes) {
+    const auto found = open()->with([](soci::session& sql) -> Result<std::set<std::string>> {
+        std::string name;
+        soci::statement statement =
+            (sql.prepare
+                 << (GetParam() == Backend::Sqlite
+                         ? "SELECT name FROM sqlite_master WHERE type = 'table'"
+                           " AND name NOT LIKE 'sqlite%'"
+                         : "SELECT CAST(tablename AS TEXT) FROM pg_tables"
+                           " WHERE schemaname = 'public' AND tablename <> 'schema_version'"),
+             into(name));
+        statement.execute();
+        std::set<std::string> names;
+        while (statement.fetch()) {
+            names.insert(name);
+        }
+        return names;
+    });
+    std::set<std::string> listed;
+    for (const SchemaTable& table : schema_tables()) {
+        listed.insert(table.name);
+    }
+    EXPECT_EQ(*found, listed);
+}
+
+LOCARA_WITH_BACKENDS(DatabaseContract);
+
+// ------------------------------------------------------------------------------ PostgreSQL alone
+
+class PostgresqlTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        const auto made = make_postgresql_database();
+        if (!made) {
+            GTEST_SKIP() << "the package postgresql is not installed";
+        }
+        url_ = *made;
+    }
+
+    std::string url_;
+};
+
+TEST_F(PostgresqlTest, goes_on_after_the_server_dropped_its_connections) {
+    const auto database = Database::connect(url_);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(Names(*database).list_tokens());
+    ASSERT_TRUE((*Database::connect(url_))->with([](soci::session& sql) -> Status {
+        sql << "SELECT COUNT(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+               " WHERE pid <> pg_backend_pid() AND datname = current_database()";
+        return {};
+    }));
+    const auto found = Names(*database).list_tokens();
+    EXPECT_TRUE(found) << found.error().describe();
+}
+
+TEST_F(PostgresqlTest, says_that_it_cannot_be_reached_without_telling_the_password) {
+    const auto opened = Database::connect("postgresql://ana:secret@/x?host=/nonexistent");
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), ErrorCode::Unavailable);
+    EXPECT_EQ(opened.error().describe().find("secret"), std::string::npos)
+        << opened.error().describe();
+}
+
+TEST_F(PostgresqlTest, refuses_a_text_that_is_no_utf8_as_the_callers_mistake) {
+    const auto database = Database::connect(url_);
+    EXPECT_EQ(Names(*database).find_account("\xff").error().code(), ErrorCode::InvalidArgument);
+}
+
+TEST_F(PostgresqlTest, is_refused_when_a_newer_program_made_its_tables) {
+    ASSERT_TRUE((*Database::connect(url_))->with([](soci::session& sql) -> Status {
+        sql << "UPDATE schema_version SET version = 1000";
+        return {};
+    }));
+    EXPECT_EQ(Database::connect(url_).error().code(), ErrorCode::Unsupported);
+}
+
+TEST_F(PostgresqlTest, is_found_by_what_the_data_folder_says) {
+    const auto folder = TempFolder::create("/tmp", "locara-choice-");
+    const auto data = folder->path() / "hub";
+    const auto open_in = [&data](Database::IfMissing missing) {
+        return Database::open_in(data, missing);
+    };
+    EXPECT_EQ(open_in(Database::IfMissing::Fail).error().code(), ErrorCode::NotFound);
+    // What cannot be reached is not noted.
+    EXPECT_FALSE(choose_database(data, "postgresql:///x?host=/nonexistent"));
+    ASSERT_TRUE(choose_database(data, url_));
+    ASSERT_TRUE(choose_database(data, url_));
+    ASSERT_TRUE(Names(*open_in(Database::IfMissing::Make)).add_repo(repo_named("one")));
+    EXPECT_FALSE(std::filesystem::exists(data / "names.db"));
+    EXPECT_EQ(Names(*Database::connect(url_)).list_repos(RepoType::Model)->size(), 1U);
+    EXPECT_TRUE(open_in(Database::IfMissing::Fail));
+    EXPECT_EQ(choose_database(data, url_ + "&x=1").error().code(), ErrorCode::Conflict);
+    EXPECT_EQ(choose_database(data, "mysql://x/y").error().code(), ErrorCode::InvalidArgument);
+    const auto permissions = std::filesystem::status(data / "database").permissions();
+    EXPECT_EQ(permissions,
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(PostgresqlTest, is_not_taken_for_a_folder_that_has_names_already) {
+    const auto folder = TempFolder::create("/tmp", "locara-choice-");
+    ASSERT_TRUE(Names::open(folder->path() / "names.db"));
+    EXPECT_EQ(choose_database(folder->path(), url_).error().code(), ErrorCode::Conflict);
+}
+
+} // namespace
+} // namespace locara::hub
