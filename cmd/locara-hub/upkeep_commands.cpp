@@ -4,6 +4,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
+#include <locara/hub/backup.hpp>
 #include <locara/hub/upkeep.hpp>
 
 #include <cstdio>
@@ -14,8 +15,27 @@ using namespace locara;
 
 UpkeepCommands::UpkeepCommands(CLI::App& app)
     : gc_(app.add_subcommand("gc", "remove what no repository names, and say how much that frees")),
-      fsck_(app.add_subcommand("fsck", "verify every object and every repository")) {
-    for (CLI::App* const verb : {gc_, fsck_}) {
+      fsck_(app.add_subcommand("fsck", "verify the database, every object and every repository")),
+      stats_(app.add_subcommand("stats", "say how much there is of what")),
+      backup_(
+          app.add_subcommand("backup", "copy a hub, as it is at one moment, into a new folder")),
+      restore_(app.add_subcommand("restore", "make a hub's folder of a backup")) {
+    for (CLI::App* const verb : {backup_, restore_}) {
+        verb->add_flag("--link",
+                       link_,
+                       "hard links for the content of large files: no space, on the same disk");
+        verb->add_flag("--json", json_, "the result as one JSON object");
+    }
+    backup_->add_option("FOLDER", copy_, "where to; must not be there")->required();
+    backup_->add_option("--data", data_, "folder of this hub; it may be serving")->required();
+    restore_->add_option("FOLDER", copy_, "the backup")->required();
+    restore_->add_option("--data", data_, "folder of the hub to be; must not be there")->required();
+    restore_
+        ->add_option("--database",
+                     database_,
+                     "postgresql://HOST/NAME to put the names in, without rows of a hub")
+        ->type_name("URL");
+    for (CLI::App* const verb : {gc_, fsck_, stats_}) {
         verb->add_option("--data", data_, "folder of this hub; it may be serving")->required();
         verb->add_flag("--json", json_, "the result as one JSON object");
     }
@@ -29,8 +49,89 @@ UpkeepCommands::UpkeepCommands(CLI::App& app)
                     "move damaged objects to quarantine/, so that the next upload replaces them");
 }
 
+bool UpkeepCommands::parsed() const {
+    return gc_->parsed() || fsck_->parsed() || stats_->parsed() || backup_->parsed() ||
+           restore_->parsed();
+}
+
 Status UpkeepCommands::run(const std::stop_token& stop) const {
-    return gc_->parsed() ? collect(stop) : check(stop);
+    return gc_->parsed()      ? collect(stop)
+           : fsck_->parsed()  ? check(stop)
+           : stats_->parsed() ? count()
+                              : copy(stop);
+}
+
+Status UpkeepCommands::copy(const std::stop_token& stop) const {
+    hub::BackupOptions options;
+    options.link = link_ ? hub::BackupOptions::Link::Yes : hub::BackupOptions::Link::No;
+    options.stop = stop;
+    if (::isatty(STDERR_FILENO) == 1) {
+        options.progress = [](std::uint64_t bytes) {
+            std::fprintf(stderr, "\rlocara-hub: %s copied ", render_size(bytes).c_str());
+        };
+    }
+    const auto report = backup_->parsed() ? hub::back_up(data_, copy_, system_clock(), options)
+                                          : hub::restore(copy_, data_, database_, options);
+    if (options.progress) {
+        std::fprintf(stderr, "\r\033[K");
+    }
+    LOCARA_CHECK(report);
+    if (json_) {
+        const Json words = {
+            {"schema", backup_->parsed() ? "locara-hub.backup/1" : "locara-hub.restore/1"},
+            {"repositories", report->repositories},
+            {"files", report->files},
+            {"bytes", report->bytes}};
+        std::printf("%s\n", words.dump().c_str());
+    } else {
+        std::printf("%s %llu repositories, %llu files (%s) to %s\n",
+                    backup_->parsed() ? "copied" : "restored",
+                    static_cast<unsigned long long>(report->repositories),
+                    static_cast<unsigned long long>(report->files),
+                    render_size(report->bytes).c_str(),
+                    backup_->parsed() ? copy_.c_str() : data_.c_str());
+    }
+    return {};
+}
+
+Status UpkeepCommands::count() const {
+    LOCARA_TRY(const auto counted, hub::count_data(data_));
+    Json repositories = Json::object();
+    for (const auto& one : counted.repositories) {
+        repositories[one.type] = {
+            {"own", one.own}, {"private", one.closed}, {"mirrored", one.mirrored}};
+    }
+    if (json_) {
+        const Json words = {{"schema", "locara-hub.stats/1"},
+                            {"accounts", counted.accounts},
+                            {"tokens", counted.tokens},
+                            {"repositories", std::move(repositories)},
+                            {"files", counted.files},
+                            {"named_bytes", counted.named_bytes},
+                            {"objects", counted.objects},
+                            {"object_bytes", counted.object_bytes},
+                            {"git_bytes", counted.git_bytes}};
+        std::printf("%s\n", words.dump().c_str());
+        return {};
+    }
+    const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+    std::printf(
+        "accounts  %llu, with %llu tokens\n", number(counted.accounts), number(counted.tokens));
+    for (const auto& one : counted.repositories) {
+        std::printf("%-8s  %llu, of which %llu private; %llu mirrored\n",
+                    (one.type + "s").c_str(),
+                    number(one.own),
+                    number(one.closed),
+                    number(one.mirrored));
+    }
+    std::printf("files     %llu large ones, of %s\n",
+                number(counted.files),
+                render_size(counted.named_bytes).c_str());
+    std::printf("on disk   %s of chunks in %llu objects, %s of git\n",
+                render_size(counted.object_bytes).c_str(),
+                number(counted.objects),
+                render_size(counted.git_bytes).c_str());
+    return {};
 }
 
 Status UpkeepCommands::collect(const std::stop_token& stop) const {

@@ -1,4 +1,4 @@
-// The verbs `locara-hub gc` and `locara-hub fsck`.
+// The verbs `locara-hub gc`, `fsck`, `stats`, `backup` and `restore`.
 #pragma once
 
 #include <locara/base/result.hpp>
@@ -14,7 +14,7 @@ class UpkeepCommands {
     explicit UpkeepCommands(CLI::App& app);
 
     /// Whether one of the verbs was given.
-    bool parsed() const { return gc_->parsed() || fsck_->parsed(); }
+    bool parsed() const;
 
     /// Cancelled when `stop` is asked to; what was done by then stays done.
     locara::Status run(const std::stop_token& stop) const;
@@ -22,6 +22,8 @@ class UpkeepCommands {
   private:
     locara::Status collect(const std::stop_token& stop) const;
     locara::Status check(const std::stop_token& stop) const;
+    locara::Status count() const;
+    locara::Status copy(const std::stop_token& stop) const;
 
     std::string data_;
     std::string grace_ = "24h";
@@ -30,4 +32,10 @@ class UpkeepCommands {
     bool json_ = false;
     CLI::App* gc_;
     CLI::App* fsck_;
+    CLI::App* stats_;
+    CLI::App* backup_;
+    CLI::App* restore_;
+    std::string copy_;
+    std::string database_;
+    bool link_ = false;
 };

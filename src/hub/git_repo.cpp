@@ -1,4 +1,5 @@
 #include "git_handles.hpp"
+#include "git_journal.hpp"
 
 #include <locara/hub/git_repo.hpp>
 
@@ -323,9 +324,6 @@ Status GitRepo::move_ref(const std::string& name,
 
 namespace {
 
-/// "FROM TO NAME\n" for each, "-" where there is none. Written whole before the first ref moves and
-/// removed after the last, so that a hub that was killed between them can finish.
-constexpr const char* kRefJournal = "locara-push.journal";
 constexpr std::uint64_t kJournalLimit = 1U << 20U;
 
 std::string render_moves(const std::vector<RefMove>& moves) {

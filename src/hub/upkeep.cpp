@@ -97,10 +97,18 @@ unnamed_folders(const fs::path& data, const Names& names, TimePoint limit) {
 
 class Checker {
   public:
-    Checker(const fs::path& data, Names& names, cas::Cas& chunks, const CheckOptions& options)
-        : data_(data), names_(names), chunks_(chunks), options_(options) {}
+    Checker(const fs::path& data,
+            Database& database,
+            Names& names,
+            cas::Cas& chunks,
+            const CheckOptions& options)
+        : data_(data), database_(database), names_(names), chunks_(chunks), options_(options) {}
 
     Result<CheckReport> run() {
+        LOCARA_TRY(const auto wrong, database_.check());
+        for (const std::string& line : wrong) {
+            report_.bad.push_back({"database", line});
+        }
         LOCARA_CHECK(check_objects());
         LOCARA_TRY(const auto repos, all_repos(names_));
         for (const Repo& repo : repos) {
@@ -214,6 +222,7 @@ class Checker {
     }
 
     const fs::path& data_;
+    Database& database_;
     Names& names_;
     cas::Cas& chunks_;
     const CheckOptions& options_;
@@ -268,10 +277,47 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
 Result<CheckReport>
 check_data(const fs::path& data, const Clock& clock, const CheckOptions& options) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
-    Names names(std::move(database));
+    Names names(database);
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
     cas::Cas chunks(*backend, {.clock = &clock});
-    return Checker(data, names, chunks, options).run();
+    return Checker(data, *database, names, chunks, options).run();
+}
+
+Result<HubStatistics> count_data(const fs::path& data) {
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    HubStatistics counted;
+    LOCARA_TRY(const auto tables, database->sizes());
+    for (const TableSize& table : tables) {
+        counted.accounts += table.table == "accounts" ? table.rows : 0;
+        counted.tokens += table.table == "tokens" ? table.rows : 0;
+    }
+    const Names names(std::move(database));
+    for (const RepoType type : kAllTypes) {
+        HubStatistics::Repositories some;
+        some.type = std::string(render(type));
+        LOCARA_TRY(const auto repos, names.list_repos(type));
+        for (const Repo& repo : repos) {
+            const bool own = repo.origin == Origin::Here;
+            some.own += own ? 1 : 0;
+            some.mirrored += own ? 0 : 1;
+            some.closed += own && repo.visibility == Visibility::Private ? 1 : 0;
+            LOCARA_TRY(const auto files, names.list_files(repo.key));
+            counted.files += files.size();
+            for (const StoredFile& file : files) {
+                counted.named_bytes += file.size;
+            }
+        }
+        counted.repositories.push_back(std::move(some));
+    }
+    counted.git_bytes = allocated_bytes(data / kRepos);
+    const fs::path objects = data / kChunks / "objects";
+    counted.object_bytes = allocated_bytes(objects);
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(objects, error), end; !error && at != end;
+         at.increment(error)) {
+        counted.objects += at->is_regular_file(error) ? 1 : 0;
+    }
+    return counted;
 }
 
 Result<std::vector<MirroredRepo>> list_mirrored(const fs::path& data) {

@@ -31,6 +31,28 @@ Result<CollectReport> collect_garbage(const std::filesystem::path& data,
                                       const Clock& clock,
                                       const cas::GcOptions& options = {});
 
+/// How much there is of what.
+struct HubStatistics {
+    struct Repositories {
+        std::string type; ///< "model", "dataset", "space"
+        std::uint64_t own = 0;
+        std::uint64_t closed = 0; ///< Of the own ones, the private ones.
+        std::uint64_t mirrored = 0;
+    };
+
+    std::uint64_t accounts = 0;
+    std::uint64_t tokens = 0;
+    std::vector<Repositories> repositories;
+    std::uint64_t files = 0;        ///< Large files, once for each repository that has them.
+    std::uint64_t named_bytes = 0;  ///< In them.
+    std::uint64_t objects = 0;      ///< Of the chunk store.
+    std::uint64_t object_bytes = 0; ///< On the disk.
+    std::uint64_t git_bytes = 0;    ///< On the disk.
+};
+
+/// Counts what is in a data folder. NotFound without a hub there.
+Result<HubStatistics> count_data(const std::filesystem::path& data);
+
 /// What is here of another hub's repository.
 struct MirroredRepo {
     std::string id;          ///< "org/name", "datasets/org/name", "spaces/org/name".
@@ -66,9 +88,9 @@ struct CheckOptions {
     std::stop_token stop;                              ///< Asked to stop, the answer is Cancelled.
 };
 
-/// Verifies every object of the chunk store, that each repository's large files are there with the
-/// right size and SHA-256, and that each of its refs leads to a commit whose files can be read.
-/// What is wrong is in the report, not an error. NotFound without a hub in `data`.
+/// Verifies the database, every object of the chunk store, that each repository's large files are
+/// there with the right size and SHA-256, and that each of its refs leads to a commit whose files
+/// can be read. What is wrong is in the report, not an error. NotFound without a hub in `data`.
 Result<CheckReport>
 check_data(const std::filesystem::path& data, const Clock& clock, const CheckOptions& options = {});
 
