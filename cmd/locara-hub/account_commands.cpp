@@ -37,7 +37,13 @@ AccountCommands::AccountCommands(CLI::App& app)
     add_data(create_);
     create_->add_option("--user", user_name_, "whom it stands for")->required();
     create_->add_option("--name", token_name_, "to tell it from others")->capture_default_str();
-    create_->add_option("--role", role_, "read or write")->capture_default_str();
+    create_->add_option("--role", role_, "read, write or fine-grained")->capture_default_str();
+    create_
+        ->add_option("--repo,--space",
+                     scopes_,
+                     "what a fine-grained one is for: a repository (ana/tiny=write, "
+                     "datasets/ana/notes=read) or a namespace with all in it (lab=read); repeat it")
+        ->type_name("THING=read|write");
     create_->add_option("--expires", expires_, "after 90d, 12h, 30m; never")->default_str("never");
     list_ = token_->add_subcommand("list", "list tokens; the secrets are not kept");
     add_data(list_);
@@ -64,6 +70,9 @@ Status AccountCommands::create_token() const {
     hub::NewToken wanted;
     wanted.name = token_name_;
     LOCARA_TRY(wanted.role, hub::parse_token_role(role_));
+    for (const std::string& scope : scopes_) {
+        LOCARA_TRY(wanted.scopes.emplace_back(), hub::NewScope::parse(scope));
+    }
     if (!expires_.empty() && expires_ != "never") {
         LOCARA_TRY(const auto life, parse_duration("--expires", expires_));
         wanted.expires = system_clock().now() + life;
@@ -84,13 +93,20 @@ Status AccountCommands::list_tokens() const {
     LOCARA_TRY(const auto accounts, hub::Accounts::open(data_, system_clock()));
     LOCARA_TRY(const auto tokens, accounts.list_tokens());
     for (const hub::Token& token : tokens) {
-        std::printf("%s  %-5s  %s  %s  created %s, expires %s\n",
+        std::printf("%s  %-12s  %s  %s  created %s, expires %s\n",
                     token.id.c_str(),
                     std::string(hub::render(token.role)).c_str(),
                     token.account.c_str(),
                     token.name.c_str(),
                     render_time(token.created).c_str(),
                     render_expiry(token.expires, system_clock().now()).c_str());
+        LOCARA_TRY(const auto scopes, accounts.scopes(token.id));
+        for (const hub::Scope& scope : scopes) {
+            std::printf("  %-5s  %s %s\n",
+                        std::string(hub::render(scope.permission)).c_str(),
+                        scope.type.c_str(),
+                        scope.name.c_str());
+        }
     }
     return {};
 }

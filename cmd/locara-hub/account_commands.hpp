@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <string>
+#include <vector>
 
 /// Registers the verbs with the program's parser, which must outlive this.
 class AccountCommands {
@@ -29,6 +30,7 @@ class AccountCommands {
     std::string token_name_ = "default";
     std::string role_ = "read";
     std::string expires_;
+    std::vector<std::string> scopes_;
     std::string id_;
     CLI::App* user_;
     CLI::App* token_;

@@ -2,6 +2,7 @@
 #include "account_commands.hpp"
 #include "keys_commands.hpp"
 #include "mirror_commands.hpp"
+#include "org_commands.hpp"
 #include "review_commands.hpp"
 #include "upkeep_commands.hpp"
 
@@ -253,6 +254,7 @@ int main(int argc, char** argv) {
         "  locara-hub pin --write models/quick-add\n"
         "  locara-hub user add ana --data DATA\n"
         "  locara-hub token create --data DATA --user ana --role write\n"
+        "  locara-hub org add-member lab ana --role write --data DATA\n"
         "  locara-hub keys rotate timestamp --data DATA\n"
         "  locara-hub takedown add bob/app --reason \"it sends notes away\" --data DATA\n"
         "  locara-hub review list --data DATA\n"
@@ -302,6 +304,7 @@ int main(int argc, char** argv) {
     pin_command->add_flag("--write", options.write, "write them into manifest.json");
 
     const AccountCommands accounts(app);
+    const OrgCommands orgs(app);
     const KeysCommands keys(app);
     const ReviewCommands review(app);
     const MirrorCommands mirror(app);
@@ -323,6 +326,7 @@ int main(int argc, char** argv) {
     }
     try {
         const Status done = accounts.parsed()         ? accounts.run()
+                            : orgs.parsed()           ? orgs.run()
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()
                             : mirror.parsed()         ? mirror.run()

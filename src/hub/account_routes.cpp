@@ -1,5 +1,7 @@
-// Who am I, and what clients ask on their own account.
+// Who am I, who is who, and what clients ask on their own account.
 #include "routes.hpp"
+
+#include <algorithm>
 
 namespace locara::hub {
 namespace {
@@ -7,20 +9,65 @@ namespace {
 using http::Request;
 using http::Response;
 
+constexpr std::size_t kPage = 1000;
+constexpr std::size_t kRevokeLimit = 1000;
+constexpr const char* kAvatar = "/avatars/default.svg";
+
+Json render_user(const Account& account) {
+    return {{"_id", account.id},
+            {"user", account.name},
+            {"fullname", account.full_name},
+            {"avatarUrl", kAvatar},
+            {"isPro", false},
+            {"type", "user"}};
+}
+
+Json render_organization(const Account& organization) {
+    return {{"type", "org"},
+            {"id", organization.id},
+            {"name", organization.name},
+            {"fullname", organization.full_name},
+            {"avatarUrl", kAvatar}};
+}
+
+/// A fine-grained token's scopes, in the Hub's words.
+Json render_scopes(const std::vector<Scope>& scopes) {
+    Json list = Json::array();
+    for (const Scope& scope : scopes) {
+        Json permissions = {"repo.content.read"};
+        if (scope.permission == Permission::Write) {
+            permissions.push_back("repo.write");
+        }
+        list.push_back({{"entity", {{"_id", scope.id}, {"name", scope.name}, {"type", scope.type}}},
+                        {"permissions", std::move(permissions)}});
+    }
+    return {{"scoped", std::move(list)}, {"global", Json::array()}, {"canReadGatedRepos", false}};
+}
+
 Answer<Response> whoami(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    if (!caller) {
-        return Refusal(401, "", "a token is needed for this: Authorization: Bearer hf_...");
+    LOCARA_TRY(const Identity who, require_known(caller));
+    const Account& account = who.account;
+    const Token& token = who.token;
+    const bool fine = token.role == TokenRole::FineGrained;
+    Json shown_token = {{"displayName", token.name},
+                        {"role", fine ? "fineGrained" : render(token.role)},
+                        {"createdAt", render_date(token.created)}};
+    if (fine) {
+        shown_token["fineGrained"] = render_scopes(who.scopes);
     }
-    const Account& account = caller->account;
-    const Token& token = caller->token;
-    Json auth = {{"type", "access_token"},
-                 {"accessToken",
-                  {{"displayName", token.name},
-                   {"role", render(token.role)},
-                   {"createdAt", render_date(token.created)}}}};
+    Json auth = {{"type", "access_token"}, {"accessToken", std::move(shown_token)}};
     if (token.expires) {
         auth["expiresAt"] = render_date(*token.expires);
+    }
+    Json orgs = Json::array();
+    for (const Membership& membership : who.memberships) {
+        if (!reaches(who, membership.organization.name)) {
+            continue;
+        }
+        Json shown = render_organization(membership.organization);
+        shown["roleInOrg"] = render(membership.role);
+        orgs.push_back(std::move(shown));
     }
     return json_answer({{"type", "user"},
                         {"id", account.id},
@@ -32,16 +79,139 @@ Answer<Response> whoami(const Services& services, const Request& request) {
                         {"isPro", false},
                         {"periodEnd", nullptr},
                         {"billingMode", "postpaid"},
-                        {"avatarUrl", "/avatars/default.svg"},
-                        {"orgs", Json::array()},
+                        {"avatarUrl", kAvatar},
+                        {"orgs", std::move(orgs)},
                         {"auth", std::move(auth)}});
+}
+
+/// How many repositories of a namespace the caller may see, as overviews tell it.
+Answer<Json> count_repos(const Services& services, const Caller& caller, const std::string& space) {
+    Json counts = Json::object();
+    for (const auto& [type, key] : {std::pair(RepoType::Model, "numModels"),
+                                    std::pair(RepoType::Dataset, "numDatasets"),
+                                    std::pair(RepoType::Space, "numSpaces")}) {
+        LOCARA_TRY(const auto repos, services.names.list_repos(type));
+        counts[key] = std::count_if(repos.begin(), repos.end(), [&](const Repo& repo) {
+            return http::equals_ignoring_case(repo.id.space, space) &&
+                   may(caller, repo, Action::See);
+        });
+    }
+    return counts;
+}
+
+/// Who belongs to what is for people of this hub only.
+Answer<Response> user_overview(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const auto account, services.names.find_account(request.param("user")));
+    if (!account) {
+        return Refusal(404, "", "there is no such user");
+    }
+    LOCARA_TRY(Json json, count_repos(services, caller, account->name));
+    json.update(render_user(*account));
+    json["isFollowing"] = false;
+    json["orgs"] = Json::array();
+    if (caller) {
+        LOCARA_TRY(const auto memberships, services.organizations.memberships(account->key));
+        for (const Membership& membership : memberships) {
+            if (!reaches(*caller, membership.organization.name)) {
+                continue;
+            }
+            json["orgs"].push_back(render_organization(membership.organization));
+        }
+    }
+    return json_answer(json);
+}
+
+Answer<Account> find_organization(const Services& services, const Request& request) {
+    LOCARA_TRY(auto found, services.organizations.find(request.param("org")));
+    if (!found) {
+        return Refusal(404, "", "there is no such organization");
+    }
+    return std::move(*found);
+}
+
+Answer<Response> organization_overview(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Account organization, find_organization(services, request));
+    LOCARA_TRY(Json json, count_repos(services, caller, organization.name));
+    LOCARA_TRY(const auto members, services.organizations.members(organization.key));
+    json.update(render_organization(organization));
+    json["_id"] = organization.id;
+    json["numUsers"] = members.size();
+    json["isVerified"] = false;
+    json["isFollowing"] = false;
+    return json_answer(json);
+}
+
+Answer<Response> organization_members(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Identity who, require_known(caller));
+    LOCARA_TRY(const Account organization, find_organization(services, request));
+    if (!reaches(who, organization.name)) {
+        return Refusal(403, "", "this token is not for " + organization.name);
+    }
+    LOCARA_TRY(const auto members, services.organizations.members(organization.key));
+    const std::size_t limit =
+        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
+    const std::size_t begin = std::min(number(request, "cursor").value_or(0), members.size());
+    const std::size_t end = std::min(begin + limit, members.size());
+    Json page = Json::array();
+    for (std::size_t i = begin; i < end; ++i) {
+        Json shown = render_user(members[i].account);
+        shown["role"] = render(members[i].role);
+        page.push_back(std::move(shown));
+    }
+    Response response = json_answer(page);
+    if (end < members.size()) {
+        response.headers.add("Link",
+                             "<" + endpoint(request) + request.path +
+                                 "?limit=" + std::to_string(limit) +
+                                 "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+    }
+    return response;
+}
+
+/// Whoever has a token's text may end it, without a token of his own too: tokens that leaked are
+/// reported so. Which of them were tokens is not told.
+Answer<Response> revoke(const Services& services, const Request& request) {
+    LOCARA_TRY(const Json body, parse_object(request));
+    const auto credentials = body.find("credentials");
+    if (credentials == body.end() || !credentials->is_array() ||
+        credentials->size() > kRevokeLimit) {
+        return Refusal(
+            422, "", "send credentials: a list of at most " + std::to_string(kRevokeLimit));
+    }
+    for (const Json& one : *credentials) {
+        if (!one.is_string()) {
+            return Refusal(422, "", "every element of credentials must be a text");
+        }
+        const auto digest = crypto::sha256(as_bytes(one.get_ref<const std::string&>()));
+        LOCARA_TRY(const auto found, services.names.find_token(digest, services.clock.now()));
+        if (found) {
+            const Status removed = services.names.remove_token(found->token.id);
+            if (!removed && removed.error().code() != ErrorCode::NotFound) {
+                return removed.error(); // Else somebody else was quicker.
+            }
+            services.log.info(
+                "hub", "token_revoked", {{"token", found->token.id}, {"of", found->account.name}});
+        }
+    }
+    Response response = json_answer(Json::object());
+    response.status = 202;
+    return response;
 }
 
 } // namespace
 
 void add_account_routes(Routes& routes, const Services& services) {
-    routes.get("/api/whoami-v2",
-               [&services](const Request& request) { return whoami(services, request); });
+    const auto bind = [&services](Answer<Response> (*handle)(const Services&, const Request&)) {
+        return [&services, handle](const Request& request) { return handle(services, request); };
+    };
+    routes.get("/api/whoami-v2", bind(&whoami));
+    routes.post("/api/credentials/revoke", bind(&revoke));
+    routes.get("/api/users/{user}/overview", bind(&user_overview));
+    routes.get("/api/organizations/{org}/overview", bind(&organization_overview));
+    routes.get("/api/organizations/{org}/members", bind(&organization_members));
     // What the Python client asks for on its own account; any object will do.
     const auto empty = [](const Request&) -> Answer<Response> {
         return json_answer(Json::object());

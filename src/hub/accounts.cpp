@@ -1,6 +1,7 @@
 #include "database.hpp"
 #include "layout.hpp"
 #include "names.hpp"
+#include "scopes.hpp"
 
 #include <locara/hub/accounts.hpp>
 
@@ -14,21 +15,29 @@ constexpr std::size_t kTokenBytes = 20;
 } // namespace
 
 std::string_view render(TokenRole role) {
-    return role == TokenRole::Write ? "write" : "read";
+    switch (role) {
+    case TokenRole::Read:
+        return "read";
+    case TokenRole::Write:
+        return "write";
+    case TokenRole::FineGrained:
+        return "fine-grained";
+    }
+    return "read";
 }
 
 Result<TokenRole> parse_token_role(std::string_view text) {
-    for (const TokenRole role : {TokenRole::Read, TokenRole::Write}) {
+    for (const TokenRole role : {TokenRole::Read, TokenRole::Write, TokenRole::FineGrained}) {
         if (render(role) == text) {
             return role;
         }
     }
     return Error(ErrorCode::InvalidArgument,
-                 "found role '" + std::string(text) + "', a token has read or write");
+                 "found role '" + std::string(text) + "', a token has read, write or fine-grained");
 }
 
-Accounts::Accounts(std::unique_ptr<Names> names, const Clock& clock)
-    : names_(std::move(names)), clock_(&clock) {}
+Accounts::Accounts(std::unique_ptr<Names> names, std::unique_ptr<Scopes> scopes, const Clock& clock)
+    : names_(std::move(names)), scopes_(std::move(scopes)), clock_(&clock) {}
 
 Accounts::Accounts(Accounts&&) noexcept = default;
 Accounts& Accounts::operator=(Accounts&&) noexcept = default;
@@ -36,17 +45,12 @@ Accounts::~Accounts() = default;
 
 Result<Accounts> Accounts::open(const std::filesystem::path& data, const Clock& clock) {
     LOCARA_CHECK(create_folders(data, 0700));
-    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Make));
-    return Accounts(std::make_unique<Names>(std::move(database)), clock);
+    LOCARA_TRY(const auto database, Database::open_in(data, Database::IfMissing::Make));
+    return Accounts(std::make_unique<Names>(database), std::make_unique<Scopes>(database), clock);
 }
 
 Result<Account> Accounts::add_user(const std::string& name, const std::string& full_name) {
-    if (!is_repo_part(name) || is_reserved_space(name)) {
-        return Error(ErrorCode::InvalidArgument,
-                     "'" + name +
-                         "' cannot be a user: letters, digits, '-', '_' and '.' make a name, at "
-                         "most 96, and names such as 'api' or 'datasets' are the hub's own");
-    }
+    LOCARA_CHECK(check_space(name));
     return names_->add_account(name, full_name.empty() ? name : full_name, clock_->now());
 }
 
@@ -55,19 +59,29 @@ Result<Accounts::Made> Accounts::create_token(const std::string& user, const New
         return Error(ErrorCode::InvalidArgument,
                      "the name of a token has 1 to " + std::to_string(kTokenNameLimit) + " bytes");
     }
+    if ((token.role == TokenRole::FineGrained) == token.scopes.empty()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "a fine-grained token needs what it is for, and no other token takes that");
+    }
     LOCARA_TRY(const auto account, names_->find_account(user));
     if (!account) {
         return Error(ErrorCode::NotFound,
                      "there is no user '" + user + "'; add it with: locara-hub user add " + user);
     }
+    LOCARA_TRY(const auto scopes, scopes_->resolve(token.scopes));
     Secret text("hf_" + random_hex(kTokenBytes));
     const auto digest = crypto::sha256(as_bytes(text.reveal()));
     LOCARA_TRY(Token made, names_->add_token(*account, token, digest, clock_->now()));
+    LOCARA_CHECK(scopes_->add(made.id, scopes)); // Until here it opens nothing.
     return Made{std::move(made), std::move(text)};
 }
 
 Result<std::vector<Token>> Accounts::list_tokens() const {
     return names_->list_tokens();
+}
+
+Result<std::vector<Scope>> Accounts::scopes(const std::string& token_id) const {
+    return scopes_->list(token_id);
 }
 
 Status Accounts::revoke_token(const std::string& id) {

@@ -110,20 +110,22 @@ Answer<Response> create(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const RepoId id, parse_repo_id(body, caller));
-    LOCARA_TRY(const Identity who, require_writer(caller, id.space));
+    LOCARA_TRY(const std::string space, require_space(caller, id.space));
+    const Account& by = caller->account;
     if (!is_plain_license(body)) {
         return bad_request("a license is an identifier such as apache-2.0");
     }
     Repo repo;
-    repo.id = {id.type, who.account.name, id.name};
+    repo.id = {id.type, space, id.name};
+    repo.maker = by.key;
     repo.visibility = parse_visibility(body);
     repo.created = services.clock.now();
     repo.facts.license = text_at(body, "license").value_or("");
     GitSnapshot first;
     LOCARA_TRY(first.files, first_files(services, body));
     first.message = "initial commit\n";
-    first.author_name = who.account.name;
-    first.author_email = author_email(who.account);
+    first.author_name = by.name;
+    first.author_email = author_email(by);
     first.date = repo.created;
     auto made = create_repo(services, repo, first);
     if (!made && made.error().code() == ErrorCode::Conflict) {
@@ -132,8 +134,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     if (!made) {
         return std::move(made).error();
     }
-    services.log.info(
-        "hub", "repo_created", {{"repo", repo.id.render()}, {"by", who.account.name}});
+    services.log.info("hub", "repo_created", {{"repo", repo.id.render()}, {"by", by.name}});
     return json_answer({{"url", repo_url(request, made->id)},
                         {"name", made->id.render()},
                         {"id", made->internal}});
@@ -144,17 +145,15 @@ Answer<Response> remove(const Services& services, const Request& request) {
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const RepoId id, parse_repo_id(body, caller));
     LOCARA_TRY(const auto repo, services.names.find_repo(id));
-    if (!repo || !may_read(caller, *repo)) {
-        Refusal refusal = no_such_repo();
-        refusal.status = caller ? 404 : 401;
-        return refusal;
+    if (!repo) {
+        return hidden_repo(caller);
     }
-    LOCARA_TRY(const Identity who, require_writer(caller, repo->id.space));
+    LOCARA_CHECK(require(caller, *repo, Action::Write));
     LOCARA_CHECK(services.names.remove_repo(repo->key));
     std::error_code error; // What no name refers to does no harm; the store's gc takes the rest.
     std::filesystem::remove_all(services.folder_of(*repo), error);
     services.log.info(
-        "hub", "repo_removed", {{"repo", repo->id.render()}, {"by", who.account.name}});
+        "hub", "repo_removed", {{"repo", repo->id.render()}, {"by", caller->account.name}});
     return json_answer(Json::object());
 }
 
@@ -179,14 +178,11 @@ Answer<Response> move(const Services& services, const Request& request) {
     LOCARA_TRY(const RepoId from, parse_full_id(body, "fromRepo", *type));
     LOCARA_TRY(RepoId to, parse_full_id(body, "toRepo", *type));
     LOCARA_TRY(const auto repo, services.names.find_repo(from));
-    if (!repo || !may_read(caller, *repo)) {
-        Refusal refusal = no_such_repo();
-        refusal.status = caller ? 404 : 401;
-        return refusal;
+    if (!repo) {
+        return hidden_repo(caller);
     }
-    LOCARA_CHECK(require_writer(caller, repo->id.space));
-    LOCARA_TRY(const Identity who, require_writer(caller, to.space));
-    to.space = who.account.name; // As its owner spells it.
+    LOCARA_CHECK(require(caller, *repo, Action::Write));
+    LOCARA_TRY(to.space, require_space(caller, to.space));
     const Status moved = services.names.move_repo(repo->key, to);
     if (!moved && moved.error().code() == ErrorCode::Conflict) {
         return Refusal(409,
@@ -197,26 +193,37 @@ Answer<Response> move(const Services& services, const Request& request) {
     if (!moved) {
         return moved.error();
     }
-    services.log.info("hub",
-                      "repo_moved",
-                      {{"from", repo->id.render()}, {"to", to.render()}, {"by", who.account.name}});
+    services.log.info(
+        "hub",
+        "repo_moved",
+        {{"from", repo->id.render()}, {"to", to.render()}, {"by", caller->account.name}});
     return json_answer({{"url", repo_url(request, to)}});
 }
 
-/// Only what this hub has: who may see a repository.
+Answer<Gate> parse_gate(const Json& gated) {
+    for (const Gate gate : {Gate::Open, Gate::Automatic, Gate::Manual}) {
+        if (gated == render(gate)) {
+            return gate;
+        }
+    }
+    return bad_request("gated is false, \"auto\" or \"manual\"");
+}
+
+/// Only what this hub has: who may see a repository, and who may read its files.
 Answer<Response> change_settings(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Access::Write));
+    LOCARA_TRY(Repo repo, find_repo(services, request, type, Action::Write));
     LOCARA_TRY(const Json body, parse_object(request));
     const auto gated = body.find("gated");
-    if (gated != body.end() && *gated != Json(false) && !gated->is_null()) {
-        return Refusal(501, "", "this hub has no gated repositories yet");
+    if (gated != body.end() && !gated->is_null()) {
+        LOCARA_TRY(repo.gate, parse_gate(*gated));
+        LOCARA_CHECK(services.names.set_gate(repo.key, repo.gate));
     }
-    if (!body.contains("private") && !body.contains("visibility")) {
-        return json_answer({{"private", repo.visibility == Visibility::Private}, {"gated", false}});
+    if (body.contains("private") || body.contains("visibility")) {
+        repo.visibility = parse_visibility(body);
+        LOCARA_CHECK(services.names.set_visibility(repo.key, repo.visibility));
     }
-    const Visibility visibility = parse_visibility(body);
-    LOCARA_CHECK(services.names.set_visibility(repo.key, visibility));
-    return json_answer({{"private", visibility == Visibility::Private}, {"gated", false}});
+    return json_answer(
+        {{"private", repo.visibility == Visibility::Private}, {"gated", render(repo.gate)}});
 }
 
 } // namespace

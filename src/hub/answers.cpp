@@ -55,6 +55,11 @@ http::Response json_answer(const Json& json) {
     return http::json_response(200, dump(json));
 }
 
+bool is_form(const http::Request& request) {
+    constexpr std::string_view kForm = "application/x-www-form-urlencoded";
+    return request.headers.find("Content-Type").value_or("").substr(0, kForm.size()) == kForm;
+}
+
 Answer<Json> parse_object(const http::Request& request) {
     auto json = parse_json(request.body);
     if (!json) {

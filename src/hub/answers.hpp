@@ -36,6 +36,9 @@ Refusal no_such_entry(const std::string& commit, const std::string& message = "E
 /// 200 with this JSON; bytes that are no UTF-8 are replaced.
 http::Response json_answer(const Json& json);
 
+/// Whether the body is what a form sends ("a=1&b=2"), by its media type.
+bool is_form(const http::Request& request);
+
 /// Parses a body that must be a JSON object.
 Answer<Json> parse_object(const http::Request& request);
 

@@ -1,5 +1,7 @@
 #include "cas_access.hpp"
 
+#include "access.hpp"
+
 namespace locara::hub {
 
 Answer<XetClaims>

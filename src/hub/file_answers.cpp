@@ -68,7 +68,7 @@ void add_file_headers(Response& response, const Request& request, const FileAt& 
     response.headers.add("X-Repo-Commit", file.commit);
     response.headers.add("Content-Disposition", disposition(request, file.path));
     response.headers.add("Content-Security-Policy", "default-src 'none'; sandbox");
-    const bool open = file.repo.visibility == Visibility::Public;
+    const bool open = file.repo.visibility == Visibility::Public && file.repo.gate == Gate::Open;
     response.headers.add("Cache-Control",
                          !open         ? "private, no-cache"
                          : file.pinned ? "public, max-age=31536000, immutable"

@@ -49,14 +49,16 @@ Answer<Response> serve_stored(const Services& services,
 }
 
 Answer<Response> resolve(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place, locate(services, request, type, web_revision_at(type)));
+    LOCARA_TRY(const Place place,
+               locate(services, request, type, web_revision_at(type), Action::Read));
     LOCARA_TRY(const GitEntry file, find_entry(place));
     return file.lfs ? serve_stored(services, request, place, *file.lfs)
                     : serve_blob(request, place, file);
 }
 
 Answer<Response> raw(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place, locate(services, request, type, web_revision_at(type)));
+    LOCARA_TRY(const Place place,
+               locate(services, request, type, web_revision_at(type), Action::Read));
     LOCARA_TRY(const GitEntry file, find_entry(place));
     return serve_blob(request, place, file);
 }

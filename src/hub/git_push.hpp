@@ -5,8 +5,8 @@
 // Threads: one at a time. Every call blocks.
 #pragma once
 
+#include "access.hpp"
 #include "git_wire.hpp"
-#include "services.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>

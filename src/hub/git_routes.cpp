@@ -200,7 +200,7 @@ asio::awaitable<Answer<Fd>> spool(Git git, const Request& request) {
 }
 
 asio::awaitable<Answer<Response>> fetch(Git git, const Request& request, RepoType type) {
-    const auto find = [&] { return find_git_repo(git.services, request, type, Access::Read); };
+    const auto find = [&] { return find_git_repo(git.services, request, type, Action::Read); };
     auto repo = co_await http::run_blocking(git.pool, find);
     if (!repo) {
         co_return std::move(repo).error();
@@ -328,7 +328,7 @@ struct Pusher {
 
 Answer<Pusher> find_pusher(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(Repo repo, find_git_repo(services, request, type, Access::Write));
+    LOCARA_TRY(Repo repo, find_git_repo(services, request, type, Action::Write));
     return Pusher{std::move(repo), *caller};
 }
 
@@ -380,7 +380,7 @@ asio::awaitable<Answer<Response>> advertise(Git git, const Request& request, Rep
     const std::string media = "application/x-" + service + "-advertisement";
     if (service == "git-receive-pack") {
         const auto tell = [&]() -> Answer<std::string> {
-            LOCARA_TRY(const Repo repo, find_git_repo(git.services, request, type, Access::Write));
+            LOCARA_TRY(const Repo repo, find_git_repo(git.services, request, type, Action::Write));
             return advertise_push(git.services, repo);
         };
         auto refs = co_await http::run_blocking(git.pool, tell);
@@ -394,7 +394,7 @@ asio::awaitable<Answer<Response>> advertise(Git git, const Request& request, Rep
     if (service != "git-upload-pack") {
         co_return Refusal(403, "", "this hub speaks git's smart protocol only; use a newer git");
     }
-    const auto find = [&] { return find_git_repo(git.services, request, type, Access::Read); };
+    const auto find = [&] { return find_git_repo(git.services, request, type, Action::Read); };
     auto repo = co_await http::run_blocking(git.pool, find);
     if (!repo) {
         co_return std::move(repo).error();

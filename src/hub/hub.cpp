@@ -128,12 +128,12 @@ struct Hub::State {
           Part p,
           Held h,
           catalog::Repository r,
-          Names n,
+          std::shared_ptr<Database> d,
           Signer s,
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
-          repository(std::move(r)), names(std::move(n)), signer(std::move(s)),
-          backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
+          repository(std::move(r)), names(d), organizations(d), scopes(d), requests(std::move(d)),
+          signer(std::move(s)), backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
     Status publish_seed(const Seed& seed);
@@ -158,10 +158,22 @@ struct Hub::State {
     /// Used by the caller's thread before serve and by `renewal` after it.
     catalog::Repository repository;
     Names names;
+    Organizations organizations;
+    Scopes scopes;
+    AccessRequests requests;
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
-    const Services services{data / kRepos, names, *backend, chunks, signer, clock, log};
+    const Services services{data / kRepos,
+                            names,
+                            organizations,
+                            scopes,
+                            requests,
+                            *backend,
+                            chunks,
+                            signer,
+                            clock,
+                            log};
 
     http::Router router;
     std::unique_ptr<http::BlockingPool> pool;
@@ -218,7 +230,6 @@ Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
             .error();
     }
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Make));
-    Names names(std::move(database));
     LOCARA_TRY(Signer signer, Signer::open(data / kXetKey));
     LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
     LOCARA_CHECK(create_folders(data / kRepos));
@@ -231,7 +242,7 @@ Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
                                                                     part,
                                                                     std::move(held),
                                                                     std::move(*repository),
-                                                                    std::move(names),
+                                                                    std::move(database),
                                                                     std::move(signer),
                                                                     std::move(backend))));
     if (part == Part::Joined) {
@@ -432,6 +443,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_repo_routes(routes, services);
     add_ref_routes(routes, services);
     add_admin_routes(routes, services);
+    add_gate_routes(routes, services);
     add_commit_routes(routes, services);
     add_lfs_routes(routes, services);
     add_git_routes(routes, services);

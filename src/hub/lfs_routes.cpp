@@ -133,8 +133,8 @@ class BatchAnswer {
 
 Answer<Response> batch(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Batch wanted, parse_batch(request));
-    const Access access = wanted.upload ? Access::Write : Access::Read;
-    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, access));
+    const Action action = wanted.upload ? Action::Write : Action::Read;
+    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, action));
     LOCARA_TRY(const Json answer, BatchAnswer(services, request, repo, std::move(wanted)).render());
     Response response = json_answer(answer);
     response.headers.set("Content-Type", kLfsJson);
@@ -150,7 +150,7 @@ Answer<crypto::Sha256Digest> parse_oid(const Request& request) {
 }
 
 Answer<Response> object(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, Access::Read));
+    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, Action::Read));
     LOCARA_TRY(const auto oid, parse_oid(request));
     LOCARA_TRY(const auto file, services.names.find_file(repo.key, oid));
     if (!file) {

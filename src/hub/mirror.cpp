@@ -1,5 +1,6 @@
 #include "mirror.hpp"
 
+#include "access.hpp"
 #include "eviction.hpp"
 #include "layout.hpp"
 

@@ -85,6 +85,16 @@ bool is_reserved_space(std::string_view text) {
     return std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved);
 }
 
+Status check_space(const std::string& name) {
+    if (!is_repo_part(name) || is_reserved_space(name)) {
+        return Error(ErrorCode::InvalidArgument,
+                     "'" + name +
+                         "' cannot be a namespace: letters, digits, '-', '_' and '.' make a name, "
+                         "at most 96, and names such as 'api' or 'datasets' are the hub's own");
+    }
+    return {};
+}
+
 Result<Names> Names::open(const std::filesystem::path& file) {
     LOCARA_TRY(auto database, Database::open(file));
     return Names(std::move(database));

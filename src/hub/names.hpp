@@ -42,6 +42,13 @@ struct RepoId {
 
 enum class Visibility { Public, Private };
 
+/// Whether who may see a repository may read its files too, or must ask to.
+enum class Gate {
+    Open,
+    Automatic, ///< Whoever has an account and asks, may.
+    Manual,    ///< Each request is decided by who may write to the repository.
+};
+
 /// Where a repository's truth is, and for one that is mirrored, what upstream asks of its readers.
 enum class Origin {
     Here,            ///< In this hub.
@@ -68,6 +75,8 @@ struct Repo {
     TimePoint created;
     RepoFacts facts;
     Origin origin = Origin::Here;
+    Gate gate = Gate::Open;
+    std::int64_t maker = 0; ///< Account::key of who made it; 0 if the hub itself did.
 };
 
 /// A large file that a repository may name: its content by both of its hashes.
@@ -94,8 +103,8 @@ struct MirroredFile {
     std::string refused;
 };
 
-/// Who a token stands for.
-struct Identity {
+/// A token and whom it stands for.
+struct KnownToken {
     Account account;
     Token token;
 };
@@ -112,9 +121,10 @@ class Names {
 
     // --- Accounts and tokens --------------------------------------------------------------------
 
-    /// Conflict when the name is taken (case does not matter).
+    /// Conflict when the name is taken, by a user or an organization (case does not matter).
     Result<Account>
     add_account(const std::string& name, const std::string& full_name, TimePoint now);
+    /// Of a user, not of an organization.
     Result<std::optional<Account>> find_account(const std::string& name) const;
 
     /// Notes a token by the digest of its text. Conflict when the account has one of this name.
@@ -124,8 +134,8 @@ class Names {
                             TimePoint now);
 
     /// Nothing for a token that is unknown, revoked or expired.
-    Result<std::optional<Identity>> find_token(const crypto::Sha256Digest& digest,
-                                               TimePoint now) const;
+    Result<std::optional<KnownToken>> find_token(const crypto::Sha256Digest& digest,
+                                                 TimePoint now) const;
     Result<std::vector<Token>> list_tokens() const;
 
     /// NotFound.
@@ -143,6 +153,7 @@ class Names {
     Status set_facts(std::int64_t repo, const RepoFacts& facts);
 
     Status set_visibility(std::int64_t repo, Visibility visibility);
+    Status set_gate(std::int64_t repo, Gate gate);
 
     /// Gives a repository another namespace and name; the old id goes on leading to it until it is
     /// given to another repository. Conflict when type and id are taken.
@@ -167,12 +178,13 @@ class Names {
     /// Notes that the repository brought this xorb: somebody who may write to it had all its bytes.
     Status add_xorb(std::int64_t repo, const xet::XorbHash& xorb);
 
-    /// Whether the repository itself or a public one brought the xorb.
+    /// Whether the repository itself or one that everybody may read brought the xorb.
     Result<bool> may_use_xorb(std::int64_t repo, const xet::XorbHash& xorb) const;
 
     // --- What is mirrored ------------------------------------------------------------------------
 
-    /// Whether the namespace belongs to this hub: an account, or a repository that is not mirrored.
+    /// Whether the namespace belongs to this hub: a user, an organization, or a
+    /// repository that is not mirrored.
     /// Upstream is never asked about one.
     Result<bool> is_own_space(const std::string& space) const;
 
@@ -213,5 +225,8 @@ bool is_repo_part(std::string_view text);
 
 /// Names that paths of the hub begin with, which can be no namespace.
 bool is_reserved_space(std::string_view text);
+
+/// InvalidArgument, with the rule, if a name can be no namespace.
+Status check_space(const std::string& name);
 
 } // namespace locara::hub

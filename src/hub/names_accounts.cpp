@@ -37,7 +37,8 @@ Names::add_account(const std::string& name, const std::string& full_name, TimePo
     });
     if (!added) {
         if (added.error().code() == ErrorCode::Conflict) {
-            return Error(ErrorCode::Conflict, "there is a user '" + name + "' already");
+            return Error(ErrorCode::Conflict,
+                         "there is a user or an organization '" + name + "' already");
         }
         return std::move(added).error();
     }
@@ -49,8 +50,10 @@ Result<std::optional<Account>> Names::find_account(const std::string& name) cons
         Account account;
         long long key = 0;
         long long created = 0;
-        sql << "SELECT key, id, name, full_name, created FROM accounts WHERE name = :n", use(name),
-            into(key), into(account.id), into(account.name), into(account.full_name), into(created);
+        sql << "SELECT key, id, name, full_name, created FROM accounts"
+               " WHERE name = :n AND kind = 0",
+            use(name), into(key), into(account.id), into(account.name), into(account.full_name),
+            into(created);
         if (!sql.got_data()) {
             return std::optional<Account>();
         }
@@ -88,31 +91,31 @@ Result<Token> Names::add_token(const Account& account,
     return made;
 }
 
-Result<std::optional<Identity>> Names::find_token(const crypto::Sha256Digest& digest,
-                                                  TimePoint now) const {
-    return database_->with([&](soci::session& sql) -> Result<std::optional<Identity>> {
+Result<std::optional<KnownToken>> Names::find_token(const crypto::Sha256Digest& digest,
+                                                    TimePoint now) const {
+    return database_->with([&](soci::session& sql) -> Result<std::optional<KnownToken>> {
         const std::string hash = digest.render();
         TokenRow row;
-        Identity identity;
+        KnownToken known;
         long long key = 0;
         long long created = 0;
         sql << "SELECT t.id, a.name, t.name, t.role, t.created, t.expires, a.key, a.id,"
                " a.full_name, a.created FROM tokens t JOIN accounts a ON a.key = t.account"
                " WHERE t.digest = :d",
             use(hash), into(row.id), into(row.account), into(row.name), into(row.role),
-            into(row.created), into(row.expires, row.has_expiry), into(key),
-            into(identity.account.id), into(identity.account.full_name), into(created);
+            into(row.created), into(row.expires, row.has_expiry), into(key), into(known.account.id),
+            into(known.account.full_name), into(created);
         if (!sql.got_data()) {
-            return std::optional<Identity>();
+            return std::optional<KnownToken>();
         }
-        LOCARA_TRY(identity.token, row.take());
-        identity.account.key = key;
-        identity.account.name = row.account;
-        identity.account.created = time_of(created);
-        if (identity.token.expires && *identity.token.expires <= now) {
-            return std::optional<Identity>();
+        LOCARA_TRY(known.token, row.take());
+        known.account.key = key;
+        known.account.name = row.account;
+        known.account.created = time_of(created);
+        if (known.token.expires && *known.token.expires <= now) {
+            return std::optional<KnownToken>();
         }
-        return std::optional(std::move(identity));
+        return std::optional(std::move(known));
     });
 }
 

@@ -96,7 +96,7 @@ Result<bool> Names::may_use_xorb(std::int64_t repo, const xet::XorbHash& xorb) c
         const std::string hash = xorb.render();
         int found = 0;
         sql << "SELECT 1 FROM xorbs x JOIN repos r ON r.key = x.repo"
-               " WHERE x.xorb = :x AND (r.key = :r OR r.private = 0) LIMIT 1",
+               " WHERE x.xorb = :x AND (r.key = :r OR (r.private = 0 AND r.gated = 0)) LIMIT 1",
             use(hash), use(key), into(found);
         return sql.got_data();
     });

@@ -16,6 +16,8 @@ struct RepoRow {
     long long created = 0;
     RepoFacts facts;
     int origin = 0;
+    int gate = 0;
+    long long maker = 0;
 
     Result<Repo> take() const {
         const auto parsed = parse_repo_type(type);
@@ -33,12 +35,17 @@ struct RepoRow {
             return Error(ErrorCode::Corrupt, "a repository in the database has a wrong origin");
         }
         repo.origin = static_cast<Origin>(origin);
+        if (gate < 0 || gate > static_cast<int>(Gate::Manual)) {
+            return Error(ErrorCode::Corrupt, "a repository in the database has a wrong gate");
+        }
+        repo.gate = static_cast<Gate>(gate);
+        repo.maker = maker;
         return repo;
     }
 };
 
 constexpr const char* kRepoColumns =
-    "key, id, type, space, name, private, created, task, license, manifest, origin";
+    "key, id, type, space, name, private, created, task, license, manifest, origin, gated, maker";
 
 /// A session that fetches into `row`, over the statement that begins at `select`.
 soci::details::prepare_temp_type into_row(soci::details::prepare_temp_type statement,
@@ -54,7 +61,9 @@ soci::details::prepare_temp_type into_row(soci::details::prepare_temp_type state
             into(row.facts.task),
             into(row.facts.license),
             into(row.facts.manifest),
-            into(row.origin));
+            into(row.origin),
+            into(row.gate),
+            into(row.maker));
 }
 
 } // namespace
@@ -65,11 +74,14 @@ Result<Repo> Names::add_repo(const Repo& repo) {
         const int is_private = repo.visibility == Visibility::Private ? 1 : 0;
         const long long created = seconds(repo.created);
         const int origin = static_cast<int>(repo.origin);
+        const int gate = static_cast<int>(repo.gate);
+        const long long maker = repo.maker;
         sql << "INSERT INTO repos (id, type, space, name, private, created, task, license,"
-               " manifest, origin) VALUES (:i, :t, :s, :n, :p, :c, :k, :l, :m, :o)",
+               " manifest, origin, gated, maker)"
+               " VALUES (:i, :t, :s, :n, :p, :c, :k, :l, :m, :o, :g, :a)",
             use(repo.internal), use(type), use(repo.id.space), use(repo.id.name), use(is_private),
             use(created), use(repo.facts.task), use(repo.facts.license), use(repo.facts.manifest),
-            use(origin);
+            use(origin), use(gate), use(maker);
         return {};
     });
     if (!added) {
@@ -149,6 +161,15 @@ Status Names::set_visibility(std::int64_t repo, Visibility visibility) {
         const long long key = repo;
         const int is_private = visibility == Visibility::Private ? 1 : 0;
         sql << "UPDATE repos SET private = :p WHERE key = :k", use(is_private), use(key);
+        return {};
+    });
+}
+
+Status Names::set_gate(std::int64_t repo, Gate gate) {
+    return database_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const int value = static_cast<int>(gate);
+        sql << "UPDATE repos SET gated = :g WHERE key = :k", use(value), use(key);
         return {};
     });
 }

@@ -46,8 +46,8 @@ Answer<Place> locate(const Services& services,
                      const http::Request& request,
                      RepoType type,
                      std::size_t at,
-                     Access access) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, access));
+                     Action action) {
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, action));
     const auto& segments = request.segments;
     if (segments.size() <= at) {
         return open_place(services, repo, "main");

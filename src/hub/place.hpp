@@ -1,7 +1,7 @@
 // Where in a repository a request points to: the repository, the commit of its revision, the path.
 #pragma once
 
-#include "services.hpp"
+#include "access.hpp"
 
 #include <locara/hub/git_repo.hpp>
 
@@ -22,12 +22,13 @@ struct Place {
 Answer<Place> open_place(const Services& services, const Repo& repo, const std::string& revision);
 
 /// The place of a request whose revision is the segment `at`, or, when its slashes came unencoded,
-/// the longest known ref that the path begins with. Without that segment: main.
+/// the longest known ref that the path begins with. Without that segment: main. For a caller who
+/// may do `action`.
 Answer<Place> locate(const Services& services,
                      const http::Request& request,
                      RepoType type,
                      std::size_t at,
-                     Access access = Access::Read);
+                     Action action);
 
 /// The branch of a request, "refs/heads/x", for who wants to change it: the revision as above, with
 /// or without "refs/heads/". Not looked up.

@@ -28,7 +28,7 @@ struct Change {
 
 Answer<Change> begin_change(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(Repo repo, find_repo(services, request, type, Access::Write));
+    LOCARA_TRY(Repo repo, find_repo(services, request, type, Action::Write));
     LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
     Json body = Json::object();
     if (!request.body.empty()) {
@@ -163,7 +163,7 @@ Answer<Response> remove_tag(const Services& services, const Request& request, Re
 
 /// The whole of the path behind the route is the revision.
 Answer<Place> locate_commit(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     if (!place.path.empty()) {
         return no_such_revision(request.param("rev"));
     }
@@ -221,7 +221,7 @@ Answer<Response> commits(const Services& services, const Request& request, RepoT
 }
 
 Answer<Response> compare(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Access::Read));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::Read));
     LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
     const std::string& range = request.param("range");
     const std::size_t dots = range.find(".."); // No name of a ref has two.

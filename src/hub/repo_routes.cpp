@@ -53,7 +53,7 @@ Result<Json> render_entries(const Services& services,
 }
 
 Answer<Response> tree(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     const bool recursive = request.query.flag("recursive");
     const bool expand = request.query.flag("expand");
     auto entries = place.git.list(
@@ -86,7 +86,7 @@ Answer<Response> tree(const Services& services, const Request& request, RepoType
 }
 
 Answer<Response> paths_info(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     LOCARA_TRY(const WantedPaths wanted, parse_wanted_paths(request));
     std::vector<GitEntry> entries;
     for (const std::string& path : wanted.paths) {
@@ -102,7 +102,7 @@ Answer<Response> paths_info(const Services& services, const Request& request, Re
 // ------------------------------------------------------------------------------------------ refs
 
 Answer<Response> refs(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     LOCARA_TRY(const auto all, place.git.refs());
     Json json = {{"branches", Json::array()}, {"tags", Json::array()}, {"converts", Json::array()}};
     for (const GitRef& ref : all) {
@@ -185,7 +185,7 @@ Result<Json> describe(const Place& place, bool blobs) {
                  {"author", id.space},
                  {"sha", place.commit},
                  {"private", place.repo.visibility == Visibility::Private},
-                 {"gated", false},
+                 {"gated", render(place.repo.gate)},
                  {"disabled", false},
                  {"downloads", 0},
                  {"likes", 0},
@@ -231,7 +231,7 @@ void keep_only(Json& json, const std::vector<std::string>& keys) {
 }
 
 Answer<Response> info(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt));
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     LOCARA_TRY(Json json, describe(place, request.query.flag("blobs")));
     const auto keys = expanded(request);
     if (!keys.empty()) {
@@ -240,21 +240,26 @@ Answer<Response> info(const Services& services, const Request& request, RepoType
     return json_answer(json);
 }
 
-/// Whether the caller may read the repository: 200, or the refusal.
+/// Whether the caller may do this to the repository: 200, or the refusal.
+template <Action action>
 Answer<Response> auth_check(const Services& services, const Request& request, RepoType type) {
-    LOCARA_CHECK(find_repo(services, request, type, Access::Read));
+    LOCARA_CHECK(find_repo(services, request, type, action));
     return json_answer(Json::object());
 }
 
 // ----------------------------------------------------------------------------------------- lists
 
-/// `search` (any part of the id) and `filter` (a tag), each possibly repeated.
+/// `search` (any part of the id) and `filter` (a tag), each possibly repeated; `gated`.
 bool fits(const Request& request, const Json& json) {
     const std::string id = to_lower(json["id"].get<std::string>());
     for (const std::string& word : request.query.all("search")) {
         if (id.find(to_lower(word)) == std::string::npos) {
             return false;
         }
+    }
+    const bool gated = json["gated"] != Json(false);
+    if (request.query.find("gated") && request.query.flag("gated") != gated) {
+        return false;
     }
     const Json& tags = json["tags"];
     for (const std::string& tag : request.query.all("filter")) {
@@ -274,7 +279,7 @@ find_all(const Services& services, const Request& request, RepoType type) {
     std::vector<Json> found;
     for (const Repo& repo : repos) {
         const bool wanted = author.empty() || http::equals_ignoring_case(repo.id.space, author);
-        if (!wanted || repo.origin != Origin::Here || !may_read(caller, repo)) {
+        if (!wanted || !may(caller, repo, Action::See)) {
             continue;
         }
         auto place = open_place(services, repo, "main");
@@ -341,7 +346,8 @@ void add_repo_routes(Routes& routes, const Services& services) {
         routes.get(one + "/tree/{*rev}", bind(&tree));
         routes.post(one + "/paths-info/{*rev}", bind(&paths_info));
         routes.get(one + "/refs", bind(&refs));
-        routes.get(one + "/auth-check", bind(&auth_check));
+        routes.get(one + "/auth-check", bind(&auth_check<Action::Read>));
+        routes.get(one + "/auth-check/write", bind(&auth_check<Action::Write>));
     });
 }
 

@@ -63,7 +63,7 @@ Answer<std::string> read_version(const Place& place) {
 
 Answer<Response>
 submit(const Services& services, const std::filesystem::path& data, const Request& request) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Access::Write));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Action::Write));
     LOCARA_TRY(const Caller caller, identify(services, request));
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const Place place,
@@ -86,7 +86,7 @@ submit(const Services& services, const std::filesystem::path& data, const Reques
 
 Answer<Response>
 list(const Services& services, const std::filesystem::path& data, const Request& request) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Access::Write));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Action::Write));
     const Reviews reviews(data, services.clock);
     LOCARA_TRY(auto all, reviews.list());
     std::erase_if(all, [&repo](const Submission& one) { return one.app != repo.id.render(); });
@@ -100,7 +100,7 @@ list(const Services& services, const std::filesystem::path& data, const Request&
 
 Answer<Response>
 show(const Services& services, const std::filesystem::path& data, const Request& request) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Access::Write));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Action::Write));
     const Reviews reviews(data, services.clock);
     LOCARA_TRY(const auto all, reviews.list());
     const auto found = std::find_if(all.begin(), all.end(), [&](const Submission& one) {

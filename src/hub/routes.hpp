@@ -1,8 +1,8 @@
 // The route families of a hub, one file each, and what registers them.
 #pragma once
 
+#include "access.hpp"
 #include "answers.hpp"
-#include "services.hpp"
 
 #include <locara/http/server.hpp>
 
@@ -63,6 +63,9 @@ void add_ref_routes(Routes& routes, const Services& services);
 
 /// Making, moving, changing and removing repositories.
 void add_admin_routes(Routes& routes, const Services& services);
+
+/// Who may read the files of gated repositories: asking, deciding, reporting.
+void add_gate_routes(Routes& routes, const Services& services);
 
 /// preupload and commit.
 void add_commit_routes(Routes& routes, const Services& services);

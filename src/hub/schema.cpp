@@ -39,6 +39,36 @@ constexpr const char* kVersion2[] = {
     "CREATE INDEX mirrored_files_by_use ON mirrored_files (used)",
 };
 
+/// Organizations, and who made a repository.
+constexpr const char* kVersion3[] = {
+    "ALTER TABLE accounts ADD COLUMN kind INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE members (organization BIGINT NOT NULL REFERENCES accounts ON DELETE CASCADE,"
+    " account BIGINT NOT NULL REFERENCES accounts ON DELETE CASCADE, role {text} NOT NULL,"
+    " PRIMARY KEY (organization, account)) {compact}",
+    "CREATE INDEX members_by_account ON members (account)",
+    "ALTER TABLE repos ADD COLUMN maker BIGINT NOT NULL DEFAULT 0",
+};
+
+/// What fine-grained tokens are for.
+constexpr const char* kVersion4[] = {
+    "CREATE TABLE token_repos (token {text} NOT NULL REFERENCES tokens ON DELETE CASCADE,"
+    " repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE, permission INTEGER NOT NULL,"
+    " PRIMARY KEY (token, repo)) {compact}",
+    "CREATE TABLE token_spaces (token {text} NOT NULL REFERENCES tokens ON DELETE CASCADE,"
+    " account BIGINT NOT NULL REFERENCES accounts ON DELETE CASCADE, permission INTEGER NOT NULL,"
+    " PRIMARY KEY (token, account)) {compact}",
+};
+
+/// Who may read the files of gated repositories.
+constexpr const char* kVersion5[] = {
+    "ALTER TABLE repos ADD COLUMN gated INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE access_requests (repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " account BIGINT NOT NULL REFERENCES accounts ON DELETE CASCADE, state INTEGER NOT NULL,"
+    " made BIGINT NOT NULL, expires BIGINT, granted INTEGER NOT NULL, fields {text} NOT NULL,"
+    " reason {text} NOT NULL, PRIMARY KEY (repo, account)) {compact}",
+    "CREATE INDEX access_requests_by_account ON access_requests (account)",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -48,9 +78,14 @@ constexpr SchemaTable kTables[] = {
     {"moved"},
     {"mirrored_revisions"},
     {"mirrored_files"},
+    {"members"},
+    {"token_repos"},
+    {"token_spaces"},
+    {"access_requests"},
 };
 
-constexpr std::span<const char* const> kVersions[] = {kVersion1, kVersion2};
+constexpr std::span<const char* const> kVersions[] = {
+    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 
 } // namespace
 

@@ -9,8 +9,7 @@ constexpr std::size_t kPathsLimit = 2000;
 
 Answer<WantedPaths> parse_wanted_paths(const http::Request& request) {
     WantedPaths wanted;
-    const std::string_view type = request.headers.find("Content-Type").value_or("");
-    if (type.substr(0, 33) == "application/x-www-form-urlencoded") {
+    if (is_form(request)) {
         LOCARA_TRY(const auto form, http::Query::parse(request.body));
         wanted.paths = form.all("paths");
         wanted.expand = form.flag("expand");

@@ -12,8 +12,8 @@ using http::Response;
 
 Answer<Response>
 give_token(const Services& services, const Request& request, RepoType type, XetRole role) {
-    const Access access = role == XetRole::Write ? Access::Write : Access::Read;
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, access));
+    const Action action = role == XetRole::Write ? Action::Write : Action::Read;
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, action));
     const std::string& revision = request.param("rev");
     // Python asks for a write token at the revision "None"; a branch may be about to be made.
     if (role == XetRole::Read) {

@@ -104,10 +104,10 @@ class Wire(harness.TestCase):
         self.assert_golden("help-locara.txt", self.told)
 
     def test_hub(self):
-        for verb in ("", "serve", "init", "pin", "user add", "token create", "token list", "token revoke",
-                     "keys", "keys init", "keys list", "keys new", "keys encrypt", "keys rotate", "keys add", "keys remove",
-                     "keys threshold", "keys export", "keys sign", "keys import", "takedown", "takedown add", "gc", "fsck", "stats",
-                     "backup", "restore"):
+        for verb in ("", "serve", "init", "pin", "user add", "org", "org create", "org add-member", "token create", "token list",
+                     "token revoke", "keys", "keys init", "keys list", "keys new", "keys encrypt", "keys rotate", "keys add",
+                     "keys remove", "keys threshold", "keys export", "keys sign", "keys import", "takedown", "takedown add", "gc",
+                     "fsck", "stats", "backup", "restore"):
             self.tell_hub(*verb.split(), "--help")
         self.assert_golden("help-locara-hub.txt", self.told)
         self.assert_golden("hub-pin.txt", self.pinned)

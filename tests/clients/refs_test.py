@@ -160,7 +160,10 @@ class Refs(hub_process.TestCase):
             self.assertEqual(self.api("PUT", f"{repo}/settings", self.ana, body), {"private": private, "gated": False})
             self.assertEqual(self.api("GET", repo, self.ana)["private"], private)
             self.assertEqual(self.call("GET", repo).status, 401 if private else 200)
-        self.assertEqual(self.call("PUT", f"{repo}/settings", self.ana, {"gated": "auto"}).status, 501)
+        for gated in ("auto", "manual", False):
+            self.assertEqual(self.api("PUT", f"{repo}/settings", self.ana, {"gated": gated}), {"private": True, "gated": gated})
+            self.assertEqual(self.api("GET", repo, self.ana)["gated"], gated)
+        self.assertEqual(self.call("PUT", f"{repo}/settings", self.ana, {"gated": "maybe"}).status, 400)
         self.assertEqual(self.call("PUT", f"{repo}/settings", self.ben, {"private": False}).status, 404)
 
 

@@ -1,10 +1,13 @@
 // Databases as earlier versions left them: test/data/schema/sqlite_<version>.sql.
+#include "../access_requests.hpp"
 #include "../database.hpp"
 #include "../layout.hpp"
 #include "../names.hpp"
 #include "../schema.hpp"
+#include "../scopes.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/hub/organizations.hpp>
 #include <locara/test_support/folders.hpp>
 
 #include <gtest/gtest.h>
@@ -94,6 +97,29 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
         EXPECT_TRUE(*names.find_mirrored_revision((*far)->key, "main"));
         EXPECT_EQ(*names.mirrored_bytes(), 42U);
     }
+    const auto database = Database::open(file());
+    ASSERT_TRUE(database);
+    const auto lab = Organizations(*database).find("lab");
+    EXPECT_EQ(lab && *lab, GetParam() >= 3);
+    if (GetParam() >= 3) {
+        const auto members = Organizations(*database).members((*lab)->key);
+        ASSERT_TRUE(members && members->size() == 1U);
+        EXPECT_EQ(members->front().account.name, "ben");
+        EXPECT_EQ(members->front().role, OrgRole::Contributor);
+    }
+    if (GetParam() >= 4) {
+        const auto scopes = Scopes(*database).list(tokens->back().id);
+        ASSERT_TRUE(scopes && scopes->size() == 2U);
+        EXPECT_EQ(scopes->front().name, "ana/notes");
+        EXPECT_EQ(scopes->back().type, "org");
+    }
+    if (GetParam() >= 5) {
+        EXPECT_EQ((*repo)->gate, Gate::Manual);
+        const auto asked = AccessRequests(*database).list((*repo)->key);
+        ASSERT_TRUE(asked && asked->size() == 1U);
+        EXPECT_EQ(asked->front().state, RequestState::Accepted);
+        EXPECT_TRUE(asked->front().expires);
+    }
 }
 
 TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
@@ -106,19 +132,23 @@ TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
 
 TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
     // A table that the next version makes is there already.
-    const int next = GetParam() + 1;
-    if (static_cast<std::size_t>(next) > schema_versions().size()) {
+    const std::vector<std::string> made = {
+        "mirrored_files", "members", "token_repos", "access_requests"};
+    ASSERT_EQ(made.size() + 1, schema_versions().size());
+    const auto next = static_cast<std::size_t>(GetParam()) - 1;
+    if (next == made.size()) {
         return; // There is no next version.
     }
-    run_sql(file(), fixture() + "CREATE TABLE mirrored_files (x INTEGER);");
+    run_sql(file(), fixture() + "CREATE TABLE " + made[next] + " (x INTEGER);");
     EXPECT_FALSE(Database::open(file()));
-    run_sql(file(), "DROP TABLE mirrored_files;");
+    run_sql(file(), "DROP TABLE " + made[next] + ";");
     EXPECT_TRUE(Database::open(file())); // Nothing of the failed change is in its way.
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, SchemaTest, testing::Values(1, 2), [](const auto& version) {
-    return std::to_string(version.param);
-});
+INSTANTIATE_TEST_SUITE_P(Versions,
+                         SchemaTest,
+                         testing::Values(1, 2, 3, 4, 5),
+                         [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {
     const auto folder = TempFolder::create("/tmp", "locara-schema-");

@@ -28,16 +28,46 @@ struct Account {
     TimePoint created;
 };
 
-/// What a token allows in the namespace of its account.
-enum class TokenRole { Read, Write };
+/// How much of what its account may do a token may do: to read, all, or only what it was made for.
+enum class TokenRole { Read, Write, FineGrained };
 
+/// "read", "write", "fine-grained".
 std::string_view render(TokenRole role);
 Result<TokenRole> parse_token_role(std::string_view text);
+
+/// What a fine-grained token may do with one thing; writing implies reading.
+enum class Permission { Read, Write };
+
+std::string_view render(Permission permission);
+
+/// One thing that a fine-grained token is to be for.
+struct NewScope {
+    std::string
+        entity; ///< "NAMESPACE", "NAMESPACE/MODEL", "datasets/NAMESPACE/NAME", "spaces/...".
+    Permission permission = Permission::Read;
+
+    /// "ana/tiny=write"; "=read" may be left out. InvalidArgument.
+    static Result<NewScope> parse(std::string_view text);
+};
+
+/// One thing that a fine-grained token is for: a repository, or a namespace with all in it. It
+/// stays the same when it is renamed, and goes with what it names.
+struct Scope {
+    enum class Kind { Repo, Space };
+
+    Kind kind = Kind::Repo;
+    std::int64_t key = 0; ///< Repo::key, or Account::key of a user or an organization.
+    std::string id;       ///< 24 hex digits.
+    std::string type;     ///< "model", "dataset", "space", "user", "org".
+    std::string name;     ///< As it is called now: "ana/tiny", "ana".
+    Permission permission = Permission::Read;
+};
 
 struct NewToken {
     std::string name; ///< For people: "ci", "laptop".
     TokenRole role = TokenRole::Read;
-    std::optional<TimePoint> expires; ///< Never, if absent.
+    std::optional<TimePoint> expires;  ///< Never, if absent.
+    std::vector<NewScope> scopes = {}; ///< Of a fine-grained one, and of no other.
 };
 
 struct Token {
@@ -50,6 +80,7 @@ struct Token {
 };
 
 class Names;
+class Scopes;
 
 class Accounts {
   public:
@@ -64,8 +95,9 @@ class Accounts {
     Result<Account> add_user(const std::string& name, const std::string& full_name);
 
     /// Makes a token of user `name`: "hf_" and 40 letters and digits, which is what clients of the
-    /// Hugging Face Hub take for one. NotFound (user), Conflict (that user has a token of this
-    /// name), InvalidArgument (a name that is empty or longer than 96 bytes).
+    /// Hugging Face Hub take for one. NotFound (user, or what a scope names), Conflict (that user
+    /// has a token of this name), InvalidArgument (a name that is empty or longer than 96 bytes; a
+    /// fine-grained token without scopes, another one with them).
     struct Made {
         Token token;
         Secret text;
@@ -76,13 +108,17 @@ class Accounts {
     /// By account and name; expired ones too.
     Result<std::vector<Token>> list_tokens() const;
 
+    /// What a fine-grained token is for; nothing for others.
+    Result<std::vector<Scope>> scopes(const std::string& token_id) const;
+
     /// The token is refused from now on. Xet tokens made with it live on for an hour at most.
     /// NotFound.
     Status revoke_token(const std::string& id);
 
   private:
-    Accounts(std::unique_ptr<Names> names, const Clock& clock);
+    Accounts(std::unique_ptr<Names> names, std::unique_ptr<Scopes> scopes, const Clock& clock);
     std::unique_ptr<Names> names_;
+    std::unique_ptr<Scopes> scopes_;
     const Clock* clock_;
 };
 
