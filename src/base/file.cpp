@@ -164,13 +164,20 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t limit_bytes) {
 }
 
 Status write_file_atomically(const fs::path& path, ByteView bytes, mode_t mode) {
+    return write_file_atomically(
+        path, [&](const Fd& fd) { return write_all(fd, bytes); }, mode);
+}
+
+Status write_file_atomically(const fs::path& path,
+                             const std::function<Status(const Fd&)>& write,
+                             mode_t mode) {
     std::string temporary = path.string() + ".tmp-XXXXXX";
     Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd.valid()) {
         return errno_error("cannot create a temporary file beside", path);
     }
     RemoveOnExit cleanup{fs::path(temporary)};
-    LOCARA_CHECK(write_all(fd, bytes).context("writing " + path.string()));
+    LOCARA_CHECK(write(fd).context("writing " + path.string()));
     if (::fchmod(fd.get(), mode) != 0) {
         return errno_error("cannot set the mode of", path);
     }

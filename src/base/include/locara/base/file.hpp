@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -77,6 +78,12 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t l
 /// Replaces `path` by `bytes` so that after a crash it holds either the old or the new content
 /// whole. On return the new content is durable (file and folder synced). `mode` is the final mode.
 Status write_file_atomically(const std::filesystem::path& path, ByteView bytes, mode_t mode = 0644);
+
+/// The same with what `write` writes into an empty file, at its descriptor's own position. Its
+/// error is the answer, and leaves the old content.
+Status write_file_atomically(const std::filesystem::path& path,
+                             const std::function<Status(const Fd&)>& write,
+                             mode_t mode);
 
 /// fsync on a descriptor, and on the folder at `path`, which makes renames in it durable.
 Status sync_file(const Fd& fd);
