@@ -37,12 +37,13 @@ std::vector<xet::ChunkInfo> infos(const std::vector<xet::Chunk>& chunks) {
 
 Result<int> run_xet_inspect(Context& context, const std::string& path) {
     LOCARA_TRY(const auto file, index(path, xet::WithSha256::Yes));
-    const auto chunks = infos(file.chunks);
-    const std::string xorb = xet::xorb_hash(chunks).render();
-    const std::string range = xet::range_hash(chunks).render();
+    LOCARA_TRY(const auto chunks, file.chunks.load()); // all of them are shown
+    const auto hashes = infos(chunks);
+    const std::string xorb = xet::xorb_hash(hashes).render();
+    const std::string range = xet::range_hash(hashes).render();
     if (context.flags.json) {
         Json list = Json::array();
-        for (const xet::Chunk& chunk : file.chunks) {
+        for (const xet::Chunk& chunk : chunks) {
             list.push_back({{"offset", chunk.offset},
                             {"length", chunk.length},
                             {"hash", chunk.hash.render()}});
@@ -62,7 +63,7 @@ Result<int> run_xet_inspect(Context& context, const std::string& path) {
                                 {"range hash", range},
                                 {"SHA-256", file.sha256.value().render()}}));
     std::vector<std::vector<std::string>> rows{{"OFFSET", "LENGTH", "CHUNK"}};
-    for (const xet::Chunk& chunk : file.chunks) {
+    for (const xet::Chunk& chunk : chunks) {
         rows.push_back(
             {std::to_string(chunk.offset), std::to_string(chunk.length), chunk.hash.render()});
     }
@@ -76,13 +77,15 @@ Result<int> run_xet_dedup(Context& context, const std::string& old_path, const s
     LOCARA_TRY(const auto old_file, index(old_path, xet::WithSha256::No));
     LOCARA_TRY(const auto file, index(path, xet::WithSha256::No));
     std::unordered_set<xet::ChunkHash> known;
-    for (const xet::Chunk& chunk : old_file.chunks) {
+    LOCARA_TRY(const auto old_chunks, old_file.chunks.load());
+    for (const xet::Chunk& chunk : old_chunks) {
         known.insert(chunk.hash);
     }
+    LOCARA_TRY(const auto chunks, file.chunks.load());
     std::uint64_t new_bytes = 0;
     std::uint64_t new_chunks = 0;
     std::vector<xet::ByteRange> ranges; // neighbours joined
-    for (const xet::Chunk& chunk : file.chunks) {
+    for (const xet::Chunk& chunk : chunks) {
         if (!known.insert(chunk.hash).second) {
             continue; // the old file has it, or this one had it before
         }
@@ -102,13 +105,13 @@ Result<int> run_xet_dedup(Context& context, const std::string& old_path, const s
         context.print_json({{"schema", "locara.xet-dedup/1"},
                             {"size", file.size},
                             {"new_bytes", new_bytes},
-                            {"chunks", file.chunks.size()},
+                            {"chunks", chunks.size()},
                             {"new_chunks", new_chunks},
                             {"ranges", std::move(list)}});
         return kDone;
     }
     context.print(render_size(new_bytes) + " of " + render_size(file.size) + " are new, " +
-                  std::to_string(new_chunks) + " of " + count(file.chunks.size(), "chunk"));
+                  std::to_string(new_chunks) + " of " + count(chunks.size(), "chunk"));
     std::vector<std::vector<std::string>> rows{{"OFFSET", "NEW BYTES"}};
     for (const xet::ByteRange& range : ranges) {
         rows.push_back({std::to_string(range.begin), std::to_string(range.size())});

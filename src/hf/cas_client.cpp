@@ -138,10 +138,38 @@ Status CasClient::check_data_url(const std::string& url) const {
     return {};
 }
 
+struct CasClient::Spilled {
+    explicit Spilled(std::filesystem::path folder_in) : folder(std::move(folder_in)) {}
+
+    http::ResponseSink sink() {
+        http::ResponseSink sink;
+        sink.on_head = [this](const http::ResponseHead& head) {
+            good = is_success(head.status);
+            bytes = SpillBytes(folder); // of this try
+            error.clear();
+            return Status{};
+        };
+        sink.on_body = [this](ByteView piece) {
+            if (good) {
+                return bytes.add(piece);
+            }
+            error.append(as_text(piece), 0, kMaxErrorBodyBytes - error.size());
+            return Status{};
+        };
+        return sink;
+    }
+
+    const std::filesystem::path folder;
+    bool good = false;
+    SpillBytes bytes{folder};
+    std::string error; ///< What explains another answer than 2xx.
+};
+
 Result<http::ClientResponse> CasClient::call(http::ClientRequest request,
                                              const std::string& path,
                                              const std::string& what,
-                                             const std::stop_token& stop) {
+                                             const std::stop_token& stop,
+                                             Spilled* spilled) {
     Retry retry(endpoint_.options.retry, endpoint_.timer, endpoint_.log);
     request.connect_timeout = endpoint_.options.connect_timeout;
     request.stall_timeout = std::max(request.stall_timeout, endpoint_.options.stall_timeout);
@@ -151,9 +179,13 @@ Result<http::ClientResponse> CasClient::call(http::ClientRequest request,
         request.url = with.cas_url + path;
         request.headers.remove("Authorization");
         request.headers.add("Authorization", "Bearer " + with.value.reveal());
-        auto response = endpoint_.http.send(request, stop);
+        const http::ResponseSink sink = spilled != nullptr ? spilled->sink() : http::ResponseSink();
+        auto response = endpoint_.http.send(request, stop, spilled != nullptr ? &sink : nullptr);
         if (response && is_success(response->status)) {
             return response;
+        }
+        if (response && spilled != nullptr) {
+            response->body = spilled->error;
         }
         if (response && response->status == 401 && !renewed) {
             renewed = true; // the store may have ended it early
@@ -212,18 +244,20 @@ Result<xet::Plan> CasClient::ask_plan(int version,
     return plan;
 }
 
-Result<std::optional<xet::Shard>> CasClient::find_file_shard(const xet::FileHash& file,
-                                                             const std::stop_token& stop) {
+Result<std::optional<xet::StoredShard>> CasClient::find_file_shard(
+    const xet::FileHash& file, const std::filesystem::path& scratch, const std::stop_token& stop) {
     const std::string what = "the shard of Xet file " + file.render();
     http::ClientRequest request;
     request.body_limit_bytes = xet::kMaxShardBytes;
-    auto response = call(std::move(request), "/v1/files/" + file.render() + "/shard", what, stop);
+    Spilled body(scratch);
+    auto response =
+        call(std::move(request), "/v1/files/" + file.render() + "/shard", what, stop, &body);
     if (!response &&
         (is_absent(response.error()) || response.error().code() == ErrorCode::TooLarge)) {
-        return std::optional<xet::Shard>();
+        return std::optional<xet::StoredShard>();
     }
-    LOCARA_TRY(const http::ClientResponse answer, std::move(response));
-    LOCARA_TRY(xet::Shard shard, xet::parse_shard(as_bytes(answer.body)).context(what));
+    LOCARA_CHECK(response);
+    LOCARA_TRY(xet::StoredShard shard, xet::StoredShard::open(std::move(body.bytes)).context(what));
     return std::optional(std::move(shard));
 }
 

@@ -17,6 +17,7 @@
 #include <locara/xet/shard.hpp>
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -48,9 +49,11 @@ class CasClient {
                                std::optional<xet::ByteRange> wanted,
                                const std::stop_token& stop);
 
-    /// The file's own shard. Nothing where the store has no such route or file.
-    Result<std::optional<xet::Shard>> find_file_shard(const xet::FileHash& file,
-                                                      const std::stop_token& stop);
+    /// The file's own shard, which lies in `scratch` if it is long. Nothing where the store has no
+    /// such route or file. Errors: NoSpace there, too.
+    Result<std::optional<xet::StoredShard>> find_file_shard(const xet::FileHash& file,
+                                                            const std::filesystem::path& scratch,
+                                                            const std::stop_token& stop);
 
     /// What the store knows about a chunk: a shard of xorbs; nothing if it knows none.
     Result<std::optional<xet::Shard>> find_chunk(const xet::ChunkHash& chunk,
@@ -77,12 +80,17 @@ class CasClient {
     Result<XetToken> token(const std::stop_token& stop);
     void forget(const Secret& value);
 
+    /// A body that goes to disk.
+    struct Spilled;
+
     /// Sends to `path` below the store, with retries and a renewed token. 2xx, or the error that
-    /// the answer means. `what` is what was asked for, in messages.
+    /// the answer means. `what` is what was asked for, in messages. With `spilled` the body of 2xx
+    /// is there.
     Result<http::ClientResponse> call(http::ClientRequest request,
                                       const std::string& path,
                                       const std::string& what,
-                                      const std::stop_token& stop);
+                                      const std::stop_token& stop,
+                                      Spilled* spilled = nullptr);
 
     Result<xet::Plan> ask_plan(int version,
                                const xet::FileHash& file,

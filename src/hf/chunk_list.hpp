@@ -1,11 +1,13 @@
 // All chunks of one file, in order, proven against its Xet file hash. Private to the module.
 //
 // Made from the file's own shard: with it every chunk can be verified as it lands, and found on
-// this machine by its hash.
+// this machine by its hash. The list lies in a temporary file (locara/base/spill.hpp), so memory
+// does not grow with it; what returns a Result may fail with NoSpace (create, indexed) or Io.
 //
 // Threads: read-only once made.
 #pragma once
 
+#include <locara/base/spill.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/store/chunk_index.hpp>
 #include <locara/store/spans.hpp>
@@ -14,8 +16,8 @@
 #include <locara/xet/shard.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace locara::hf {
@@ -42,29 +44,34 @@ class ChunkList {
     /// Takes the file's block and the xorb blocks that it names, and proves hashes and sizes of the
     /// chunks: they give `file`. Corrupt when the shard has no such file, lacks a xorb, hides its
     /// chunk hashes under a key, has a term past its xorb, more than most_chunks, gives another
-    /// hash or size.
-    static Result<ChunkList>
-    create(const xet::Shard& shard, const xet::FileHash& file, std::uint64_t size);
+    /// hash or size. The list lies in `scratch`.
+    static Result<ChunkList> create(const xet::StoredShard& shard,
+                                    const xet::FileHash& file,
+                                    std::uint64_t size,
+                                    const std::filesystem::path& scratch);
 
-    const std::vector<Chunk>& chunks() const { return chunks_; }
+    const Spill<Chunk>& chunks() const { return chunks_; }
 
     const std::vector<xet::XorbHash>& xorbs() const { return xorbs_; }
 
     /// The number of the chunk that begins at this byte; nothing if none does.
-    std::optional<std::size_t> find(std::uint64_t offset) const;
+    Result<std::optional<std::uint64_t>> find(std::uint64_t offset) const;
 
     /// The chunks that lie in this run of the file as a whole.
-    std::span<const Chunk> inside(const store::Span& run) const;
+    Result<SpillReader<Chunk>> inside(const store::Span& run) const;
 
     /// As the store keeps it.
-    store::IndexedFile indexed(const crypto::Sha256Digest& sha256, const xet::FileHash& file) const;
+    Result<store::IndexedFile> indexed(const crypto::Sha256Digest& sha256,
+                                       const xet::FileHash& file) const;
 
   private:
-    /// The first chunk that begins at this byte or later.
-    std::vector<Chunk>::const_iterator first_from(std::uint64_t offset) const;
+    explicit ChunkList(const std::filesystem::path& scratch) : chunks_(scratch) {}
+
+    /// The number of the first chunk that begins at this byte or later.
+    Result<std::uint64_t> first_from(std::uint64_t offset) const;
 
     std::vector<xet::XorbHash> xorbs_;
-    std::vector<Chunk> chunks_;
+    Spill<Chunk> chunks_;
 };
 
 } // namespace locara::hf

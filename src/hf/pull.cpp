@@ -289,11 +289,14 @@ class Pull {
 
     /// So that later pulls find these chunks. Derived data: without it nothing is lost but them.
     void keep_index() {
-        const auto indexed = chunks_ ? chunks_->take_index() : std::nullopt;
-        if (!indexed) {
+        if (!chunks_) {
             return;
         }
-        if (const Status kept = store_.put_index(*indexed); !kept) {
+        const auto keep = [&]() -> Status {
+            LOCARA_TRY(const auto indexed, chunks_->take_index());
+            return indexed ? store_.put_index(*indexed) : Status{};
+        };
+        if (const Status kept = keep(); !kept) {
             endpoint_.log.warning(
                 "hf", "index_not_kept", {{"file", name()}, {"error", kept.error().describe()}});
         }

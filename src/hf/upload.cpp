@@ -28,9 +28,9 @@ constexpr std::uint64_t kMinXorbLimit = 1U << 20U;
 /// Former files are asked for while they are at most this many times as large as what is uploaded:
 /// of larger ones little can be the same.
 constexpr std::uint64_t kFormerTimes = 4;
-/// Records of 48 bytes after which a shard is closed: some 4 GiB of weights. So none grows with a
-/// file, whatever its size, nor comes near xet::kMaxShardBytes.
-constexpr std::size_t kShardRecords = 1U << 16U;
+/// Records of 48 bytes after which a shard is closed: some GiB of weights, and 2 MiB of memory. So
+/// none grows with a file, whatever its size, nor comes near xet::kMaxShardBytes.
+constexpr std::size_t kShardRecords = 1U << 14U;
 
 Status check(const Upload& upload, const UploadOptions& options) {
     if (upload.files.empty() || upload.files.size() > kMaxUploadFiles) {
@@ -103,9 +103,9 @@ struct Item {
     const UploadFile* file = nullptr;
     std::uint64_t size = 0;
     UploadMode mode = UploadMode::Lfs;
-    std::string oid;                ///< Of what stands at its path now; may be empty.
-    std::string content;            ///< For files inside the commit.
-    std::vector<xet::Chunk> chunks; ///< For the others.
+    std::string oid;          ///< Of what stands at its path now; may be empty.
+    std::string content;      ///< For files inside the commit.
+    std::uint64_t chunks = 0; ///< For the others: how many follow in the list of all.
     xet::FileHash hash;
     crypto::Sha256Digest sha256;
     bool unchanged = false;
@@ -274,7 +274,7 @@ class Uploader {
             how.stop = stop_;
             how.progress = [this](std::size_t bytes) { reporter_.add(bytes); };
             LOCARA_TRY(const Fd fd, open_local(*item.file));
-            LOCARA_TRY(xet::FileIndex index,
+            LOCARA_TRY(const xet::FileIndex index,
                        xet::index_file(fd, how).context("reading " + item.file->local.string()));
             if (index.size != item.size) {
                 return changed(*item.file);
@@ -282,9 +282,24 @@ class Uploader {
             item.sha256 = *index.sha256;
             item.hash = index.hash;
             item.unchanged = item.oid == item.sha256.render();
-            item.chunks = std::move(index.chunks);
+            if (item.goes_by_xet()) {
+                LOCARA_CHECK(keep_chunks(item, index.chunks));
+            }
         }
         return {};
+    }
+
+    /// One list for all files, however many they are.
+    Status keep_chunks(Item& item, const Spill<xet::Chunk>& chunks) {
+        item.chunks = chunks.size();
+        SpillReader<xet::Chunk> reader(chunks);
+        while (true) {
+            LOCARA_TRY(const xet::Chunk* const chunk, reader.next());
+            if (chunk == nullptr) {
+                return {};
+            }
+            LOCARA_CHECK(chunks_.add(*chunk));
+        }
     }
 
     Status send_by_xet() {
@@ -328,7 +343,7 @@ class Uploader {
     enum class Dedup { No, Yes };
 
     Status send_files(CasClient& cas, const std::vector<Item*>& files, Dedup dedup) {
-        XorbPlan plan(options_.xorb_bytes);
+        XorbPlan plan(chunks_, options_.xorb_bytes);
         XorbPlan::Ask ask;
         if (dedup == Dedup::Yes) {
             LOCARA_CHECK(add_former_files(cas, files, plan));
@@ -353,13 +368,12 @@ class Uploader {
         return send_shards(cas, files, plan, packed);
     }
 
-    using FoundShard = Result<std::optional<xet::Shard>>;
-
     /// What helps to send less is not worth failing for.
-    FoundShard without_corrupt(FoundShard answer) const {
+    template <class Shard>
+    Result<std::optional<Shard>> without_corrupt(Result<std::optional<Shard>> answer) const {
         if (!answer && answer.error().code() == ErrorCode::Corrupt) {
             endpoint_.log.warning("hf", "bad_shard", {{"why", answer.error().describe()}});
-            return std::optional<xet::Shard>();
+            return std::optional<Shard>();
         }
         return answer;
     }
@@ -390,23 +404,37 @@ class Uploader {
                     continue;
                 }
                 budget -= info.size;
-                LOCARA_TRY(const auto shard,
-                           without_corrupt(cas.find_file_shard(*info.xet_hash, stop_)));
+                LOCARA_TRY(
+                    const auto shard,
+                    without_corrupt(cas.find_file_shard(*info.xet_hash, scratch_folder(), stop_)));
                 if (!shard) {
                     continue;
                 }
-                const auto list = ChunkList::create(*shard, *info.xet_hash, info.size);
+                const auto list =
+                    ChunkList::create(*shard, *info.xet_hash, info.size, scratch_folder());
+                if (!list && list.error().code() != ErrorCode::Corrupt) {
+                    return list.error();
+                }
                 if (!list) {
                     endpoint_.log.warning(
                         "hf", "bad_shard", {{"path", info.path}, {"why", list.error().describe()}});
                     continue;
                 }
-                for (const ChunkList::Chunk& chunk : list->chunks()) {
-                    plan.add_known(chunk.hash, list->xorbs()[chunk.xorb], chunk.index);
-                }
+                LOCARA_CHECK(add_known(*list, plan));
             }
         }
         return {};
+    }
+
+    static Status add_known(const ChunkList& list, XorbPlan& plan) {
+        SpillReader<ChunkList::Chunk> reader(list.chunks());
+        while (true) {
+            LOCARA_TRY(const ChunkList::Chunk* const chunk, reader.next());
+            if (chunk == nullptr) {
+                return {};
+            }
+            LOCARA_CHECK(plan.add_known(chunk->hash, list.xorbs()[chunk->xorb], chunk->index));
+        }
     }
 
     /// Makes and sends the new xorbs on several threads. Their packed sizes; 0 for those that an
@@ -421,7 +449,7 @@ class Uploader {
         std::mutex mutex;
         std::optional<Error> error;
         const auto work = [&] {
-            XorbMaker maker(files);
+            XorbMaker maker(files, plan);
             while (!stop.stop_requested()) {
                 const std::size_t i = next++;
                 if (i >= xorbs.size()) {
@@ -458,18 +486,20 @@ class Uploader {
     /// Reads chunks back and packs them. Belongs to one thread.
     class XorbMaker {
       public:
-        explicit XorbMaker(const std::vector<Item*>& files) : files_(files) {}
+        XorbMaker(const std::vector<Item*>& files, const XorbPlan& plan)
+            : files_(files), plan_(plan) {}
 
         /// Conflict when a file no longer has the bytes that were hashed.
         Result<xet::Xorb> make(const XorbPlan::NewXorb& xorb) {
-            builder_.reserve(xorb.sources.size(), xorb.raw_bytes);
-            for (const XorbPlan::Source& source : xorb.sources) {
+            builder_.reserve(xorb.count, xorb.raw_bytes);
+            for (std::uint32_t i = 0; i < xorb.count; ++i) {
+                LOCARA_TRY(const XorbPlan::Source source, plan_.source(xorb, i));
                 const Item& item = *files_[source.file];
                 if (&item != open_) {
                     LOCARA_TRY(fd_, open_local(*item.file));
                     open_ = &item;
                 }
-                const xet::Chunk& chunk = item.chunks[source.chunk];
+                LOCARA_TRY(const xet::Chunk chunk, plan_.chunk(source));
                 bytes_.resize(chunk.length);
                 const Status read = read_exactly_at(fd_, chunk.offset, bytes_);
                 if (!read && read.error().code() != ErrorCode::Corrupt) {
@@ -485,6 +515,7 @@ class Uploader {
 
       private:
         const std::vector<Item*>& files_;
+        const XorbPlan& plan_;
         const Item* open_ = nullptr; ///< Whose descriptor fd_ is.
         Fd fd_;
         Bytes bytes_;
@@ -528,14 +559,15 @@ class Uploader {
             return {};
         };
         for (std::size_t i = 0; i < packed.size(); ++i) {
-            shard.xorbs.push_back(plan.xorb_block(plan.new_xorbs()[i], packed[i]));
+            LOCARA_TRY(xet::XorbBlock block, plan.xorb_block(plan.new_xorbs()[i], packed[i]));
+            shard.xorbs.push_back(std::move(block));
             records += 1 + shard.xorbs.back().chunks.size();
             if (records > kShardRecords) {
                 LOCARA_CHECK(flush());
             }
         }
         for (std::size_t i = 0; i < files.size(); ++i) {
-            xet::FileBlock block = plan.file_block(i);
+            LOCARA_TRY(xet::FileBlock block, plan.file_block(i));
             block.hash = files[i]->hash;
             block.sha256 = files[i]->sha256;
             records += 2 + 2 * block.terms.size();
@@ -604,6 +636,7 @@ class Uploader {
     const std::stop_token stop_;
     const Send send_;
     std::vector<Item> items_;
+    Spill<xet::Chunk> chunks_;  ///< Of all files that go by Xet, one after another.
     std::string parent_commit_; ///< That the branch must still be at; empty for any.
     bool relied_on_server_ = false;
     std::mutex result_mutex_; ///< Guards what several threads count in result_.

@@ -13,6 +13,9 @@ namespace {
 
 /// Local chunks are copied in runs of at most this, so that stopping is quick.
 constexpr std::uint64_t kRunBytes = 32U << 20U;
+constexpr std::size_t kRunChunks = 1024; // small ones would take memory
+/// After so many look-ups the pages of the indexes are let go.
+constexpr std::size_t kDropEvery = 2048;
 /// A job with more gaps than this is fetched again as a whole instead of by plans of its own.
 constexpr std::size_t kMostSpansOfJob = 8;
 /// How often a fresh address may be refused for the same bytes.
@@ -90,14 +93,17 @@ class XetFetch::Answer {
 
   private:
     struct Cursor {
-        std::uint64_t at = 0;              ///< Where its next chunk belongs.
-        std::optional<std::size_t> number; ///< Of the place's first chunk in the list.
+        std::uint64_t at = 0;                ///< Where its next chunk belongs.
+        std::optional<std::uint64_t> number; ///< Of the place's first chunk in the list.
     };
 
     Status take_head(const http::ResponseHead& head);
     Status take_body(ByteView bytes);
     Status take_chunk(const xet::XorbReader::Chunk& chunk);
     Status put(std::size_t place, std::uint32_t index, const xet::XorbReader::Chunk& chunk);
+    /// What the list has where the place's chunk `index` belongs.
+    Result<std::optional<ChunkList::Chunk>>
+    find_chunk(const Place& place, Cursor& cursor, std::uint32_t index) const;
 
     Status end_as_wrong(std::string what) {
         wrong_ = std::move(what);
@@ -206,17 +212,16 @@ Status XetFetch::Answer::put(std::size_t number,
         return end_as_wrong("its chunks do not have the size that the plan says");
     }
     if (fetch_.list_) {
-        if (!cursor.number) {
-            cursor.number = fetch_.list_->find(place.span.first);
+        const auto known = find_chunk(place, cursor, index);
+        if (!known) {
+            return end_with({known.error(), Failure::Again::Never, {}});
         }
-        const auto& chunks = fetch_.list_->chunks();
-        const std::size_t at = cursor.number.value_or(chunks.size()) + (index - place.chunks.begin);
-        if (at >= chunks.size() || chunks[at].offset != cursor.at) {
+        if (!*known || (*known)->offset != cursor.at) {
             return end_as_wrong("the plan contradicts the file's chunks");
         }
-        if (chunks[at].hash != chunk.hash || chunks[at].size != chunk.raw.size()) {
-            return end_as_wrong("expected chunk hash " + chunks[at].hash.render() + " (" +
-                                std::to_string(chunks[at].size) + " bytes), found " +
+        if ((*known)->hash != chunk.hash || (*known)->size != chunk.raw.size()) {
+            return end_as_wrong("expected chunk hash " + (*known)->hash.render() + " (" +
+                                std::to_string((*known)->size) + " bytes), found " +
                                 chunk.hash.render() + " (" + std::to_string(chunk.raw.size()) +
                                 " bytes)");
         }
@@ -225,11 +230,29 @@ Status XetFetch::Answer::put(std::size_t number,
         return end_with({std::move(written).error(), Failure::Again::Never, {}});
     }
     if (!fetch_.list_) {
-        fetch_.note_seen(
+        Status noted = fetch_.note_seen(
             cursor.at, static_cast<std::uint32_t>(chunk.raw.size()), index, chunk.hash, job_.xorb);
+        if (!noted) {
+            return end_with({std::move(noted).error(), Failure::Again::Never, {}});
+        }
     }
     cursor.at = end;
     return {};
+}
+
+Result<std::optional<ChunkList::Chunk>>
+XetFetch::Answer::find_chunk(const Place& place, Cursor& cursor, std::uint32_t index) const {
+    const ChunkList& list = *fetch_.list_;
+    if (!cursor.number) {
+        LOCARA_TRY(cursor.number, list.find(place.span.first));
+    }
+    const std::uint64_t count = list.chunks().size();
+    const std::uint64_t at = cursor.number.value_or(count) + (index - place.chunks.begin);
+    if (at >= count) {
+        return std::optional<ChunkList::Chunk>();
+    }
+    LOCARA_TRY(const ChunkList::Chunk chunk, list.chunks().get(at));
+    return std::optional(chunk);
 }
 
 XetFetch::Answer::End XetFetch::Answer::finish(Result<http::ClientResponse> response) {
@@ -289,7 +312,8 @@ XetFetch::XetFetch(const Endpoint& endpoint,
                    store::Part& part,
                    const PullOptions& options)
     : endpoint_(endpoint), file_(file), hash_(hash), cas_(cas), store_(store), part_(part),
-      options_(options), limit_(options.limit_bytes_per_second, endpoint.timer) {}
+      options_(options), limit_(options.limit_bytes_per_second, endpoint.timer),
+      seen_(store.scratch()) {}
 
 std::string XetFetch::source() const {
     const std::lock_guard guard(mutex_);
@@ -297,9 +321,9 @@ std::string XetFetch::source() const {
 }
 
 Status XetFetch::prepare(const std::stop_token& stop) {
-    LOCARA_TRY(const auto shard, cas_.find_file_shard(hash_, stop));
+    LOCARA_TRY(const auto shard, cas_.find_file_shard(hash_, store_.scratch(), stop));
     if (shard) {
-        LOCARA_TRY(list_, ChunkList::create(*shard, hash_, file_.size));
+        LOCARA_TRY(list_, ChunkList::create(*shard, hash_, file_.size, store_.scratch()));
         return {};
     }
     const std::lock_guard guard(plan_mutex_);
@@ -406,10 +430,15 @@ Status XetFetch::check_stop() const {
 
 Status XetFetch::keep_unnoted() {
     for (const store::Span& run : part_.unnoted()) {
-        for (const ChunkList::Chunk& chunk : list_->inside(run)) {
+        LOCARA_TRY(auto chunks, list_->inside(run));
+        while (true) {
+            LOCARA_TRY(const ChunkList::Chunk* const chunk, chunks.next());
+            if (chunk == nullptr) {
+                break;
+            }
             LOCARA_CHECK(check_stop());
-            LOCARA_TRY(const bool kept, part_.keep_chunk(chunk.offset, chunk.size, chunk.hash));
-            kept_ += kept ? chunk.size : 0;
+            LOCARA_TRY(const bool kept, part_.keep_chunk(chunk->offset, chunk->size, chunk->hash));
+            kept_ += kept ? chunk->size : 0;
         }
     }
     return {};
@@ -423,15 +452,24 @@ Status XetFetch::copy_by_hash() {
     std::vector<store::FoundChunk> run;
     std::uint64_t run_at = 0;
     std::optional<store::FoundChunk> last;
+    std::size_t looked_up = 0;
     for (const store::Span& gap : part_.missing()) {
-        for (const ChunkList::Chunk& chunk : list_->inside(gap)) {
-            auto found = finder.find(chunk.hash, last ? &*last : nullptr);
-            const bool usable = found && found->size == chunk.size;
+        LOCARA_TRY(auto chunks, list_->inside(gap));
+        while (true) {
+            LOCARA_TRY(const ChunkList::Chunk* const chunk, chunks.next());
+            if (chunk == nullptr) {
+                break;
+            }
+            if (++looked_up % kDropEvery == 0) {
+                finder.drop_pages();
+            }
+            auto found = finder.find(chunk->hash, last ? &*last : nullptr);
+            const bool usable = found && found->size == chunk->size;
             const bool goes_on = usable && !run.empty() && run.back().is_before(*found) &&
-                                 chunk.offset - run_at < kRunBytes;
+                                 chunk->offset - run_at < kRunBytes && run.size() < kRunChunks;
             if (!goes_on) {
                 LOCARA_CHECK(copy_run(run_at, run));
-                run_at = chunk.offset;
+                run_at = chunk->offset;
             }
             if (usable) {
                 run.push_back(*found);
@@ -506,7 +544,7 @@ Status XetFetch::copy_found(std::uint64_t offset,
     std::vector<store::FoundChunk> run;
     std::uint64_t run_at = offset;
     for (const store::FoundChunk& chunk : found) {
-        note_seen(offset, chunk.size, index, chunk.hash, xorb);
+        LOCARA_CHECK(note_seen(offset, chunk.size, index, chunk.hash, xorb));
         if (!run.empty() && (!run.back().is_before(chunk) || offset - run_at >= kRunBytes)) {
             LOCARA_CHECK(copy_run(run_at, run));
         }
@@ -764,53 +802,52 @@ void XetFetch::fail(Error error) {
     stop_.request_stop();
 }
 
-void XetFetch::note_seen(std::uint64_t offset,
-                         std::uint32_t size,
-                         std::uint32_t index,
-                         const xet::ChunkHash& hash,
-                         const xet::XorbHash& xorb) {
+Status XetFetch::note_seen(std::uint64_t offset,
+                           std::uint32_t size,
+                           std::uint32_t index,
+                           const xet::ChunkHash& hash,
+                           const xet::XorbHash& xorb) {
     const std::lock_guard guard(mutex_);
     const auto [number, is_new] =
         seen_xorbs_.try_emplace(xorb, static_cast<std::uint32_t>(seen_xorbs_.size()));
-    seen_.push_back({offset, size, index, number->second, hash});
+    return seen_.add({offset, size, index, number->second, hash});
 }
 
-std::optional<store::IndexedFile> XetFetch::take_index() {
+Result<std::optional<store::IndexedFile>> XetFetch::take_index() {
+    using Index = std::optional<store::IndexedFile>;
     if (list_) {
-        auto index = list_->indexed(file_.sha256, hash_);
+        LOCARA_TRY(auto index, list_->indexed(file_.sha256, hash_));
         list_.reset();
-        return index;
+        return Index(std::move(index));
     }
     const std::lock_guard guard(mutex_);
-    std::sort(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) {
-        return a.offset < b.offset;
-    });
-    store::IndexedFile result;
+    store::IndexedFile result(store_.scratch());
     result.sha256 = file_.sha256;
     result.hash = hash_;
     result.xorbs.resize(seen_xorbs_.size());
     for (const auto& [xorb, number] : seen_xorbs_) {
         result.xorbs[number] = xorb;
     }
-    result.chunks.reserve(seen_.size());
     xet::FileHasher hasher;
-    std::uint64_t at = 0;
-    for (const Seen& chunk : seen_) {
-        if (chunk.offset < at) { // seen twice
+    LOCARA_CHECK(seen_.sort());
+    while (true) {
+        LOCARA_TRY(const std::optional<Seen> chunk, seen_.next());
+        if (!chunk) {
+            break;
+        }
+        if (chunk->offset < result.size) { // seen twice
             continue;
         }
-        if (chunk.offset > at) { // here from an earlier pull
-            return std::nullopt;
+        if (chunk->offset > result.size) { // here from an earlier pull
+            return Index();
         }
-        result.chunks.push_back({chunk.hash, chunk.size, chunk.xorb, chunk.index});
-        hasher.add({chunk.hash, chunk.size});
-        at += chunk.size;
+        LOCARA_CHECK(result.add({chunk->hash, chunk->size, chunk->xorb, chunk->index}));
+        hasher.add({chunk->hash, chunk->size});
     }
-    seen_ = {};
-    if (at != file_.size || hasher.finish() != hash_) {
-        return std::nullopt;
+    if (result.size != file_.size || hasher.finish() != hash_) {
+        return Index();
     }
-    return result;
+    return Index(std::move(result));
 }
 
 } // namespace locara::hf

@@ -45,7 +45,7 @@ class XetFetch {
 
     /// Asks what the file is made of: its shard, else its plan. Before any byte of it. Errors:
     /// those of CasClient; NotFound: the store has no such file; Corrupt: what it says about the
-    /// file contradicts the hash or the size.
+    /// file contradicts the hash or the size; NoSpace for the list of chunks.
     Status prepare(const std::stop_token& stop);
 
     /// Returns when nothing is missing any more, or with the first error. `progress` is called from
@@ -67,8 +67,9 @@ class XetFetch {
     std::string source() const;
 
     /// What the file is made of, if all of it is known: proven with a shard, else after the file's
-    /// SHA-256 was right. Gives away what it kept for that: call it once, after run.
-    std::optional<store::IndexedFile> take_index();
+    /// SHA-256 was right. Gives away what it kept for that: call it once, after run. Errors:
+    /// NoSpace, Io.
+    Result<std::optional<store::IndexedFile>> take_index();
 
   private:
     class Answer;
@@ -102,13 +103,15 @@ class XetFetch {
         std::uint32_t index = 0;
         std::uint32_t xorb = 0; ///< Number in seen_xorbs_.
         xet::ChunkHash hash;
+
+        auto operator<=>(const Seen&) const = default; // by offset first
     };
 
-    void note_seen(std::uint64_t offset,
-                   std::uint32_t size,
-                   std::uint32_t index,
-                   const xet::ChunkHash& hash,
-                   const xet::XorbHash& xorb);
+    Status note_seen(std::uint64_t offset,
+                     std::uint32_t size,
+                     std::uint32_t index,
+                     const xet::ChunkHash& hash,
+                     const xet::XorbHash& xorb);
 
     void lead();
     void work();
@@ -177,7 +180,7 @@ class XetFetch {
     int in_flight_ = 0;
     int running_ = 0; ///< Threads that have not returned.
     std::string source_;
-    std::vector<Seen> seen_;
+    SpillSorter<Seen> seen_;
     std::map<xet::XorbHash, std::uint32_t> seen_xorbs_; ///< Their numbers.
     /// Chunks that came wrong once.
     std::set<std::pair<xet::XorbHash, std::uint32_t>> suspects_;

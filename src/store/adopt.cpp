@@ -78,6 +78,7 @@ class Adoption {
         how.threads = options_.threads;
         how.sha256 = xet::WithSha256::Yes;
         how.stop = options_.stop;
+        how.scratch = layout_.tmp();
         how.progress = [&](std::size_t bytes) {
             state.done_bytes += bytes;
             state.received_bytes = state.done_bytes;
@@ -85,6 +86,11 @@ class Adoption {
             progress_.report(state);
         };
         return xet::index_file(fd, how).context("adopting " + path_.string());
+    }
+
+    Status keep_index(const Digest& digest, const xet::FileIndex& found) const {
+        LOCARA_TRY(const IndexedFile indexed, make_indexed(digest, found));
+        return write_index(layout_, indexed);
     }
 
     Adopted record_of(const Digest& digest, LinkKind link) const {
@@ -107,7 +113,7 @@ class Adoption {
         LOCARA_CHECK(std::move(clone).publish(layout_, info.digest));
         // For people; the file stands without it.
         LOCARA_CHECK(write_adopted(layout_, record_of(info.digest, LinkKind::Reflink)));
-        LOCARA_CHECK(write_index(layout_, make_indexed(info.digest, index)));
+        LOCARA_CHECK(keep_index(info.digest, index));
         return AdoptOutcome{info, LinkKind::Reflink};
     }
 
@@ -132,7 +138,7 @@ class Adoption {
         if (link == LinkKind::Reference) {
             LOCARA_CHECK(write_adopted(layout_, record_of(info.digest, link)));
         }
-        LOCARA_CHECK(write_index(layout_, make_indexed(info.digest, index)));
+        LOCARA_CHECK(keep_index(info.digest, index));
         return AdoptOutcome{info, link};
     }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
-#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -32,9 +31,10 @@ template <class Number> Number read_number(const std::byte* at) {
     return value;
 }
 
+/// Hands bytes on in pieces that are worth a call.
 class Writer {
   public:
-    explicit Writer(std::size_t size) { bytes_.reserve(size); }
+    explicit Writer(const ChunkIndex::Sink& sink) : sink_(sink) {}
 
     template <class Number> void number(Number value) {
         for (std::size_t i = 0; i < sizeof(Number); ++i) {
@@ -44,20 +44,53 @@ class Writer {
 
     void bytes(ByteView view) { bytes_.insert(bytes_.end(), view.begin(), view.end()); }
 
-    Bytes take() { return std::move(bytes_); }
+    /// Call it after each record.
+    Status flush_if_due() { return bytes_.size() < kPieceBytes ? Status{} : flush(); }
+
+    Status flush() {
+        LOCARA_CHECK(sink_(bytes_));
+        bytes_.clear();
+        return {};
+    }
 
   private:
+    static constexpr std::size_t kPieceBytes = 64U << 10U;
+
+    const ChunkIndex::Sink& sink_;
     Bytes bytes_;
 };
 
-Error corrupt(const std::string& what) {
-    return Error(ErrorCode::Corrupt, "chunk index: " + what);
+/// What the two ordered lists are ordered by.
+struct ByHash {
+    xet::ChunkHash hash;
+    std::uint32_t number = 0;
+
+    auto operator<=>(const ByHash&) const = default;
+};
+
+struct ByPlace {
+    std::uint32_t xorb = 0;
+    std::uint32_t index = 0;
+    std::uint32_t number = 0;
+
+    auto operator<=>(const ByPlace&) const = default;
+};
+
+/// The numbers of what was sorted.
+template <class Key> Status write_sorted(SpillSorter<Key>& sorter, Writer& writer) {
+    LOCARA_CHECK(sorter.sort());
+    while (true) {
+        LOCARA_TRY(const std::optional<Key> next, sorter.next());
+        if (!next) {
+            return {};
+        }
+        writer.number(next->number);
+        LOCARA_CHECK(writer.flush_if_due());
+    }
 }
 
-std::vector<std::uint32_t> count_up(std::size_t count) {
-    std::vector<std::uint32_t> numbers(count);
-    std::iota(numbers.begin(), numbers.end(), 0U);
-    return numbers;
+Error corrupt(const std::string& what) {
+    return Error(ErrorCode::Corrupt, "chunk index: " + what);
 }
 
 /// InvalidArgument unless the list can be an index.
@@ -69,31 +102,33 @@ Status check_list(const IndexedFile& file) {
         return Error(ErrorCode::TooLarge, "a list of chunks has more than an index can count");
     }
     xet::FileHasher hasher;
-    for (const IndexedFile::Chunk& chunk : file.chunks) {
-        if (chunk.size == 0 || chunk.size > kMaxIndexedChunkBytes) {
-            return bad("has one of " + std::to_string(chunk.size) + " bytes");
+    std::uint64_t size = 0;
+    SpillReader<IndexedFile::Chunk> reader(file.chunks);
+    while (true) {
+        LOCARA_TRY(const IndexedFile::Chunk* const chunk, reader.next());
+        if (chunk == nullptr) {
+            break;
         }
-        if (chunk.xorb == IndexedFile::kNoXorb ? chunk.index != 0
-                                               : chunk.xorb >= file.xorbs.size()) {
+        if (chunk->size == 0 || chunk->size > kMaxIndexedChunkBytes) {
+            return bad("has one of " + std::to_string(chunk->size) + " bytes");
+        }
+        if (chunk->xorb == IndexedFile::kNoXorb ? chunk->index != 0
+                                                : chunk->xorb >= file.xorbs.size()) {
             return bad("names a place in a xorb that is not in its table");
         }
-        hasher.add({chunk.hash, chunk.size});
+        hasher.add({chunk->hash, chunk->size});
+        size += chunk->size;
     }
-    if (file.size() > kMaxFileBytes) {
+    if (size > kMaxFileBytes) {
         return Error(ErrorCode::TooLarge, "a list of chunks has more bytes than a file may");
+    }
+    if (size != file.size) {
+        return bad("has another size than it says");
     }
     return hasher.finish() == file.hash ? Status{} : bad("has another file hash than it says");
 }
 
 } // namespace
-
-std::uint64_t IndexedFile::size() const {
-    std::uint64_t sum = 0;
-    for (const Chunk& chunk : chunks) {
-        sum += chunk.size;
-    }
-    return sum;
-}
 
 /// The bytes of an index and where its sections begin.
 struct ChunkIndex::State {
@@ -189,10 +224,11 @@ struct ChunkIndex::State {
     }
 };
 
-Result<Bytes> ChunkIndex::render(const IndexedFile& file) {
+Status ChunkIndex::render(const IndexedFile& file, const Sink& sink) {
     LOCARA_CHECK(check_list(file));
     // The table is written in order, so numbers change.
-    auto order = count_up(file.xorbs.size());
+    std::vector<std::uint32_t> order(file.xorbs.size());
+    std::iota(order.begin(), order.end(), 0U);
     std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
         return file.xorbs[a] < file.xorbs[b];
     });
@@ -203,55 +239,65 @@ Result<Bytes> ChunkIndex::render(const IndexedFile& file) {
         }
         renumbered[order[i]] = i;
     }
-    const auto xorb_of = [&](const IndexedFile::Chunk& chunk) {
-        return chunk.xorb == IndexedFile::kNoXorb ? chunk.xorb : renumbered[chunk.xorb];
-    };
 
-    auto by_hash = count_up(file.chunks.size());
-    std::sort(by_hash.begin(), by_hash.end(), [&](std::uint32_t a, std::uint32_t b) {
-        const auto order_of_hashes = file.chunks[a].hash <=> file.chunks[b].hash;
-        return order_of_hashes != 0 ? order_of_hashes < 0 : a < b;
-    });
-    std::vector<std::uint32_t> by_place;
-    by_place.reserve(file.chunks.size());
-    for (std::uint32_t i = 0; i < file.chunks.size(); ++i) {
-        if (file.chunks[i].xorb != IndexedFile::kNoXorb) {
-            by_place.push_back(i);
+    // Gone through again and again: what is in memory is the more dear.
+    const auto each = [&](const auto& take) -> Status {
+        SpillReader<IndexedFile::Chunk> reader(file.chunks);
+        for (std::uint32_t i = 0;; ++i) {
+            LOCARA_TRY(const IndexedFile::Chunk* const chunk, reader.next());
+            if (chunk == nullptr) {
+                return {};
+            }
+            const bool placed = chunk->xorb != IndexedFile::kNoXorb;
+            LOCARA_CHECK(take(i, *chunk, placed ? renumbered[chunk->xorb] : chunk->xorb));
         }
-    }
-    std::sort(by_place.begin(), by_place.end(), [&](std::uint32_t a, std::uint32_t b) {
-        return std::tuple(xorb_of(file.chunks[a]), file.chunks[a].index, a) <
-               std::tuple(xorb_of(file.chunks[b]), file.chunks[b].index, b);
-    });
+    };
+    std::uint32_t placed = 0;
+    const auto count =
+        [&](std::uint32_t /*i*/, const IndexedFile::Chunk& /*chunk*/, std::uint32_t xorb) {
+            placed += xorb == IndexedFile::kNoXorb ? 0 : 1;
+            return Status{};
+        };
+    LOCARA_CHECK(each(count));
 
-    Writer writer(kHeaderBytes + kHashBytes * order.size() +
-                  (kRecordBytes + kNumberBytes) * file.chunks.size() +
-                  kNumberBytes * by_place.size());
+    Writer writer(sink);
     writer.bytes(as_bytes(kMagic));
     writer.bytes(file.sha256.bytes);
     writer.bytes(file.hash.bytes);
-    writer.number<std::uint64_t>(file.size());
+    writer.number(file.size);
     writer.number(static_cast<std::uint32_t>(file.chunks.size()));
     writer.number(static_cast<std::uint32_t>(order.size()));
-    writer.number(static_cast<std::uint32_t>(by_place.size()));
+    writer.number(placed);
     writer.number(std::uint32_t{0});
     for (const std::uint32_t number : order) {
         writer.bytes(file.xorbs[number].bytes);
     }
     std::uint64_t offset = 0;
-    for (const IndexedFile::Chunk& chunk : file.chunks) {
-        writer.bytes(chunk.hash.bytes);
-        writer.number(offset);
-        writer.number(xorb_of(chunk));
-        writer.number(chunk.index);
-        offset += chunk.size;
+    const auto write =
+        [&](std::uint32_t /*i*/, const IndexedFile::Chunk& chunk, std::uint32_t xorb) {
+            writer.bytes(chunk.hash.bytes);
+            writer.number(offset);
+            writer.number(xorb);
+            writer.number(chunk.index);
+            offset += chunk.size;
+            return writer.flush_if_due();
+        };
+    LOCARA_CHECK(each(write));
+    {
+        SpillSorter<ByHash> sorter(file.chunks.folder());
+        const auto add = [&](std::uint32_t i, const IndexedFile::Chunk& chunk, std::uint32_t) {
+            return sorter.add({chunk.hash, i});
+        };
+        LOCARA_CHECK(each(add));
+        LOCARA_CHECK(write_sorted(sorter, writer));
     }
-    for (const auto* list : {&by_hash, &by_place}) {
-        for (const std::uint32_t number : *list) {
-            writer.number(number);
-        }
-    }
-    return writer.take();
+    SpillSorter<ByPlace> sorter(file.chunks.folder());
+    const auto add = [&](std::uint32_t i, const IndexedFile::Chunk& chunk, std::uint32_t xorb) {
+        return xorb == IndexedFile::kNoXorb ? Status{} : sorter.add({xorb, chunk.index, i});
+    };
+    LOCARA_CHECK(each(add));
+    LOCARA_CHECK(write_sorted(sorter, writer));
+    return writer.flush();
 }
 
 Result<ChunkIndex> ChunkIndex::check(std::shared_ptr<State> state,
@@ -391,29 +437,51 @@ std::optional<std::uint32_t> ChunkIndex::find(const xet::XorbHash& xorb,
     return is_at(number, xorb, index) ? std::optional(number) : std::nullopt;
 }
 
-Result<IndexedFile> ChunkIndex::load() const {
-    IndexedFile file;
+void ChunkIndex::drop_pages() const {
+    if (state_->mapped != nullptr) {
+        (void)::madvise(state_->mapped, state_->bytes.size(), MADV_DONTNEED); // a wish
+    }
+}
+
+void ChunkFinder::drop_pages() const {
+    for (const ChunkIndex& index : indexes_) {
+        index.drop_pages();
+    }
+}
+
+Result<IndexedFile> ChunkIndex::load(const std::filesystem::path& scratch) const {
+    IndexedFile file(scratch);
     file.sha256 = state_->sha256;
     file.hash = state_->file_hash;
     for (std::uint32_t i = 0; i < state_->xorbs; ++i) {
         std::memcpy(file.xorbs.emplace_back().bytes.data(), state_->xorb(i).data(), kHashBytes);
     }
-    file.chunks.reserve(state_->chunks);
     for (std::uint32_t i = 0; i < state_->chunks; ++i) {
         LOCARA_TRY(const Chunk one, chunk(i));
-        file.chunks.push_back({one.hash, one.size, state_->xorb_of(i), state_->index_of(i)});
+        LOCARA_CHECK(file.add({one.hash, one.size, state_->xorb_of(i), state_->index_of(i)}));
     }
     // One list has one right form: what differs anywhere is damaged.
-    const auto again = render(file);
-    if (!again ||
-        !std::equal(again->begin(), again->end(), state_->bytes.begin(), state_->bytes.end())) {
-        return corrupt("its lists do not agree with its chunks");
+    const Error differs = corrupt("its lists do not agree with its chunks");
+    ByteView rest = state_->bytes;
+    const Status same = render(file, [&](ByteView piece) -> Status {
+        if (piece.size() > rest.size() || !std::equal(piece.begin(), piece.end(), rest.begin())) {
+            return differs;
+        }
+        rest = rest.subspan(piece.size());
+        return {};
+    });
+    if (!same) {
+        const ErrorCode code = same.error().code();
+        return code == ErrorCode::NoSpace || code == ErrorCode::Io ? same.error() : differs;
+    }
+    if (!rest.empty()) {
+        return differs;
     }
     return file;
 }
 
-Status ChunkIndex::verify() const {
-    LOCARA_TRY(const auto file, load());
+Status ChunkIndex::verify(const std::filesystem::path& scratch) const {
+    LOCARA_TRY(const auto file, load(scratch));
     (void)file;
     return {};
 }

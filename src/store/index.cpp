@@ -15,24 +15,33 @@ namespace locara::store {
 
 namespace fs = std::filesystem;
 
-IndexedFile make_indexed(const crypto::Sha256Digest& digest, const xet::FileIndex& found) {
-    IndexedFile file;
+Result<IndexedFile> make_indexed(const crypto::Sha256Digest& digest, const xet::FileIndex& found) {
+    IndexedFile file(found.chunks.folder());
     file.sha256 = digest;
     file.hash = found.hash;
-    file.chunks.reserve(found.chunks.size());
-    for (const xet::Chunk& chunk : found.chunks) {
-        file.chunks.push_back({chunk.hash, chunk.length, IndexedFile::kNoXorb, 0});
+    SpillReader<xet::Chunk> reader(found.chunks);
+    while (true) {
+        LOCARA_TRY(const xet::Chunk* const chunk, reader.next());
+        if (chunk == nullptr) {
+            return file;
+        }
+        LOCARA_CHECK(file.add({chunk->hash, chunk->length, IndexedFile::kNoXorb, 0}));
     }
-    return file;
 }
 
 Status write_index(const Layout& layout, const IndexedFile& file) {
-    LOCARA_TRY(const Bytes bytes, ChunkIndex::render(file));
     const fs::path path = layout.index(file.sha256);
     LOCARA_CHECK(create_folders(path.parent_path()));
     constexpr mode_t kReadOnly = 0444;
-    return write_file_atomically(path, bytes, kReadOnly)
+    const auto write = [&](const Fd& fd) {
+        return ChunkIndex::render(file, [&](ByteView piece) { return write_all(fd, piece); });
+    };
+    return write_file_atomically(path, write, kReadOnly)
         .context("keeping the chunk index of " + file.sha256.render());
+}
+
+fs::path Store::scratch() const {
+    return Layout{root_}.tmp();
 }
 
 Result<ChunkIndex> Store::make_index(const Digest& digest,
@@ -49,6 +58,7 @@ Result<ChunkIndex> Store::make_index(const Digest& digest,
     options.threads = threads;
     options.sha256 = xet::WithSha256::Yes;
     options.stop = stop;
+    options.scratch = scratch();
     options.progress = [&](std::size_t bytes) {
         state.done_bytes += bytes;
         state.received_bytes = state.done_bytes;
@@ -61,7 +71,8 @@ Result<ChunkIndex> Store::make_index(const Digest& digest,
                      "the stored file " + digest.render() + " is damaged (SHA-256 is " +
                          found.sha256->render() + "); `locara verify --repair` mends it");
     }
-    LOCARA_CHECK(write_index(Layout{root_}, make_indexed(digest, found)));
+    LOCARA_TRY(const IndexedFile indexed, make_indexed(digest, found));
+    LOCARA_CHECK(write_index(Layout{root_}, indexed));
     return open_index(digest);
 }
 
@@ -70,10 +81,10 @@ Status Store::put_index(const IndexedFile& file) {
     if (!here) {
         return Error(ErrorCode::NotFound, file.sha256.render() + " is not in the store");
     }
-    if (here->size != file.size()) {
+    if (here->size != file.size) {
         return Error(ErrorCode::InvalidArgument,
                      "the chunks of " + file.sha256.render() + " have " +
-                         std::to_string(file.size()) + " bytes, the file has " +
+                         std::to_string(file.size) + " bytes, the file has " +
                          std::to_string(here->size));
     }
     return write_index(Layout{root_}, file);

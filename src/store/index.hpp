@@ -9,7 +9,7 @@
 namespace locara::store {
 
 /// What index_file found, as an index without xorbs.
-IndexedFile make_indexed(const crypto::Sha256Digest& digest, const xet::FileIndex& found);
+Result<IndexedFile> make_indexed(const crypto::Sha256Digest& digest, const xet::FileIndex& found);
 
 /// Writes the index of a file, in place of what is there. Errors as ChunkIndex::render; NoSpace.
 Status write_index(const Layout& layout, const IndexedFile& file);

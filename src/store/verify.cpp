@@ -55,7 +55,7 @@ Result<Judgement> judge_chunks(const Fd& fd, const ChunkIndex& index, const std:
 /// The index of a file if it stands the whole check.
 std::optional<ChunkIndex> sound_index(const Layout& layout, const Digest& digest) {
     auto index = ChunkIndex::open(layout.index(digest), digest);
-    return index && index->verify() ? std::optional(std::move(*index)) : std::nullopt;
+    return index && index->verify(layout.tmp()) ? std::optional(std::move(*index)) : std::nullopt;
 }
 
 /// Moves a bad file out of the store. Empty if even that fails.

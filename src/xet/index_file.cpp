@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -32,8 +33,6 @@ static_assert(kBlockBytes > kMaxChunkBytes);
 /// that is free: to wake a sleeping thread costs the SHA-256 a tenth of a block's time.
 constexpr std::size_t kAheadBlocks = 16;
 constexpr std::size_t kWakeEvery = 4; // blocks of SHA-256
-
-constexpr std::uint64_t kMaxReserved = 1U << 20U; // chunks, of 48 GiB or more
 
 constexpr std::size_t kMaxThreads = 64; // of which each holds a block: 40 MiB
 
@@ -80,11 +79,11 @@ class SlotMemory {
 class Indexer {
   public:
     Indexer(const Fd& fd, std::uint64_t size, const IndexOptions& options)
-        : fd_(fd), options_(options), blocks_((size + kBlockBytes - 1) / kBlockBytes) {
-        index_.size = size;
-        // A list that grows is there twice for a moment; ordinary data has fewer chunks than this.
-        index_.chunks.reserve(std::min(size / kTargetChunkBytes * 5 / 4 + 16, kMaxReserved));
-    }
+        : fd_(fd), options_(options),
+          blocks_((size + kBlockBytes - 1) / kBlockBytes), index_{size,
+                                                                  Spill<Chunk>(options.scratch),
+                                                                  {},
+                                                                  {}} {}
 
     Result<FileIndex> run();
 
@@ -100,6 +99,8 @@ class Indexer {
     /// Notes the first failure and wakes everybody.
     void fail(Error error);
     void release(Slot& slot);
+    /// Puts what is hashed up to the first block that is not into the list.
+    Status settle();
 
     /// False after a failure.
     template <class Ready> bool wait(std::unique_lock<std::mutex>& lock, Ready ready) {
@@ -132,6 +133,17 @@ class Indexer {
     std::size_t digested_ = 0; ///< Blocks that the SHA-256 is through with.
     std::size_t turn_ = 0;     ///< The block whose cuts are to be picked next.
     std::uint64_t start_ = 0;  ///< Where the open chunk begins. Belongs to the worker of the turn.
+
+    /// Chunks of blocks whose cuts are picked, while they or some before them are being hashed: of
+    /// no more blocks than there are slots.
+    struct Pending {
+        std::vector<Chunk> chunks;
+        bool hashed = false;
+    };
+
+    std::deque<Pending> pending_;
+    std::size_t settled_ = 0; ///< Blocks before the pending ones.
+    FileHasher hasher_;
     FileIndex index_;
 
     std::optional<crypto::Sha256> sha256_; ///< Belongs to one thread.
@@ -226,12 +238,11 @@ Status Indexer::work_on(std::size_t block, Slot& slot, Scan& scan_result) {
         pieces.push_back(ByteView(slot.bytes).subspan(start, base + slot.length - start));
         start = base + slot.length;
     }
-    std::size_t first = 0; // of this block's chunks in the list
     {
         const std::lock_guard lock(mutex_);
-        first = index_.chunks.size();
+        Pending& added = pending_.emplace_back(); // blocks come in their order
         for (const ByteView piece : pieces) {
-            index_.chunks.push_back({start_, static_cast<std::uint32_t>(piece.size()), {}});
+            added.chunks.push_back({start_, static_cast<std::uint32_t>(piece.size()), {}});
             start_ += piece.size();
         }
         ++turn_;
@@ -241,14 +252,27 @@ Status Indexer::work_on(std::size_t block, Slot& slot, Scan& scan_result) {
     std::vector<ChunkHash> hashes(pieces.size());
     chunk_hashes(pieces, hashes);
     const std::lock_guard lock(mutex_);
+    Pending& mine = pending_[block - settled_];
     for (std::size_t i = 0; i < hashes.size(); ++i) {
-        index_.chunks[first + i].hash = hashes[i];
+        mine.chunks[i].hash = hashes[i];
     }
+    mine.hashed = true;
+    LOCARA_CHECK(settle());
     if (options_.progress) {
         options_.progress(slot.length);
     }
     --slot.users;
     changed_.notify_all();
+    return {};
+}
+
+Status Indexer::settle() {
+    for (; !pending_.empty() && pending_.front().hashed; pending_.pop_front(), ++settled_) {
+        for (const Chunk& chunk : pending_.front().chunks) {
+            LOCARA_CHECK(index_.chunks.add(chunk));
+            hasher_.add(chunk.info());
+        }
+    }
     return {};
 }
 
@@ -304,11 +328,7 @@ Result<FileIndex> Indexer::run() {
     if (failure_) {
         return *std::move(failure_);
     }
-    FileHasher hasher;
-    for (const Chunk& chunk : index_.chunks) {
-        hasher.add(chunk.info());
-    }
-    index_.hash = hasher.finish();
+    index_.hash = hasher_.finish();
     if (sha256_) {
         index_.sha256 = sha256_->finish();
     }

@@ -108,73 +108,137 @@ bool is_bookend_hash(const std::array<std::byte, kHashBytes>& bytes) {
 
 // --- Parsing ------------------------------------------------------------------------------------
 
-/// The records between header and footer, taken off one by one.
+/// The records between header and footer, taken off one by one: of bytes in memory, or of a file,
+/// of which a window is in memory.
 class Records {
   public:
-    explicit Records(ByteView bytes) : rest_(bytes) {}
+    explicit Records(ByteView bytes) : window_(bytes) {}
+
+    /// Bytes [begin, end) of `file`, which must outlive it.
+    Records(const SpillBytes& file, std::uint64_t begin, std::uint64_t end)
+        : file_(&file), next_(begin), end_(end) {}
+
+    std::uint64_t left() const { return window_.size() + (end_ - next_); }
 
     /// Corrupt unless `count` more records are there.
     Status need(std::uint64_t count) const {
-        if (count > rest_.size() / kRecordBytes) {
+        if (count > left() / kRecordBytes) {
             return corrupt("a shard ends where " + std::to_string(count) +
                            " more records should be");
         }
         return {};
     }
 
-    /// REQUIRES: need(1).
-    ByteView take() {
-        const ByteView record = rest_.first(kRecordBytes);
-        rest_ = rest_.subspan(kRecordBytes);
+    /// The next one, which stays until the next call. REQUIRES: need(1).
+    Result<ByteView> take() {
+        if (window_.size() < kRecordBytes) {
+            const auto more = std::min<std::uint64_t>(kWindowBytes, end_ - next_);
+            read_.resize(more);
+            LOCARA_CHECK(file_->read(next_, read_));
+            next_ += more;
+            window_ = read_;
+        }
+        const ByteView record = window_.first(kRecordBytes);
+        window_ = window_.subspan(kRecordBytes);
         return record;
     }
 
-    ByteView rest() const { return rest_; }
-
   private:
-    ByteView rest_;
+    static constexpr std::size_t kWindowBytes = 512 * kRecordBytes; // whole records
+
+    ByteView window_; ///< Of the bytes, or of `read_`.
+    const SpillBytes* file_ = nullptr;
+    std::uint64_t next_ = 0; ///< In the file, after the window.
+    std::uint64_t end_ = 0;
+    Bytes read_;
 };
+
+/// What a file block begins with; terms follow, then proofs, then the SHA-256.
+struct FileHead {
+    FileHash hash;
+    std::uint32_t terms = 0;
+    bool verified = false;
+    bool hashed = false;
+};
+
+/// Nothing at the bookend. Everything that belongs to the file is there.
+Result<std::optional<FileHead>> parse_file_head(Records& records) {
+    LOCARA_CHECK(records.need(1));
+    LOCARA_TRY(const ByteView head, records.take());
+    if (is_bookend(head)) {
+        return std::optional<FileHead>{};
+    }
+    const std::uint32_t flags = wire::load_u32(head, 32);
+    const FileHead file{wire::load_hash<FileHash>(head, 0),
+                        wire::load_u32(head, 36),
+                        (flags & kHasVerification) != 0,
+                        (flags & kHasSha256) != 0};
+    LOCARA_CHECK(
+        records.need(std::uint64_t{file.terms} * (file.verified ? 2 : 1) + (file.hashed ? 1 : 0)));
+    return std::optional(file);
+}
+
+FileTerm parse_term(ByteView record) {
+    return {wire::load_hash<XorbHash>(record, 0),
+            {wire::load_u32(record, 40), wire::load_u32(record, 44)},
+            wire::load_u32(record, 36)};
+}
+
+/// Gives each term to `take`.
+template <class Take> Status parse_terms(Records& records, const FileHead& file, const Take& take) {
+    for (std::uint32_t i = 0; i < file.terms; ++i) {
+        LOCARA_TRY(const ByteView record, records.take());
+        const FileTerm term = parse_term(record);
+        LOCARA_CHECK(check_term(term).context("file " + file.hash.render()));
+        take(term);
+    }
+    return {};
+}
+
+Result<std::optional<crypto::Sha256Digest>> parse_sha256(Records& records, const FileHead& file) {
+    std::optional<crypto::Sha256Digest> digest;
+    if (file.hashed) {
+        // Stored with its words turned round, like the string form of a hash.
+        LOCARA_TRY(const ByteView record, records.take());
+        LOCARA_TRY(digest,
+                   crypto::Sha256Digest::parse(wire::load_hash<FileHash>(record, 0).render()));
+    }
+    return digest;
+}
 
 /// A file block, or nothing at the bookend.
 Result<std::optional<FileBlock>> parse_file(Records& records) {
-    LOCARA_CHECK(records.need(1));
-    const ByteView head = records.take();
-    if (is_bookend(head)) {
+    LOCARA_TRY(const auto head, parse_file_head(records));
+    if (!head) {
         return std::optional<FileBlock>{};
     }
     FileBlock file;
-    file.hash = wire::load_hash<FileHash>(head, 0);
-    const std::uint32_t flags = wire::load_u32(head, 32);
-    const std::uint64_t count = wire::load_u32(head, 36);
-    const bool verified = (flags & kHasVerification) != 0;
-    const bool hashed = (flags & kHasSha256) != 0;
-    LOCARA_CHECK(records.need(count * (verified ? 2 : 1) + (hashed ? 1 : 0)));
-    file.terms.reserve(count);
-    for (std::uint64_t i = 0; i < count; ++i) {
-        const ByteView record = records.take();
-        const FileTerm term{wire::load_hash<XorbHash>(record, 0),
-                            {wire::load_u32(record, 40), wire::load_u32(record, 44)},
-                            wire::load_u32(record, 36)};
-        LOCARA_CHECK(check_term(term).context("file " + file.hash.render()));
-        file.terms.push_back(term);
-    }
-    if (verified) {
-        file.verification.reserve(count);
-        for (std::uint64_t i = 0; i < count; ++i) {
-            file.verification.push_back(wire::load_hash<RangeHash>(records.take(), 0));
+    file.hash = head->hash;
+    file.terms.reserve(head->terms);
+    LOCARA_CHECK(
+        parse_terms(records, *head, [&](const FileTerm& term) { file.terms.push_back(term); }));
+    if (head->verified) {
+        file.verification.reserve(head->terms);
+        for (std::uint32_t i = 0; i < head->terms; ++i) {
+            LOCARA_TRY(const ByteView record, records.take());
+            file.verification.push_back(wire::load_hash<RangeHash>(record, 0));
         }
     }
-    if (hashed) {
-        // Stored with its words turned round, like the string form of a hash.
-        const auto stored = wire::load_hash<FileHash>(records.take(), 0);
-        LOCARA_TRY(file.sha256, crypto::Sha256Digest::parse(stored.render()));
-    }
+    LOCARA_TRY(file.sha256, parse_sha256(records, *head));
     return std::optional(std::move(file));
+}
+
+ShardChunk parse_chunk(ByteView record) {
+    const bool offered = (wire::load_u32(record, 40) & kOffered) != 0;
+    return {wire::load_hash<ChunkHash>(record, 0),
+            wire::load_u32(record, 32),
+            wire::load_u32(record, 36),
+            offered ? Offer::Yes : Offer::No};
 }
 
 Result<std::optional<XorbBlock>> parse_xorb(Records& records) {
     LOCARA_CHECK(records.need(1));
-    const ByteView head = records.take();
+    LOCARA_TRY(const ByteView head, records.take());
     if (is_bookend(head)) {
         return std::optional<XorbBlock>{};
     }
@@ -189,27 +253,26 @@ Result<std::optional<XorbBlock>> parse_xorb(Records& records) {
     LOCARA_CHECK(records.need(count));
     block.chunks.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) {
-        const ByteView record = records.take();
-        const bool offered = (wire::load_u32(record, 40) & kOffered) != 0;
-        block.chunks.push_back({wire::load_hash<ChunkHash>(record, 0),
-                                wire::load_u32(record, 32),
-                                wire::load_u32(record, 36),
-                                offered ? Offer::Yes : Offer::No});
+        LOCARA_TRY(const ByteView record, records.take());
+        block.chunks.push_back(parse_chunk(record));
     }
     LOCARA_CHECK(check_xorb_block(block));
     return std::optional(std::move(block));
 }
 
-/// Holds the footer against where the sections were found; `lookups` is what lies before it.
-Result<ShardFooter>
-parse_footer(ByteView footer, std::size_t xorbs_at, std::size_t lookups_at, ByteView lookups) {
+/// Holds the footer against where the sections were found; that many bytes of lookups lie before
+/// it.
+Result<ShardFooter> parse_footer(ByteView footer,
+                                 std::uint64_t xorbs_at,
+                                 std::uint64_t lookups_at,
+                                 std::uint64_t lookup_bytes) {
     const std::uint64_t version = wire::load_u64(footer, 0);
     if (version != kFooterVersion) {
         return Error(ErrorCode::Unsupported,
                      "a shard's footer has version " + std::to_string(version) +
                          "; only 1 is known");
     }
-    const std::uint64_t footer_at = lookups_at + lookups.size();
+    const std::uint64_t footer_at = lookups_at + lookup_bytes;
     const auto is = [&](std::size_t at, std::uint64_t expected) {
         const std::uint64_t found = wire::load_u64(footer, at);
         return found == 0 || found == expected;
@@ -231,8 +294,8 @@ parse_footer(ByteView footer, std::size_t xorbs_at, std::size_t lookups_at, Byte
         }
         known += count * kSizes[i];
     }
-    if (known != lookups.size()) {
-        return corrupt("the lookup tables of a shard have " + std::to_string(lookups.size()) +
+    if (known != lookup_bytes) {
+        return corrupt("the lookup tables of a shard have " + std::to_string(lookup_bytes) +
                        " bytes, its footer knows " + std::to_string(known));
     }
     return ShardFooter{wire::load_hash<DedupKey>(footer, kKeyAt),
@@ -263,30 +326,54 @@ std::uint64_t FileBlock::size() const {
     return sum;
 }
 
-Result<Shard> parse_shard(ByteView bytes) {
-    if (bytes.size() > kMaxShardBytes) {
+namespace {
+
+/// Checks what a shard of `size` bytes begins with; the size of its footer.
+Result<std::uint64_t> parse_header(ByteView header, std::uint64_t size) {
+    if (size > kMaxShardBytes) {
         return Error(ErrorCode::TooLarge,
                      "a shard has at most " + std::to_string(kMaxShardBytes) + " bytes, not " +
-                         std::to_string(bytes.size()));
+                         std::to_string(size));
     }
-    if (bytes.size() < kRecordBytes || !std::ranges::equal(bytes.first(kTagBytes), make_tag())) {
+    if (header.size() < kRecordBytes || !std::ranges::equal(header.first(kTagBytes), make_tag())) {
         return corrupt("this is no shard: its first bytes are others");
     }
-    const std::uint64_t version = wire::load_u64(bytes, kTagBytes);
+    const std::uint64_t version = wire::load_u64(header, kTagBytes);
     if (version != kHeaderVersion) {
         return Error(ErrorCode::Unsupported,
                      "the shard has version " + std::to_string(version) + "; only 2 is known");
     }
-    const std::uint64_t footer_size = wire::load_u64(bytes, kTagBytes + 8);
+    const std::uint64_t footer_size = wire::load_u64(header, kTagBytes + 8);
     if (footer_size != 0 && footer_size != kFooterBytes) {
         return corrupt("a shard's footer has 200 bytes or none, not " +
                        std::to_string(footer_size));
     }
-    if (bytes.size() < kRecordBytes + footer_size) {
+    if (size < kRecordBytes + footer_size) {
         return corrupt("a shard is cut short");
     }
-    const ByteView body = bytes.subspan(kRecordBytes, bytes.size() - kRecordBytes - footer_size);
-    Records records(body);
+    return footer_size;
+}
+
+/// What follows the xorbs, which begin at `xorbs_at`: `left` bytes of lookups, then the footer.
+Result<std::optional<ShardFooter>>
+parse_end(ByteView footer, std::uint64_t xorbs_at, std::uint64_t lookups_at, std::uint64_t left) {
+    if (!footer.empty()) {
+        LOCARA_TRY(const ShardFooter parsed, parse_footer(footer, xorbs_at, lookups_at, left));
+        return std::optional(parsed);
+    }
+    if (left != 0) {
+        return corrupt(std::to_string(left) + " bytes follow the end of a shard without footer");
+    }
+    return std::optional<ShardFooter>();
+}
+
+} // namespace
+
+Result<Shard> parse_shard(ByteView bytes) {
+    LOCARA_TRY(const std::uint64_t footer_size,
+               parse_header(bytes.first(std::min(bytes.size(), kRecordBytes)), bytes.size()));
+    const std::uint64_t end = bytes.size() - footer_size;
+    Records records(bytes.subspan(kRecordBytes, end - kRecordBytes));
     Shard shard;
     for (;;) {
         LOCARA_TRY(auto file, parse_file(records));
@@ -295,7 +382,7 @@ Result<Shard> parse_shard(ByteView bytes) {
         }
         shard.files.push_back(std::move(*file));
     }
-    const std::size_t xorbs_at = kRecordBytes + body.size() - records.rest().size();
+    const std::uint64_t xorbs_at = end - records.left();
     for (;;) {
         LOCARA_TRY(auto xorb, parse_xorb(records));
         if (!xorb) {
@@ -303,17 +390,68 @@ Result<Shard> parse_shard(ByteView bytes) {
         }
         shard.xorbs.push_back(std::move(*xorb));
     }
-    const ByteView lookups = records.rest();
-    if (footer_size == 0) {
-        if (!lookups.empty()) {
-            return corrupt(std::to_string(lookups.size()) +
-                           " bytes follow the end of a shard without footer");
-        }
-        return shard;
-    }
-    const std::size_t lookups_at = kRecordBytes + body.size() - lookups.size();
-    LOCARA_TRY(shard.footer, parse_footer(bytes.last(kFooterBytes), xorbs_at, lookups_at, lookups));
+    const std::uint64_t left = records.left();
+    LOCARA_TRY(shard.footer, parse_end(bytes.last(footer_size), xorbs_at, end - left, left));
     return shard;
+}
+
+Result<StoredShard> StoredShard::open(SpillBytes bytes) {
+    StoredShard shard;
+    shard.bytes_ = std::move(bytes);
+    const std::uint64_t size = shard.bytes_.size();
+    Bytes header(std::min<std::uint64_t>(size, kRecordBytes));
+    LOCARA_CHECK(shard.bytes_.read(0, header));
+    LOCARA_TRY(const std::uint64_t footer_size, parse_header(header, size));
+    const std::uint64_t end = size - footer_size;
+    Records records(shard.bytes_, kRecordBytes, end);
+    for (;;) {
+        LOCARA_TRY(const auto head, parse_file_head(records));
+        if (!head) {
+            break;
+        }
+        File file{head->hash, head->terms, 0, end - records.left()};
+        LOCARA_CHECK(parse_terms(
+            records, *head, [&](const FileTerm& term) { file.size += term.raw_bytes; }));
+        for (std::uint32_t i = 0; head->verified && i < head->terms; ++i) {
+            LOCARA_CHECK(records.take());
+        }
+        LOCARA_CHECK(parse_sha256(records, *head));
+        shard.files_.push_back(file);
+    }
+    const std::uint64_t xorbs_at = end - records.left();
+    for (;;) {
+        const std::uint64_t at = end - records.left();
+        LOCARA_TRY(const auto xorb, parse_xorb(records));
+        if (!xorb) {
+            break;
+        }
+        shard.xorbs_.push_back(
+            {xorb->hash, static_cast<std::uint32_t>(xorb->chunks.size()), at + kRecordBytes});
+    }
+    const std::uint64_t left = records.left();
+    Bytes footer(footer_size);
+    LOCARA_CHECK(shard.bytes_.read(end, footer));
+    LOCARA_TRY(shard.footer_, parse_end(footer, xorbs_at, end - left, left));
+    return shard;
+}
+
+Result<FileTerm> StoredShard::term(const File& file, std::uint32_t number) const {
+    LOCARA_ASSERT(number < file.terms);
+    std::array<std::byte, kRecordBytes> record{};
+    LOCARA_CHECK(bytes_.read(file.at + std::uint64_t{number} * kRecordBytes, record));
+    return parse_term(record);
+}
+
+Result<std::vector<ShardChunk>> StoredShard::chunks(const Xorb& xorb, ChunkRange range) const {
+    LOCARA_ASSERT(range.begin <= range.end && range.end <= xorb.chunks);
+    Bytes records(std::size_t{range.size()} * kRecordBytes);
+    LOCARA_CHECK(bytes_.read(xorb.at + std::uint64_t{range.begin} * kRecordBytes, records));
+    std::vector<ShardChunk> chunks;
+    chunks.reserve(range.size());
+    for (std::uint32_t i = 0; i < range.size(); ++i) {
+        chunks.push_back(parse_chunk(ByteView(records).subspan(i * kRecordBytes, kRecordBytes)));
+    }
+    return chunks;
 }
 
 // --- Rendering ----------------------------------------------------------------------------------
@@ -388,6 +526,18 @@ Status append_xorb(Bytes& out, const XorbBlock& block) {
     return {};
 }
 
+/// How large the shard becomes without lookups.
+std::size_t most_bytes(const Shard& shard) {
+    std::size_t records = 3; // header and bookends
+    for (const FileBlock& file : shard.files) {
+        records += 2 + file.terms.size() + file.verification.size();
+    }
+    for (const XorbBlock& block : shard.xorbs) {
+        records += 1 + block.chunks.size();
+    }
+    return records * kRecordBytes + kFooterBytes;
+}
+
 /// The number of the record that is written next, in its section.
 std::uint32_t record_index(const Bytes& out, std::size_t section) {
     return static_cast<std::uint32_t>((out.size() - section) / kRecordBytes);
@@ -401,6 +551,7 @@ Result<Bytes> render_shard(const Shard& shard, Lookups lookups) {
     }
     std::array<std::vector<LookupRow>, 3> tables; // files, xorbs, chunks
     Bytes out = make_tag();
+    out.reserve(most_bytes(shard)); // else it is there twice while it grows
     wire::append_u64(out, kHeaderVersion);
     wire::append_u64(out, shard.footer ? kFooterBytes : 0);
     const std::size_t files_at = out.size();

@@ -50,38 +50,41 @@ void check_shard(ByteView bytes) {
     if (!shard) {
         return;
     }
+    SpillBytes spilled;
+    LOCARA_ASSERT(spilled.add(bytes).has_value());
+    const auto stored = xet::StoredShard::open(std::move(spilled));
+    LOCARA_ASSERT(stored.has_value());
     for (const xet::FileBlock& file : shard->files) {
-        const auto list = hf::ChunkList::create(*shard, file.hash, file.size());
+        const auto list = hf::ChunkList::create(*stored, file.hash, file.size(), scratch_folder());
         if (!list) {
             continue;
         }
         LOCARA_ASSERT(list->chunks().size() <=
                       hf::ChunkList::most_chunks(file.size(), file.terms.size()));
         std::uint64_t at = 0;
-        for (const auto& chunk : list->chunks()) {
+        const auto chunks = list->chunks().load();
+        for (const auto& chunk : *chunks) {
             LOCARA_ASSERT(chunk.offset == at && chunk.xorb < list->xorbs().size());
-            LOCARA_ASSERT(list->find(at).has_value());
+            LOCARA_ASSERT(list->find(at)->has_value());
             at += chunk.size;
         }
         LOCARA_ASSERT(at == file.size());
     }
     // A store's answer may be anything; what is planned with it still is the file.
-    hf::XorbPlan plan(1U << 20U);
-    plan.add_known(*shard);
-    std::vector<xet::Chunk> chunks;
+    Spill<xet::Chunk> chunks;
+    hf::XorbPlan plan(chunks, 1U << 20U);
+    LOCARA_ASSERT(plan.add_known(*shard).has_value());
+    std::uint64_t size = 0;
     for (const xet::XorbBlock& xorb : shard->xorbs) {
         for (const xet::ShardChunk& chunk : xorb.chunks) {
-            chunks.push_back({0, chunk.raw_bytes, chunk.hash});
+            LOCARA_ASSERT(chunks.add({0, chunk.raw_bytes, chunk.hash}).has_value());
+            size += chunk.raw_bytes;
         }
     }
-    LOCARA_ASSERT(plan.add_file(chunks, nullptr).has_value());
+    LOCARA_ASSERT(plan.add_file(chunks.size(), nullptr).has_value());
     plan.finish();
-    std::uint64_t size = 0;
-    for (const xet::Chunk& chunk : chunks) {
-        size += chunk.length;
-    }
     const auto block = plan.file_block(0);
-    LOCARA_ASSERT(block.size() == size && block.verification.size() == block.terms.size());
+    LOCARA_ASSERT(block->size() == size && block->verification.size() == block->terms.size());
     LOCARA_ASSERT(plan.known_bytes() + plan.new_bytes() == size);
 }
 

@@ -34,10 +34,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto file = index->load();
     LOCARA_ASSERT(file.has_value() == index->verify().has_value());
     if (file) {
-        const auto again = ChunkIndex::render(*file);
-        LOCARA_ASSERT(again &&
-                      std::equal(again->begin(), again->end(), bytes.begin(), bytes.end()));
-        for (const auto& chunk : file->chunks) {
+        locara::Bytes again;
+        LOCARA_ASSERT(ChunkIndex::render(*file, [&](locara::ByteView piece) {
+                          again.insert(again.end(), piece.begin(), piece.end());
+                          return locara::Status{};
+                      }).has_value());
+        LOCARA_ASSERT(std::equal(again.begin(), again.end(), bytes.begin(), bytes.end()));
+        const auto chunks = file->chunks.load();
+        for (const auto& chunk : *chunks) {
             LOCARA_ASSERT(index->find(chunk.hash));
             if (chunk.xorb != locara::store::IndexedFile::kNoXorb) {
                 LOCARA_ASSERT(index->find(file->xorbs[chunk.xorb], chunk.index));

@@ -5,6 +5,7 @@
 #include <locara/xet/merkle.hpp>
 
 #include <map>
+#include <numeric>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,10 +21,49 @@ xet::XorbHash xorb_named(unsigned n) {
     return xet::XorbHash{chunk_named(1000 + n).bytes};
 }
 
+/// An IndexedFile that can be looked at and bent.
+struct ListedFile {
+    Digest sha256;
+    xet::FileHash hash;
+    std::vector<xet::XorbHash> xorbs;
+    std::vector<IndexedFile::Chunk> chunks;
+
+    std::uint64_t size() const {
+        return std::accumulate(chunks.begin(),
+                               chunks.end(),
+                               std::uint64_t{0},
+                               [](std::uint64_t sum, const auto& one) { return sum + one.size; });
+    }
+
+    IndexedFile indexed() const {
+        IndexedFile file;
+        file.sha256 = sha256;
+        file.hash = hash;
+        file.xorbs = xorbs;
+        for (const auto& chunk : chunks) {
+            EXPECT_TRUE(file.add(chunk));
+        }
+        return file;
+    }
+};
+
+Result<Bytes> render(const IndexedFile& file) {
+    Bytes bytes;
+    LOCARA_CHECK(ChunkIndex::render(file, [&](ByteView piece) {
+        bytes.insert(bytes.end(), piece.begin(), piece.end());
+        return Status{};
+    }));
+    return bytes;
+}
+
+Result<Bytes> render(const ListedFile& file) {
+    return render(file.indexed());
+}
+
 /// `count` chunks, every third of which is one of an earlier place, some in xorbs.
-IndexedFile some_file(unsigned count, unsigned seed = 1) {
+ListedFile some_file(unsigned count, unsigned seed = 1) {
     std::mt19937 random(seed);
-    IndexedFile file;
+    ListedFile file;
     file.sha256 = digest_of("file " + std::to_string(seed));
     file.xorbs = {xorb_named(seed * 10), xorb_named(seed * 10 + 1), xorb_named(seed * 10 + 2)};
     std::vector<xet::ChunkInfo> infos;
@@ -44,8 +84,8 @@ IndexedFile some_file(unsigned count, unsigned seed = 1) {
     return file;
 }
 
-ChunkIndex index_of(const IndexedFile& file) {
-    const auto bytes = ChunkIndex::render(file);
+ChunkIndex index_of(const ListedFile& file) {
+    const auto bytes = render(file);
     EXPECT_TRUE(bytes) << bytes.error().describe();
     auto index = ChunkIndex::parse(*bytes, file.sha256);
     EXPECT_TRUE(index) << index.error().describe();
@@ -53,7 +93,7 @@ ChunkIndex index_of(const IndexedFile& file) {
 }
 
 TEST(ChunkIndexTest, finds_every_chunk_by_hash_and_by_place) {
-    const IndexedFile file = some_file(500);
+    const ListedFile file = some_file(500);
     const ChunkIndex index = index_of(file);
     EXPECT_EQ(index.sha256(), file.sha256);
     EXPECT_EQ(index.file_hash(), file.hash);
@@ -86,20 +126,33 @@ TEST(ChunkIndexTest, finds_every_chunk_by_hash_and_by_place) {
 }
 
 TEST(ChunkIndexTest, load_gives_back_what_was_rendered) {
-    IndexedFile file = some_file(60);
+    ListedFile file = some_file(60);
     const auto loaded = index_of(file).load();
     ASSERT_TRUE(loaded);
-    EXPECT_EQ(*ChunkIndex::render(*loaded), *ChunkIndex::render(file));
-    const IndexedFile empty{digest_of(""), {}, {}, {}};
+    EXPECT_EQ(*render(*loaded), *render(file));
+    const ListedFile empty{digest_of(""), {}, {}, {}};
     EXPECT_EQ(index_of(empty).chunk_count(), 0U);
     EXPECT_FALSE(index_of(empty).find(chunk_named(1)));
 }
 
+TEST(ChunkIndexTest, long_lists_are_ordered_as_short_ones_are) {
+    // More than one run of both sorted lists, equal hashes in different runs.
+    ListedFile file = some_file(200'000);
+    const ChunkIndex index = index_of(file);
+    EXPECT_TRUE(index.verify());
+    for (std::uint32_t i = 0; i < file.chunks.size(); i += 977) {
+        const auto at = index.find(file.chunks[i].hash);
+        ASSERT_TRUE(at && *at <= i);
+        EXPECT_EQ(file.chunks[*at].hash, file.chunks[i].hash);
+        if (file.chunks[i].xorb != IndexedFile::kNoXorb) {
+            EXPECT_EQ(index.find(file.xorbs[file.chunks[i].xorb], file.chunks[i].index), i);
+        }
+    }
+}
+
 TEST(ChunkIndexTest, lists_that_contradict_themselves_are_not_rendered) {
-    const auto code_of = [](const IndexedFile& file) {
-        return ChunkIndex::render(file).error().code();
-    };
-    IndexedFile file = some_file(9);
+    const auto code_of = [](const ListedFile& file) { return render(file).error().code(); };
+    ListedFile file = some_file(9);
     file.hash.bytes[3] ^= std::byte{1};
     EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
     file = some_file(9);
@@ -110,14 +163,17 @@ TEST(ChunkIndexTest, lists_that_contradict_themselves_are_not_rendered) {
     file = some_file(9);
     file.chunks[4].xorb = 3;
     EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
+    IndexedFile longer = some_file(9).indexed();
+    ++longer.size;
+    EXPECT_EQ(render(longer).error().code(), ErrorCode::InvalidArgument);
     file = some_file(9);
     file.xorbs[1] = file.xorbs[0];
     EXPECT_EQ(code_of(file), ErrorCode::InvalidArgument);
 }
 
 TEST(ChunkIndexTest, every_damaged_bit_is_found_by_the_whole_check) {
-    const IndexedFile file = some_file(7);
-    const Bytes good = *ChunkIndex::render(file);
+    const ListedFile file = some_file(7);
+    const Bytes good = *render(file);
     // Of places nothing is proven: they are what a hub said.
     const auto is_place = [](std::size_t byte) {
         constexpr std::size_t kRecords = 104 + 3 * 32;
@@ -144,7 +200,7 @@ TEST(ChunkIndexTest, every_damaged_bit_is_found_by_the_whole_check) {
 }
 
 TEST(ChunkIndexTest, bytes_are_as_the_format_says) {
-    EXPECT_GOLDEN("chunk-index", as_text(*ChunkIndex::render(some_file(5))));
+    EXPECT_GOLDEN("chunk-index", as_text(*render(some_file(5))));
 }
 
 class FinderTest : public StoreFolder {};
@@ -205,7 +261,7 @@ TEST_F(FinderTest, a_damaged_file_gets_no_index_and_a_damaged_index_is_made_anew
 TEST_F(FinderTest, keeps_an_index_that_was_made_elsewhere_and_finds_by_place) {
     const std::string text = random_text(400'000);
     const auto chunks = xet::chunk_bytes(as_bytes(text));
-    IndexedFile file;
+    ListedFile file;
     file.sha256 = digest_of(text);
     file.xorbs = {xorb_named(1), xorb_named(2)};
     std::vector<xet::ChunkInfo> infos;
@@ -214,9 +270,9 @@ TEST_F(FinderTest, keeps_an_index_that_was_made_elsewhere_and_finds_by_place) {
         infos.push_back(chunks[i].info());
     }
     file.hash = xet::file_hash(infos);
-    EXPECT_EQ(store.put_index(file).error().code(), ErrorCode::NotFound);
+    EXPECT_EQ(store.put_index(file.indexed()).error().code(), ErrorCode::NotFound);
     ASSERT_TRUE(store.put_bytes(as_bytes(text)));
-    ASSERT_TRUE(store.put_index(file));
+    ASSERT_TRUE(store.put_index(file.indexed()));
     const auto finder = store.open_finder();
     for (std::uint32_t i = 0; i < chunks.size(); ++i) {
         const auto found = finder->find(file.xorbs[i % 2], 10 + i);
@@ -228,7 +284,7 @@ TEST_F(FinderTest, keeps_an_index_that_was_made_elsewhere_and_finds_by_place) {
     file.chunks.pop_back();
     infos.pop_back();
     file.hash = xet::file_hash(infos);
-    EXPECT_EQ(store.put_index(file).error().code(), ErrorCode::InvalidArgument);
+    EXPECT_EQ(store.put_index(file.indexed()).error().code(), ErrorCode::InvalidArgument);
 }
 
 } // namespace

@@ -204,7 +204,7 @@ void bench(const std::string& name, const Bytes& input, int rounds) {
     const auto digest = crypto::sha256(input);
     const auto index = [&](unsigned threads, WithSha256 with) {
         const auto result = index_file(file, {.threads = threads, .sha256 = with});
-        if (!result || result->chunks != chunks ||
+        if (!result || *result->chunks.load() != chunks ||
             (with == WithSha256::Yes && result->sha256 != digest)) {
             die("wrong index");
         }

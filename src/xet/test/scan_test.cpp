@@ -96,7 +96,8 @@ class FileOf {
     }
 
     std::vector<Chunk> chunks(std::size_t threads) const {
-        return index_file(fd_, {.threads = static_cast<unsigned>(threads)}).value().chunks;
+        const auto index = index_file(fd_, {.threads = static_cast<unsigned>(threads)});
+        return index.value().chunks.load().value();
     }
 
   private:

@@ -9,11 +9,13 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/result.hpp>
+#include <locara/base/spill.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/xet/hash.hpp>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,8 +25,12 @@ namespace locara::store {
 /// The largest chunk of the Xet protocol.
 inline constexpr std::uint32_t kMaxIndexedChunkBytes = 128U << 10U;
 
-/// A file as a list of chunks: what an index is made from.
+/// A file as a list of chunks, which lies in a temporary file if it is long: what an index is made
+/// from.
 struct IndexedFile {
+    explicit IndexedFile(std::filesystem::path scratch = scratch_folder())
+        : chunks(std::move(scratch)) {}
+
     /// "In no xorb that we know of."
     static constexpr std::uint32_t kNoXorb = 0xffffffff;
 
@@ -38,9 +44,14 @@ struct IndexedFile {
     crypto::Sha256Digest sha256;
     xet::FileHash hash;
     std::vector<xet::XorbHash> xorbs; ///< In any order; each once.
-    std::vector<Chunk> chunks;        ///< In the order of the file.
+    Spill<Chunk> chunks;              ///< In the order of the file.
+    std::uint64_t size = 0;           ///< Sum of the chunks.
 
-    std::uint64_t size() const; ///< Sum of the chunks.
+    /// The next one. Errors: NoSpace, Io.
+    Status add(const Chunk& chunk) {
+        size += chunk.size;
+        return chunks.add(chunk);
+    }
 };
 
 /// An open index. Copies share the mapping.
@@ -52,10 +63,15 @@ class ChunkIndex {
         std::uint32_t size = 0;
     };
 
-    /// The bytes of an index. InvalidArgument when the list contradicts itself: a chunk size out of
-    /// range, a xorb number past the table or a xorb twice, a file hash that is not the root over
-    /// the chunks.
-    static Result<Bytes> render(const IndexedFile& file);
+    /// Takes the bytes of an index, in order, in pieces that are valid during the call only.
+    using Sink = std::function<Status(ByteView)>;
+
+    /// Gives the bytes of an index to `sink`, whose errors end it. What it needs of the disk
+    /// lies where the list is. InvalidArgument when the list contradicts itself: a chunk size out
+    /// of range, sizes that have another sum than it says, a xorb number past the table or a xorb
+    /// twice, a file hash that is not the root over the chunks. NoSpace, Io. Memory: that of the
+    /// xorbs, and some MiB.
+    static Status render(const IndexedFile& file, const Sink& sink);
 
     /// Maps an index file. NotFound; Corrupt when it is not an index of `sha256` (the checks on
     /// opening that the format names). Removes nothing.
@@ -82,11 +98,16 @@ class ChunkIndex {
     bool is_at(std::uint32_t number, const xet::ChunkHash& hash) const;
     bool is_at(std::uint32_t number, const xet::XorbHash& xorb, std::uint32_t index) const;
 
-    /// The whole check of the format, in time linear in the chunks. Corrupt.
-    Status verify() const;
+    /// See ChunkFinder::drop_pages.
+    void drop_pages() const;
 
-    /// Everything, as it was given to render (xorbs in the order of the table). Corrupt as verify.
-    Result<IndexedFile> load() const;
+    /// The whole check of the format, in little more time than the chunks take to be read. Corrupt;
+    /// NoSpace and Io as load.
+    Status verify(const std::filesystem::path& scratch = scratch_folder()) const;
+
+    /// Everything, as it was given to render (xorbs in the order of the table), with its list in
+    /// `scratch`. Corrupt as verify.
+    Result<IndexedFile> load(const std::filesystem::path& scratch = scratch_folder()) const;
 
   private:
     struct State;
@@ -120,7 +141,7 @@ struct FoundChunk {
 /// sees the files of that moment; those that come later are not found, those that go are noticed
 /// when they are read.
 ///
-/// Memory: one mapping an index (its pages belong to the page cache), nothing per chunk.
+/// Memory: one mapping an index, nothing per chunk but the pages that were looked at.
 class ChunkFinder {
   public:
     /// Nothing to look in.
@@ -137,6 +158,10 @@ class ChunkFinder {
     /// SHA-256 of the finished file prove that it was the wanted one.
     std::optional<FoundChunk>
     find(const xet::XorbHash& xorb, std::uint32_t index, const FoundChunk* after = nullptr) const;
+
+    /// Lets go of the pages of the indexes that were looked at, which else count as memory of this
+    /// program. They stay in the page cache. Call it now and then.
+    void drop_pages() const;
 
     /// How many files are looked in.
     std::size_t files() const { return indexes_.size(); }

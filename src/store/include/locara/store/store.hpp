@@ -360,6 +360,9 @@ class Store {
     /// ChunkIndex::render.
     Status put_index(const IndexedFile& file);
 
+    /// On the store's disk, for temporary files without a name (locara/base/spill.hpp).
+    std::filesystem::path scratch() const;
+
     /// Opens the index of a file. NotFound if there is none; one that is Corrupt is removed first.
     Result<ChunkIndex> open_index(const Digest& digest) const;
 

@@ -11,6 +11,7 @@
 #include <locara/base/bytes.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/result.hpp>
+#include <locara/base/spill.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/xet/hash.hpp>
 #include <locara/xet/merkle.hpp>
@@ -84,20 +85,22 @@ struct IndexOptions {
     /// If given, is told the bytes of each piece that is done (a MiB or less), from any of the
     /// threads, one call at a time. Must not block for long.
     std::function<void(std::size_t)> progress = nullptr;
+    /// Where the list of chunks lies if it is long.
+    std::filesystem::path scratch = scratch_folder();
 };
 
 /// What a file is made of.
 struct FileIndex {
     std::uint64_t size = 0;
-    std::vector<Chunk> chunks; ///< In order, without gaps, from 0 to size.
+    Spill<Chunk> chunks; ///< In order, without gaps, from 0 to size.
     FileHash hash;
     std::optional<crypto::Sha256Digest> sha256; ///< Set if it was asked for.
 };
 
 /// Reads an open regular file once, from first to last byte, and says what it is made of. The file
 /// must not change meanwhile: if it gets shorter the answer is Corrupt, if it grows what is new is
-/// left out. Other errors: InvalidArgument if it is not a regular file, Io, Cancelled. Uses pread,
-/// so the descriptor's position stays; memory is at most 64 MiB besides the list of chunks.
+/// left out. Other errors: InvalidArgument if it is not a regular file, Io, NoSpace for the list,
+/// Cancelled. Uses pread, so the descriptor's position stays; memory is at most 64 MiB.
 Result<FileIndex> index_file(const Fd& fd, const IndexOptions& options = {});
 
 } // namespace locara::xet

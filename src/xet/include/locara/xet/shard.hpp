@@ -12,6 +12,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/result.hpp>
+#include <locara/base/spill.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/xet/hash.hpp>
 #include <locara/xet/merkle.hpp>
@@ -98,6 +99,47 @@ struct Shard {
 /// 200, a count that leaves the file, a term without chunks or past 8192, a xorb whose chunks do
 /// not lie end to end or are more than 8192, bytes that belong to nothing.
 Result<Shard> parse_shard(ByteView bytes);
+
+/// A shard that is read piece by piece from where it was spilled: for the shard of one file, which
+/// grows with it. Memory: 56 bytes for each file and xorb.
+class StoredShard {
+  public:
+    struct File {
+        FileHash hash;
+        std::uint32_t terms = 0;
+        std::uint64_t size = 0; ///< Sum of the terms.
+        std::uint64_t at = 0;   ///< Where its terms lie.
+    };
+
+    struct Xorb {
+        XorbHash hash;
+        std::uint32_t chunks = 0;
+        std::uint64_t at = 0; ///< Where they lie.
+    };
+
+    /// Checks everything that parse_shard does, with the same answers; else NoSpace, Io.
+    static Result<StoredShard> open(SpillBytes bytes);
+
+    const std::vector<File>& files() const { return files_; }
+
+    const std::vector<Xorb>& xorbs() const { return xorbs_; }
+
+    const std::optional<ShardFooter>& footer() const { return footer_; }
+
+    /// REQUIRES: the file is one of files() and has such a term.
+    Result<FileTerm> term(const File& file, std::uint32_t number) const;
+
+    /// REQUIRES: the xorb is one of xorbs() and has such chunks.
+    Result<std::vector<ShardChunk>> chunks(const Xorb& xorb, ChunkRange range) const;
+
+  private:
+    StoredShard() = default;
+
+    SpillBytes bytes_;
+    std::vector<File> files_;
+    std::vector<Xorb> xorbs_;
+    std::optional<ShardFooter> footer_;
+};
 
 /// Whether lookup tables are written (a footer then names them). No client of today reads them from
 /// a server; the Rust client writes them into its own cache.
