@@ -5,6 +5,7 @@
 #include <locara/base/file.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 
 using namespace locara;
 
@@ -36,6 +37,11 @@ Result<fs::path> write_draft(const fs::path& folder, const catalog::Draft& draft
 }
 
 } // namespace
+
+std::string who_decides(const std::string& given) {
+    const char* const name = std::getenv("USER");
+    return given.empty() && name != nullptr ? name : given;
+}
 
 void print_draft(const fs::path& path, const catalog::DraftInfo& info) {
     std::printf("%s: %s version %llu, until %s, signed by %zu keys\n",

@@ -33,6 +33,9 @@ struct CatalogAccess {
                           const std::vector<std::string>& roles) const;
 };
 
+/// Who decides, for a record: the name given, else USER; may be empty.
+std::string who_decides(const std::string& given);
+
 /// What a draft says, for whoever is to sign it.
 void print_draft(const std::filesystem::path& path, const locara::catalog::DraftInfo& info);
 

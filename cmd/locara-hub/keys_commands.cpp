@@ -5,6 +5,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/hub/reviews.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -156,6 +157,7 @@ void KeysCommands::add_takedown_verbs() {
     made->add_option("--action", action_, "warn, block-install or block-run")
         ->capture_default_str();
     made->add_option("--reason", reason_, "one line that people read")->required();
+    made->add_option("--by", who_, "who decides, for the record of reviews; else USER");
     access_.add_data(made);
     access_.add_to(made);
     access_.add_passphrase(made);
@@ -315,7 +317,25 @@ Status KeysCommands::import_drafts() const {
         drafts.push_back(std::move(draft));
     }
     LOCARA_TRY(auto repository, access_.load());
-    return repository.adopt(drafts, system_clock());
+    LOCARA_CHECK(repository.adopt(drafts, system_clock()));
+    return note_in_reviews(repository.takedown());
+}
+
+Status KeysCommands::note_in_reviews(const catalog::TakedownList& list) const {
+    const std::string who = who_decides(who_);
+    hub::Reviews reviews(access_.data, system_clock());
+    LOCARA_TRY(const auto moved,
+               reviews.follow(list, who.empty() ? "hub" : who)
+                   .context("the list is published, but the reviews do not say so yet; they will "
+                            "when the hub starts"));
+    for (const auto& one : moved) {
+        std::printf("submission %llu (%s %s) is %s now\n",
+                    static_cast<unsigned long long>(one.number),
+                    one.app.c_str(),
+                    one.version.c_str(),
+                    std::string(hub::render(one.state)).c_str());
+    }
+    return {};
 }
 
 Status KeysCommands::call_back() const {
@@ -330,7 +350,10 @@ Status KeysCommands::call_back() const {
     entry.date = render_time(system_clock().now());
     LOCARA_TRY(auto repository, access_.load());
     LOCARA_CHECK(repository.add_takedown(std::move(entry)));
-    return access_.finish(std::move(repository), {"takedown"});
+    const catalog::TakedownList list = repository.takedown();
+    LOCARA_CHECK(access_.finish(std::move(repository), {"takedown"}));
+    // A draft is no word yet: `keys import` notes it.
+    return access_.to.empty() ? note_in_reviews(list) : Status();
 }
 
 Status KeysCommands::list_takedowns() const {

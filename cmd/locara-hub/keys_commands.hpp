@@ -49,6 +49,8 @@ class KeysCommands {
     locara::Status import_drafts() const;
     locara::Status call_back() const;
     locara::Status list_takedowns() const;
+    /// What is called back, or no longer, and was submitted: a step in the reviews' log.
+    locara::Status note_in_reviews(const locara::catalog::TakedownList& list) const;
 
     CatalogAccess access_;
     std::string keys_dir_;
@@ -59,6 +61,7 @@ class KeysCommands {
     std::string id_;
     std::string action_ = "block-run";
     std::string reason_;
+    std::string who_;
     std::vector<std::string> versions_;
     std::vector<std::string> roles_;
     std::vector<std::string> files_;

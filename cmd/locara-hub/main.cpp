@@ -1,5 +1,6 @@
 // locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
 #include "account_commands.hpp"
+#include "configuration.hpp"
 #include "keys_commands.hpp"
 #include "mirror_commands.hpp"
 #include "org_commands.hpp"
@@ -7,7 +8,6 @@
 #include "upkeep_commands.hpp"
 
 #include <locara/crypto/sha256.hpp>
-#include <locara/gate/gate.hpp>
 #include <locara/hub/database_choice.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/seed.hpp>
@@ -101,9 +101,8 @@ struct Options {
     std::string data;
     std::string listen = "127.0.0.1:17864";
     std::string seed;
-    std::string config;
+    Configuration configuration;
     std::string database;
-    std::string clamd;
     std::string model;
     int ready_fd = -1;
     bool verbose = false;
@@ -122,19 +121,6 @@ sigset_t block_signals() {
     return signals;
 }
 
-/// A hub whose antivirus is down from the start does not start; later, files are refused.
-Status start_antivirus(const std::string& socket) {
-    if (socket.empty()) {
-        return {};
-    }
-    gate::Options options;
-    options.clamd = socket;
-    gate::configure(std::move(options));
-    LOCARA_TRY(const auto version, gate::shared_gate().antivirus_version().context("--clamd"));
-    std::fprintf(stderr, "locara-hub: files pass %s\n", version.value_or("").c_str());
-    return {};
-}
-
 Status choose_database(const Options& options) {
     return options.database.empty()
                ? Status()
@@ -144,11 +130,7 @@ Status choose_database(const Options& options) {
 Status serve(const Options& options) {
     LOCARA_TRY(Listen listen, Listen::parse(options.listen));
     Log& log = stderr_log(options.verbose ? LogLevel::Debug : LogLevel::Warning);
-    hub::HubConfig config;
-    if (!options.config.empty()) {
-        LOCARA_TRY(config, hub::HubConfig::load(options.config).context("the configuration"));
-    }
-    LOCARA_CHECK(start_antivirus(options.clamd));
+    LOCARA_TRY(auto config, options.configuration.start(options.data));
     LOCARA_CHECK(choose_database(options));
     using Part = hub::Hub::Part;
     LOCARA_TRY(const auto hub,
@@ -279,11 +261,7 @@ int main(int argc, char** argv) {
         "--seed",
         options.seed,
         "folder with models/ and apps/ to publish, signed with the keys here");
-    serve_command
-        ->add_option("--clamd", options.clamd, "Unix socket of the clamd that must pass each file")
-        ->type_name("SOCKET");
-    serve_command->add_option(
-        "--config", options.config, "hub.toml: which hub to mirror, by which rules");
+    options.configuration.add_to(serve_command);
     add_database(serve_command);
     serve_command
         ->add_flag("--join", options.join, "serve beside the hub that has this folder already")

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 
 using namespace locara;
 using hub::ReviewDesk;
@@ -12,11 +11,6 @@ using hub::ReviewState;
 using hub::Submission;
 
 namespace {
-
-std::string user_name() {
-    const char* const name = std::getenv("USER");
-    return name != nullptr ? name : "";
-}
 
 /// What others wrote goes to a terminal: nothing in it may drive one.
 std::string clean(std::string text) {
@@ -88,7 +82,8 @@ ReviewCommands::ReviewCommands(CLI::App& app)
 
     verb_on_one("show", "the report of a submission, and each step", &ReviewCommands::show)
         ->add_flag("--json", json_, "the result as one JSON object");
-    verb_on_one("check", "check it again: the gate may have learned", &ReviewCommands::check);
+    configuration_.add_to(
+        verb_on_one("check", "check it again: the gate may have learned", &ReviewCommands::check));
     made = verb_on_one("approve", "say yes, after a look at the report", &ReviewCommands::approve);
     add_curator(made);
     made->add_option("--why", why_, "one line for the record");
@@ -101,6 +96,7 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     made = verb_on_one("publish", "put an approved app into the catalog", &ReviewCommands::publish);
     add_curator(made);
     add_signing(made);
+    configuration_.add_to(made);
     made = verb_on_one(
         "yank", "take it out again; who has it keeps it (else: takedown)", &ReviewCommands::yank);
     add_curator(made);
@@ -226,6 +222,7 @@ Status ReviewCommands::show() const {
 }
 
 Status ReviewCommands::check() const {
+    LOCARA_CHECK(configuration_.start(access_.data));
     LOCARA_TRY(auto desk, open());
     LOCARA_TRY(const Submission one, desk.check(number_));
     print(one);
@@ -235,7 +232,7 @@ Status ReviewCommands::check() const {
 }
 
 Status ReviewCommands::decide(ReviewState to) const {
-    const std::string who = who_.empty() ? user_name() : who_;
+    const std::string who = who_decides(who_);
     if (who.empty()) {
         return Error(ErrorCode::InvalidArgument, "who decides? Pass --by NAME");
     }
@@ -279,6 +276,7 @@ Status ReviewCommands::change_catalog(
 }
 
 Status ReviewCommands::publish() const {
+    LOCARA_CHECK(configuration_.start(access_.data));
     return change_catalog(
         ReviewState::Published,
         [](ReviewDesk& desk, const Submission& one, catalog::Repository& repository) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "catalog_access.hpp"
+#include "configuration.hpp"
 
 #include <locara/hub/reviews.hpp>
 
@@ -54,11 +55,13 @@ class ReviewCommands {
     locara::Status verify() const;
 
     CatalogAccess access_;
+    Configuration configuration_;
     std::uint64_t number_ = 0;
     std::string state_;
     std::string who_;
     std::string rule_;
     std::string why_;
+    std::vector<std::string> accepted_;
     bool json_ = false;
     CLI::App* review_;
     std::vector<std::pair<CLI::App*, locara::Status (ReviewCommands::*)() const>> verbs_;

@@ -87,13 +87,18 @@ class Reader {
 
     Result<HubConfig> read(const toml::table& file) {
         for (const auto& [key, value] : file) {
-            if (key.str() != "mirror") {
+            const std::string name(key.str());
+            if (name != "mirror" && name != "scanners") {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) + "; known: mirror");
+                             "unknown key " + printable(name) + "; known: mirror, scanners");
             }
             const auto* const table = value.as_table();
             if (table == nullptr) {
-                return fault(value.source(), "mirror must be a table: write [mirror]");
+                return fault(value.source(), name + " must be a table: write [" + name + "]");
+            }
+            if (name == "scanners") {
+                LOCARA_CHECK(read_scanners(*table));
+                continue;
             }
             config_.mirror.emplace();
             LOCARA_CHECK(read_mirror(*table));
@@ -107,6 +112,24 @@ class Reader {
     Error fault(const toml::source_region& where, const std::string& text) const {
         return Error(ErrorCode::InvalidArgument,
                      path_ + ":" + std::to_string(where.begin.line) + ": " + text);
+    }
+
+    Status read_scanners(const toml::table& table) {
+        for (const auto& [key, value] : table) {
+            if (key.str() != "clamd") {
+                return fault(key.source(),
+                             "unknown key " + printable(key.str()) +
+                                 " in [scanners]; known: clamd");
+            }
+            LOCARA_TRY(const std::string path, text_of("scanners.clamd", value));
+            if (path.front() != '/') {
+                return fault(value.source(),
+                             "scanners.clamd must be the absolute path of clamd's socket, such as "
+                             "\"/run/clamav/clamd.ctl\"");
+            }
+            config_.clamd = path;
+        }
+        return {};
     }
 
     Status read_mirror(const toml::table& table) {

@@ -12,6 +12,7 @@
 #include <locara/gate/gate.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/reviews.hpp>
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/model_manifest.hpp>
@@ -254,6 +255,11 @@ Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
         LOCARA_CHECK(write_file_atomically(data / "root.json", as_bytes(root)));
     }
     hub->state_->sign_now();
+    // A `takedown` that was cut off may have left the reviews behind its list.
+    const auto moved = Reviews(data, clock).follow(hub->state_->repository.takedown(), "hub");
+    if (!moved) {
+        log.warning("hub", "reviews_behind_takedowns", {{"error", moved.error().describe()}});
+    }
     return hub;
 }
 

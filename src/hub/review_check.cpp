@@ -51,6 +51,9 @@ class Check {
         out.report["schema"] = "locara-hub.review/1";
         out.report["submission"] = submission_.number;
         out.report["commit"] = submission_.commit;
+        if (out.app.bundle) { // by either digest a takedown may call it back
+            out.report["bundle"]["archive"] = "sha256:" + out.app.bundle->archive_sha256.render();
+        }
         out.report["scanner"] = formats::kScannerVersion;
         out.report["checked"] = render_time(sources_.clock.now());
         return out;

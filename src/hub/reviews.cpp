@@ -48,7 +48,9 @@ constexpr Arrow kArrows[] = {{ReviewState::Checking, ReviewState::NeedsReview},
                              {ReviewState::Approved, ReviewState::Rejected},
                              {ReviewState::Published, ReviewState::Yanked},
                              {ReviewState::Published, ReviewState::TakenDown},
-                             {ReviewState::Yanked, ReviewState::TakenDown}};
+                             {ReviewState::Yanked, ReviewState::TakenDown},
+                             {ReviewState::TakenDown, ReviewState::Published}, // lifted
+                             {ReviewState::TakenDown, ReviewState::Yanked}};   // lifted
 
 bool leads(ReviewState from, ReviewState to) {
     return std::any_of(std::begin(kArrows), std::end(kArrows), [&](const Arrow& arrow) {
@@ -93,10 +95,13 @@ class Replay {
         }
         const auto found = all_.find(number->get<std::uint64_t>());
         const auto state = parse_review_state(event);
-        if (found == all_.end() || !state || !leads(found->second.state, *state)) {
+        if (found == all_.end() || !state || !may_become(found->second, *state)) {
             return Error(ErrorCode::Corrupt,
                          "the reviews' log has a step '" + event + "' of submission " +
                              std::to_string(number->get<std::uint64_t>()) + " that cannot be");
+        }
+        if (*state == ReviewState::TakenDown) {
+            stood_[found->first] = found->second.state;
         }
         found->second.state = *state;
         if (const std::string report = text_of(line, "report"); !report.empty()) {
@@ -107,8 +112,17 @@ class Replay {
 
     const std::map<std::uint64_t, Submission>& all() const { return all_; }
 
+    /// Whether an arrow leads there. From taken-down only back to where it stood.
+    bool may_become(const Submission& one, ReviewState to) const {
+        return leads(one.state, to) && (one.state != ReviewState::TakenDown || stood(one) == to);
+    }
+
+    /// Of one that is taken down: where it stood before.
+    ReviewState stood(const Submission& one) const { return stood_.at(one.number); }
+
   private:
     std::map<std::uint64_t, Submission> all_;
+    std::map<std::uint64_t, ReviewState> stood_; // of those that are or were taken down
 };
 
 /// One at a time, readers too: a reader must not see half a line.
@@ -257,7 +271,7 @@ Result<Submission> Reviews::step(std::uint64_t number, const ReviewStep& step) {
     LOCARA_TRY(const auto turn, take_turn(data_));
     LOCARA_TRY(const auto before, replay(data_));
     LOCARA_TRY(Submission submission, find(before, number));
-    if (!leads(submission.state, step.to)) {
+    if (!before.may_become(submission, step.to)) {
         return Error(ErrorCode::Conflict,
                      "submission " + std::to_string(number) + " (" + submission.app + " " +
                          submission.version + ") is " + std::string(render(submission.state)) +
@@ -267,6 +281,64 @@ Result<Submission> Reviews::step(std::uint64_t number, const ReviewStep& step) {
     LOCARA_CHECK(append(log, submission, step));
     submission.state = step.to;
     return submission;
+}
+
+Result<std::vector<Submission>> Reviews::follow(const catalog::TakedownList& list,
+                                                const std::string& who) {
+    std::error_code error;
+    if (!fs::exists(data_ / kLog, error)) {
+        return std::vector<Submission>(); // nothing was ever submitted: no files are made for that
+    }
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto before, replay(data_));
+    std::vector<Submission> moved;
+    std::optional<crypto::ChainedLog> log;
+    for (const auto& [number, one] : before.all()) {
+        if (!was_published(one.state)) {
+            continue;
+        }
+        LOCARA_TRY(const auto entry, find_entry(list, one));
+        const bool blocked = entry && entry->action != catalog::TakedownAction::Warn;
+        if (blocked == (one.state == ReviewState::TakenDown)) {
+            continue;
+        }
+        ReviewStep step{ReviewState::TakenDown, who, "", ""};
+        if (!blocked) {
+            step.to = before.stood(one);
+        }
+        const std::string reason = entry && entry->reason.size() <= kWhyBytes ? entry->reason : "";
+        step.why = blocked ? reason : "lifted" + (reason.empty() ? "" : ": " + reason);
+        if (!log) {
+            LOCARA_TRY(log, crypto::ChainedLog::open(data_ / kLog, clock_, kKeepAll));
+        }
+        LOCARA_CHECK(append(*log, one, step));
+        moved.push_back(one);
+        moved.back().state = step.to;
+    }
+    return moved;
+}
+
+Result<std::optional<catalog::TakedownEntry>> Reviews::find_entry(const catalog::TakedownList& list,
+                                                                  const Submission& one) const {
+    auto strictest = list.find("app", one.app, one.version);
+    const bool bundles = std::any_of(list.entries().begin(),
+                                     list.entries().end(),
+                                     [](const auto& entry) { return entry.kind == "bundle"; });
+    if (!bundles || one.report.empty()) {
+        return strictest;
+    }
+    LOCARA_TRY(const Json checked, report(one));
+    const auto bundle = checked.find("bundle");
+    if (bundle == checked.end() || !bundle->is_object()) {
+        return strictest;
+    }
+    for (const char* member : {"id", "archive"}) {
+        const auto found = list.find("bundle", text_of(*bundle, member));
+        if (found && (!strictest || strictest->action < found->action)) {
+            strictest = found;
+        }
+    }
+    return strictest;
 }
 
 Result<std::vector<Submission>> Reviews::list() const {

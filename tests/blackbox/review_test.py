@@ -9,7 +9,7 @@ import urllib.request
 from tests import harness
 from tests.harness import SEED
 
-DENIED, REFUSED, CONFLICT = 4, 8, 9
+DENIED, UNAVAILABLE, REFUSED, CONFLICT = 4, 5, 8, 9
 
 
 class Review(harness.TestCase):
@@ -136,6 +136,54 @@ class Review(harness.TestCase):
         self.review("publish", number, "--by", "carol")
         self.assertEqual(self.show(number)["state"], "published")
         self.client.json("install", "ana/elsewhere", "--yes")
+
+    def events(self, number):
+        return [(step["event"], step.get("why", "")) for step in self.show(number)["steps"]]
+
+    def test_a_takedown_is_on_record_and_so_is_its_end(self):
+        app = self.make_app("called")
+        number = self.publish(app)["number"]
+        self.decide(number)
+        self.make_app("called", version="1.1.0")
+        waiting = self.publish(app)["number"]
+        said = self.hub.admin("takedown", "add", "ana/called", "--reason", "it sends notes away", "--by", "dora")
+        self.assertIn(f"submission {number} (ana/called 1.0.0) is taken-down now", said)
+        self.assertNotIn(f"submission {waiting} ", said)
+        self.assertEqual(self.show(number)["steps"][-1]["by"], "dora")
+        self.assertEqual(self.show(waiting)["state"], "needs-review")
+        self.hub.admin("takedown", "add", "ana/called", "--reason", "mended", "--action", "warn")
+        self.assertEqual(self.events(number)[-2:], [("taken-down", "it sends notes away"), ("published", "lifted: mended")])
+
+    def test_a_takedown_signed_elsewhere_counts_when_it_is_imported(self):
+        number = self.publish(self.make_app("far"))["number"]
+        self.decide(number)
+        keys, here, drafts = self.folder / "on-call", self.hub.folder / "keys", self.folder / "takedowns"
+        keys.mkdir()
+        for key in list(here.glob("takedown-*.pem")):
+            shutil.move(key, keys)
+        self.addCleanup(lambda: [shutil.move(key, here) for key in keys.glob("takedown-*.pem")])
+        bundle = self.show(number)["report"]["bundle"]
+        self.hub.admin("takedown", "add", bundle["archive"], "--kind", "bundle", "--reason", "bad", "--to", str(drafts))
+        self.assertEqual(self.show(number)["state"], "published")
+        files = sorted(drafts.iterdir())
+        subprocess.run([harness.BIN / "locara-hub", "keys", "sign", *files, "--keys", keys], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL)
+        self.hub.admin("keys", "import", *map(str, files))
+        self.assertEqual(self.show(number)["state"], "taken-down")
+
+    def test_the_antivirus_of_the_configuration_guards_the_review_too(self):
+        number = self.publish(self.make_app("scanned"))["number"]
+        configuration = self.hub.folder / "hub.toml"
+        configuration.write_text("[scanners]\nclamd = '/nowhere/clamd.sock'\n")
+        self.addCleanup(configuration.unlink)
+        self.review("check", number, expect=UNAVAILABLE)
+        self.review("approve", number, "--by", "carol")
+        self.review("publish", number, "--by", "carol", expect=UNAVAILABLE)
+        self.assertEqual(self.show(number)["state"], "approved")
+        none = self.folder / "none.toml"
+        none.write_text("")
+        self.review("publish", number, "--by", "carol", "--clamd", "/nowhere", "--config", none, expect=UNAVAILABLE)
+        self.review("publish", number, "--by", "carol", "--config", none)
 
     def test_only_the_owner_submits_and_reads(self):
         number = self.publish(self.make_app("mine"))["number"]

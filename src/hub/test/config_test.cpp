@@ -62,6 +62,18 @@ quota = "200GB"
     EXPECT_TRUE(mirror.pins("any/thing"));
 }
 
+TEST(Config, names_the_antivirus_with_or_without_a_mirror) {
+    EXPECT_EQ(parse("[scanners]\nclamd = '/run/clamd.ctl'\n")->clamd, "/run/clamd.ctl");
+    EXPECT_EQ(parse("[mirror]\nupstream = 'http://hub'\n[scanners]\nclamd = '/c'\n")->clamd, "/c");
+    EXPECT_TRUE(parse("[scanners]\n")->clamd.empty());
+    EXPECT_THAT(error_of("[scanners]\nclamd = 'clamd.ctl'\n"),
+                HasSubstr("hub.toml:2: scanners.clamd must be the absolute path"));
+    EXPECT_THAT(error_of("[scanners]\nclamd = 3310\n"), HasSubstr("scanners.clamd must be a text"));
+    EXPECT_THAT(error_of("[scanners]\nyara = '/x'\n"),
+                HasSubstr("hub.toml:2: unknown key \"yara\" in [scanners]; known: clamd"));
+    EXPECT_THAT(error_of("scanners = '/x'\n"), HasSubstr("scanners must be a table"));
+}
+
 TEST(Config, allows_everything_but_what_is_denied_by_default) {
     const auto config = parse("[mirror]\nupstream = 'http://hub'\ndeny = ['bad/*']\n");
     ASSERT_TRUE(config);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -61,6 +62,90 @@ TEST_F(ReviewsTest, an_app_goes_its_way_and_each_step_is_on_record) {
     const Reviews others(folder_.path(), system_clock());
     EXPECT_EQ(others.get(1)->state, ReviewState::TakenDown);
     EXPECT_EQ(others.report(*others.get(1)).value(), kGood);
+}
+
+class CalledBack : public ReviewsTest {
+  protected:
+    /// A submission that came as far as `state`; its bundle has the digests aa... and bb...
+    std::uint64_t made(const std::string& version, ReviewState state) {
+        const Json report = {{"findings", Json::array()},
+                             {"bundle", {{"id", kId}, {"archive", kArchive}}}};
+        const auto one = reviews_.note_check(submit(version).number, report, true).value();
+        if (state != ReviewState::NeedsReview) {
+            EXPECT_TRUE(step(one.number, ReviewState::Approved));
+            EXPECT_TRUE(step(one.number, ReviewState::Published));
+        }
+        if (state == ReviewState::Yanked) {
+            EXPECT_TRUE(step(one.number, ReviewState::Yanked));
+        }
+        return one.number;
+    }
+
+    void call_back(const std::string& kind,
+                   const std::string& id,
+                   catalog::TakedownAction action,
+                   std::optional<std::vector<std::string>> versions = {}) {
+        EXPECT_TRUE(
+            list_.append({kind, id, std::move(versions), action, "it sends notes", "2026-11-28"}));
+    }
+
+    std::size_t moved() { return reviews_.follow(list_, "carol").value().size(); }
+
+    ReviewState state(std::uint64_t number) { return reviews_.get(number)->state; }
+
+    const std::string kId = "sha256:" + std::string(64, 'a');
+    const std::string kArchive = "sha256:" + std::string(64, 'b');
+    catalog::TakedownList list_;
+};
+
+TEST_F(CalledBack, without_submissions_no_file_is_made) {
+    call_back("app", "ana/app", catalog::TakedownAction::BlockRun);
+    EXPECT_EQ(moved(), 0U);
+    EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+TEST_F(CalledBack, what_was_published_is_taken_down_and_lifted_to_where_it_stood) {
+    const auto published = made("1.0.0", ReviewState::Published);
+    const auto yanked = made("1.1.0", ReviewState::Yanked);
+    const auto waiting = made("1.2.0", ReviewState::NeedsReview);
+    call_back("app", "ana/other", catalog::TakedownAction::BlockRun);
+    call_back("app", "ana/app", catalog::TakedownAction::Warn); // shown, but not taken down
+    EXPECT_EQ(moved(), 0U);
+    call_back("app", "ana/app", catalog::TakedownAction::BlockInstall);
+    EXPECT_EQ(moved(), 2U);
+    EXPECT_EQ(moved(), 0U);
+    EXPECT_EQ(state(published), ReviewState::TakenDown);
+    EXPECT_EQ(state(yanked), ReviewState::TakenDown);
+    EXPECT_EQ(state(waiting), ReviewState::NeedsReview);
+    const Json last = reviews_.steps(published)->back();
+    EXPECT_EQ(last.at("event"), "taken-down");
+    EXPECT_EQ(last.at("by"), "carol");
+    EXPECT_EQ(last.at("why"), "it sends notes");
+    EXPECT_EQ(step(yanked, ReviewState::Published).error().code(), ErrorCode::Conflict);
+    call_back("app", "ana/app", catalog::TakedownAction::Warn);
+    EXPECT_EQ(moved(), 2U);
+    EXPECT_EQ(state(published), ReviewState::Published);
+    EXPECT_EQ(state(yanked), ReviewState::Yanked);
+    EXPECT_EQ(reviews_.steps(yanked)->back().at("why"), "lifted: it sends notes");
+    EXPECT_TRUE(reviews_.verify());
+}
+
+TEST_F(CalledBack, versions_and_bundles_tell_one_submission_from_another) {
+    const auto one = made("1.0.0", ReviewState::Published);
+    const auto two = made("2.0.0", ReviewState::Published);
+    call_back("app", "ana/app", catalog::TakedownAction::BlockRun, {{"2.0.0"}});
+    EXPECT_EQ(moved(), 1U);
+    EXPECT_EQ(state(one), ReviewState::Published);
+    EXPECT_EQ(state(two), ReviewState::TakenDown);
+    for (const std::string& digest : {kId, kArchive}) {
+        call_back("bundle", digest, catalog::TakedownAction::BlockRun);
+        EXPECT_EQ(moved(), 1U) << digest;
+        EXPECT_EQ(state(one), ReviewState::TakenDown);
+        call_back("bundle", digest, catalog::TakedownAction::Warn);
+        EXPECT_EQ(moved(), 1U);
+        EXPECT_EQ(state(one), ReviewState::Published);
+        EXPECT_EQ(state(two), ReviewState::TakenDown);
+    }
 }
 
 TEST_F(ReviewsTest, an_error_of_the_check_rejects_by_itself) {

@@ -1,7 +1,8 @@
 // HubConfig: what an operator writes into hub.toml, read strictly.
 //
-// One table so far, [mirror]: which Hugging Face Hub this one is a pull-through cache of, and by
-// which rules (docs/hub.md, "Mirroring another hub"). A hub without that table mirrors nothing.
+// [mirror]: which Hugging Face Hub this one is a pull-through cache of, and by which rules
+// (docs/hub.md, "Mirroring another hub"); a hub without that table mirrors nothing. [scanners]: the
+// antivirus that every file must pass, at every door.
 // Unknown keys and values out of range are errors that name file and line. Threads: plain values.
 #pragma once
 
@@ -72,6 +73,9 @@ inline constexpr std::string_view kPassableFormats[] = {
 
 struct HubConfig {
     std::optional<MirrorConfig> mirror;
+
+    /// `[scanners] clamd`: the Unix socket of clamd, an absolute path; empty for none.
+    std::filesystem::path clamd;
 
     /// Reads the text of a file; `path` is for its errors. `token_file` is not opened here.
     /// InvalidArgument with "path:line", the key, what was found and what is allowed; TooLarge.

@@ -3,6 +3,9 @@
 //     draft -> checking -> needs-review -> approved -> published -> yanked, taken-down
 //                       -> rejected     -> rejected
 //
+// What the takedown list blocks is taken down here too, and stands where it stood when that is
+// lifted.
+//
 // A draft is what lies in an app's repository and was not submitted. A submission names one commit
 // of it; it is checked at once (policy/app_report.hpp and what only a hub knows), and what has an
 // error is rejected by that. Curators decide about the rest. There is no other record than the log
@@ -85,6 +88,13 @@ class Reviews {
     /// Moves a submission on. NotFound; Conflict where no arrow leads.
     Result<Submission> step(std::uint64_t number, const ReviewStep& step);
 
+    /// Brings the record in line with the takedown list. Published and yanked submissions whose app
+    /// or bundle it blocks (a warning does not) become taken-down; those that it blocks no longer
+    /// stand again where they stood. Returns those that moved; `who` says who changed the list.
+    /// Calling it again moves nothing. Corrupt if a report is needed and is not what was noted.
+    Result<std::vector<Submission>> follow(const catalog::TakedownList& list,
+                                           const std::string& who);
+
     /// In order of submission.
     Result<std::vector<Submission>> list() const;
     Result<Submission> get(std::uint64_t number) const; ///< NotFound
@@ -99,6 +109,10 @@ class Reviews {
     Result<crypto::ChainedLog::Report> verify() const;
 
   private:
+    /// The strictest entry in force for a submission's app and bundle.
+    Result<std::optional<catalog::TakedownEntry>> find_entry(const catalog::TakedownList& list,
+                                                             const Submission& one) const;
+
     std::filesystem::path data_;
     const Clock& clock_;
 };
