@@ -115,7 +115,7 @@ TEST_F(StorageTest, weights_of_other_programs_are_adopted_by_content) {
     auto storage = installer.storage();
     const fs::path blob = fill_cache();
     write(cache_ / "models--org--bad/blobs/x",
-          std::string("\x80\x04\x95", 3) + std::string(70'000, 'c'));
+          "\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R." + std::string(70'000, 'c'));
     AdoptRequest request;
     request.environment = hugging_;
     request.dry_run = AdoptRequest::DryRun::Yes;
