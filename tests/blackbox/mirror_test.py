@@ -1,11 +1,9 @@
 """A hub that mirrors another one: what clients get, what upstream is asked, and what happens when upstream, a client or
 the hub itself misbehaves. Upstream is a second real hub, with a proxy in between that counts, lies and breaks."""
 import concurrent.futures
-import contextlib
 import json
 import pathlib
 import socket
-import sqlite3
 import subprocess
 
 from tests import harness
@@ -517,18 +515,6 @@ class UpkeepTest(TestCase):
         mirror.admin("fsck")
         self.assert_content(call(mirror, "GET", "/ana/many/resolve/main/0.bin"), self.files["0.bin"])
         self.assert_content(call(mirror, "GET", pinned), noise(20, 400_000))
-
-    def test_a_data_folder_of_a_hub_that_knew_no_mirrors_is_taken_over(self):
-        mirror = self.mirror(self.proxy().url)
-        own = mirror.make_writer("ben")
-        publish(mirror, own, "ben/old", {"a.txt": b"old"})
-        mirror.stop()
-        with contextlib.closing(sqlite3.connect(mirror.folder / "names.db")) as names:
-            names.executescript("DROP TABLE mirrored_files; DROP TABLE mirrored_revisions; DROP TABLE moved;"
-                                "ALTER TABLE repos DROP COLUMN origin; PRAGMA user_version = 1;")
-        mirror.start()
-        self.assert_content(call(mirror, "GET", "/ben/old/resolve/main/a.txt"), b"old")
-        self.assertEqual(call(mirror, "GET", "/api/models/ana/many").status, 200)
 
     def test_gc_keeps_what_is_mirrored(self):
         mirror = self.mirror(self.proxy().url)
