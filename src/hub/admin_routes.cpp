@@ -21,8 +21,10 @@ Answer<RepoId> parse_repo_id(const Json& body, const Caller& caller) {
     RepoId id;
     const std::string type = text_at(body, "type").value_or("model");
     const auto parsed = parse_repo_type(type);
-    if (!parsed) {
-        return bad_request("found type '" + type + "', this hub has model, dataset and space");
+    if (!parsed || *parsed == RepoType::Bucket) {
+        return bad_request("found type '" + type +
+                           "', this hub has model, dataset and space here; buckets are made and "
+                           "removed at /api/buckets/NAMESPACE/NAME");
     }
     id.type = *parsed;
     id.name = text_at(body, "name").value_or("");
@@ -38,18 +40,6 @@ Answer<RepoId> parse_repo_id(const Json& body, const Caller& caller) {
                            "'_' and '.', at most 96 each");
     }
     return id;
-}
-
-Visibility parse_visibility(const Json& body) {
-    const bool open =
-        text_at(body, "visibility").value_or(flag_at(body, "private") ? "private" : "public") ==
-        "public";
-    return open ? Visibility::Public : Visibility::Private;
-}
-
-std::string repo_url(const Request& request, const RepoId& id) {
-    std::string url = endpoint(request) + "/";
-    return url.append(web_prefix(id.type)).append(id.render());
 }
 
 /// The files of a repository's first commit: what the body brings, and what every one has.
@@ -88,15 +78,6 @@ Answer<std::vector<GitFile>> first_files(const Services& services, const Json& b
     return files;
 }
 
-Response exists(const Request& request, const RepoId& id) {
-    const std::string message =
-        "You already created this " + std::string(render(id.type)) + " repo: " + id.render();
-    Response response = json_answer({{"error", message}, {"url", repo_url(request, id)}});
-    response.status = 409;
-    response.headers.add("X-Error-Message", message);
-    return response;
-}
-
 bool is_plain_license(const Json& body) {
     const std::string license = text_at(body, "license").value_or("other");
     return !license.empty() && license.size() <= 64 &&
@@ -129,7 +110,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     first.date = repo.created;
     auto made = create_repo(services, repo, first);
     if (!made && made.error().code() == ErrorCode::Conflict) {
-        return exists(request, repo.id);
+        return already_there(request, repo.id);
     }
     if (!made) {
         return std::move(made).error();
@@ -173,7 +154,7 @@ Answer<Response> move(const Services& services, const Request& request) {
     LOCARA_TRY(const Json body, parse_object(request));
     const auto type = parse_repo_type(text_at(body, "type").value_or("model"));
     if (!type) {
-        return bad_request("this hub has the types model, dataset and space");
+        return bad_request("this hub has the types model, dataset, space and bucket");
     }
     LOCARA_TRY(const RepoId from, parse_full_id(body, "fromRepo", *type));
     LOCARA_TRY(RepoId to, parse_full_id(body, "toRepo", *type));

@@ -1,5 +1,7 @@
 #include "answers.hpp"
 
+#include <locara/base/percent.hpp>
+
 #include <algorithm>
 #include <charconv>
 
@@ -96,6 +98,43 @@ std::optional<std::size_t> number(const http::Request& request, std::string_view
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
     return error == std::errc() && end == text->data() + text->size() ? std::optional(value)
                                                                       : std::nullopt;
+}
+
+std::string next_page(const http::Request& request, std::size_t limit, std::size_t cursor) {
+    std::string link = "<" + endpoint(request) + request.path + "?";
+    for (const auto& [key, value] : request.query.fields()) {
+        if (key != "cursor" && key != "limit") {
+            link += percent_encode(key) + "=" + percent_encode(value) + "&";
+        }
+    }
+    return link + "limit=" + std::to_string(limit) + "&cursor=" + std::to_string(cursor) +
+           ">; rel=\"next\"";
+}
+
+std::string escape_html(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        switch (c) {
+        case '&':
+            out += "&amp;";
+            break;
+        case '<':
+            out += "&lt;";
+            break;
+        case '>':
+            out += "&gt;";
+            break;
+        case '"':
+            out += "&quot;";
+            break;
+        case '\'':
+            out += "&#39;";
+            break;
+        default:
+            out += c;
+        }
+    }
+    return out;
 }
 
 } // namespace locara::hub

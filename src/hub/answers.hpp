@@ -52,4 +52,10 @@ std::string endpoint(const http::Request& request);
 /// A number in the query; nothing if absent or malformed.
 std::optional<std::size_t> number(const http::Request& request, std::string_view key);
 
+/// The address of the next page, as a Link header: the same query with this limit and cursor.
+std::string next_page(const http::Request& request, std::size_t limit, std::size_t cursor);
+
+/// A text for HTML, within tags or attributes in double quotes.
+std::string escape_html(std::string_view text);
+
 } // namespace locara::hub

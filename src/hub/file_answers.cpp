@@ -65,7 +65,9 @@ std::string content_type(std::string_view path) {
 }
 
 void add_file_headers(Response& response, const Request& request, const FileAt& file) {
-    response.headers.add("X-Repo-Commit", file.commit);
+    if (!file.commit.empty()) {
+        response.headers.add("X-Repo-Commit", file.commit);
+    }
     response.headers.add("Content-Disposition", disposition(request, file.path));
     response.headers.add("Content-Security-Policy", "default-src 'none'; sandbox");
     const bool open = file.repo.visibility == Visibility::Public && file.repo.gate == Gate::Open;
@@ -104,8 +106,8 @@ std::string xet_token_url(const http::Request& request,
                           std::string_view revision) {
     std::string url = endpoint(request) + "/api/";
     url.append(render_plural(repo.id.type)).append("/").append(repo.id.render());
-    url.append("/xet-").append(kind).append("-token/");
-    return url + percent_encode(revision);
+    url.append("/xet-").append(kind).append("-token");
+    return revision.empty() ? url : url + "/" + percent_encode(revision);
 }
 
 std::string reconstruction_url(const http::Request& request, const xet::FileHash& file) {

@@ -12,8 +12,8 @@ namespace locara::hub {
 
 /// A file by its name.
 struct FileAt {
-    const Repo& repo; ///< Borrowed, as by a view.
-    std::string commit;
+    const Repo& repo;   ///< Borrowed, as by a view.
+    std::string commit; ///< Empty in a bucket, which has no history.
     std::string path;
     bool pinned = false; ///< The request named the commit, so the answer never changes.
 };

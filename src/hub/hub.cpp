@@ -56,7 +56,7 @@ boost::asio::awaitable<http::Response> handle(const http::Router& router, http::
     if (request.method == "OPTIONS") {
         response.status = 204;
         response.headers.add("Access-Control-Allow-Methods",
-                             "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+                             "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         response.headers.add("Access-Control-Allow-Headers",
                              "Authorization, Range, Content-Type, X-Xet-Session-Id");
         response.headers.add("Access-Control-Max-Age", "86400");
@@ -133,8 +133,9 @@ struct Hub::State {
           Signer s,
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
-          repository(std::move(r)), names(d), organizations(d), scopes(d), requests(std::move(d)),
-          signer(std::move(s)), backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
+          repository(std::move(r)), names(d), organizations(d), scopes(d), requests(d), buckets(d),
+          collections(std::move(d)), signer(std::move(s)), backend(std::move(b)),
+          chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
     Status publish_seed(const Seed& seed);
@@ -162,6 +163,8 @@ struct Hub::State {
     Organizations organizations;
     Scopes scopes;
     AccessRequests requests;
+    Buckets buckets;
+    Collections collections;
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
@@ -170,6 +173,8 @@ struct Hub::State {
                             organizations,
                             scopes,
                             requests,
+                            buckets,
+                            collections,
                             *backend,
                             chunks,
                             signer,
@@ -450,6 +455,8 @@ void Hub::State::add_routes(RenderedPage page) {
     add_ref_routes(routes, services);
     add_admin_routes(routes, services);
     add_gate_routes(routes, services);
+    add_bucket_routes(routes, services);
+    add_collection_routes(routes, services);
     add_commit_routes(routes, services);
     add_lfs_routes(routes, services);
     add_git_routes(routes, services);

@@ -8,7 +8,8 @@
 namespace locara::hub {
 namespace {
 
-constexpr std::array kTypes = {RepoType::Model, RepoType::Dataset, RepoType::Space};
+constexpr std::array kTypes = {
+    RepoType::Model, RepoType::Dataset, RepoType::Space, RepoType::Bucket};
 
 } // namespace
 
@@ -26,6 +27,8 @@ std::string_view render(RepoType type) {
         return "dataset";
     case RepoType::Space:
         return "space";
+    case RepoType::Bucket:
+        return "bucket";
     }
     return "model";
 }
@@ -38,6 +41,8 @@ std::string_view render_plural(RepoType type) {
         return "datasets";
     case RepoType::Space:
         return "spaces";
+    case RepoType::Bucket:
+        return "buckets";
     }
     return "models";
 }
@@ -59,6 +64,8 @@ std::string_view web_prefix(RepoType type) {
         return "datasets/";
     case RepoType::Space:
         return "spaces/";
+    case RepoType::Bucket:
+        return "buckets/";
     }
     return "";
 }

@@ -22,14 +22,16 @@
 
 namespace locara::hub {
 
-enum class RepoType { Model, Dataset, Space };
+/// What lives at namespace/name. Models, datasets and spaces are git repositories; a bucket has
+/// files only (buckets.hpp).
+enum class RepoType { Model, Dataset, Space, Bucket };
 
 /// "model"; "models", as it stands in API paths.
 std::string_view render(RepoType type);
 std::string_view render_plural(RepoType type);
 std::optional<RepoType> parse_repo_type(std::string_view text);
 
-/// "", "datasets/" or "spaces/": what stands before the id in web paths.
+/// "", "datasets/", "spaces/" or "buckets/": what stands before the id in web paths.
 std::string_view web_prefix(RepoType type);
 
 struct RepoId {

@@ -5,6 +5,28 @@
 #include <system_error>
 
 namespace locara::hub {
+
+Visibility parse_visibility(const Json& body) {
+    const bool open =
+        text_at(body, "visibility").value_or(flag_at(body, "private") ? "private" : "public") ==
+        "public";
+    return open ? Visibility::Public : Visibility::Private;
+}
+
+std::string repo_url(const http::Request& request, const RepoId& id) {
+    std::string url = endpoint(request) + "/";
+    return url.append(web_prefix(id.type)).append(id.render());
+}
+
+http::Response already_there(const http::Request& request, const RepoId& id) {
+    const std::string message =
+        "You already created this " + std::string(render(id.type)) + " repo: " + id.render();
+    http::Response response = json_answer({{"error", message}, {"url", repo_url(request, id)}});
+    response.status = 409;
+    response.headers.add("X-Error-Message", message);
+    return response;
+}
+
 Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot& first) {
     // What was mirrored under this name gives way: the namespace is the hub's own now.
     LOCARA_TRY(const auto mirrored, services.names.find_repo(repo.id));

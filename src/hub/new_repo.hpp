@@ -1,4 +1,5 @@
-// Repositories as they begin: their git folder with one commit, then their name.
+// Repositories as they begin: their git folder with one commit, then their name; and the words in
+// which clients ask for one and are answered.
 #pragma once
 
 #include "services.hpp"
@@ -10,5 +11,14 @@ namespace locara::hub {
 /// Makes the git repository with one commit of these files and notes the repository's name. The
 /// repository's internal id is made here. Conflict when the name is taken; nothing is left then.
 Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot& first);
+
+/// What a body says of who may see a repository: "visibility", or "private"; public if neither.
+Visibility parse_visibility(const Json& body);
+
+/// Its address on the web: "http://host/datasets/ana/words".
+std::string repo_url(const http::Request& request, const RepoId& id);
+
+/// 409 with the address of the repository that has this id already.
+http::Response already_there(const http::Request& request, const RepoId& id);
 
 } // namespace locara::hub

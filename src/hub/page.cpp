@@ -16,40 +16,14 @@ constexpr std::string_view kStyle =
     "@media(prefers-color-scheme:dark){body{color:#e8e8ec;background:#1c1c1e}"
     "code,pre{background:#2c2c30}small{color:#a0a0aa}}";
 
-std::string escape(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-        case '&':
-            out += "&amp;";
-            break;
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        case '\'':
-            out += "&#39;";
-            break;
-        default:
-            out += c;
-        }
-    }
-    return out;
-}
-
 std::string line(std::string_view name,
                  std::string_view id,
                  std::string_view version,
                  std::string_view description,
                  std::string_view facts) {
-    return "<li><strong>" + escape(name) + "</strong> <code>" + escape(id) + "</code> " +
-           escape(version) + "<br>" + escape(description) + "<br><small>" + escape(facts) +
-           "</small></li>\n";
+    return "<li><strong>" + escape_html(name) + "</strong> <code>" + escape_html(id) + "</code> " +
+           escape_html(version) + "<br>" + escape_html(description) + "<br><small>" +
+           escape_html(facts) + "</small></li>\n";
 }
 
 } // namespace
@@ -84,10 +58,10 @@ RenderedPage render_page(const Page& page) {
     }
     html += page.models.empty() ? "" : "</ul>\n";
     html += "<h2>Use it</h2>\n<pre>locara hub add ADDRESS-OF-THIS-PAGE\nlocara install " +
-            escape(page.apps.empty() ? "PUBLISHER/NAME" : page.apps.front().id) +
+            escape_html(page.apps.empty() ? "PUBLISHER/NAME" : page.apps.front().id) +
             "</pre>\n<p>Compare the fingerprint that <code>locara hub add</code> shows with what "
             "the people who run this hub tell you:<br><code>sha256:" +
-            escape(page.fingerprint) + "</code></p>\n</body></html>\n";
+            escape_html(page.fingerprint) + "</code></p>\n</body></html>\n";
     const std::string style_hash = render_base64(crypto::sha256(as_bytes(kStyle)).bytes);
     return {std::move(html),
             "default-src 'none'; style-src 'sha256-" + style_hash +

@@ -294,17 +294,6 @@ find_all(const Services& services, const Request& request, RepoType type) {
     return found;
 }
 
-std::string next_page(const Request& request, std::size_t limit, std::size_t cursor) {
-    std::string link = "<" + endpoint(request) + request.path + "?";
-    for (const auto& [key, value] : request.query.fields()) {
-        if (key != "cursor" && key != "limit") {
-            link += percent_encode(key) + "=" + percent_encode(value) + "&";
-        }
-    }
-    return link + "limit=" + std::to_string(limit) + "&cursor=" + std::to_string(cursor) +
-           ">; rel=\"next\"";
-}
-
 Answer<Response> list(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(auto all, find_all(services, request, type));
     const std::size_t limit =

@@ -67,6 +67,12 @@ void add_admin_routes(Routes& routes, const Services& services);
 /// Who may read the files of gated repositories: asking, deciding, reporting.
 void add_gate_routes(Routes& routes, const Services& services);
 
+/// Buckets, from making them to what is in them.
+void add_bucket_routes(Routes& routes, const Services& services);
+
+/// Collections and their items.
+void add_collection_routes(Routes& routes, const Services& services);
+
 /// preupload and commit.
 void add_commit_routes(Routes& routes, const Services& services);
 

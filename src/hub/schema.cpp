@@ -69,6 +69,25 @@ constexpr const char* kVersion5[] = {
     "CREATE INDEX access_requests_by_account ON access_requests (account)",
 };
 
+/// Which paths of a bucket are which of its files.
+constexpr const char* kVersion6[] = {
+    "CREATE TABLE bucket_files (repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE,"
+    " path {text} NOT NULL, xet {text} NOT NULL, size BIGINT NOT NULL, uploaded BIGINT NOT NULL,"
+    " modified BIGINT, content_type {text} NOT NULL, PRIMARY KEY (repo, path)) {compact}",
+    "CREATE INDEX bucket_files_by_xet ON bucket_files (repo, xet)",
+};
+
+/// Collections and what stands on them.
+constexpr const char* kVersion7[] = {
+    "CREATE TABLE collections (key {key}, id {text} NOT NULL UNIQUE, space {name} NOT NULL,"
+    " title {text} NOT NULL, description {text} NOT NULL, theme {text} NOT NULL,"
+    " private INTEGER NOT NULL, updated BIGINT NOT NULL, UNIQUE (space, title))",
+    "CREATE TABLE collection_items"
+    " (collection BIGINT NOT NULL REFERENCES collections ON DELETE CASCADE,"
+    " id {text} NOT NULL, type {text} NOT NULL, target {text} NOT NULL, note {text} NOT NULL,"
+    " position INTEGER NOT NULL, PRIMARY KEY (collection, id)) {compact}",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -82,10 +101,13 @@ constexpr SchemaTable kTables[] = {
     {"token_repos"},
     {"token_spaces"},
     {"access_requests"},
+    {"bucket_files"},
+    {"collections", SchemaTable::Keys::Given},
+    {"collection_items"},
 };
 
 constexpr std::span<const char* const> kVersions[] = {
-    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7};
 
 } // namespace
 

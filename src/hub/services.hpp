@@ -3,6 +3,8 @@
 
 #include "access_requests.hpp"
 #include "answers.hpp"
+#include "buckets.hpp"
+#include "collections.hpp"
 #include "layout.hpp"
 #include "names.hpp"
 #include "scopes.hpp"
@@ -24,6 +26,8 @@ struct Services {
     Organizations& organizations;
     Scopes& scopes;
     AccessRequests& requests;
+    Buckets& buckets;
+    Collections& collections;
     cas::Backend& backend;
     cas::Cas& cas;
     const Signer& signer;

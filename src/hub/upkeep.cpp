@@ -1,3 +1,4 @@
+#include "buckets.hpp"
 #include "database.hpp"
 #include "layout.hpp"
 #include "mirror.hpp"
@@ -19,7 +20,8 @@ namespace fs = std::filesystem;
 
 /// Of the chunk store, read between two looks at the clock of whoever waits.
 constexpr std::uint64_t kCheckStep = 256U << 20U;
-constexpr RepoType kAllTypes[] = {RepoType::Model, RepoType::Dataset, RepoType::Space};
+constexpr RepoType kAllTypes[] = {
+    RepoType::Model, RepoType::Dataset, RepoType::Space, RepoType::Bucket};
 
 Result<std::vector<Repo>> all_repos(const Names& names) {
     std::vector<Repo> all;
@@ -98,14 +100,14 @@ unnamed_folders(const fs::path& data, const Names& names, TimePoint limit) {
 class Checker {
   public:
     Checker(const fs::path& data,
-            Database& database,
-            Names& names,
+            std::shared_ptr<Database> database,
             cas::Cas& chunks,
             const CheckOptions& options)
-        : data_(data), database_(database), names_(names), chunks_(chunks), options_(options) {}
+        : data_(data), database_(std::move(database)), names_(database_), buckets_(database_),
+          chunks_(chunks), options_(options) {}
 
     Result<CheckReport> run() {
-        LOCARA_TRY(const auto wrong, database_.check());
+        LOCARA_TRY(const auto wrong, database_->check());
         for (const std::string& line : wrong) {
             report_.bad.push_back({"database", line});
         }
@@ -159,6 +161,10 @@ class Checker {
         if (repo.origin != Origin::Here) {
             return settle(repo, files.size(), before); // Its git is upstream.
         }
+        if (repo.id.type == RepoType::Bucket) {
+            LOCARA_CHECK(check_bucket(repo));
+            return settle(repo, files.size(), before);
+        }
         const auto git = GitRepo::open(repo_folder(data_ / kRepos, repo.internal));
         const auto refs = git ? git->refs() : Result<std::vector<GitRef>>(git.error());
         if (!refs) {
@@ -169,6 +175,28 @@ class Checker {
             }
         }
         return settle(repo, files.size(), before);
+    }
+
+    /// Every path of a bucket is one of its files, of the size that stands there.
+    Status check_bucket(const Repo& bucket) {
+        std::string from;
+        do {
+            LOCARA_TRY(const BucketPage page,
+                       buckets_.list(bucket, "", Buckets::Recursive::Yes, from, kBucketPage));
+            for (const BucketEntry& entry : page.entries) {
+                LOCARA_TRY(const auto file, names_.find_file(bucket.key, entry.file.xet));
+                if (!file || file->size != entry.file.size) {
+                    note(bucket,
+                         entry.file.path,
+                         Error(ErrorCode::NotFound,
+                               "it is the file " + entry.file.xet.render() + " of " +
+                                   std::to_string(entry.file.size) +
+                                   " bytes, which this bucket has not got"));
+                }
+            }
+            from = page.next;
+        } while (!from.empty());
+        return {};
     }
 
     /// Counts a repository that was looked at; of one removed meanwhile nothing is wrong.
@@ -222,8 +250,9 @@ class Checker {
     }
 
     const fs::path& data_;
-    Database& database_;
-    Names& names_;
+    const std::shared_ptr<Database> database_;
+    const Names names_;
+    const Buckets buckets_;
     cas::Cas& chunks_;
     const CheckOptions& options_;
     CheckReport report_;
@@ -277,10 +306,9 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
 Result<CheckReport>
 check_data(const fs::path& data, const Clock& clock, const CheckOptions& options) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
-    Names names(database);
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
     cas::Cas chunks(*backend, {.clock = &clock});
-    return Checker(data, *database, names, chunks, options).run();
+    return Checker(data, std::move(database), chunks, options).run();
 }
 
 Result<HubStatistics> count_data(const fs::path& data) {

@@ -12,7 +12,8 @@ namespace locara::hub {
 /// "http://host/cas": what every path of the CAS API is appended to.
 std::string cas_url(const http::Request& request);
 
-/// The URL that gives a read (or write) token for a repository at a revision.
+/// The URL that gives a read (or write) token for a repository at a revision, if it
+/// has any.
 std::string xet_token_url(const http::Request& request,
                           const Repo& repo,
                           std::string_view kind,

@@ -1,5 +1,6 @@
 // Databases as earlier versions left them: test/data/schema/sqlite_<version>.sql.
 #include "../access_requests.hpp"
+#include "../collections.hpp"
 #include "../database.hpp"
 #include "../layout.hpp"
 #include "../names.hpp"
@@ -120,6 +121,13 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
         EXPECT_EQ(asked->front().state, RequestState::Accepted);
         EXPECT_TRUE(asked->front().expires);
     }
+    const auto shelf = Collections(*database).find("ana/small-cccccccccccccccccccccccc");
+    EXPECT_EQ(shelf && *shelf, GetParam() >= 7);
+    if (GetParam() >= 7) {
+        const auto items = Collections(*database).items(**shelf);
+        ASSERT_TRUE(items && items->size() == 1U);
+        EXPECT_EQ(items->front().note, "first");
+    }
 }
 
 TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
@@ -132,8 +140,12 @@ TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
 
 TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
     // A table that the next version makes is there already.
-    const std::vector<std::string> made = {
-        "mirrored_files", "members", "token_repos", "access_requests"};
+    const std::vector<std::string> made = {"mirrored_files",
+                                           "members",
+                                           "token_repos",
+                                           "access_requests",
+                                           "bucket_files",
+                                           "collections"};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(GetParam()) - 1;
     if (next == made.size()) {
@@ -147,7 +159,7 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
 
 INSTANTIATE_TEST_SUITE_P(Versions,
                          SchemaTest,
-                         testing::Values(1, 2, 3, 4, 5),
+                         testing::Values(1, 2, 3, 4, 5, 6, 7),
                          [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {
