@@ -259,7 +259,7 @@ std::optional<Refusal> Downloads::bring(Download& download, const std::filesyste
     }
     std::filesystem::remove(part, ignored);
     if (options_.stored) {
-        options_.stored();
+        options_.stored(wanted);
     }
     return std::nullopt;
 }

@@ -100,7 +100,8 @@ class Downloads {
         unsigned threads = 4;
         Judge judge;                           ///< Must be set.
         std::vector<std::string> pass_formats; ///< As MirrorConfig.
-        std::function<void()> stored;          ///< Called after a file came into the store.
+        /// Called after a file came into the store.
+        std::function<void(const WantedFile& file)> stored;
     };
 
     /// Borrows `services` and `upstream`.

@@ -2,9 +2,12 @@
 
 #include "mirror.hpp"
 
+#include <algorithm>
+
 namespace locara::hub {
 
-Result<Evicted> evict_mirrored(Names& names, const MirrorConfig& config) {
+Result<Evicted>
+evict_mirrored(Names& names, const MirrorConfig& config, const std::string& newest) {
     Evicted evicted;
     if (config.quota_bytes == 0) {
         return evicted;
@@ -13,7 +16,10 @@ Result<Evicted> evict_mirrored(Names& names, const MirrorConfig& config) {
     if (used <= config.quota_bytes) {
         return evicted;
     }
-    LOCARA_TRY(const auto files, names.list_mirrored_files());
+    LOCARA_TRY(auto files, names.list_mirrored_files());
+    std::stable_partition(files.begin(), files.end(), [&newest](const MirroredFile& file) {
+        return file.oid != newest;
+    });
     for (const MirroredFile& file : files) {
         if (used <= config.quota_bytes) {
             break;

@@ -5,6 +5,8 @@
 
 #include <locara/hub/config.hpp>
 
+#include <string>
+
 namespace locara::hub {
 
 struct Evicted {
@@ -13,7 +15,9 @@ struct Evicted {
 };
 
 /// Forgets the files used longest ago until the rest fits the quota; those of pinned repositories
-/// stay. What is read just now is read to its end. The space is given back by gc.
-Result<Evicted> evict_mirrored(Names& names, const MirrorConfig& config);
+/// stay. Uses are noted by the second; `newest`, the oid of the file that has just come
+/// (MirroredFile::oid), is the last to go whatever its second. What is read just now is read to its
+/// end. The space is given back by gc.
+Result<Evicted> evict_mirrored(Names& names, const MirrorConfig& config, const std::string& newest);
 
 } // namespace locara::hub

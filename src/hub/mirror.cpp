@@ -100,7 +100,7 @@ Result<std::unique_ptr<Mirror>> Mirror::create(const Services& services, Options
     downloads.parts = mirror->options_.folder / kParts;
     downloads.judge = mirror->options_.judge;
     downloads.pass_formats = mirror->config().pass_formats;
-    downloads.stored = [self = mirror.get()] { self->evict(); };
+    downloads.stored = [self = mirror.get()](const WantedFile& file) { self->evict(file.oid); };
     LOCARA_TRY(mirror->downloads_,
                Downloads::create(services, mirror->upstream_, std::move(downloads)));
     if (!mirror->config().prefetch.empty() && !mirror->is_offline()) {
@@ -634,8 +634,8 @@ void Mirror::note_use(const Repo& repo, const MirroredFile& file) const {
     }
 }
 
-void Mirror::evict() const {
-    const auto evicted = evict_mirrored(services_.names, config());
+void Mirror::evict(const std::string& newest) const {
+    const auto evicted = evict_mirrored(services_.names, config(), newest);
     if (!evicted) {
         services_.log.error("mirror", "eviction_failed", {{"error", evicted.error().describe()}});
     } else if (evicted->files > 0) {

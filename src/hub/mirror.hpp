@@ -162,7 +162,7 @@ class Mirror {
     void note_use(const Repo& repo, const MirroredFile& file) const;
     void prefetch();
     Answer<std::monostate> prefetch_one(const PrefetchRule& rule);
-    void evict() const;
+    void evict(const std::string& newest) const;
 
     const Services& services_;
     const Options options_;
