@@ -1,18 +1,11 @@
 """Buckets: by the npm client, and where it has no call, as Python's client asks."""
-import os
-import subprocess
-
 from tests.clients import hub_process
-from tests.clients.hub_process import SOURCE
 from tests.harness.mirror import call
 
 
 class Buckets(hub_process.TestCase):
     def test_npm_client(self):
-        done = subprocess.run(["node", SOURCE / "tests/clients/buckets.mjs"], timeout=240, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env={**os.environ, "HUB_URL": self.hub.url, "ANA": self.ana, "BEN": self.ben})
-        self.assertEqual(done.returncode, 0, done.stdout)
+        self.node("buckets.mjs")
         self.hub.admin("fsck")
 
     def test_what_python_asks(self):

@@ -1,19 +1,12 @@
 """Collections: by the npm client, and where it has no call, as Python's client asks."""
 import json
-import os
-import subprocess
 
 from tests.clients import hub_process
-from tests.clients.hub_process import SOURCE
 
 
 class Collections(hub_process.TestCase):
     def test_both_clients(self):
-        done = subprocess.run(["node", SOURCE / "tests/clients/collections.mjs"], timeout=240, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env={**os.environ, "HUB_URL": self.hub.url, "ANA": self.ana, "BEN": self.ben})
-        self.assertEqual(done.returncode, 0, done.stdout)
-        slug = json.loads(done.stdout.splitlines()[-1])["slug"]
+        slug = json.loads(self.node("collections.mjs").splitlines()[-1])["slug"]
         path = f"/api/collections/{slug}"
 
         # A new title makes a new slug with the same id at its end; the old one still leads there.

@@ -1,29 +1,11 @@
 """Gated repositories and fine-grained tokens: by the npm client, curl, git and git-lfs."""
 import json
 import os
-import subprocess
 
 from tests.clients import hub_process
-from tests.clients.hub_process import SOURCE
 
 
 class Gate(hub_process.TestCase):
-    def curl(self, path, token=None, *more):
-        """Status, X-Error-Code and body of what curl gets."""
-        auth = ["-H", f"Authorization: Bearer {token}"] if token else []
-        done = subprocess.run(["curl", "-sS", "-w", "\n%{http_code} %header{x-error-code}", *auth, *more,
-                               self.hub.url + path], stdout=subprocess.PIPE, text=True, timeout=60, check=True)
-        body, _, last = done.stdout.rpartition("\n")
-        status, _, code = last.partition(" ")
-        return int(status), code, body
-
-    def run_js(self, script, **environment):
-        done = subprocess.run(["node", SOURCE / "tests/clients" / script], timeout=240, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env={**os.environ, "HUB_URL": self.hub.url, "ANA": self.ana, "BEN": self.ben, **environment})
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0)
-
     def make(self, name, **more):
         self.api("POST", "/api/repos/create", self.ana, {"name": name, **more})
 
@@ -35,13 +17,13 @@ class Gate(hub_process.TestCase):
 
     def test_npm_client(self):
         self.make("js")
-        self.run_js("gate_js.mjs")
+        self.node("gate_js.mjs")
 
     def test_fine_grained_npm_client(self):
         self.make("one", private=True)
         self.make("two", private=True)
         token = self.hub.make_token("ana", "--name", "js", "--role", "fine-grained", "--repo", "ana/one=write")
-        self.run_js("scope_js.mjs", TOKEN=token)
+        self.node("scope_js.mjs", TOKEN=token)
 
     def test_git_and_lfs(self):
         self.make("weights")

@@ -39,6 +39,24 @@ class TestCase(unittest.TestCase):
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+    def node(self, script, **environment):
+        """Runs a script of this folder on the hub, as ana and ben, with more in its environment; what it printed."""
+        done = subprocess.run(["node", SOURCE / "tests/clients" / script], timeout=240, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, env={**os.environ, "HUB_URL": self.hub.url, "ANA": self.ana,
+                                                             "BEN": self.ben, **environment})
+        print(done.stdout)
+        self.assertEqual(done.returncode, 0)
+        return done.stdout
+
+    def curl(self, path, token=None, *more):
+        """Status, X-Error-Code and body of what curl gets."""
+        auth = ["-H", f"Authorization: Bearer {token}"] if token else []
+        done = subprocess.run(["curl", "-sS", "-w", "\n%{http_code} %header{x-error-code}", *auth, *more,
+                               self.hub.url + path], stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+        body, _, last = done.stdout.rpartition("\n")
+        status, _, code = last.partition(" ")
+        return int(status), code, body
+
     def git(self, folder, *arguments, stdin=None, expect=0, protocol=2):
         """Stock git with no configuration of this machine; its standard output. `self.told` has the rest."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C",

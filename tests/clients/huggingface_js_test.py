@@ -1,26 +1,14 @@
 """The npm package @huggingface/hub, unmodified, uploads to a hub through Xet and downloads again."""
 import hashlib
 import json
-import os
 import subprocess
 
 from tests.clients import hub_process
-from tests.clients.hub_process import SOURCE, VECTORS
+from tests.clients.hub_process import VECTORS
 
 
 class HuggingFaceJs(hub_process.TestCase):
-    def node(self, **more):
-        """Runs the script with what it needs in its environment; its last line is what it found."""
-        expired = self.hub.make_token("ana", "--name", "expired", "--role", "write", "--expires", "1h", clock="-2h")
-        environment = {**os.environ, "HUB_URL": self.hub.url, "ANA": self.ana, "BEN": self.ben, "EXPIRED": expired,
-                       "FOLDER": str(self.folder), **more}
-        done = subprocess.run(["node", SOURCE / "tests/clients/huggingface_js.mjs"], timeout=240, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0)
-        return json.loads(done.stdout.splitlines()[-1])
-
-    def curl(self, path, *arguments, expect="200"):
+    def fetch(self, path, *arguments, expect="200"):
         """Fetches with curl as a plain client does; the body."""
         target = self.folder / "curl.out"
         done = subprocess.run(["curl", "-sS", "-o", target, "-w", "%{http_code}", *arguments, self.hub.url + path],
@@ -29,7 +17,9 @@ class HuggingFaceJs(hub_process.TestCase):
         return target.read_bytes()
 
     def test_uploads_downloads_and_errors(self):
-        found = self.node()
+        expired = self.hub.make_token("ana", "--name", "expired", "--role", "write", "--expires", "1h", clock="-2h")
+        printed = self.node("huggingface_js.mjs", EXPIRED=expired, FOLDER=str(self.folder))
+        found = json.loads(printed.splitlines()[-1])
         content = (self.folder / "random.bin").read_bytes()
 
         # A small edit of 10 MiB costs the chunks that it touches.
@@ -48,15 +38,15 @@ class HuggingFaceJs(hub_process.TestCase):
 
         # A client that knows nothing of Xet.
         first = f"/ana/js/resolve/{found['firstCommit']}/random.bin"
-        self.assertEqual(self.curl(first), content)
+        self.assertEqual(self.fetch(first), content)
         for begin, end in ((0, 1), (8127, 8129), (5 << 20, (5 << 20) + 300_000), (len(content) - 7, len(content))):
-            part = self.curl(first, "-H", f"Range: bytes={begin}-{end - 1}", expect="206")
+            part = self.fetch(first, "-H", f"Range: bytes={begin}-{end - 1}", expect="206")
             self.assertEqual(part, content[begin:end])
-        self.assertEqual(self.curl(first, "-r", "-5", expect="206"), content[-5:])
-        self.curl(first, "-r", f"{len(content)}-", expect="416")
-        self.curl("/ana/private/resolve/main/w.bin", expect="401")
-        self.curl("/ana/private/resolve/main/w.bin", "-H", f"Authorization: Bearer {self.ben}", expect="404")
-        self.curl("/ana/private/resolve/main/w.bin", "-H", f"Authorization: Bearer {self.ana}")
+        self.assertEqual(self.fetch(first, "-r", "-5", expect="206"), content[-5:])
+        self.fetch(first, "-r", f"{len(content)}-", expect="416")
+        self.fetch("/ana/private/resolve/main/w.bin", expect="401")
+        self.fetch("/ana/private/resolve/main/w.bin", "-H", f"Authorization: Bearer {self.ben}", expect="404")
+        self.fetch("/ana/private/resolve/main/w.bin", "-H", f"Authorization: Bearer {self.ana}")
 
 
 if __name__ == "__main__":

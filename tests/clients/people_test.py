@@ -1,10 +1,7 @@
 """Organizations: who may do what in a shared namespace, by the npm client, by git with git-lfs, and by curl."""
 import json
-import os
-import subprocess
 
 from tests.clients import hub_process
-from tests.clients.hub_process import SOURCE
 
 ROLES = ("admin", "write", "contributor", "read", "no_access")
 
@@ -20,27 +17,11 @@ class People(hub_process.TestCase):
             cls.tokens[role] = cls.hub.make_writer(user)
             cls.hub.admin("org", "add-member", "lab", user, "--role", role)
 
-    def curl(self, path, token=None, *more):
-        """Status, X-Error-Code and body of what curl gets."""
-        auth = ["-H", f"Authorization: Bearer {token}"] if token else []
-        done = subprocess.run(["curl", "-sS", "-w", "\n%{http_code} %header{x-error-code}", *auth, *more,
-                               self.hub.url + path], stdout=subprocess.PIPE, text=True, timeout=60, check=True)
-        body, _, last = done.stdout.rpartition("\n")
-        status, _, code = last.partition(" ")
-        return int(status), code, body
-
-    def run_js(self, script, **environment):
-        done = subprocess.run(["node", SOURCE / "tests/clients" / script], timeout=240, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env={**os.environ, "HUB_URL": self.hub.url, **environment})
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0)
-
     def make(self, name, role="admin", **more):
         self.api("POST", "/api/repos/create", self.tokens[role], {"name": name, "organization": "lab", **more})
 
     def test_npm_client(self):
-        self.run_js("people_js.mjs", BEN=self.ben, **{role.upper(): token for role, token in self.tokens.items()})
+        self.node("people_js.mjs", BEN=self.ben, **{role.upper(): token for role, token in self.tokens.items()})
 
     def test_git(self):
         self.make("closed", private=True)

@@ -1,11 +1,8 @@
 """Branches, tags, histories, moves and settings: by the npm client where it has a call, else as Python's client asks."""
 import http.client
 import json
-import os
-import subprocess
 
 from tests.clients import hub_process
-from tests.clients.hub_process import SOURCE
 
 
 class Refs(hub_process.TestCase):
@@ -37,11 +34,7 @@ class Refs(hub_process.TestCase):
         return {ref["ref"]: ref["targetCommit"] for ref in found["branches"] + found["tags"]}
 
     def test_npm_client(self):
-        done = subprocess.run(["node", SOURCE / "tests/clients/refs_js.mjs"], timeout=240, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env={**os.environ, "HUB_URL": self.hub.url, "ANA": self.ana})
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0)
+        self.node("refs_js.mjs")
 
     def test_tags(self):
         repo, commits = self.make_repo("tags", "one", "two")
