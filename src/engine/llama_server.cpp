@@ -78,6 +78,12 @@ std::string weight_name(std::size_t index, std::size_t count) {
     return name;
 }
 
+void add_weights(sandbox::Profile& profile, const std::vector<ModelFile>& weights) {
+    for (std::size_t index = 0; index < weights.size(); ++index) {
+        profile.read_only.push_back({weights[index].path(), weight_name(index, weights.size())});
+    }
+}
+
 namespace {
 
 Result<fs::path> find_program(const std::string& name) {
@@ -132,10 +138,7 @@ Result<sandbox::Profile> make_profile(const EngineSpec& spec,
     profile.limits = make_limits(spec);
     profile.read_only.push_back({llama_server, kProgramInside});
     profile.executables = {kProgramInside};
-    for (std::size_t index = 0; index < spec.weights.size(); ++index) {
-        profile.read_only.push_back(
-            {spec.weights[index].path(), weight_name(index, spec.weights.size())});
-    }
+    add_weights(profile, spec.weights);
     profile.writable = {{folder, kSocketFolderInside}};
     profile.command = {kProgramInside,
                        "--model",

@@ -20,6 +20,9 @@ Result<sandbox::Profile> make_profile(const EngineSpec& spec,
 /// split model by the first one's name (llama_split_path).
 std::string weight_name(std::size_t index, std::size_t count);
 
+/// Lets a sandbox read these weights, each part under its name there.
+void add_weights(sandbox::Profile& profile, const std::vector<ModelFile>& weights);
+
 /// The socket's name inside `folder`; llama-server takes names that end in ".sock" for sockets.
 inline constexpr const char* kSocketName = "engine.sock";
 

@@ -33,10 +33,7 @@ sandbox::Profile make_profile(const QuantizeSpec& spec, const std::filesystem::p
     profile.command = quantize_command(spec);
     profile.read_only.push_back({program, kProgramInside});
     profile.executables = {kProgramInside};
-    for (std::size_t index = 0; index < spec.base.size(); ++index) {
-        profile.read_only.push_back(
-            {spec.base[index].path(), weight_name(index, spec.base.size())});
-    }
+    add_weights(profile, spec.base);
     profile.writable = {{spec.folder, kFolderInside}};
     // The base is mapped; tensors are converted one by one, as 32-bit floats in between.
     profile.limits.memory_bytes = 3 * bytes + 2 * kGiB;
