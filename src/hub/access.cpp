@@ -255,9 +255,11 @@ Refusal hidden_repo(const Caller& caller) {
     return refusal;
 }
 
-Answer<Repo>
-find_repo(const Services& services, const http::Request& request, RepoType type, Action action) {
-    LOCARA_TRY(const Caller caller, identify(services, request));
+Answer<Repo> find_repo(const Services& services,
+                       const http::Request& request,
+                       const Caller& caller,
+                       RepoType type,
+                       Action action) {
     const RepoId id{type, request.param("org"), request.param("repo")};
     if (!is_repo_part(id.space) || !is_repo_part(id.name)) {
         return hidden_repo(caller);
@@ -275,8 +277,15 @@ find_repo(const Services& services, const http::Request& request, RepoType type,
     return std::move(*repo);
 }
 
+Answer<Repo>
+find_repo(const Services& services, const http::Request& request, RepoType type, Action action) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    return find_repo(services, request, caller, type, action);
+}
+
 Answer<Repo> find_git_repo(const Services& services,
                            const http::Request& request,
+                           const Caller& caller,
                            RepoType type,
                            Action action) {
     constexpr std::string_view kEnd = ".git";
@@ -285,7 +294,15 @@ Answer<Repo> find_git_repo(const Services& services,
     if (name.size() > kEnd.size() && name.substr(name.size() - kEnd.size()) == kEnd) {
         name.resize(name.size() - kEnd.size());
     }
-    return find_repo(services, named, type, action);
+    return find_repo(services, named, caller, type, action);
+}
+
+Answer<Repo> find_git_repo(const Services& services,
+                           const http::Request& request,
+                           RepoType type,
+                           Action action) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    return find_git_repo(services, request, caller, type, action);
 }
 
 } // namespace locara::hub

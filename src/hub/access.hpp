@@ -66,11 +66,22 @@ Refusal hidden_repo(const Caller& caller);
 Json render(Gate gate);
 
 /// The repository of a request (parameters {org} and {repo}), if the caller may do this to it. Its
-/// old id leads to the new one: 307.
+/// old id leads to the new one: 307. Who has the caller already hands it over; to identify one
+/// reads the database.
+Answer<Repo> find_repo(const Services& services,
+                       const http::Request& request,
+                       const Caller& caller,
+                       RepoType type,
+                       Action action);
 Answer<Repo>
 find_repo(const Services& services, const http::Request& request, RepoType type, Action action);
 
 /// The same where the name may have ".git" at its end, as git and git-lfs write it.
+Answer<Repo> find_git_repo(const Services& services,
+                           const http::Request& request,
+                           const Caller& caller,
+                           RepoType type,
+                           Action action);
 Answer<Repo>
 find_git_repo(const Services& services, const http::Request& request, RepoType type, Action action);
 

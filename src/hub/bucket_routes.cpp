@@ -113,10 +113,14 @@ Answer<Response> change_settings(const Services& services, const Request& reques
 /// The buckets of a namespace that the caller may see, by name.
 Answer<Response> list(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    if (request.param("org") == "me" && !caller) {
-        return Refusal(401, "", "a token is needed for this: Authorization: Bearer hf_...");
+    if (request.param("org") == "me") {
+        LOCARA_CHECK(require_known(caller));
     }
     const std::string space = space_of(request, caller);
+    LOCARA_TRY(const bool known, services.names.is_own_space(space));
+    if (!known) {
+        return Refusal(404, "", "there is no user or organization '" + space + "'");
+    }
     const std::string search(request.query.find("search").value_or(""));
     LOCARA_TRY(auto all, services.names.list_repos(RepoType::Bucket));
     std::erase_if(all, [&](const Repo& bucket) {
@@ -124,10 +128,6 @@ Answer<Response> list(const Services& services, const Request& request) {
                !may(caller, bucket, Action::See) ||
                bucket.id.name.find(search) == std::string::npos;
     });
-    LOCARA_TRY(const bool known, services.names.is_own_space(space));
-    if (!known) {
-        return Refusal(404, "", "there is no user or organization '" + space + "'");
-    }
     const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
     const std::size_t end = std::min(begin + kListPage, all.size());
     Json page = Json::array();
@@ -361,7 +361,8 @@ boost::asio::awaitable<Answer<Response>>
 batch(const Services& services, http::BlockingPool& pool, const Request& request) {
     const auto check = [&]() -> Answer<BatchCall> {
         LOCARA_TRY(Caller caller, identify(services, request));
-        LOCARA_TRY(Repo bucket, find_bucket(services, request, Action::Write));
+        LOCARA_TRY(Repo bucket,
+                   find_repo(services, request, caller, RepoType::Bucket, Action::Write));
         return BatchCall{std::move(bucket), std::move(caller)};
     };
     auto call = co_await http::run_blocking(pool, check);

@@ -44,9 +44,7 @@ Answer<Shelf> find_shelf(const Services& services, const Request& request, Actio
         return no_such_collection(caller);
     }
     if (!may(caller, *found, action)) {
-        if (!caller) {
-            return Refusal(401, "", "a token is needed for this: Authorization: Bearer hf_...");
-        }
+        LOCARA_CHECK(require_known(caller));
         return Refusal(403, "", "you may not change collections of " + found->space);
     }
     return Shelf{std::move(caller), std::move(*found)};

@@ -288,7 +288,7 @@ Answer<CommitCall> check_commit(const Services& services, const Request& request
         return no_pull_requests();
     }
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::Write));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::Write));
     const std::string ref = branch_ref(request.param("rev"));
     LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
     if (!git.resolve(ref)) {

@@ -52,8 +52,7 @@ Answer<std::string> parse_fields(const Request& request) {
 }
 
 /// Who asks or takes it back does so in the name of the account, with a token for all of it.
-Answer<Identity> require_account(const Services& services, const Request& request) {
-    LOCARA_TRY(const Caller caller, identify(services, request));
+Answer<Identity> require_account(const Caller& caller) {
     LOCARA_TRY(Identity who, require_known(caller));
     if (who.token.role != TokenRole::Write) {
         return Refusal(403, "", "asking for access needs a token of role write");
@@ -62,8 +61,9 @@ Answer<Identity> require_account(const Services& services, const Request& reques
 }
 
 Answer<Response> ask(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::See));
-    LOCARA_TRY(const Identity who, require_account(services, request));
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::See));
+    LOCARA_TRY(const Identity who, require_account(caller));
     if (repo.gate == Gate::Open) {
         return not_gated(repo);
     }
@@ -87,8 +87,9 @@ Answer<Response> ask(const Services& services, const Request& request, RepoType 
 
 /// What was rejected stays so: it could be asked for again otherwise.
 Answer<Response> cancel(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::See));
-    LOCARA_TRY(const Identity who, require_account(services, request));
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::See));
+    LOCARA_TRY(const Identity who, require_account(caller));
     LOCARA_TRY(const auto known, services.requests.find(repo.key, who.account.key));
     if (!known || known->state == RequestState::Rejected) {
         return Refusal(404, "", "there is no request to take back");
@@ -108,7 +109,7 @@ struct Decision {
 
 Answer<Decision> parse_decision(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(Repo repo, find_repo(services, request, type, Action::Write));
+    LOCARA_TRY(Repo repo, find_repo(services, request, caller, type, Action::Write));
     if (repo.gate == Gate::Open) {
         return not_gated(repo);
     }

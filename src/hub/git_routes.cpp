@@ -328,7 +328,7 @@ struct Pusher {
 
 Answer<Pusher> find_pusher(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(Repo repo, find_git_repo(services, request, type, Action::Write));
+    LOCARA_TRY(Repo repo, find_git_repo(services, request, caller, type, Action::Write));
     return Pusher{std::move(repo), *caller};
 }
 

@@ -28,7 +28,7 @@ struct Change {
 
 Answer<Change> begin_change(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(Repo repo, find_repo(services, request, type, Action::Write));
+    LOCARA_TRY(Repo repo, find_repo(services, request, caller, type, Action::Write));
     LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
     Json body = Json::object();
     if (!request.body.empty()) {

@@ -63,8 +63,9 @@ Answer<std::string> read_version(const Place& place) {
 
 Answer<Response>
 submit(const Services& services, const std::filesystem::path& data, const Request& request) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Action::Write));
     LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo,
+               find_repo(services, request, caller, RepoType::Space, Action::Write));
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const Place place,
                open_place(services, repo, text_at(body, "revision").value_or("main")));
