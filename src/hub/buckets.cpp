@@ -1,6 +1,7 @@
 #include "buckets.hpp"
 
 #include "database.hpp"
+#include "names_rows.hpp"
 
 #include <algorithm>
 
@@ -41,7 +42,7 @@ struct Row {
         file.path = path;
         LOCARA_TRY(file.xet, xet::FileHash::parse(xet));
         file.size = static_cast<std::uint64_t>(size);
-        file.uploaded = TimePoint(std::chrono::seconds(uploaded));
+        file.uploaded = time_of(uploaded);
         if (has_modified == soci::i_ok) {
             file.modified = modified;
         }
@@ -109,7 +110,7 @@ std::string remove_path(soci::session& sql, long long bucket, const std::string&
 void put_file(soci::session& sql, long long bucket, const BucketFile& file) {
     const std::string xet = file.xet.render();
     const auto size = static_cast<long long>(file.size);
-    const long long uploaded = file.uploaded.time_since_epoch().count();
+    const long long uploaded = seconds(file.uploaded);
     const long long modified = file.modified.value_or(0);
     soci::indicator has_modified = file.modified ? soci::i_ok : soci::i_null;
     sql << "INSERT INTO bucket_files (repo, path, xet, size, uploaded, modified, content_type)"
@@ -165,8 +166,7 @@ class PageMaker {
             sql << "SELECT MAX(uploaded) FROM bucket_files WHERE repo = :r AND path >= :f"
                    " AND path < :e",
                 use(key), use(span.first), use(span.end), into(uploaded, found);
-            return found == soci::i_ok ? std::optional(TimePoint(std::chrono::seconds(uploaded)))
-                                       : std::nullopt;
+            return found == soci::i_ok ? std::optional(time_of(uploaded)) : std::nullopt;
         });
     }
 
@@ -273,7 +273,7 @@ Result<BucketTotals> Buckets::totals(const Repo& bucket) const {
         BucketTotals totals{
             static_cast<std::uint64_t>(files), static_cast<std::uint64_t>(bytes), {}};
         if (has_any == soci::i_ok) {
-            totals.uploaded = TimePoint(std::chrono::seconds(uploaded));
+            totals.uploaded = time_of(uploaded);
         }
         return totals;
     });

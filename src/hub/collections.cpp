@@ -1,6 +1,7 @@
 #include "collections.hpp"
 
 #include "database.hpp"
+#include "names_rows.hpp"
 
 #include <locara/base/secret.hpp>
 
@@ -30,7 +31,7 @@ struct Row {
         collection.description = description;
         collection.theme = theme;
         collection.visibility = is_private != 0 ? Visibility::Private : Visibility::Public;
-        collection.updated = TimePoint(std::chrono::seconds(updated));
+        collection.updated = time_of(updated);
         return collection;
     }
 };
@@ -82,7 +83,7 @@ void write_items(soci::session& sql,
             use(collection), use(item.id), use(item.type), use(item.target), use(item.note),
             use(position);
     }
-    const long long updated = now.time_since_epoch().count();
+    const long long updated = seconds(now);
     sql << "UPDATE collections SET updated = :u WHERE key = :k", use(updated), use(collection);
 }
 
@@ -119,7 +120,7 @@ Result<Collection> Collections::add(const Collection& collection) {
     const std::string id = random_hex(kIdDigits / 2);
     LOCARA_CHECK(database_->with([&](soci::session& sql) -> Status {
         const int is_private = collection.visibility == Visibility::Private ? 1 : 0;
-        const long long updated = collection.updated.time_since_epoch().count();
+        const long long updated = seconds(collection.updated);
         sql << "INSERT INTO collections (id, space, title, description, theme, private, updated)"
                " VALUES (:i, :s, :t, :d, :h, :p, :u)",
             use(id), use(collection.space), use(collection.title), use(collection.description),
@@ -180,7 +181,7 @@ Result<std::vector<Collection>> Collections::list() const {
 Status Collections::update(const Collection& collection) {
     return database_->with([&](soci::session& sql) -> Status {
         const int is_private = collection.visibility == Visibility::Private ? 1 : 0;
-        const long long updated = collection.updated.time_since_epoch().count();
+        const long long updated = seconds(collection.updated);
         const long long key = collection.key;
         sql << "UPDATE collections SET title = :t, description = :d, theme = :h, private = :p,"
                " updated = :u WHERE key = :k",

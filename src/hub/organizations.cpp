@@ -33,6 +33,27 @@ struct Row {
     }
 };
 
+/// The rows of a query about `key`, each an account with a role (columns of Row).
+template <class Pair>
+Result<std::vector<Pair>> read_roles(soci::session& sql, long long key, const char* query) {
+    Row row;
+    soci::statement statement = (sql.prepare << query,
+                                 use(key),
+                                 into(row.key),
+                                 into(row.account.id),
+                                 into(row.account.name),
+                                 into(row.account.full_name),
+                                 into(row.created),
+                                 into(row.role));
+    statement.execute();
+    std::vector<Pair> found;
+    while (statement.fetch()) {
+        LOCARA_TRY(const OrgRole role, parse_org_role(row.role));
+        found.push_back({row.take(), role});
+    }
+    return found;
+}
+
 Error no_organization(const std::string& name) {
     return {ErrorCode::NotFound,
             "there is no organization '" + name + "'; make it with: locara-hub org create " + name};
@@ -209,52 +230,22 @@ Status Organizations::remove_member(const std::string& organization, const std::
 }
 
 Result<std::vector<Member>> Organizations::members(std::int64_t organization) const {
-    return database_->with([&](soci::session& sql) -> Result<std::vector<Member>> {
-        const long long key = organization;
-        Row row;
-        soci::statement statement =
-            (sql.prepare << "SELECT a.key, a.id, a.name, a.full_name, a.created, m.role"
-                            " FROM members m JOIN accounts a ON a.key = m.account"
-                            " WHERE m.organization = :o ORDER BY a.name",
-             use(key),
-             into(row.key),
-             into(row.account.id),
-             into(row.account.name),
-             into(row.account.full_name),
-             into(row.created),
-             into(row.role));
-        statement.execute();
-        std::vector<Member> found;
-        while (statement.fetch()) {
-            LOCARA_TRY(const OrgRole role, parse_org_role(row.role));
-            found.push_back({row.take(), role});
-        }
-        return found;
+    return database_->with([&](soci::session& sql) {
+        return read_roles<Member>(
+            sql,
+            organization,
+            "SELECT a.key, a.id, a.name, a.full_name, a.created, m.role FROM members m"
+            " JOIN accounts a ON a.key = m.account WHERE m.organization = :k ORDER BY a.name");
     });
 }
 
 Result<std::vector<Membership>> Organizations::memberships(std::int64_t account) const {
-    return database_->with([&](soci::session& sql) -> Result<std::vector<Membership>> {
-        const long long key = account;
-        Row row;
-        soci::statement statement =
-            (sql.prepare << "SELECT o.key, o.id, o.name, o.full_name, o.created, m.role"
-                            " FROM members m JOIN accounts o ON o.key = m.organization"
-                            " WHERE m.account = :a ORDER BY o.name",
-             use(key),
-             into(row.key),
-             into(row.account.id),
-             into(row.account.name),
-             into(row.account.full_name),
-             into(row.created),
-             into(row.role));
-        statement.execute();
-        std::vector<Membership> found;
-        while (statement.fetch()) {
-            LOCARA_TRY(const OrgRole role, parse_org_role(row.role));
-            found.push_back({row.take(), role});
-        }
-        return found;
+    return database_->with([&](soci::session& sql) {
+        return read_roles<Membership>(
+            sql,
+            account,
+            "SELECT o.key, o.id, o.name, o.full_name, o.created, m.role FROM members m"
+            " JOIN accounts o ON o.key = m.organization WHERE m.account = :k ORDER BY o.name");
     });
 }
 
