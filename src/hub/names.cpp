@@ -1,7 +1,5 @@
 #include "names.hpp"
 
-#include "database.hpp"
-
 #include <algorithm>
 #include <array>
 
@@ -100,11 +98,6 @@ Status check_space(const std::string& name) {
                          "at most 96, and names such as 'api' or 'datasets' are the hub's own");
     }
     return {};
-}
-
-Result<Names> Names::open(const std::filesystem::path& file) {
-    LOCARA_TRY(auto database, Database::open(file));
-    return Names(std::move(database));
 }
 
 } // namespace locara::hub

@@ -12,7 +12,6 @@
 #include <locara/xet/hash.hpp>
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -117,9 +116,6 @@ class Names {
   public:
     /// Shared with others that keep something in the same database.
     explicit Names(std::shared_ptr<Database> database) : database_(std::move(database)) {}
-
-    /// With a Database of its own: see Database::open.
-    static Result<Names> open(const std::filesystem::path& file);
 
     // --- Accounts and tokens --------------------------------------------------------------------
 

@@ -289,7 +289,7 @@ TEST_F(PostgresqlTest, is_found_by_what_the_data_folder_says) {
 
 TEST_F(PostgresqlTest, is_not_taken_for_a_folder_that_has_names_already) {
     const auto folder = TempFolder::create("/tmp", "locara-choice-");
-    ASSERT_TRUE(Names::open(folder->path() / "names.db"));
+    ASSERT_TRUE(Database::open(folder->path() / "names.db"));
     EXPECT_EQ(choose_database(folder->path(), url_).error().code(), ErrorCode::Conflict);
 }
 

@@ -159,7 +159,7 @@ LOCARA_WITH_BACKENDS(NamesTest);
 
 TEST(NamesFile, is_for_its_owner_alone) {
     const auto folder = TempFolder::create("/tmp", "locara names ");
-    ASSERT_TRUE(Names::open(folder->path() / kNamesFile));
+    ASSERT_TRUE(Database::open(folder->path() / kNamesFile));
     const auto permissions = std::filesystem::status(folder->path() / kNamesFile).permissions();
     EXPECT_EQ(permissions,
               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);

@@ -71,9 +71,9 @@ class SchemaTest : public testing::TestWithParam<int> {
 
 TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
     run_sql(file(), fixture());
-    const auto opened = Names::open(file());
+    const auto opened = Database::open(file());
     ASSERT_TRUE(opened) << opened.error().describe();
-    const Names& names = *opened;
+    const Names names(*opened);
     const auto tokens = names.list_tokens();
     ASSERT_TRUE(tokens && tokens->size() == 2U);
     EXPECT_EQ(tokens->front().account, "Ana");

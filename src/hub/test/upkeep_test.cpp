@@ -1,4 +1,5 @@
 // gc and fsck of a data folder, with a repository that a seed brought.
+#include "../database.hpp"
 #include "../layout.hpp"
 #include "../names.hpp"
 #include "sample_seed.hpp"
@@ -31,7 +32,7 @@ class UpkeepTest : public testing::Test {
         EXPECT_TRUE((*hub)->take_seed(seed_.root()));
     }
 
-    Names names() const { return std::move(*Names::open(seed_.data() / kNamesFile)); }
+    Names names() const { return Names(*Database::open(seed_.data() / kNamesFile)); }
 
     Repo only_repo() const {
         const auto repos = names().list_repos(RepoType::Model);
