@@ -155,7 +155,7 @@ Result<GitRepo> GitRepo::create_in_memory() {
     start_git();
     git_odb* raw_database = nullptr;
     int code = git_odb_new(&raw_database);
-    const Database database(raw_database);
+    const ObjectDatabase database(raw_database);
     git_odb_backend* memory = nullptr; // The database frees it.
     if (code == 0) {
         code = git_mempack_new(&memory);

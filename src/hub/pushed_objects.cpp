@@ -242,7 +242,7 @@ Status check_pushed_objects(const std::filesystem::path& repository,
     LOCARA_TRY(const Repository opened, open_repository(repository));
     git_odb* raw = nullptr;
     int code = git_repository_odb(&raw, opened.get());
-    const Database objects(raw);
+    const ObjectDatabase objects(raw);
     if (code == 0 && !quarantine.empty()) {
         code = git_odb_add_disk_alternate(raw, quarantine.c_str());
     }
