@@ -77,7 +77,7 @@ class MirrorClients(TestCase):
             server.terminate()
             server.wait(20)
         self.assertEqual(len(proxy.asked("/ana/llama/resolve/")), 1)
-        self.assertTrue(call(mirror, "HEAD", "/ana/llama/resolve/main/model-Q8_0.gguf").headers["X-Xet-Hash"])
+        self.wait_stored(mirror, "/ana/llama/resolve/main/model-Q8_0.gguf")
 
     @staticmethod
     def is_well(port):
