@@ -88,6 +88,27 @@ constexpr const char* kVersion7[] = {
     " position INTEGER NOT NULL, PRIMARY KEY (collection, id)) {compact}",
 };
 
+/// What people say of a repository, and want to change in it; how accounts are written to.
+constexpr const char* kVersion8[] = {
+    "ALTER TABLE accounts ADD COLUMN email {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE repos ADD COLUMN discussions INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE discussions (key {key},"
+    " repo BIGINT NOT NULL REFERENCES repos ON DELETE CASCADE, number INTEGER NOT NULL,"
+    " pull INTEGER NOT NULL, status INTEGER NOT NULL, title {text} NOT NULL,"
+    " author BIGINT REFERENCES accounts ON DELETE SET NULL, created BIGINT NOT NULL,"
+    " base {text} NOT NULL, merged {text} NOT NULL, UNIQUE (repo, number))",
+    "CREATE TABLE discussion_events (key {key}, id {text} NOT NULL UNIQUE,"
+    " discussion BIGINT NOT NULL REFERENCES discussions ON DELETE CASCADE,"
+    " type INTEGER NOT NULL, author BIGINT REFERENCES accounts ON DELETE SET NULL,"
+    " made BIGINT NOT NULL, body {text} NOT NULL, was {text} NOT NULL, edited BIGINT,"
+    " hidden INTEGER NOT NULL)",
+    "CREATE INDEX discussion_events_by_discussion ON discussion_events (discussion, key)",
+    "CREATE TABLE comment_versions"
+    " (event BIGINT NOT NULL REFERENCES discussion_events ON DELETE CASCADE,"
+    " position INTEGER NOT NULL, body {text} NOT NULL, written BIGINT NOT NULL,"
+    " PRIMARY KEY (event, position)) {compact}",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -104,10 +125,13 @@ constexpr SchemaTable kTables[] = {
     {"bucket_files"},
     {"collections", SchemaTable::Keys::Given},
     {"collection_items"},
+    {"discussions", SchemaTable::Keys::Given},
+    {"discussion_events", SchemaTable::Keys::Given},
+    {"comment_versions"},
 };
 
 constexpr std::span<const char* const> kVersions[] = {
-    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7};
+    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7, kVersion8};
 
 } // namespace
 

@@ -2,6 +2,7 @@
 #include "../access_requests.hpp"
 #include "../collections.hpp"
 #include "../database.hpp"
+#include "../discussions.hpp"
 #include "../layout.hpp"
 #include "../names.hpp"
 #include "../schema.hpp"
@@ -128,6 +129,18 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
         ASSERT_TRUE(items && items->size() == 1U);
         EXPECT_EQ(items->front().note, "first");
     }
+    Discussions discussions(*database);
+    const auto pull = discussions.find((*repo)->key, 3);
+    EXPECT_EQ(pull && *pull, GetParam() >= 8);
+    EXPECT_EQ(*discussions.reserve((*repo)->key), GetParam() >= 8 ? 4 : 1);
+    if (GetParam() >= 8) {
+        EXPECT_EQ((*pull)->status, DiscussionStatus::Draft);
+        EXPECT_EQ((*pull)->author.name, "ben");
+        const auto events = discussions.events(**pull);
+        ASSERT_TRUE(events && events->size() == 1U);
+        EXPECT_EQ(events->front().text, "Half of it");
+        EXPECT_EQ(events->front().history.at(0).text, "Third of it");
+    }
 }
 
 TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
@@ -145,7 +158,8 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
                                            "token_repos",
                                            "access_requests",
                                            "bucket_files",
-                                           "collections"};
+                                           "collections",
+                                           "discussions"};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(GetParam()) - 1;
     if (next == made.size()) {
@@ -159,7 +173,7 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
 
 INSTANTIATE_TEST_SUITE_P(Versions,
                          SchemaTest,
-                         testing::Values(1, 2, 3, 4, 5, 6, 7),
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8),
                          [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {
