@@ -179,10 +179,10 @@ class Pull {
             result_.by_chunks = true;
             const std::uint64_t here = result_.reused_bytes;
             done = chunks_->run(stop, [&](const std::string& source) {
-                reporter_.at(part_, here + chunks_->kept_bytes() + chunks_->copied_bytes(), source);
+                reporter_.at(part_, here + chunks_->copied_bytes(), source);
             });
             result_.copied_bytes = chunks_->copied_bytes();
-            result_.reused_bytes = here + chunks_->kept_bytes() + result_.copied_bytes;
+            result_.reused_bytes = here + result_.copied_bytes;
             result_.fetched_bytes += chunks_->fetched_bytes();
             if (!chunks_->source().empty()) {
                 result_.source = chunks_->source();

@@ -385,7 +385,6 @@ void XetFetch::lead() {
 
 Status XetFetch::start() {
     if (list_) {
-        LOCARA_CHECK(keep_unnoted());
         LOCARA_CHECK(copy_by_hash());
     } else {
         LOCARA_CHECK(copy_by_place(*plan_));
@@ -426,22 +425,6 @@ Status XetFetch::check_stop() const {
     return stop_.stop_requested()
                ? Status(Error(ErrorCode::Cancelled, "stopped; what has arrived is kept"))
                : Status{};
-}
-
-Status XetFetch::keep_unnoted() {
-    for (const store::Span& run : part_.unnoted()) {
-        LOCARA_TRY(auto chunks, list_->inside(run));
-        while (true) {
-            LOCARA_TRY(const ChunkList::Chunk* const chunk, chunks.next());
-            if (chunk == nullptr) {
-                break;
-            }
-            LOCARA_CHECK(check_stop());
-            LOCARA_TRY(const bool kept, part_.keep_chunk(chunk->offset, chunk->size, chunk->hash));
-            kept_ += kept ? chunk->size : 0;
-        }
-    }
-    return {};
 }
 
 Status XetFetch::copy_by_hash() {

@@ -58,9 +58,6 @@ class XetFetch {
 
     std::uint64_t copied_bytes() const { return copied_; }
 
-    /// What an earlier pull had verified and written, but not noted when it was killed.
-    std::uint64_t kept_bytes() const { return kept_; }
-
     int retries() const { return retries_; }
 
     /// The host that bytes came from, "" while none has answered.
@@ -119,7 +116,6 @@ class XetFetch {
     Status ask_whole_plan(const std::stop_token& stop); ///< REQUIRES: plan_mutex_ is held.
 
     Status check_stop() const;
-    Status keep_unnoted();
     Status copy_by_hash();
     Status copy_by_place(const xet::Plan& plan);
     Status
@@ -167,7 +163,6 @@ class XetFetch {
     RateLimit limit_;
     std::atomic<std::uint64_t> fetched_ = 0;
     std::atomic<std::uint64_t> copied_ = 0;
-    std::atomic<std::uint64_t> kept_ = 0;
     std::atomic<int> retries_ = 0;
 
     std::mutex plan_mutex_;         ///< Guards what follows; held while a plan is asked for.

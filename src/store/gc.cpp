@@ -2,6 +2,7 @@
 #include "disk.hpp"
 #include "folders.hpp"
 #include "locate.hpp"
+#include "part_notes.hpp"
 
 #include <locara/store/store.hpp>
 
@@ -123,9 +124,10 @@ class Collection {
             is_young(journal, options_.min_part_age, By::Content)) {
             return keep_young(digest);
         }
-        const std::uint64_t more = removable_bytes(journal);
+        const std::uint64_t more =
+            removable_bytes(journal) + removable_bytes(layout_.written(digest));
         return remove_locked(
-            digest, GcItem::Kind::Part, path, [&] { ::unlink(journal.c_str()); }, more);
+            digest, GcItem::Kind::Part, path, [&] { remove_notes(layout_, digest); }, more);
     }
 
     Status look_at_quarantine(const fs::path& path) {

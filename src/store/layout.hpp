@@ -51,6 +51,10 @@ struct Layout {
         return parts() / (digest.render() + ".journal");
     }
 
+    std::filesystem::path written(const crypto::Sha256Digest& digest) const {
+        return parts() / (digest.render() + ".written");
+    }
+
     std::filesystem::path index(const crypto::Sha256Digest& digest) const {
         const std::string name = digest.render();
         return chunks() / name.substr(0, 2) / name;

@@ -13,54 +13,33 @@ namespace {
 
 constexpr std::size_t kHashBlockBytes = 1U << 20U;
 
-/// The journal on disk if it is about this very file, else an empty one.
-Result<PartJournal> load_journal(const Layout& layout, const Digest& digest, std::uint64_t size) {
-    PartJournal empty;
-    empty.digest = digest;
-    empty.size = size;
-    empty.clean = false; // it must be written
-    auto text = read_file(layout.journal(digest), kMaxJournalBytes);
-    if (!text) {
-        const ErrorCode code = text.error().code();
-        if (code == ErrorCode::NotFound || code == ErrorCode::TooLarge) {
-            return empty;
-        }
-        return std::move(text).error();
-    }
-    auto journal = PartJournal::parse(*text);
-    if (!journal || journal->digest != digest || journal->size != size) {
-        return empty;
-    }
-    journal->clean = journal->clean && text->size() <= kCompactJournalBytes;
-    return *std::move(journal);
-}
-
 } // namespace
 
 Result<std::unique_ptr<Part::State>>
 Part::State::open(const Layout& layout, DigestLock lock, const Digest& digest, std::uint64_t size) {
-    LOCARA_TRY(PartJournal journal, load_journal(layout, digest, size));
-
     struct stat info {};
 
     const bool there = ::lstat(layout.part(digest).c_str(), &info) == 0;
     const bool usable =
         there && S_ISREG(info.st_mode) && static_cast<std::uint64_t>(info.st_size) == size;
-    if (!usable && (journal.spans.bytes() > 0)) {
-        journal.spans.clear();
-        journal.clean = false;
+    if (!usable) {
+        remove_notes(layout, digest); // before there are bytes that they do not speak of
     }
-    // What no journal speaks of is not lost yet: see unnoted().
-    const bool fresh = !usable;
+    LOCARA_TRY(PartJournal journal, load_journal(layout, digest, size));
+    SpanSet unsynced = load_written(layout, digest, size);
+    for (const Span& span : journal.spans.spans()) {
+        unsynced.remove(span);
+    }
     auto state = std::make_unique<State>(layout, std::move(lock), std::move(journal));
     // The part's own blocks: used, or given back when it starts over.
     const std::uint64_t held = there ? allocated_bytes(layout.part(digest)) : 0;
     LOCARA_CHECK(check_free_space(layout.root, size > held ? size - held : 0));
-    LOCARA_CHECK(state->open_files(fresh));
+    LOCARA_CHECK(state->open_files(usable ? OldBytes::Keep : OldBytes::Drop));
+    LOCARA_CHECK(state->take_up(unsynced));
     return state;
 }
 
-Status Part::State::open_files(bool fresh) {
+Status Part::State::open_files(OldBytes old) {
     // The journal first: bytes without a journal would be ignored, a journal without bytes is
     // noticed by the size of the part.
     if (!journal.clean) {
@@ -68,13 +47,27 @@ Status Part::State::open_files(bool fresh) {
     } else {
         LOCARA_TRY(journal_fd, open_file(layout.journal(digest), O_WRONLY | O_APPEND | O_NOFOLLOW));
     }
-    const int how = O_RDWR | O_CREAT | O_NOFOLLOW | (fresh ? O_TRUNC : 0);
+    const int how = O_RDWR | O_CREAT | O_NOFOLLOW | (old == OldBytes::Drop ? O_TRUNC : 0);
     LOCARA_TRY(data, open_file(layout.part(digest), how, 0600));
     if (::ftruncate(data.get(), static_cast<off_t>(size)) != 0) {
         const int saved = errno;
         return Error::from_errno("cannot set the size of " + layout.part(digest).string(), saved);
     }
     return sync_folder(layout.parts());
+}
+
+Status Part::State::take_up(const SpanSet& written_before) {
+    notes = WrittenNotes::open(layout, digest, size);
+    unsynced = written_before.spans();
+    unsynced_bytes = written_before.bytes();
+    for (const Span& span : unsynced) {
+        received.add(span);
+        claimed.add(span);
+    }
+    reused = received.bytes();
+    LOCARA_CHECK(checkpoint());
+    notes.forget(); // from here on the journal has them all
+    return {};
 }
 
 Status Part::State::write_journal() {
@@ -176,8 +169,10 @@ void Part::State::note_received(Span span) {
     });
     if (before != unsynced.end()) {
         before->end = span.end;
+        notes.note(static_cast<std::size_t>(before - unsynced.begin()), *before);
     } else {
         unsynced.push_back(span);
+        notes.note(unsynced.size() - 1, span);
     }
     unsynced_bytes += span.size();
 }
@@ -240,6 +235,7 @@ Status Part::checkpoint_if_due() {
     {
         const std::lock_guard guard(state_->mutex);
         due = state_->unsynced_bytes >= state_->pace.bytes ||
+              state_->unsynced.size() >= WrittenNotes::kBankSlots ||
               State::Clock::now() - state_->last_checkpoint >= state_->pace.time;
         if (due) { // by this thread; the others go on
             state_->last_checkpoint = State::Clock::now();
@@ -253,26 +249,34 @@ Status Part::checkpoint_if_due() {
 }
 
 Status Part::checkpoint() {
-    const std::lock_guard journal_guard(state_->journal_mutex);
+    return state_->checkpoint();
+}
+
+Status Part::State::checkpoint() {
+    const std::lock_guard journal_guard(journal_mutex);
     std::vector<Span> spans;
     {
-        const std::lock_guard guard(state_->mutex);
-        spans.swap(state_->unsynced);
-        state_->unsynced_bytes = 0;
-        state_->last_checkpoint = State::Clock::now();
+        const std::lock_guard guard(mutex);
+        spans.swap(unsynced);
+        unsynced_bytes = 0;
+        last_checkpoint = Clock::now();
+        notes.turn();
     }
     if (spans.empty()) {
         return {};
     }
-    if (::fdatasync(state_->data.get()) != 0) {
+    if (::fdatasync(data.get()) != 0) {
         // What the kernel could not write may be lost for good: nothing of it is noted, and a
         // later fdatasync that succeeds proves nothing about it.
         const int saved = errno;
-        const Error error =
-            Error::from_errno("cannot sync " + state_->layout.part(state_->digest).string(), saved);
-        return error.code() == ErrorCode::NoSpace ? state_->full_disk(error) : error;
+        const Error error = Error::from_errno("cannot sync " + layout.part(digest).string(), saved);
+        {
+            const std::lock_guard guard(mutex);
+            notes.forget();
+        }
+        return error.code() == ErrorCode::NoSpace ? full_disk(error) : error;
     }
-    return state_->note(spans);
+    return note(spans);
 }
 
 Status Part::State::check_room() const {
@@ -373,7 +377,7 @@ Result<FileInfo> Part::publish(const Gate& gate) {
                                                            : synced.error();
     }
     LOCARA_CHECK(publish_file(state_->layout, path, state_->digest));
-    ::unlink(state_->layout.journal(state_->digest).c_str());
+    remove_notes(state_->layout, state_->digest);
     return FileInfo{state_->digest, state_->size};
 }
 
@@ -385,6 +389,7 @@ Status Part::reset() {
         state_->claimed.clear();
         state_->unsynced.clear();
         state_->unsynced_bytes = 0;
+        state_->notes.forget();
     }
     state_->hash = crypto::Sha256();
     state_->hashed = 0;
@@ -403,14 +408,16 @@ Status Part::reset() {
 }
 
 Status Part::discard() {
-    for (const auto& path :
-         {state_->layout.part(state_->digest), state_->layout.journal(state_->digest)}) {
+    const Layout& layout = state_->layout;
+    for (const auto& path : {layout.written(state_->digest),
+                             layout.part(state_->digest),
+                             layout.journal(state_->digest)}) {
         if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
             const int saved = errno;
             return Error::from_errno("cannot remove " + path.string(), saved);
         }
     }
-    return sync_folder(state_->layout.parts());
+    return sync_folder(layout.parts());
 }
 
 } // namespace locara::store

@@ -9,12 +9,6 @@ namespace {
 constexpr std::string_view kMagic = "locara-part 1 ";
 constexpr std::size_t kDigestDigits = 64;
 
-std::string check_of(const PartJournal& journal, Span span) {
-    const std::string text = journal.digest.render() + " " + std::to_string(journal.size) + " " +
-                             std::to_string(span.first) + " " + std::to_string(span.end);
-    return short_check(text);
-}
-
 std::optional<Span> parse_span(const PartJournal& journal, std::string_view line) {
     if (!take(line, "+ ")) {
         return std::nullopt;
@@ -28,7 +22,8 @@ std::optional<Span> parse_span(const PartJournal& journal, std::string_view line
         return std::nullopt;
     }
     const Span span{*first, *end};
-    return line == check_of(journal, span) ? std::optional(span) : std::nullopt;
+    return line == span_check(journal.digest, journal.size, span) ? std::optional(span)
+                                                                  : std::nullopt;
 }
 
 } // namespace
@@ -75,7 +70,7 @@ std::string PartJournal::render() const {
 std::string PartJournal::render_line(Span span) const {
     LOCARA_ASSERT(span.first < span.end && span.end <= size);
     return "+ " + std::to_string(span.first) + " " + std::to_string(span.end) + " " +
-           check_of(*this, span) + "\n";
+           span_check(digest, size, span) + "\n";
 }
 
 } // namespace locara::store

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "layout.hpp"
+#include "part_notes.hpp"
 
 #include <locara/store/store.hpp>
 
@@ -15,14 +16,19 @@ struct Part::State {
 
     State(Layout where, DigestLock held, PartJournal start)
         : layout(std::move(where)), lock(std::move(held)), digest(start.digest), size(start.size),
-          reused(start.spans.bytes()), received(start.spans), claimed(start.spans),
-          journal(std::move(start)) {}
+          received(start.spans), claimed(start.spans), journal(std::move(start)) {}
 
     /// Takes the part up from what lies on disk, or starts it.
     static Result<std::unique_ptr<State>>
     open(const Layout& layout, DigestLock lock, const Digest& digest, std::uint64_t size);
 
-    Status open_files(bool fresh);
+    enum class OldBytes { Keep, Drop };
+    Status open_files(OldBytes old);
+
+    /// Goes on from what an earlier process wrote without making it durable, besides what stands in
+    /// the journal: makes it durable.
+    Status take_up(const SpanSet& written_before);
+    Status checkpoint();
 
     /// Takes blocks for all that nobody has or is writing yet, once. NoSpace: nothing is taken.
     Status reserve();
@@ -47,7 +53,7 @@ struct Part::State {
     DigestLock lock;
     const Digest digest;
     const std::uint64_t size;
-    const std::uint64_t reused;
+    std::uint64_t reused = 0;
     Fd data;
 
     mutable std::mutex mutex; ///< Guards up to the next group.
@@ -56,6 +62,7 @@ struct Part::State {
                      ///< was hashed cannot change. A failed write leaves its claim.
     std::vector<Span> unsynced; ///< Received, and not yet in the journal.
     std::uint64_t unsynced_bytes = 0;
+    WrittenNotes notes; ///< Of `unsynced`, and of what a checkpoint is syncing.
     Pace pace;
     Clock::time_point last_checkpoint = Clock::now();
 

@@ -61,25 +61,21 @@ void remove_stale_copies(const Layout& layout) {
     }
 }
 
-/// Journals whose part was published just before its process was killed.
-void remove_stale_journals(const Layout& layout) {
-    constexpr std::string_view kEnding = ".journal";
+/// Notes whose part was published just before its process was killed.
+void remove_stale_notes(const Layout& layout) {
     std::error_code error;
     for (fs::directory_iterator it(layout.parts(), error), end; !error && it != end;
          it.increment(error)) {
-        std::string name = it->path().filename().string();
-        if (!name.ends_with(kEnding)) {
-            continue;
-        }
-        name.resize(name.size() - kEnding.size());
-        const auto digest = Digest::parse(name);
-        if (!digest || file_size_of(layout.part(*digest))) {
+        const std::string ending = it->path().extension().string();
+        const auto digest = Digest::parse(it->path().stem().string());
+        if (!digest || (ending != ".journal" && ending != ".written") ||
+            file_size_of(layout.part(*digest))) {
             continue;
         }
         // A pull that begins writes the journal first: only under the lock is absence a fact.
         const auto lock = DigestLock::try_acquire(layout.lock(*digest));
         if (lock && !file_size_of(layout.part(*digest))) {
-            ::unlink(it->path().c_str());
+            remove_notes(layout, *digest);
         }
     }
 }
@@ -146,7 +142,7 @@ Result<Store> Store::open(const fs::path& root) {
     }
     LOCARA_CHECK(check_version(layout));
     remove_stale_copies(layout);
-    remove_stale_journals(layout);
+    remove_stale_notes(layout);
     return Store(root);
 }
 
@@ -208,11 +204,13 @@ Result<std::vector<PartInfo>> Store::list_parts() const {
     std::vector<PartInfo> parts;
     LOCARA_CHECK(each_digest(layout.parts(), [&](const Digest& digest, const fs::path& path) {
         PartInfo info{digest, file_size_of(path).value_or(0), 0, allocated_bytes(path)};
-        if (const auto text = read_file(layout.journal(digest), kMaxJournalBytes)) {
-            if (const auto journal = PartJournal::parse(*text)) {
-                info.received_bytes = journal->spans.bytes();
+        SpanSet here = load_written(layout, digest, info.size);
+        if (const auto journal = load_journal(layout, digest, info.size)) {
+            for (const Span& span : journal->spans.spans()) {
+                here.add(span);
             }
         }
+        info.received_bytes = here.bytes();
         parts.push_back(info);
         return Status{};
     }));
@@ -301,7 +299,7 @@ Result<std::variant<FileInfo, Part>> Store::open_part(const Digest& digest,
     if (here) {
         // Left behind by a process that was killed right after publishing.
         ::unlink(layout.part(digest).c_str());
-        ::unlink(layout.journal(digest).c_str());
+        remove_notes(layout, digest);
         return std::variant<FileInfo, Part>(*here);
     }
     LOCARA_TRY(auto state, Part::State::open(layout, std::move(lock), digest, size));
@@ -370,7 +368,7 @@ Status Store::remove_part(const Digest& digest) {
     const fs::path path = layout.part(digest);
     const bool there = ::unlink(path.c_str()) == 0;
     const int saved = errno;
-    ::unlink(layout.journal(digest).c_str());
+    remove_notes(layout, digest);
     if (!there) {
         return saved == ENOENT
                    ? Error(ErrorCode::NotFound, digest.render() + " has no part in the store")

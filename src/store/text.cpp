@@ -1,7 +1,5 @@
 #include "text.hpp"
 
-#include <locara/crypto/sha256.hpp>
-
 #include <charconv>
 
 namespace locara::store {
@@ -37,6 +35,11 @@ bool take_line(std::string_view& text, std::string_view& line) {
 std::string short_check(std::string_view text) {
     constexpr std::size_t kDigits = 8;
     return crypto::sha256(as_bytes(text)).render().substr(0, kDigits);
+}
+
+std::string span_check(const crypto::Sha256Digest& digest, std::uint64_t size, Span span) {
+    return short_check(digest.render() + " " + std::to_string(size) + " " +
+                       std::to_string(span.first) + " " + std::to_string(span.end));
 }
 
 } // namespace locara::store

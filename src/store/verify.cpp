@@ -2,6 +2,7 @@
 
 #include "copy.hpp"
 #include "folders.hpp"
+#include "part_notes.hpp"
 
 #include <locara/base/secret.hpp>
 #include <locara/store/verify_journal.hpp>
@@ -139,7 +140,7 @@ Status make_part(const Layout& layout,
                  const SpanSet& good,
                  BadFile& bad) {
     // A part of a file that was here: of no use, and in the way.
-    ::unlink(layout.journal(bad.digest).c_str());
+    remove_notes(layout, bad.digest);
     ::unlink(layout.part(bad.digest).c_str());
     PartJournal journal = journal_of(bad.digest, index.file_size(), good);
 
@@ -365,6 +366,7 @@ Status repair_quarantined(const Layout& layout, const std::stop_token& stop, Ver
         BadFile bad{*digest, index->file_size(), {}, {}, "it was in quarantine", true, {}, {}};
         bad.bad_spans = std::move(judgement.bad);
         const PartJournal journal = journal_of(*digest, index->file_size(), judgement.good);
+        remove_notes(layout, *digest); // of a part that is gone
         LOCARA_CHECK(move_to_part(layout, path, journal));
         bad.part = PartInfo{*digest, journal.size, journal.spans.bytes()};
         report.bad.push_back(std::move(bad));

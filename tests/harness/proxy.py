@@ -19,6 +19,7 @@ class CountingProxy:
         self.sent = self.received = 0  # under lock_
         self.lock_ = threading.Lock()
         self.trap_ = None  # under lock_
+        self.hidden = None  # part of a request's target, lower case, that then is not found
         self.listener_ = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener_.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -70,6 +71,8 @@ class CountingProxy:
         with contextlib.suppress(OSError):
             while data := source.recv(BLOCK):
                 self.count_(data, from_client)
+                if self.hidden and from_client:
+                    data = data.replace(self.hidden, self.hidden.swapcase())
                 target.sendall(data)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)

@@ -3,13 +3,15 @@
 //
 //   - no wrong byte can be read as a file of the store,
 //   - nothing that is pinned is gone,
-//   - no span that a checkpoint or a repair noted is lost, and what stands in a journal is right,
+//   - no span that was noted is lost, and what stands in a journal, and among what was written
+//     since the machine was started, is right,
 //   - the same work, done again, comes to its end.
 //
 // A quick slice of the calls by default; all of them with LOCARA_FAULTS=all (`./dev soak`).
 #include "store_test_folder.hpp"
 
 #include <locara/store/part_journal.hpp>
+#include <locara/store/written_spans.hpp>
 #include <locara/test_support/fault_fs.hpp>
 #include <locara/xet/chunker.hpp>
 
@@ -30,9 +32,9 @@ using fault::Survives;
 
 /// All that a run noted, to be held against what is found afterwards.
 struct Notes {
-    /// Spans of parts, until they are published. A checkpoint appends to a journal and does not
-    /// sync it, since losing lines only costs fetching some bytes again (store.md): those outlive a
-    /// kill.
+    /// Spans of parts, until they are published: noted as written, or by a checkpoint, which
+    /// appends to a journal and does not sync it, since losing lines only costs fetching some bytes
+    /// again (store.md). Those outlive a kill.
     std::map<Digest, SpanSet> outlive_kill;
     std::map<Digest, SpanSet> outlive_power_cut; ///< What a repair kept.
     std::set<Digest> published;                  ///< By a call that returned success.
@@ -141,6 +143,23 @@ class FaultTest : public testing::Test {
         EXPECT_TRUE(done) << "done again: " << done.error().describe();
     }
 
+    /// The id of this run of the machine.
+    static std::string boot_id() {
+        return read_file("/proc/sys/kernel/random/boot_id", 64).value().substr(0, 36);
+    }
+
+    /// As if the machine had been started anew.
+    void reboot() const {
+        for (const auto& entry : fs::directory_iterator(store_root() / "parts")) {
+            std::string text = read_file(entry.path(), 1U << 20U).value();
+            const std::size_t at = text.find(boot_id());
+            if (entry.path().extension() == ".written" && at != std::string::npos) {
+                text.replace(at, 1, text[at] == '0' ? "1" : "0");
+                ASSERT_TRUE(write_file_atomically(entry.path(), as_bytes(text)));
+            }
+        }
+    }
+
     /// The spans of all parts, whose bytes are looked at.
     std::map<Digest, SpanSet> check_journals() const {
         std::map<Digest, SpanSet> found;
@@ -154,10 +173,17 @@ class FaultTest : public testing::Test {
                 continue;
             }
             found[digest] = journal->spans;
-            for (const Span& span : journal->spans.spans()) {
+            const auto written =
+                read_file(store_root() / "parts" / (digest.render() + ".written"), 1U << 20U);
+            for (const Span& span : WrittenSpans{digest, text.size(), boot_id()}
+                                        .parse(written ? *written : std::string())
+                                        .spans()) {
+                found[digest].add(span);
+            }
+            for (const Span& span : found[digest].spans()) {
                 EXPECT_TRUE(part->substr(span.first, span.size()) ==
                             text.substr(span.first, span.size()))
-                    << "a journal notes bytes that are not there";
+                    << "bytes are noted that are not there";
             }
         }
         return found;
@@ -210,6 +236,9 @@ class FaultTest : public testing::Test {
             fault::stop();
             for (const auto& [survives, tree] : trees) {
                 put(tree);
+                if (survives != Survives::All) {
+                    reboot();
+                }
                 check(scenario,
                       notes,
                       "crash before call " + std::to_string(at) + ", disk " +
@@ -251,6 +280,10 @@ class FaultTest : public testing::Test {
                 for (const Span& missing : part.missing()) {
                     here.remove(missing);
                 }
+                // The note may be what met the fault: then the checkpoint stands for it.
+                if (received_of(store, digest) == here.bytes()) {
+                    notes.outlive_kill[digest] = here;
+                }
                 LOCARA_CHECK(part.checkpoint());
                 notes.outlive_kill[digest] = here;
             }
@@ -260,6 +293,15 @@ class FaultTest : public testing::Test {
         notes.outlive_power_cut.erase(digest);
         notes.published.insert(digest);
         return {};
+    }
+
+    static std::uint64_t received_of(const Store& store, const Digest& digest) {
+        for (const PartInfo& part : store.list_parts().value()) {
+            if (part.digest == digest) {
+                return part.received_bytes;
+            }
+        }
+        return 0;
     }
 
     static Status take_chunks(const Store& store, Part& part, const std::string& text) {

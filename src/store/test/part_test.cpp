@@ -1,6 +1,6 @@
 #include "store_test_folder.hpp"
 
-#include <locara/xet/merkle.hpp>
+#include <locara/store/written_spans.hpp>
 
 #include <array>
 #include <atomic>
@@ -26,6 +26,12 @@ class PartTest : public StoreFolder {
 
     Status put(Part& part, std::uint64_t first, std::uint64_t end) {
         return part.write(first, as_bytes(std::string_view(text).substr(first, end - first)));
+    }
+
+    /// What is durable.
+    std::vector<Span> journaled() const {
+        const auto journal = root / "parts" / (digest.render() + ".journal");
+        return PartJournal::parse(*read_file(journal, kMaxJournalBytes))->spans.spans();
     }
 };
 
@@ -81,64 +87,80 @@ TEST_F(PartTest, gate_sees_the_whole_file_read_only_and_may_refuse_it) {
     EXPECT_EQ(entries(root / "parts"), 0U);
 }
 
-TEST_F(PartTest, keeps_checkpointed_bytes_and_only_those) {
+TEST_F(PartTest, keeps_what_was_written_while_the_machine_runs) {
     {
         Part part = open();
         part.set_pace({1U << 30U, 1h});
         ASSERT_TRUE(put(part, 0, 1000));
         ASSERT_TRUE(put(part, 5000, 6000));
         ASSERT_TRUE(part.checkpoint());
-        ASSERT_TRUE(put(part, 1000, 5000)); // never noted
+        ASSERT_TRUE(put(part, 1000, 2000)); // never synced
+        ASSERT_TRUE(put(part, 2000, 3000));
+        ASSERT_TRUE(put(part, 8000, 9000));
     }
-    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 2000U);
+    EXPECT_EQ(journaled(), (std::vector<Span>{{0, 1000}, {5000, 6000}}));
+    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 5000U);
     Part part = open();
-    EXPECT_EQ(part.reused_bytes(), 2000U);
-    EXPECT_EQ(part.missing(), (std::vector<Span>{{1000, 5000}, {6000, 300'000}}));
+    EXPECT_EQ(part.reused_bytes(), 5000U);
+    EXPECT_EQ(part.missing(), (std::vector<Span>{{3000, 5000}, {6000, 8000}, {9000, 300'000}}));
+    // It is durable from then on.
+    EXPECT_EQ(journaled(), (std::vector<Span>{{0, 3000}, {5000, 6000}, {8000, 9000}}));
     ASSERT_TRUE(part.write(0, as_bytes(text)));
     ASSERT_TRUE(part.publish());
     EXPECT_EQ(content(store, digest), text);
+    EXPECT_EQ(entries(root / "parts"), 0U);
 }
 
-TEST_F(PartTest, finds_chunks_that_nobody_noted_by_their_hash) {
-    const auto hash_of = [&](std::size_t first, std::size_t size) {
-        return xet::chunk_hash(as_bytes(std::string_view(text).substr(first, size)));
-    };
+TEST_F(PartTest, keeps_checkpointed_bytes_only_when_the_machine_stopped) {
     {
         Part part = open();
         part.set_pace({1U << 30U, 1h});
-        ASSERT_TRUE(put(part, 100'000, 160'000));
-        ASSERT_TRUE(part.write(160'000, as_bytes(std::string(20'000, 'x'))));
+        ASSERT_TRUE(put(part, 0, 1000));
+        ASSERT_TRUE(part.checkpoint());
+        ASSERT_TRUE(put(part, 1000, 5000));
     }
-    Part part = open();
-    EXPECT_EQ(part.received_bytes(), 0U);
-    const auto runs = part.unnoted();
-    ASSERT_FALSE(runs.empty());
-    EXPECT_LE(runs.front().first, 100'000U);
-    EXPECT_GE(runs.back().end, 180'000U);
-    EXPECT_TRUE(part.keep_chunk(100'000, 60'000, hash_of(100'000, 60'000)).value());
-    EXPECT_FALSE(part.keep_chunk(160'000, 20'000, hash_of(160'000, 20'000)).value()) << "wrong";
-    EXPECT_FALSE(part.keep_chunk(0, 50'000, hash_of(0, 50'000)).value()) << "a hole";
-    EXPECT_FALSE(part.keep_chunk(90'000, 20'000, hash_of(90'000, 20'000)).value()) << "in part";
-    EXPECT_FALSE(part.keep_chunk(299'999, 2, hash_of(0, 2)));
-    EXPECT_FALSE(part.keep_chunk(0, 0, hash_of(0, 0)));
-    EXPECT_EQ(part.missing(), (std::vector<Span>{{0, 100'000}, {160'000, 300'000}}));
-    ASSERT_TRUE(part.checkpoint());
-    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 60'000U);
-    ASSERT_TRUE(part.write(0, as_bytes(text)));
-    ASSERT_TRUE(part.publish());
-    EXPECT_EQ(content(store, digest), text);
+    const auto notes = root / "parts" / (digest.render() + ".written");
+    std::string text_of_notes = *read_file(notes, 1U << 20U);
+    char& last_of_boot_id = text_of_notes.at(text_of_notes.find('\n') - 1);
+    last_of_boot_id = last_of_boot_id == '0' ? '1' : '0';
+    ASSERT_TRUE(write_file_atomically(notes, as_bytes(text_of_notes)));
+    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 1000U);
+    EXPECT_EQ(open().reused_bytes(), 1000U);
+}
+
+TEST_F(PartTest, keeps_what_was_written_in_more_places_than_there_are_slots) {
+    constexpr std::uint64_t kPlaces = 3 * kWrittenSlots;
+    {
+        Part part = open();
+        part.set_pace({1U << 30U, 1h});
+        for (std::uint64_t i = 0; i < kPlaces; ++i) {
+            ASSERT_TRUE(put(part, 2 * i, 2 * i + 1));
+        }
+    }
+    EXPECT_EQ(open().reused_bytes(), kPlaces);
+}
+
+TEST_F(PartTest, wrong_bytes_that_were_forgotten_are_not_taken_up) {
+    {
+        Part part = open();
+        part.set_pace({1U << 30U, 1h});
+        ASSERT_TRUE(part.write(0, as_bytes(std::string(text.size(), 'x'))));
+        ASSERT_TRUE(part.reset());
+        ASSERT_TRUE(put(part, 0, 10));
+    }
+    EXPECT_EQ(open().reused_bytes(), 10U);
 }
 
 TEST_F(PartTest, notes_bytes_by_itself_at_its_pace) {
     Part part = open();
     part.set_pace({10'000, 1h});
     ASSERT_TRUE(put(part, 0, 9'999));
-    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 0U);
+    EXPECT_EQ(journaled(), std::vector<Span>());
     ASSERT_TRUE(put(part, 9'999, 10'000));
-    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 10'000U);
+    EXPECT_EQ(journaled(), (std::vector<Span>{{0, 10'000}}));
     part.set_pace({1U << 30U, 0ms});
     ASSERT_TRUE(put(part, 10'000, 10'001));
-    EXPECT_EQ(store.list_parts()->at(0).received_bytes, 10'001U);
+    EXPECT_EQ(journaled(), (std::vector<Span>{{0, 10'001}}));
 }
 
 TEST_F(PartTest, skips_bytes_that_are_here_already) {
@@ -193,7 +215,9 @@ TEST_F(PartTest, a_torn_journal_costs_bytes_and_nothing_else) {
         ASSERT_TRUE(part.checkpoint());
     }
     const auto journal = root / "parts" / (digest.render() + ".journal");
+    const auto written = root / "parts" / (digest.render() + ".written");
     std::filesystem::resize_file(journal, std::filesystem::file_size(journal) - 3);
+    std::filesystem::remove(written); // the machine stopped
     {
         Part part = open();
         EXPECT_EQ(part.reused_bytes(), 1000U);
@@ -202,6 +226,7 @@ TEST_F(PartTest, a_torn_journal_costs_bytes_and_nothing_else) {
     }
     EXPECT_EQ(open().reused_bytes(), 3000U);
     ASSERT_TRUE(write_file_atomically(journal, as_bytes("not a journal")));
+    std::filesystem::remove(written);
     EXPECT_EQ(open().reused_bytes(), 0U);
 }
 
@@ -213,6 +238,10 @@ TEST_F(PartTest, a_journal_without_its_bytes_counts_for_nothing) {
     }
     std::filesystem::resize_file(root / "parts" / digest.render(), 500);
     EXPECT_EQ(open().reused_bytes(), 0U);
+    {
+        Part part = open();
+        ASSERT_TRUE(put(part, 0, 1000)); // written only
+    }
     std::filesystem::remove(root / "parts" / digest.render());
     EXPECT_EQ(open().reused_bytes(), 0U);
 }

@@ -174,8 +174,9 @@ struct VerifyReport {
 
 class Store;
 
-/// A file on its way in. Holds the lock of its digest for as long as it lives. What a checkpoint
-/// has noted stays for the next pull when it is destroyed. Made by Store::open_part.
+/// A file on its way in. Holds the lock of its digest for as long as it lives. What was written
+/// stays for the next pull when it is destroyed or its process killed, and what a checkpoint noted
+/// also when the machine stops. Made by Store::open_part.
 ///
 /// Threads: write, copy_chunks, missing, received_bytes, hashed_bytes and checkpoint may be called
 /// from many threads at once; advance_hash by one thread at a time beside them. The others need the
@@ -198,21 +199,11 @@ class Part {
     /// Bytes that were here when the part was opened.
     std::uint64_t reused_bytes() const;
 
-    /// Bytes that are here now, journaled or not.
+    /// Bytes that are here now, durable or not.
     std::uint64_t received_bytes() const;
 
     /// What is not here yet, in order.
     std::vector<Span> missing() const;
-
-    /// What lies on disk beyond that: runs of missing bytes that were written all the same, by a
-    /// process that was killed before it noted them (or filled by the file system with anything).
-    std::vector<Span> unnoted() const;
-
-    /// Looks whether a missing chunk lies in its place on disk, by its hash; if so it counts as
-    /// received from now on. False also if it cannot be read, or if some of it is here already or
-    /// on its way. InvalidArgument for no chunk (0 or more than kMaxIndexedChunkBytes) and past the
-    /// end; else the errors of write.
-    Result<bool> keep_chunk(std::uint64_t offset, std::uint32_t size, const xet::ChunkHash& hash);
 
     /// Writes bytes at their offset. Those that are here already, or that another thread is just
     /// writing, are skipped: no byte is written twice. The first write reserves blocks for all that
