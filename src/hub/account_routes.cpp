@@ -218,10 +218,6 @@ void add_account_routes(Routes& routes, const Services& services) {
     };
     routes.get("/api/agent-harnesses", empty);
     routes.get("/api/telemetry/{*topic}", empty);
-    // Cards are not judged here yet, and a README must not keep anybody from committing.
-    routes.post("/api/validate-yaml", [](const Request&) -> Answer<Response> {
-        return json_answer({{"errors", Json::array()}, {"warnings", Json::array()}});
-    });
 }
 
 } // namespace locara::hub

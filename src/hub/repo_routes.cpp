@@ -1,6 +1,8 @@
 // What there is: lists of repositories, one repository, its trees, paths and refs.
+#include "card_facts.hpp"
 #include "listing.hpp"
 #include "place.hpp"
+#include "repo_search.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
 
@@ -123,29 +125,28 @@ bool has_suffix(std::string_view path, std::string_view suffix) {
     return path.size() > suffix.size() && path.substr(path.size() - suffix.size()) == suffix;
 }
 
-std::string to_lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return text;
-}
-
-/// The tags of a repository, from its files and from what is known beside git.
-std::vector<std::string> tags_of(const Repo& repo, const std::vector<GitEntry>& entries) {
-    std::vector<std::string> tags;
+/// The tags of a repository, from its card, its files and what is known beside git.
+std::vector<std::string>
+tags_of(const Repo& repo, const std::vector<GitEntry>& entries, const CardFacts& card) {
+    std::vector<std::string> tags = card.tags;
+    const auto add = [&tags](std::string tag) {
+        if (std::find(tags.begin(), tags.end(), tag) == tags.end()) {
+            tags.push_back(std::move(tag));
+        }
+    };
     for (const std::string kind : {"gguf", "safetensors"}) {
         const bool any = std::any_of(entries.begin(), entries.end(), [&kind](const GitEntry& e) {
             return e.kind == GitEntry::Kind::File && has_suffix(e.path, "." + kind);
         });
         if (any) {
-            tags.push_back(kind);
+            add(kind);
         }
     }
     if (!repo.facts.task.empty()) {
-        tags.push_back(repo.facts.task);
+        add(repo.facts.task);
     }
     if (!repo.facts.license.empty()) {
-        tags.push_back("license:" + to_lower(repo.facts.license));
+        add("license:" + to_lower(repo.facts.license));
     }
     return tags;
 }
@@ -179,6 +180,7 @@ Result<Json> describe(const Place& place, bool blobs) {
         storage += entry.size();
     }
     const RepoId& id = place.repo.id;
+    LOCARA_TRY(CardFacts card, read_card(place.git, place.commit, id.type));
     Json json = {{"_id", place.repo.internal},
                  {"id", id.render()},
                  {"modelId", id.render()},
@@ -191,31 +193,23 @@ Result<Json> describe(const Place& place, bool blobs) {
                  {"likes", 0},
                  {"lastModified", render_date(commit.date)},
                  {"createdAt", render_date(place.repo.created)},
-                 {"tags", tags_of(place.repo, entries)},
+                 {"tags", tags_of(place.repo, entries, card)},
                  {"siblings", render_siblings(entries, blobs)},
                  {"usedStorage", storage}};
     if (id.type != RepoType::Model) {
         json.erase("modelId");
     }
-    if (!place.repo.facts.task.empty()) {
-        json["pipeline_tag"] = place.repo.facts.task;
+    const std::string& task = place.repo.facts.task.empty() ? card.task : place.repo.facts.task;
+    if (!task.empty()) {
+        json["pipeline_tag"] = task;
+    }
+    if (!card.library.empty()) {
+        json["library_name"] = card.library;
+    }
+    if (card.data.is_object()) {
+        json["cardData"] = std::move(card.data);
     }
     return json;
-}
-
-/// The keys that an `expand` query names, in each of its three spellings; empty without one.
-std::vector<std::string> expanded(const Request& request) {
-    std::vector<std::string> keys;
-    for (const char* const name : {"expand", "expand[]"}) {
-        for (const std::string& list : request.query.all(name)) {
-            for (std::size_t begin = 0; begin <= list.size();) {
-                const std::size_t end = std::min(list.find(',', begin), list.size());
-                keys.push_back(list.substr(begin, end - begin));
-                begin = end + 1;
-            }
-        }
-    }
-    return keys;
 }
 
 /// Leaves only `_id`, `id` and the named keys.
@@ -233,7 +227,7 @@ void keep_only(Json& json, const std::vector<std::string>& keys) {
 Answer<Response> info(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     LOCARA_TRY(Json json, describe(place, request.query.flag("blobs")));
-    const auto keys = expanded(request);
+    const auto keys = listed(request, "expand");
     if (!keys.empty()) {
         keep_only(json, keys);
     }
@@ -248,27 +242,6 @@ Answer<Response> auth_check(const Services& services, const Request& request, Re
 }
 
 // ----------------------------------------------------------------------------------------- lists
-
-/// `search` (any part of the id) and `filter` (a tag), each possibly repeated; `gated`.
-bool fits(const Request& request, const Json& json) {
-    const std::string id = to_lower(json["id"].get<std::string>());
-    for (const std::string& word : request.query.all("search")) {
-        if (id.find(to_lower(word)) == std::string::npos) {
-            return false;
-        }
-    }
-    const bool gated = json["gated"] != Json(false);
-    if (request.query.find("gated") && request.query.flag("gated") != gated) {
-        return false;
-    }
-    const Json& tags = json["tags"];
-    for (const std::string& tag : request.query.all("filter")) {
-        if (std::find(tags.begin(), tags.end(), Json(tag)) == tags.end()) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /// The whole list that a caller may see and asked for.
 Answer<std::vector<Json>>
@@ -296,17 +269,21 @@ find_all(const Services& services, const Request& request, RepoType type) {
 
 Answer<Response> list(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(auto all, find_all(services, request, type));
+    LOCARA_CHECK(sort_by_query(request, all));
     const std::size_t limit =
         std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
     const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
     const std::size_t end = std::min(begin + limit, all.size());
-    const auto keys = expanded(request);
+    const auto keys = listed(request, "expand");
     Json page = Json::array();
     for (std::size_t i = begin; i < end; ++i) {
         if (!keys.empty()) {
             keep_only(all[i], keys);
         } else if (!request.query.flag("full")) {
             all[i].erase("siblings");
+            if (!request.query.flag("cardData")) {
+                all[i].erase("cardData");
+            }
         }
         page.push_back(std::move(all[i]));
     }
@@ -314,6 +291,33 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
     if (end < all.size()) {
         response.headers.add("Link", next_page(request, limit, end));
     }
+    return response;
+}
+
+Answer<Response> tags(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const auto all, find_all(services, request, type));
+    return json_answer(tags_by_type(all));
+}
+
+/// What is wrong with a card that somebody is about to commit.
+Answer<Response> validate_card(const Request& request) {
+    LOCARA_TRY(const Json body, parse_object(request));
+    const auto card = text_at(body, "content");
+    const auto type = parse_repo_type(text_at(body, "repoType").value_or("model"));
+    if (!card || !type) {
+        return bad_request("the body must have \"content\", a card, and \"repoType\"");
+    }
+    const CardCheck check = check_card(*card, *type);
+    const auto render = [](const std::vector<std::string>& messages) {
+        Json list = Json::array();
+        for (const std::string& message : messages) {
+            list.push_back({{"message", message}});
+        }
+        return list;
+    };
+    Response response =
+        json_answer({{"errors", render(check.errors)}, {"warnings", render(check.warnings)}});
+    response.status = check.errors.empty() ? 200 : 400;
     return response;
 }
 
@@ -330,6 +334,7 @@ void add_repo_routes(Routes& routes, const Services& services) {
         const std::string all = "/api/" + std::string(render_plural(type));
         const std::string one = all + "/{org}/{repo}";
         routes.get(all, bind(&list));
+        routes.get(all + "-tags-by-type", bind(&tags));
         routes.get(one, bind(&info));
         routes.get(one + "/revision/{*rev}", bind(&info));
         routes.get(one + "/tree/{*rev}", bind(&tree));
@@ -338,6 +343,7 @@ void add_repo_routes(Routes& routes, const Services& services) {
         routes.get(one + "/auth-check", bind(&auth_check<Action::Read>));
         routes.get(one + "/auth-check/write", bind(&auth_check<Action::Write>));
     });
+    routes.post("/api/validate-yaml", &validate_card);
 }
 
 } // namespace locara::hub

@@ -1,5 +1,8 @@
 #include <locara/manifest/card.hpp>
 
+#include <charconv>
+#include <utility>
+
 #include <yaml-cpp/yaml.h>
 
 namespace locara::manifest {
@@ -70,9 +73,6 @@ Result<ModelCard> read(const YAML::Node& root) {
     if (root.IsNull()) {
         return out;
     }
-    if (!root.IsMap()) {
-        return fault("it must be a list of members such as \"license: mit\"", 0);
-    }
     const auto first = [&](const char* key, std::string& to) -> Status {
         LOCARA_TRY(auto texts, read_texts(root, key));
         to = texts.empty() ? "" : std::move(texts.front());
@@ -87,9 +87,80 @@ Result<ModelCard> read(const YAML::Node& root) {
     return out;
 }
 
-} // namespace
+/// What a plain scalar is by the core schema.
+Json read_plain(const std::string& text) {
+    if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") {
+        return nullptr;
+    }
+    if (text == "true" || text == "True" || text == "TRUE") {
+        return true;
+    }
+    if (text == "false" || text == "False" || text == "FALSE") {
+        return false;
+    }
+    const std::string_view digits = std::string_view(text).substr(text.front() == '+' ? 1 : 0);
+    const bool numeric = digits.find_first_not_of("0123456789.+-eE") == std::string_view::npos &&
+                         digits.find_first_of("0123456789") != std::string_view::npos;
+    const char* const end = digits.data() + digits.size();
+    std::int64_t whole = 0;
+    if (const auto read = std::from_chars(digits.data(), end, whole);
+        numeric && read.ec == std::errc() && read.ptr == end) {
+        return whole;
+    }
+    double real = 0;
+    if (const auto read = std::from_chars(digits.data(), end, real);
+        numeric && read.ec == std::errc() && read.ptr == end) {
+        return real;
+    }
+    return text;
+}
 
-Result<ModelCard> ModelCard::parse(std::string_view card) {
+/// YAML as JSON, within the limits.
+class FrontMatterReader {
+  public:
+    Result<Json> read(const YAML::Node& node, std::size_t depth = 0) {
+        if (++nodes_ > kCardNodesLimit || depth > kCardDepthLimit) {
+            return Error(ErrorCode::TooLarge,
+                         "the front matter of a card has at most " +
+                             std::to_string(kCardNodesLimit) + " values in " +
+                             std::to_string(kCardDepthLimit) + " levels");
+        }
+        if (node.IsScalar()) {
+            return node.Tag() == "?" ? read_plain(node.Scalar()) : Json(node.Scalar());
+        }
+        if (node.IsSequence()) {
+            Json list = Json::array();
+            for (const auto& one : node) {
+                LOCARA_TRY(Json value, read(one, depth + 1));
+                list.push_back(std::move(value));
+            }
+            return list;
+        }
+        if (!node.IsMap()) {
+            return Json();
+        }
+        Json map = Json::object();
+        for (const auto& member : node) {
+            const YAML::Node& key = member.first;
+            if (!key.IsScalar()) {
+                return fault("a key must be text", key.Mark().line);
+            }
+            if (map.contains(key.Scalar())) {
+                return fault(key.Scalar() + " is given twice", key.Mark().line);
+            }
+            LOCARA_TRY(map[key.Scalar()], read(member.second, depth + 1));
+        }
+        return map;
+    }
+
+  private:
+    std::size_t nodes_ = 0;
+};
+
+/// Parses the front matter and hands it on; yaml-cpp has no other way than to throw to say that
+/// something is wrong. Its parser bounds the depth.
+template <class Read>
+auto with_front_matter(std::string_view card, Read read) -> decltype(read(YAML::Node())) {
     if (card.size() > kCardLimitBytes) {
         return Error(ErrorCode::TooLarge,
                      "a card has at most " + std::to_string(kCardLimitBytes) + " bytes");
@@ -100,12 +171,31 @@ Result<ModelCard> ModelCard::parse(std::string_view card) {
                      "the front matter of a card has at most " +
                          std::to_string(kFrontMatterLimitBytes) + " bytes");
     }
-    // yaml-cpp has no other way to say that something is wrong; its parser bounds the depth.
     try {
-        return read(YAML::Load(std::string(text)));
+        const YAML::Node root = YAML::Load(std::string(text));
+        if (!root.IsNull() && !root.IsMap()) {
+            return fault("it must be a list of members such as \"license: mit\"", 0);
+        }
+        return read(root);
     } catch (const YAML::Exception& error) {
         return fault("it is no YAML: " + error.msg, error.mark.line);
     }
+}
+
+} // namespace
+
+Result<ModelCard> ModelCard::parse(std::string_view card) {
+    return with_front_matter(card, read);
+}
+
+Result<std::optional<Json>> read_front_matter(std::string_view card) {
+    return with_front_matter(card, [](const YAML::Node& root) -> Result<std::optional<Json>> {
+        if (root.IsNull()) {
+            return std::optional<Json>();
+        }
+        LOCARA_TRY(Json json, FrontMatterReader().read(root));
+        return std::optional(std::move(json));
+    });
 }
 
 } // namespace locara::manifest

@@ -5,6 +5,11 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace locara;
     const std::string text(reinterpret_cast<const char*>(data), size);
+    // What is told to clients can always be rendered.
+    if (const auto all = manifest::read_front_matter(text); all && *all) {
+        LOCARA_ASSERT((*all)->is_object());
+        (void)(*all)->dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
     const auto card = manifest::ModelCard::parse(text);
     if (!card) {
         LOCARA_ASSERT(card.error().code() == ErrorCode::InvalidArgument ||

@@ -5,9 +5,11 @@
 // here are read; all of it is the publisher's word. Threads: plain values.
 #pragma once
 
+#include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,8 @@ namespace locara::manifest {
 inline constexpr std::size_t kCardLimitBytes = 4U << 20U;        ///< Of a card.
 inline constexpr std::size_t kFrontMatterLimitBytes = 1U << 20U; ///< Of its front matter.
 inline constexpr std::size_t kCardBasesLimit = 16;
+inline constexpr std::size_t kCardNodesLimit = 10'000; ///< Of a front matter, aliases followed.
+inline constexpr std::size_t kCardDepthLimit = 32;
 
 /// What is absent is empty.
 struct ModelCard {
@@ -31,5 +35,11 @@ struct ModelCard {
     /// member is no text, with the line), TooLarge (a limit).
     static Result<ModelCard> parse(std::string_view card);
 };
+
+/// The whole front matter, as JSON; nothing for a card without one. Plain scalars that YAML's core
+/// schema (YAML 1.2, section 10.3) calls null, bool, int or float become that, others stay text.
+/// InvalidArgument (no YAML, no map, a key that is no text or given twice; with the line), TooLarge
+/// (a limit).
+Result<std::optional<Json>> read_front_matter(std::string_view card);
 
 } // namespace locara::manifest

@@ -1,0 +1,172 @@
+#include "card_facts.hpp"
+
+#include <locara/manifest/card.hpp>
+#include <locara/manifest/license.hpp>
+
+#include <algorithm>
+
+namespace locara::hub {
+namespace {
+
+constexpr std::size_t kTagBytes = 128;
+
+/// The texts of a member that is a text or a list of texts.
+std::vector<std::string> texts_of(const Json& data, const char* key) {
+    std::vector<std::string> texts;
+    const auto found = data.find(key);
+    if (found == data.end()) {
+        return texts;
+    }
+    for (const Json& one : found->is_array() ? *found : Json::array({*found})) {
+        if (one.is_string()) {
+            texts.push_back(one.get<std::string>());
+        }
+    }
+    return texts;
+}
+
+std::string text_of(const Json& data, const char* key) {
+    const auto texts = texts_of(data, key);
+    return texts.empty() ? "" : texts.front();
+}
+
+class Tags {
+  public:
+    void add(const std::string& tag) {
+        const bool usable = !tag.empty() && tag.size() <= kTagBytes;
+        if (usable && tags_.size() < kCardTagsLimit &&
+            std::find(tags_.begin(), tags_.end(), tag) == tags_.end()) {
+            tags_.push_back(tag);
+        }
+    }
+
+    void add_all(const Json& data, const char* key, const std::string& prefix = "") {
+        for (const std::string& text : texts_of(data, key)) {
+            add(text.empty() ? text : prefix + text);
+        }
+    }
+
+    std::vector<std::string> take() && { return std::move(tags_); }
+
+  private:
+    std::vector<std::string> tags_;
+};
+
+void add_model_tags(Tags& tags, const Json& data) {
+    tags.add_all(data, "library_name");
+    tags.add_all(data, "pipeline_tag");
+    tags.add_all(data, "tags");
+    tags.add_all(data, "language");
+    tags.add_all(data, "datasets", "dataset:");
+    tags.add_all(data, "base_model", "base_model:");
+    if (const std::string relation = text_of(data, "base_model_relation"); !relation.empty()) {
+        tags.add_all(data, "base_model", "base_model:" + relation + ":");
+    }
+}
+
+void add_dataset_tags(Tags& tags, const Json& data) {
+    for (const char* const key : {"task_categories",
+                                  "task_ids",
+                                  "size_categories",
+                                  "annotations_creators",
+                                  "language_creators",
+                                  "multilinguality",
+                                  "source_datasets",
+                                  "language"}) {
+        tags.add_all(data, key, std::string(key) + ":");
+    }
+    tags.add_all(data, "tags");
+}
+
+} // namespace
+
+CardFacts CardFacts::of(Json data, RepoType type) {
+    CardFacts facts;
+    facts.data = std::move(data);
+    if (!facts.data.is_object()) {
+        return facts;
+    }
+    Tags tags;
+    switch (type) {
+    case RepoType::Model:
+        add_model_tags(tags, facts.data);
+        facts.task = text_of(facts.data, "pipeline_tag");
+        facts.library = text_of(facts.data, "library_name");
+        break;
+    case RepoType::Dataset:
+        add_dataset_tags(tags, facts.data);
+        break;
+    case RepoType::Space:
+        tags.add_all(facts.data, "sdk");
+        tags.add_all(facts.data, "tags");
+        break;
+    case RepoType::Bucket:
+        break;
+    }
+    tags.add_all(facts.data, "license", "license:");
+    facts.tags = std::move(tags).take();
+    return facts;
+}
+
+Result<CardFacts> read_card(const GitRepo& git, const std::string& commit, RepoType type) {
+    LOCARA_TRY(const auto entry, git.find(commit, "README.md"));
+    if (!entry || entry->kind != GitEntry::Kind::File || entry->lfs ||
+        entry->blob_size > manifest::kCardLimitBytes) {
+        return CardFacts();
+    }
+    LOCARA_TRY(const std::string text, git.read_blob(entry->oid, manifest::kCardLimitBytes));
+    auto data = manifest::read_front_matter(text);
+    return data && *data ? CardFacts::of(**std::move(data), type) : CardFacts();
+}
+
+CardCheck check_card(std::string_view card, RepoType type) {
+    CardCheck check;
+    auto data = manifest::read_front_matter(card);
+    if (!data) {
+        check.errors.push_back(data.error().message());
+        return check;
+    }
+    if (!*data) {
+        check.warnings.emplace_back(
+            "the card has no metadata: YAML between two lines \"---\" at its start");
+        return check;
+    }
+    const Json& json = **data;
+    const auto expect_texts = [&](const char* key) {
+        const auto found = json.find(key);
+        if (found == json.end() || found->is_null() || found->is_string()) {
+            return;
+        }
+        const bool texts =
+            found->is_array() && std::all_of(found->begin(), found->end(), [](const Json& one) {
+                return one.is_string();
+            });
+        if (!texts) {
+            check.errors.push_back(std::string(key) + " must be text or a list of texts");
+        }
+    };
+    for (const char* const key : {"license",
+                                  "language",
+                                  "tags",
+                                  "datasets",
+                                  "base_model",
+                                  "pipeline_tag",
+                                  "library_name"}) {
+        expect_texts(key);
+    }
+    if (!check.errors.empty()) {
+        return check;
+    }
+    const auto licenses = texts_of(json, "license");
+    if (licenses.empty() && type != RepoType::Space) {
+        check.warnings.emplace_back("the card names no license");
+    }
+    for (const std::string& license : licenses) {
+        if (manifest::find_license(license) == nullptr) {
+            check.warnings.push_back("license \"" + license + "\" is no id that is known here");
+        }
+    }
+    return check;
+}
+
+} // namespace locara::hub

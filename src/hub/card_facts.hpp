@@ -1,0 +1,44 @@
+// What the card of a repository (README.md) says to clients: its front matter, and the tags and
+// names that lists are filtered by.
+//
+// Tags as the Hugging Face Hub makes them of a card (https://huggingface.co/docs/hub/model-cards,
+// datasets-cards). All of it is the publisher's word. Threads: plain values.
+#pragma once
+
+#include "names.hpp"
+
+#include <locara/base/json.hpp>
+#include <locara/hub/git_repo.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::hub {
+
+/// Most tags that a card gives its repository; further ones are left out.
+inline constexpr std::size_t kCardTagsLimit = 256;
+
+struct CardFacts {
+    Json data;                     ///< The front matter; null without one, or if it cannot be read.
+    std::vector<std::string> tags; ///< Each once.
+    std::string task;              ///< `pipeline_tag`, "" if not said.
+    std::string library;           ///< `library_name`, "" if not said.
+
+    /// Of a front matter; null gives nothing.
+    static CardFacts of(Json data, RepoType type);
+};
+
+/// Reads README.md of a commit. A card that cannot be read says nothing: whoever wrote it was told
+/// by check_card.
+Result<CardFacts> read_card(const GitRepo& git, const std::string& commit, RepoType type);
+
+/// What is wrong with a card, as texts for who writes it.
+struct CardCheck {
+    std::vector<std::string> errors;   ///< It cannot be read.
+    std::vector<std::string> warnings; ///< It can, but says less than it could.
+};
+
+CardCheck check_card(std::string_view card, RepoType type);
+
+} // namespace locara::hub

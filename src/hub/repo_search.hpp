@@ -1,0 +1,37 @@
+// Lists of repositories: which of them a query asks for, and in what order.
+//
+// Follows GET /api/models and its siblings of the Hugging Face Hub (huggingface_hub:
+// HfApi.list_models; @huggingface/hub: listModels). Threads: plain functions.
+#pragma once
+
+#include "answers.hpp"
+
+#include <locara/http/message.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace locara::hub {
+
+/// ASCII letters in lower case.
+std::string to_lower(std::string_view text);
+
+/// Texts under a key of a query: repeated, with brackets ("key[]") or joined by commas.
+std::vector<std::string> listed(const http::Request& request, std::string_view key);
+
+/// Whether a repository, as it is described to clients, has all that the query asks for: `search`
+/// (parts of the id), `filter` (tags), `pipeline_tag`, `library`, `license`, `language`, `gated`.
+/// Keys that are not known are passed over.
+bool fits(const http::Request& request, const Json& repo);
+
+/// Puts them in the order of `sort` (id, createdAt, lastModified, downloads, likes, usedStorage,
+/// ...): the largest first, ids from a to z; `direction` 1 and -1 say it. Without `sort` they stay.
+/// InvalidArgument for a key that nothing has.
+Status sort_by_query(const http::Request& request, std::vector<Json>& repos);
+
+/// The tags of some repositories by what they are about, each once, as
+/// GET /api/models-tags-by-type gives them: {"license": [{"id", "label", "type"}], ...}.
+Json tags_by_type(const std::vector<Json>& repos);
+
+} // namespace locara::hub
