@@ -1,6 +1,7 @@
 #include "review_commands.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/runtime/page_check.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -40,6 +41,72 @@ void print_facts(const char* mark, const Json& facts) {
     }
 }
 
+std::string number_of(const Json& object, const char* member) {
+    const auto found = object.find(member);
+    return found != object.end() && found->is_number() ? found->dump() : "?";
+}
+
+/// The elements of a list; none where there is no list.
+Json list_of(const Json& object, const char* member) {
+    const auto found = object.find(member);
+    return found != object.end() && found->is_array() ? *found : Json::array();
+}
+
+std::string line_of(const Json& text) {
+    return text.is_string() ? clean(text.get<std::string>()) : "";
+}
+
+/// What a browser showed and did, in words.
+void print_page(const Json& report) {
+    const Json page = report.value("page", Json::object());
+    if (page.value("checked", Json()) != true) {
+        const std::string why = text_of(page, "why");
+        std::printf("Its page was not looked at%s%s\n", why.empty() ? "" : ": ", why.c_str());
+        return;
+    }
+    std::printf("Its page, \"%s\", in %s:\n",
+                text_of(page, "title").c_str(),
+                text_of(page, "browser").c_str());
+    if (page.value("blank", Json()) != false) {
+        std::printf("  stays empty\n");
+    } else {
+        std::printf("  shows something after %s ms\n", number_of(page, "first_paint_ms").c_str());
+    }
+    for (const Json& fault : list_of(page, "violations")) {
+        std::printf("  %-8s %s (%s)\n",
+                    text_of(fault, "impact").c_str(),
+                    text_of(fault, "help").c_str(),
+                    text_of(fault, "rule").c_str());
+        for (const Json& place : list_of(fault, "places")) {
+            std::printf("           at %s\n", line_of(place).c_str());
+        }
+    }
+    for (const Json& error : list_of(page, "errors")) {
+        std::printf("  error    %s\n", line_of(error).c_str());
+    }
+    const Json reach = list_of(page, "reach");
+    for (const Json& tried : reach) {
+        std::printf("  reached  for %s (%s, times: %s); nothing got out\n",
+                    text_of(tried, "what").c_str(),
+                    text_of(tried, "kind").c_str(),
+                    number_of(tried, "count").c_str());
+    }
+    if (page.value("reach_total", Json()) != Json(reach.size())) {
+        std::printf("  reached  for %s different things; those above are the first\n",
+                    number_of(page, "reach_total").c_str());
+    }
+    const auto against = hub::obstacles(report);
+    if (against.empty()) {
+        std::printf("  reached for nothing; no grave fault of accessibility (axe-core %s)\n",
+                    text_of(page, "axe").c_str());
+    }
+    for (const auto& one : against) {
+        std::printf("  against an approval: %s (--accept %s)\n",
+                    clean(one.text).c_str(),
+                    std::string(one.word).c_str());
+    }
+}
+
 void print_report(const Json& report) {
     for (const Json& finding : report.at("findings")) {
         std::printf("  %-8s %-9s %s\n",
@@ -60,6 +127,7 @@ void print_report(const Json& report) {
             std::printf("    no change of these\n");
         }
     }
+    print_page(report);
 }
 
 } // namespace
@@ -70,6 +138,7 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     review_->footer("Examples:\n"
                     "  locara-hub review list --state needs-review --data DATA\n"
                     "  locara-hub review show 7 --data DATA\n"
+                    "  locara-hub review check 7 --data DATA\n"
                     "  locara-hub review approve 7 --data DATA\n"
                     "  locara-hub review publish 7 --data DATA\n"
                     "  locara-hub review publish 7 --to DRAFTS --data DATA\n"
@@ -83,10 +152,16 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     verb_on_one("show", "the report of a submission, and each step", &ReviewCommands::show)
         ->add_flag("--json", json_, "the result as one JSON object");
     configuration_.add_to(
-        verb_on_one("check", "check it again: the gate may have learned", &ReviewCommands::check));
+        verb_on_one("check",
+                    "check it again, and look at its page in a browser that reaches nothing",
+                    &ReviewCommands::check));
     made = verb_on_one("approve", "say yes, after a look at the report", &ReviewCommands::approve);
     add_curator(made);
     made->add_option("--why", why_, "one line for the record");
+    made->add_option("--accept",
+                     accepted_,
+                     "approve in spite of it: accessibility, blank, reach or unchecked (its page)")
+        ->type_name("WORD");
     made = verb_on_one("reject", "say no, and why", &ReviewCommands::reject);
     add_curator(made);
     made->add_option("--rule", rule_, "capability, content, license, quality or trust")
@@ -224,7 +299,10 @@ Status ReviewCommands::show() const {
 Status ReviewCommands::check() const {
     LOCARA_CHECK(configuration_.start(access_.data));
     LOCARA_TRY(auto desk, open());
-    LOCARA_TRY(const Submission one, desk.check(number_));
+    const auto page = [](const auto& bundle, const auto& app) {
+        return runtime::check_page(bundle, app, {});
+    };
+    LOCARA_TRY(const Submission one, desk.check(number_, page));
     print(one);
     LOCARA_TRY(const Json report, desk.reviews().report(one));
     print_report(report);
@@ -232,12 +310,14 @@ Status ReviewCommands::check() const {
 }
 
 Status ReviewCommands::decide(ReviewState to) const {
-    const std::string who = who_decides(who_);
-    if (who.empty()) {
+    const hub::ReviewStep step{to, who_decides(who_), rule_, why_, accepted_};
+    if (step.who.empty()) {
         return Error(ErrorCode::InvalidArgument, "who decides? Pass --by NAME");
     }
     LOCARA_TRY(auto desk, open());
-    LOCARA_TRY(const Submission one, desk.reviews().step(number_, {to, who, rule_, why_}));
+    LOCARA_TRY(const Submission one,
+               to == ReviewState::Approved ? desk.approve(number_, step)
+                                           : desk.reviews().step(number_, step));
     print(one);
     return {};
 }

@@ -7,6 +7,7 @@
 #include <locara/formats/scan.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/manifest/app_entry.hpp>
+#include <locara/manifest/bundle.hpp>
 
 #include <algorithm>
 
@@ -34,8 +35,11 @@ Result<Repo> find_app_repo(const Names& names, const std::string& app) {
 /// One run of check_submission.
 class Check {
   public:
-    Check(const ReviewSources& sources, const Submission& submission, TempFolder scratch)
-        : sources_(sources), submission_(submission), scratch_(std::move(scratch)),
+    Check(const ReviewSources& sources,
+          const Submission& submission,
+          const PageCheck& page,
+          TempFolder scratch)
+        : sources_(sources), submission_(submission), page_(page), scratch_(std::move(scratch)),
           folder_(scratch_.path() / "app") {}
 
     Result<CheckedSubmission> run() {
@@ -56,6 +60,7 @@ class Check {
         }
         out.report["scanner"] = formats::kScannerVersion;
         out.report["checked"] = render_time(sources_.clock.now());
+        LOCARA_TRY(out.report["page"], look_at_page(out));
         return out;
     }
 
@@ -124,6 +129,24 @@ class Check {
             file->xet, std::nullopt, [&fd](ByteView bytes) { return write_all(fd, bytes); });
     }
 
+    /// As clients get it: what was packed is unpacked.
+    Result<Json> look_at_page(const CheckedSubmission& out) const {
+        const auto unchecked = [](const char* why) {
+            return Json{{"checked", false}, {"why", why}};
+        };
+        if (!out.passes()) {
+            return unchecked("it does not pass without that");
+        }
+        if (!page_) {
+            return unchecked("`locara-hub review check` does it, on a curator's machine");
+        }
+        const fs::path bundle = out.scratch.path() / "bundle";
+        LOCARA_CHECK(create_folders(bundle, 0700));
+        LOCARA_TRY(const auto unpacked,
+                   manifest::unpack_bundle(out.archive(), out.app.bundle->id, bundle));
+        return page_(bundle, unpacked.manifest);
+    }
+
     void add_what_only_a_hub_knows(policy::AppReport& report) const {
         const auto add = [&report](const char* rule, ErrorCode code, std::string message) {
             // Errors come first.
@@ -160,6 +183,7 @@ class Check {
 
     const ReviewSources& sources_;
     const Submission& submission_;
+    const PageCheck& page_;
     TempFolder scratch_;
     const fs::path folder_;
     policy::KnownModels models_;
@@ -169,9 +193,10 @@ class Check {
 } // namespace
 
 Result<CheckedSubmission> check_submission(const ReviewSources& sources,
-                                           const Submission& submission) {
+                                           const Submission& submission,
+                                           const PageCheck& page) {
     LOCARA_TRY(auto scratch, TempFolder::create(sources.data, ".review-"));
-    return Check(sources, submission, std::move(scratch)).run();
+    return Check(sources, submission, page, std::move(scratch)).run();
 }
 
 } // namespace locara::hub

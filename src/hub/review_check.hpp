@@ -19,6 +19,8 @@ struct ReviewSources {
     const Clock& clock;
 };
 
+using PageCheck = ReviewDesk::PageCheck;
+
 /// What a check found. `scratch` holds the bundle until it goes.
 struct CheckedSubmission {
     TempFolder scratch;
@@ -31,8 +33,10 @@ struct CheckedSubmission {
 };
 
 /// Checks a submission against the catalog as it is published. What is wrong with the app stands in
-/// the report. Errors: NotFound (the repository or the commit is gone), Corrupt, Io, NoSpace.
+/// the report. `page` looks at the page of what is otherwise right; empty: nobody does. Errors:
+/// NotFound (the repository or the commit is gone), Corrupt, Io, NoSpace.
 Result<CheckedSubmission> check_submission(const ReviewSources& sources,
-                                           const Submission& submission);
+                                           const Submission& submission,
+                                           const PageCheck& page = {});
 
 } // namespace locara::hub

@@ -68,10 +68,32 @@ Reviews& ReviewDesk::reviews() {
     return state_->reviews;
 }
 
-Result<Submission> ReviewDesk::check(std::uint64_t number) {
+Result<Submission> ReviewDesk::check(std::uint64_t number, const PageCheck& page) {
     LOCARA_TRY(const Submission submission, state_->reviews.get(number));
-    LOCARA_TRY(const auto checked, check_submission(state_->sources(), submission));
+    LOCARA_TRY(const auto checked, check_submission(state_->sources(), submission, page));
     return state_->reviews.note_check(number, checked.report, checked.passes());
+}
+
+Result<Submission> ReviewDesk::approve(std::uint64_t number, const ReviewStep& step) {
+    for (const std::string& word : step.accepted) {
+        if (std::find(std::begin(kObstacles), std::end(kObstacles), word) == std::end(kObstacles)) {
+            return Error(ErrorCode::InvalidArgument,
+                         "nothing called '" + word + "' can be accepted");
+        }
+    }
+    LOCARA_TRY(const Submission submission, state_->reviews.get(number));
+    if (submission.state == ReviewState::NeedsReview) { // else the step says what is wrong
+        LOCARA_TRY(const Json report, state_->reviews.report(submission));
+        for (const Obstacle& one : obstacles(report)) {
+            if (std::find(step.accepted.begin(), step.accepted.end(), one.word) ==
+                step.accepted.end()) {
+                return Error(ErrorCode::Refused,
+                             one.text + "; whoever approves it all the same says `--accept " +
+                                 std::string(one.word) + "`");
+            }
+        }
+    }
+    return state_->reviews.step(number, step);
 }
 
 Result<ReviewDesk::Staged> ReviewDesk::stage(const Submission& submission,

@@ -165,6 +165,9 @@ Status append(crypto::ChainedLog& log,
     if (!report.empty()) {
         fields["report"] = report;
     }
+    if (!step.accepted.empty()) {
+        fields["accepted"] = step.accepted;
+    }
     return log.append(render(step.to), fields);
 }
 
@@ -182,6 +185,37 @@ std::optional<ReviewState> parse_review_state(std::string_view text) {
                                            std::end(kNames),
                                            [text](const Name& name) { return name.text == text; });
     return found == std::end(kNames) ? std::nullopt : std::optional(found->state);
+}
+
+std::vector<Obstacle> obstacles(const Json& report) {
+    const auto page = report.find("page");
+    if (page == report.end() || !page->is_object() || page->value("checked", Json()) != true) {
+        const std::string why =
+            page != report.end() && page->is_object() ? text_of(*page, "why") : "";
+        return {{"unchecked", "nobody looked at its page" + (why.empty() ? "" : ": " + why)}};
+    }
+    std::vector<Obstacle> found;
+    if (page->value("blank", Json()) != false) {
+        found.push_back({"blank", "its page stays empty"});
+    }
+    const auto list = [&page](const char* member) {
+        const auto items = page->find(member);
+        return items != page->end() && items->is_array() ? *items : Json::array();
+    };
+    const Json faults = list("violations");
+    const auto grave = std::find_if(faults.begin(), faults.end(), [](const Json& fault) {
+        return fault.is_object() &&
+               (text_of(fault, "impact") == "serious" || text_of(fault, "impact") == "critical");
+    });
+    if (grave != faults.end()) {
+        found.push_back(
+            {"accessibility", "not everybody can use its page: " + text_of(*grave, "help")});
+    }
+    const Json reach = list("reach");
+    if (!reach.empty()) {
+        found.push_back({"reach", "its page reaches for " + text_of(reach.front(), "what")});
+    }
+    return found;
 }
 
 Reviews::Reviews(fs::path data, const Clock& clock) : data_(std::move(data)), clock_(clock) {}

@@ -59,6 +59,9 @@ std::vector<std::string> inner_command(const Profile& profile, int status) {
     limit("tasks", profile.limits.tasks);
     limit("cpu_seconds", profile.limits.cpu_seconds);
 
+    if (profile.syscalls == SyscallPolicy::Browser) {
+        append(words, {"--network", "loopback"});
+    }
     append(words, {"--read", "/usr", "--read", "/proc", "--read", "/etc"});
     append(words, {"--device", "/dev", "--write", "/tmp"});
     for (const auto& bind : profile.read_only) {

@@ -2,6 +2,7 @@
 
 #include <seccomp.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <initializer_list>
 #include <string>
@@ -328,12 +329,27 @@ Result<Fd> build_engine_filter() {
     return filter.write();
 }
 
-Result<Fd> build_app_filter() {
+/// A rule compares an argument once: of the families that there are, all others one by one.
+void deny_other_families(Filter& filter, std::initializer_list<unsigned> allowed) {
+    constexpr unsigned kFamilies = 64; // Linux 6.1 has 46
+    for (unsigned family = 0; family < kFamilies; ++family) {
+        if (std::find(allowed.begin(), allowed.end(), family) == allowed.end()) {
+            filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {argument(0, SCMP_CMP_EQ, family)});
+        }
+    }
+    filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {argument(0, SCMP_CMP_GE, kFamilies)});
+}
+
+Result<Fd> build_app_filter(SyscallPolicy policy) {
     Filter filter(SCMP_ACT_ALLOW);
     for (const char* name : kAppDenied) {
         filter.add(SCMP_ACT_ERRNO(EPERM), name);
     }
-    filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {argument(0, SCMP_CMP_NE, AF_UNIX)});
+    if (policy == SyscallPolicy::Browser) {
+        deny_other_families(filter, {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK});
+    } else {
+        filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {argument(0, SCMP_CMP_NE, AF_UNIX)});
+    }
     deny_terminal_tricks(filter);
     deny_namespaces(filter, SCMP_ACT_ERRNO(EPERM));
     return filter.write();
@@ -342,7 +358,7 @@ Result<Fd> build_app_filter() {
 } // namespace
 
 Result<Fd> build_seccomp_filter(SyscallPolicy policy) {
-    return policy == SyscallPolicy::Engine ? build_engine_filter() : build_app_filter();
+    return policy == SyscallPolicy::Engine ? build_engine_filter() : build_app_filter(policy);
 }
 
 } // namespace locara::sandbox

@@ -9,28 +9,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { kFeaturesOff } from '../../web/page-check/features_off.mjs';
 
 const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/**
- * The driver's own list, but without ThirdPartyStoragePartitioning: with that off, a frame of
- * another site gets no storage at all, which is not what people have. And with what the browser
- * itself would ask its maker about (forms on the page, pages visited): that is no request of ours.
- */
-const kFeaturesOff = [
-    'AcceptCHFrame',
-    'AutofillServerCommunication',
-    'AvoidUnnecessaryBeforeUnloadCheckSync',
-    'DestroyProfileOnBrowserClose',
-    'DialMediaRouteProvider',
-    'GlobalMediaControls',
-    'HttpsUpgrades',
-    'LensOverlay',
-    'MediaRouter',
-    'OptimizationHints',
-    'PaintHolding',
-    'Translate',
-];
 
 /**
  * A server that stands for the outside world, with and without TLS on one port. It tells whole

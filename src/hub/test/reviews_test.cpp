@@ -64,6 +64,40 @@ TEST_F(ReviewsTest, an_app_goes_its_way_and_each_step_is_on_record) {
     EXPECT_EQ(others.report(*others.get(1)).value(), kGood);
 }
 
+// What stands against an approval, by the report's member `page`.
+TEST(Obstacles, are_named_by_the_words_that_accept_them) {
+    const auto words = [](const Json& page) {
+        std::string all;
+        for (const Obstacle& one : obstacles({{"page", page}})) {
+            all += std::string(one.word) + " ";
+        }
+        return all;
+    };
+    const Json good = {{"checked", true},
+                       {"blank", false},
+                       {"violations", {{{"rule", "region"}, {"impact", "moderate"}}}},
+                       {"reach", Json::array()}};
+    EXPECT_EQ(words(good), "");
+    const auto with = [&](const char* member, const Json& value) {
+        Json page = good;
+        page[member] = value;
+        return words(page);
+    };
+    EXPECT_EQ(with("checked", false), "unchecked ");
+    EXPECT_EQ(with("checked", "true"), "unchecked ");
+    EXPECT_EQ(with("blank", true), "blank ");
+    EXPECT_EQ(with("blank", nullptr), "blank ");
+    EXPECT_EQ(with("reach", {{{"kind", "name"}, {"what", "leak.example"}}}), "reach ");
+    for (const char* impact : {"serious", "critical"}) {
+        EXPECT_EQ(with("violations", {{{"impact", "minor"}}, {{"impact", impact}}}),
+                  "accessibility ");
+    }
+    EXPECT_EQ(words({{"checked", true}}), "blank ");
+    EXPECT_EQ(obstacles(Json::object()).at(0).word, "unchecked");
+    EXPECT_THAT(obstacles({{"page", {{"checked", false}, {"why", "no browser"}}}}).at(0).text,
+                HasSubstr("no browser"));
+}
+
 class CalledBack : public ReviewsTest {
   protected:
     /// A submission that came as far as `state`; its bundle has the digests aa... and bb...

@@ -4,7 +4,8 @@
 //       runs before bubblewrap: dies with its parent, starts a session, resets signals, closes
 //       every descriptor that is not to be kept, waits (for its control group), then becomes
 //       bubblewrap.
-//   inner --status FD [--read P]... [--write P]... [--exec P]... [--limit NAME=N]... -- program ...
+//   inner --status FD [--network loopback] [--read P]... [--write P]... [--exec P]...
+//         [--limit NAME=N]... -- program ...
 //       runs inside: sets the limits, then Landlock, tells what stands, then becomes the program.
 //
 // The status descriptor speaks lines: "landlock N", "limit NAME", "ready"; or "failed WALL: text".
@@ -194,9 +195,10 @@ void raise_landlock(const Arguments& arguments) {
         return;
     }
     const std::uint64_t handled = landlock::handled_fs(version);
+    const bool loopback = !arguments.all("--network").empty();
     const landlock::RulesetAttr attributes{
         handled,
-        version >= 4 ? landlock::kNetBindTcp | landlock::kNetConnectTcp : 0,
+        version >= 4 && !loopback ? landlock::kNetBindTcp | landlock::kNetConnectTcp : 0,
         version >= 6 ? landlock::kScopeAbstractUnix | landlock::kScopeSignal : 0};
     const int ruleset = static_cast<int>(
         syscall(landlock::kCreateRuleset, &attributes, landlock::attr_size(version), 0));

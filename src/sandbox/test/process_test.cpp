@@ -84,13 +84,25 @@ class Sandbox : public testing::TestWithParam<SyscallPolicy> {
 
 INSTANTIATE_TEST_SUITE_P(Policies,
                          Sandbox,
-                         testing::Values(SyscallPolicy::App, SyscallPolicy::Engine),
+                         testing::Values(SyscallPolicy::App,
+                                         SyscallPolicy::Engine,
+                                         SyscallPolicy::Browser),
                          [](const auto& tested) {
-                             return tested.param == SyscallPolicy::App ? "app" : "engine";
+                             return tested.param == SyscallPolicy::App      ? "app"
+                                    : tested.param == SyscallPolicy::Engine ? "engine"
+                                                                            : "browser";
                          });
 
 TEST_P(Sandbox, has_no_network) {
     auto answers = run_probe(probe_profile({}, GetParam()));
+    if (GetParam() == SyscallPolicy::Browser) { // sockets, but of a loopback and of nothing else
+        EXPECT_EQ(answers["socket AF_INET"], "0");
+        EXPECT_EQ(answers["connect 1.1.1.1"], std::to_string(ENETUNREACH));
+        EXPECT_EQ(answers["connect 127.0.0.1"], std::to_string(ECONNREFUSED));
+        EXPECT_EQ(answers["socket AF_PACKET"], std::to_string(EAFNOSUPPORT));
+        EXPECT_EQ(answers["device"], "lo");
+        return;
+    }
     const std::string denied =
         std::to_string(GetParam() == SyscallPolicy::App ? EAFNOSUPPORT : EPERM);
     EXPECT_EQ(answers["socket AF_INET"], denied);

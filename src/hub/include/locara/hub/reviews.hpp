@@ -19,9 +19,11 @@
 #include <locara/base/result.hpp>
 #include <locara/catalog/repository.hpp>
 #include <locara/crypto/chained_log.hpp>
+#include <locara/manifest/app_manifest.hpp>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,10 +65,23 @@ struct Submission {
 /// A curator's or the hub's step.
 struct ReviewStep {
     ReviewState to = ReviewState::Rejected;
-    std::string who;  ///< "hub" for what it decides by itself.
-    std::string rule; ///< Of a rejection; else empty.
-    std::string why;  ///< One line for people.
+    std::string who;                        ///< "hub" for what it decides by itself.
+    std::string rule;                       ///< Of a rejection; else empty.
+    std::string why;                        ///< One line for people.
+    std::vector<std::string> accepted = {}; ///< Of an approval: what was accepted knowingly.
 };
+
+/// What stands against an approval until a curator accepts it knowingly, by its word.
+struct Obstacle {
+    std::string_view word; ///< "unchecked", "blank", "accessibility" or "reach".
+    std::string text;      ///< One line for people.
+};
+
+inline constexpr std::string_view kObstacles[] = {"accessibility", "blank", "reach", "unchecked"};
+
+/// By the member `page` of a report: a page that nobody looked at, that stays empty, with an
+/// accessibility fault of impact serious or critical, or that reaches for anything outside.
+std::vector<Obstacle> obstacles(const Json& report);
 
 class Reviews {
   public:
@@ -120,6 +135,11 @@ class Reviews {
 /// What a curator's machine does with a hub's data folder, whether that hub is serving or not.
 class ReviewDesk {
   public:
+    /// Looks at the page of an unpacked bundle and answers the report's member `page`
+    /// (runtime::check_page, which this module cannot know).
+    using PageCheck =
+        std::function<Json(const std::filesystem::path& bundle, const manifest::AppManifest& app)>;
+
     /// NotFound if no hub has worked there. `clock` is borrowed.
     static Result<ReviewDesk> open(const std::filesystem::path& data, const Clock& clock);
 
@@ -130,8 +150,13 @@ class ReviewDesk {
     Reviews& reviews();
 
     /// Checks a submission again and notes it: for one whose check was cut off, or after the gate
-    /// learned something. Errors as Reviews::note_check.
-    Result<Submission> check(std::uint64_t number);
+    /// learned something, and its page, which the hub itself does not look at. Errors as
+    /// Reviews::note_check.
+    Result<Submission> check(std::uint64_t number, const PageCheck& page);
+
+    /// Reviews::step to approved. Refused, naming the first, if an obstacle of its newest report is
+    /// not among those accepted; InvalidArgument for a word that is none.
+    Result<Submission> approve(std::uint64_t number, const ReviewStep& step);
 
     /// Puts an approved app's bundle and entry into the catalog that `repository` is to publish; No
     /// if they are in it already. Checked once more: Refused, with the first error, if it no longer

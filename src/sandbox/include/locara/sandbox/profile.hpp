@@ -25,7 +25,10 @@ struct Bind {
 /// Which system calls may pass.
 enum class SyscallPolicy {
     Engine, ///< Only those on a list: what an inference server needs.
-    App     ///< All but those on a list: ptrace, mount, keyctl, bpf, io_uring, namespaces, ...
+    App,    ///< All but those on a list: ptrace, mount, keyctl, bpf, io_uring, namespaces, ...
+    /// As App, but sockets of IP and netlink too: a browser and the server that it looks at talk by
+    /// the loopback of their own network namespace, which has nothing else.
+    Browser
 };
 
 /// Limits on what the program may use. 0 means no limit.
