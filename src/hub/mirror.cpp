@@ -7,6 +7,7 @@
 #include <locara/base/percent.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <variant>
 
 namespace locara::hub {
@@ -413,7 +414,8 @@ std::filesystem::path Mirror::folder_of(const Repo& repo) const {
     return options_.folder / repo.internal;
 }
 
-/// One line that says when, one with the next page, then the body.
+/// One line that says when, one with the next page and, after a space, how many there are on all,
+/// if that is known; then the body.
 Result<std::optional<Mirror::Kept>> Mirror::read_kept(const Repo& repo,
                                                       const std::string& key) const {
     const std::string name = crypto::sha256(as_bytes(key)).render();
@@ -429,15 +431,25 @@ Result<std::optional<Mirror::Kept>> Mirror::read_kept(const Repo& repo,
     if (second == std::string::npos || !at) {
         return std::optional<Kept>();
     }
-    return std::optional(
-        Kept{{text->substr(second + 1), text->substr(first + 1, second - first - 1)}, *at});
+    Kept kept{{text->substr(second + 1), text->substr(first + 1, second - first - 1), {}}, *at};
+    std::string& next = kept.answer.next;
+    if (const std::size_t space = next.find(' '); space != std::string::npos) {
+        std::size_t total = 0;
+        const char* const end = next.data() + next.size();
+        if (std::from_chars(next.data() + space + 1, end, total).ptr == end) {
+            kept.answer.total = total;
+        }
+        next.resize(space);
+    }
+    return std::optional(std::move(kept));
 }
 
 Status Mirror::write_kept(const Repo& repo, const std::string& key, const UpstreamAnswer& answer) {
     const std::string name = crypto::sha256(as_bytes(key)).render();
     LOCARA_CHECK(create_folders(folder_of(repo), 0700));
-    const std::string text =
-        render_time(services_.clock.now()) + "\n" + answer.next + "\n" + answer.body;
+    const std::string text = render_time(services_.clock.now()) + "\n" + answer.next +
+                             (answer.total ? " " + std::to_string(*answer.total) : "") + "\n" +
+                             answer.body;
     return write_file_atomically(folder_of(repo) / (name + ".answer"), as_bytes(text));
 }
 

@@ -245,6 +245,24 @@ Answer<Reaction> info(const MirrorDoor& door, const Request& request, const Visi
     return Reaction(passed_answer(request, answer));
 }
 
+/// The history up to a commit, which never changes.
+Answer<Reaction> commits(const MirrorDoor& door, const Request& request, const Visit& visit) {
+    LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
+    if (!spot.path.empty()) {
+        return no_such_revision(request.param("rev"));
+    }
+    const std::string query = keep_query(request, {"limit", "p", "expand", "expand[]"});
+    LOCARA_TRY(const UpstreamAnswer answer,
+               door.mirror.pass_on(
+                   visit, spot.repo, "/commits/" + spot.commit + query, Mirror::Keep::ForGood));
+    Response response = passed_answer(request, answer);
+    response.headers.add("X-Repo-Commit", spot.commit);
+    if (answer.total) {
+        response.headers.add("X-Total-Count", std::to_string(*answer.total));
+    }
+    return Reaction(std::move(response));
+}
+
 /// Entries as upstream describes them, but for the way by Xet: only what is here may be had so.
 Answer<Response> passed_entries(const MirrorDoor& door,
                                 const Request& request,
@@ -523,6 +541,7 @@ void add_mirror_routes(http::Router& router, const MirrorDoor& door) {
         router.add("GET", one + "/tree/{*rev}", bind(type, &tree));
         router.add("POST", one + "/paths-info/{*rev}", bind(type, &paths_info));
         router.add("GET", one + "/refs", bind(type, &refs));
+        router.add("GET", one + "/commits/{*rev}", bind(type, &commits));
         router.add("GET", one + "/auth-check", bind(type, &auth_check));
         router.add("GET", one + "/xet-read-token/{*rev}", bind(type, &xet_token));
         router.add("GET", all, [&door, type](Request request) {

@@ -1,6 +1,7 @@
 #include "upstream.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace locara::hub {
 namespace {
@@ -180,6 +181,14 @@ class FileSink {
     std::string error_body_;
 };
 
+std::optional<std::size_t> total_of(const http::ResponseHead& head) {
+    const std::string_view text = head.headers.find("X-Total-Count").value_or("");
+    std::size_t total = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), total);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole ? std::optional(total) : std::nullopt;
+}
+
 } // namespace
 
 Refusal not_here_offline(const std::string& what) {
@@ -230,7 +239,7 @@ Answer<UpstreamAnswer> Upstream::ask(const UpstreamCall& call) const {
     while (true) {
         auto answer = http_.send(wanted, stop_);
         if (answer && is_good(answer->status)) {
-            return UpstreamAnswer{std::move(answer->body), next_of(*answer)};
+            return UpstreamAnswer{std::move(answer->body), next_of(*answer), total_of(*answer)};
         }
         Trouble trouble =
             answer ? trouble_of(*answer, answer->body) : trouble_of(std::move(answer).error());

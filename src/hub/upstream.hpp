@@ -33,7 +33,8 @@ struct UpstreamCall {
 
 struct UpstreamAnswer {
     std::string body;
-    std::string next; ///< Path and query of the next page; empty on the last.
+    std::string next;                 ///< Path and query of the next page; empty on the last.
+    std::optional<std::size_t> total; ///< Of all pages (X-Total-Count), where upstream tells.
 };
 
 /// A file of a pinned commit.

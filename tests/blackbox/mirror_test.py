@@ -27,7 +27,8 @@ class MetadataTest(TestCase):
         mirror = self.mirror(proxy.url)
         for path in ("/api/models/ana/tiny", "/api/models/ana/tiny/revision/main?blobs=true",
                      "/api/models/ana/tiny/tree/main", "/api/models/ana/tiny/tree/main/sub",
-                     "/api/models/ana/tiny/tree/main?recursive=true&expand=true", "/api/models/ana/tiny/refs"):
+                     "/api/models/ana/tiny/tree/main?recursive=true&expand=true", "/api/models/ana/tiny/refs",
+                     "/api/models/ana/tiny/commits/main", "/api/models/ana/tiny/commits/main?limit=1&expand%5B%5D=formatted"):
             theirs, ours = call(self.upstream, "GET", path), call(mirror, "GET", path)
             self.assertEqual(ours.status, 200, ours.body)
             expected = theirs.json()
@@ -35,8 +36,11 @@ class MetadataTest(TestCase):
                 entry.pop("xetHash", None)  # only what is here may be had by Xet here
             self.assertEqual(ours.json(), expected, path)
             before = len(proxy.requests)
-            self.assertEqual(call(mirror, "GET", path).json(), expected)
+            again = call(mirror, "GET", path)
+            self.assertEqual(again.json(), expected)
             self.assertEqual(len(proxy.requests), before, path)
+            for answer in (ours, again):
+                self.assertEqual(answer.headers.get("X-Total-Count"), theirs.headers.get("X-Total-Count"), path)
         for body, kind in (({"paths": ["sub/a b#1.txt", "none"]}, "application/json"),
                            ("paths=sub%2Fa+b%231.txt&paths=none", "application/x-www-form-urlencoded")):
             answer = call(mirror, "POST", "/api/models/ana/tiny/paths-info/main", body=body,
@@ -47,16 +51,20 @@ class MetadataTest(TestCase):
 
     def test_pages_lead_back_to_the_mirror(self):
         mirror = self.mirror(self.proxy().url)
-        for query in ("recursive=true&limit=2", "recursive=true&expand=true&limit=2"):
-            path, seen = f"/api/models/ana/tiny/tree/main?{query}", []
+        for query in ("tree/main?recursive=true&limit=2", "tree/main?recursive=true&expand=true&limit=2",
+                      "commits/main?limit=1"):
+            path, seen = f"/api/models/ana/tiny/{query}", []
             while path:
                 answer = call(mirror, "GET", path)
-                seen += [e["path"] for e in answer.json()]
+                seen += [e.get("path") or e["id"] for e in answer.json()]
                 link = answer.headers.get("Link")
                 if link:
                     self.assertTrue(link.startswith(f"<{mirror.url}/api/"), link)
                 path = link and link[1 + len(mirror.url):link.index(">")]
-            self.assertEqual(len(seen), 6 if "expand" not in query else len(seen))
+            if "commits" in query:
+                self.assertEqual((len(seen), seen[0]), (2, self.first))
+            else:
+                self.assertEqual(len(seen), 6 if "expand" not in query else len(seen))
             self.assertEqual(len(set(seen)), len(seen))
 
     def test_a_head_tells_all_without_fetching_anything(self):
