@@ -4,6 +4,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/hub/backup.hpp>
 #include <locara/hub/upkeep.hpp>
 
@@ -16,6 +17,8 @@ using namespace locara;
 UpkeepCommands::UpkeepCommands(CLI::App& app)
     : gc_(app.add_subcommand("gc", "remove what no repository names, and say how much that frees")),
       fsck_(app.add_subcommand("fsck", "verify the database, every object and every repository")),
+      rescan_(app.add_subcommand(
+          "rescan", "have the gate judge again what was let in, and name what it now refuses")),
       stats_(app.add_subcommand("stats", "say how much there is of what")),
       backup_(
           app.add_subcommand("backup", "copy a hub, as it is at one moment, into a new folder")),
@@ -35,10 +38,11 @@ UpkeepCommands::UpkeepCommands(CLI::App& app)
                      database_,
                      "postgresql://HOST/NAME to put the names in, without rows of a hub")
         ->type_name("URL");
-    for (CLI::App* const verb : {gc_, fsck_, stats_}) {
+    for (CLI::App* const verb : {gc_, fsck_, rescan_, stats_}) {
         verb->add_option("--data", data_, "folder of this hub; it may be serving")->required();
         verb->add_flag("--json", json_, "the result as one JSON object");
     }
+    configuration_.add_to(rescan_);
     gc_->add_flag("-n,--dry-run", dry_run_, "only say what would go");
     gc_->add_option("--grace",
                     grace_,
@@ -50,15 +54,16 @@ UpkeepCommands::UpkeepCommands(CLI::App& app)
 }
 
 bool UpkeepCommands::parsed() const {
-    return gc_->parsed() || fsck_->parsed() || stats_->parsed() || backup_->parsed() ||
-           restore_->parsed();
+    return gc_->parsed() || fsck_->parsed() || rescan_->parsed() || stats_->parsed() ||
+           backup_->parsed() || restore_->parsed();
 }
 
 Status UpkeepCommands::run(const std::stop_token& stop) const {
-    return gc_->parsed()      ? collect(stop)
-           : fsck_->parsed()  ? check(stop)
-           : stats_->parsed() ? count()
-                              : copy(stop);
+    return gc_->parsed()       ? collect(stop)
+           : fsck_->parsed()   ? check(stop)
+           : rescan_->parsed() ? rescan(stop)
+           : stats_->parsed()  ? count()
+                               : copy(stop);
 }
 
 Status UpkeepCommands::copy(const std::stop_token& stop) const {
@@ -214,6 +219,55 @@ Status UpkeepCommands::check(const std::stop_token& stop) const {
             ErrorCode::Corrupt,
             std::to_string(report->bad.size()) + " things are wrong" +
                 (set_aside_ ? "; damaged objects were set aside, upload those files again" : ""));
+    }
+    return {};
+}
+
+Status UpkeepCommands::rescan(const std::stop_token& stop) const {
+    LOCARA_CHECK(configuration_.start(data_));
+    hub::RescanOptions options;
+    options.judge = [](const formats::ByteSource& content, std::string_view name) {
+        return gate::judge(content, name);
+    };
+    options.stop = stop;
+    LOCARA_TRY(const auto report, hub::rescan(data_, system_clock(), options));
+    Json refused = Json::array();
+    for (const auto& one : report.refused) {
+        refused.push_back({{"repository", one.repo},
+                           {"path", one.path},
+                           {"sha256", one.sha256.render()},
+                           {"label", formats::render(one.verdict.label)},
+                           {"rule", one.verdict.rule},
+                           {"reason", one.verdict.reason}});
+    }
+    if (json_) {
+        const Json words = {{"schema", "locara-hub.rescan/1"},
+                            {"files", report.files},
+                            {"unjudged", report.unjudged},
+                            {"refused", std::move(refused)}};
+        std::printf("%s\n", words.dump().c_str());
+    } else {
+        for (const auto& one : report.refused) {
+            std::printf("refused  %s %s: %s (%s)\n         call it back: locara-hub takedown add "
+                        "sha256:%s --kind file --reason ... --data %s\n",
+                        one.repo.c_str(),
+                        one.path.c_str(),
+                        one.verdict.reason.c_str(),
+                        one.verdict.rule.c_str(),
+                        one.sha256.render().c_str(),
+                        data_.c_str());
+        }
+        std::printf("%llu files: %zu are refused now\n",
+                    static_cast<unsigned long long>(report.files),
+                    report.refused.size());
+    }
+    if (!report.refused.empty()) {
+        return Error(ErrorCode::Refused,
+                     std::to_string(report.refused.size()) + " files would not be let in today");
+    }
+    if (report.unjudged > 0) {
+        return Error(ErrorCode::Unavailable,
+                     std::to_string(report.unjudged) + " files could not be judged");
     }
     return {};
 }

@@ -1,5 +1,7 @@
-// The verbs `locara-hub gc`, `fsck`, `stats`, `backup` and `restore`.
+// The verbs `locara-hub gc`, `fsck`, `rescan`, `stats`, `backup` and `restore`.
 #pragma once
+
+#include "configuration.hpp"
 
 #include <locara/base/result.hpp>
 
@@ -22,9 +24,11 @@ class UpkeepCommands {
   private:
     locara::Status collect(const std::stop_token& stop) const;
     locara::Status check(const std::stop_token& stop) const;
+    locara::Status rescan(const std::stop_token& stop) const;
     locara::Status count() const;
     locara::Status copy(const std::stop_token& stop) const;
 
+    Configuration configuration_;
     std::string data_;
     std::string grace_ = "24h";
     bool dry_run_ = false;
@@ -32,6 +36,7 @@ class UpkeepCommands {
     bool json_ = false;
     CLI::App* gc_;
     CLI::App* fsck_;
+    CLI::App* rescan_;
     CLI::App* stats_;
     CLI::App* backup_;
     CLI::App* restore_;

@@ -1,4 +1,5 @@
 #include "buckets.hpp"
+#include "content_gate.hpp"
 #include "database.hpp"
 #include "layout.hpp"
 #include "mirror.hpp"
@@ -9,6 +10,8 @@
 #include <locara/hub/upkeep.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <system_error>
 
 #include <sys/stat.h>
@@ -258,6 +261,84 @@ class Checker {
     CheckReport report_;
 };
 
+/// One run of rescan.
+class Rescanner {
+  public:
+    Rescanner(const fs::path& data,
+              std::shared_ptr<Database> database,
+              const cas::Cas& chunks,
+              const RescanOptions& options)
+        : data_(data), names_(std::move(database)), chunks_(chunks), options_(options) {}
+
+    Result<RescanReport> run() {
+        LOCARA_TRY(const auto repos, all_repos(names_));
+        for (const Repo& repo : repos) {
+            std::map<crypto::Sha256Digest, std::string> paths;
+            if (repo.origin == Origin::Here && repo.id.type != RepoType::Bucket) {
+                LOCARA_CHECK(rescan_git(repo, paths));
+            }
+            LOCARA_TRY(const auto files, names_.list_files(repo.key));
+            for (const StoredFile& file : files) {
+                LOCARA_CHECK(ask(repo,
+                                 paths[file.sha256],
+                                 StoredSource(chunks_, file.xet, file.size),
+                                 file.sha256));
+            }
+        }
+        return std::move(report_);
+    }
+
+  private:
+    /// Judges what git itself holds, and notes where the large files stand.
+    Status rescan_git(const Repo& repo, std::map<crypto::Sha256Digest, std::string>& paths) {
+        LOCARA_TRY(const auto git, GitRepo::open(repo_folder(data_ / kRepos, repo.internal)));
+        LOCARA_TRY(const auto refs, git.refs());
+        std::set<std::string> seen; // blobs
+        for (const GitRef& ref : refs) {
+            LOCARA_TRY(const auto entries, git.list(ref.commit, "", GitRepo::Recursive::Yes));
+            for (const GitEntry& entry : entries) {
+                if (entry.lfs) {
+                    paths.emplace(entry.lfs->sha256, entry.path);
+                } else if (entry.kind == GitEntry::Kind::File && seen.insert(entry.oid).second) {
+                    LOCARA_TRY(const std::string blob, git.read_blob(entry.oid, entry.blob_size));
+                    const ByteView bytes = as_bytes(blob);
+                    LOCARA_CHECK(
+                        ask(repo, entry.path, formats::MemorySource(bytes), crypto::sha256(bytes)));
+                }
+            }
+        }
+        return {};
+    }
+
+    Status ask(const Repo& repo,
+               const std::string& path,
+               const formats::ByteSource& content,
+               const crypto::Sha256Digest& sha256) {
+        if (options_.stop.stop_requested()) {
+            return Error(ErrorCode::Cancelled, "the rescan was stopped");
+        }
+        auto verdict = options_.judge(content, path.substr(path.rfind('/') + 1));
+        ++report_.files;
+        if (verdict.label == formats::Label::Unreadable) {
+            ++report_.unjudged;
+        } else if (verdict.decision == formats::Decision::Refuse &&
+                   (repo.origin == Origin::Here || verdict.label != formats::Label::WrongFormat)) {
+            report_.refused.push_back(
+                {std::string(render_plural(repo.id.type)) + "/" + repo.id.render(),
+                 path,
+                 sha256,
+                 std::move(verdict)});
+        }
+        return {};
+    }
+
+    const fs::path& data_;
+    const Names names_;
+    const cas::Cas& chunks_;
+    const RescanOptions& options_;
+    RescanReport report_;
+};
+
 } // namespace
 
 Result<CollectReport>
@@ -309,6 +390,14 @@ check_data(const fs::path& data, const Clock& clock, const CheckOptions& options
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
     cas::Cas chunks(*backend, {.clock = &clock});
     return Checker(data, std::move(database), chunks, options).run();
+}
+
+Result<RescanReport>
+rescan(const fs::path& data, const Clock& clock, const RescanOptions& options) {
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
+    const cas::Cas chunks(*backend, {.clock = &clock});
+    return Rescanner(data, std::move(database), chunks, options).run();
 }
 
 Result<HubStatistics> count_data(const fs::path& data) {

@@ -4,6 +4,7 @@
 #include "../names.hpp"
 #include "sample_seed.hpp"
 
+#include <locara/formats/scan.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/upkeep.hpp>
@@ -165,6 +166,42 @@ TEST_F(UpkeepTest, names_a_pointer_to_what_the_repository_has_not_got) {
     ASSERT_THAT(report.bad, SizeIs(1));
     EXPECT_THAT(report.bad.front().what, HasSubstr("refs/heads/lost"));
     EXPECT_THAT(report.bad.front().reason, HasSubstr("lost.bin is sha256:"));
+}
+
+TEST_F(UpkeepTest, has_everything_judged_again_and_names_what_is_refused_now) {
+    std::vector<std::string> asked;
+    RescanOptions options;
+    const auto pass = [&asked](const formats::ByteSource& content, std::string_view name) {
+        asked.emplace_back(name);
+        return formats::scan_source(content, name);
+    };
+    options.judge = pass;
+    const auto before = rescan(seed_.data(), system_clock(), options);
+    ASSERT_TRUE(before) << before.error().describe();
+    EXPECT_THAT(before->refused, IsEmpty());
+    EXPECT_EQ(before->files, asked.size());
+    EXPECT_THAT(asked, testing::IsSupersetOf({"model.gguf", "README.md"}));
+
+    // The gate learns something about the weights, and is down for the card.
+    options.judge = [&pass](const formats::ByteSource& content, std::string_view name) {
+        return name == "model.gguf" ? formats::make_verdict("gguf", {"antivirus.hit", "known", {}})
+               : name == "README.md"
+                   ? formats::make_verdict("text", {"antivirus.down", "it is down", {}})
+                   : pass(content, name);
+    };
+    const auto after = rescan(seed_.data(), system_clock(), options);
+    ASSERT_TRUE(after) << after.error().describe();
+    EXPECT_EQ(after->unjudged, 1U);
+    ASSERT_THAT(after->refused, SizeIs(1));
+    EXPECT_EQ(after->refused[0].repo, "models/locara/tiny");
+    EXPECT_EQ(after->refused[0].path, "model.gguf");
+    EXPECT_EQ(after->refused[0].sha256, crypto::sha256(as_bytes(test::weights())));
+    EXPECT_EQ(after->refused[0].verdict.rule, "antivirus.hit");
+
+    std::stop_source stop;
+    stop.request_stop();
+    options.stop = stop.get_token();
+    EXPECT_EQ(rescan(seed_.data(), system_clock(), options).error().code(), ErrorCode::Cancelled);
 }
 
 TEST_F(UpkeepTest, makes_no_hub_where_none_is) {

@@ -1,4 +1,5 @@
-// Keeping house in a hub's data folder: giving space back, and proof that everything is there.
+// Keeping house in a hub's data folder: giving space back, proof that everything is there, and the
+// gate's opinion of it today.
 //
 // Processes: both work beside a hub that serves from the same folder; one gc at a time. Errors: Io,
 // Forbidden from the disk; Corrupt where a thing cannot be read that a decision hangs on.
@@ -7,6 +8,9 @@
 #include <locara/base/clock.hpp>
 #include <locara/base/result.hpp>
 #include <locara/cas/cas.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/formats/byte_source.hpp>
+#include <locara/formats/verdict.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -93,5 +97,32 @@ struct CheckOptions {
 /// can be read. What is wrong is in the report, not an error. NotFound without a hub in `data`.
 Result<CheckReport>
 check_data(const std::filesystem::path& data, const Clock& clock, const CheckOptions& options = {});
+
+struct RescanReport {
+    struct Refused {
+        std::string repo; ///< "models/acme/tiny"
+        std::string path; ///< At a branch or tag; empty for a large file that none of them names.
+        crypto::Sha256Digest sha256;
+        formats::Verdict verdict;
+    };
+
+    std::uint64_t files = 0; ///< Judged, each content of a repository once.
+    std::vector<Refused> refused;
+    std::uint64_t unjudged = 0; ///< Of the files: could not be read, or the gate could not work.
+};
+
+struct RescanOptions {
+    /// The gate (gate::judge).
+    std::function<formats::Verdict(const formats::ByteSource& content, std::string_view name)>
+        judge;
+    std::stop_token stop; ///< Asked to stop, the answer is Cancelled.
+};
+
+/// Has everything judged again that was let in before, since the gate may have learned: every large
+/// file of every repository, and what git holds at branches and tags. Of mirrored repositories, a
+/// format that is merely not loaded does not count: the mirror may let it pass. NotFound without a
+/// hub in `data`.
+Result<RescanReport>
+rescan(const std::filesystem::path& data, const Clock& clock, const RescanOptions& options);
 
 } // namespace locara::hub
