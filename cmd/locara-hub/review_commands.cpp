@@ -292,6 +292,9 @@ Status ReviewCommands::show() const {
                     text_of(step, "by").c_str(),
                     rule.empty() ? "" : (" (" + rule + ")").c_str(),
                     why.empty() ? "" : (": " + why).c_str());
+        for (const Json& word : list_of(step, "accepted")) {
+            std::printf("      in spite of: %s\n", line_of(word).c_str());
+        }
     }
     return {};
 }

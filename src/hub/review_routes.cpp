@@ -36,7 +36,7 @@ Answer<Json> render_whole(const Reviews& reviews, const Submission& submission) 
     LOCARA_TRY(const auto steps, reviews.steps(submission.number));
     for (const Json& step : steps) {
         Json shown = {{"time", step.at("time")}, {"event", step.at("event")}};
-        for (const char* member : {"rule", "why"}) {
+        for (const char* member : {"rule", "why", "accepted"}) {
             if (step.contains(member)) {
                 shown[member] = step.at(member);
             }

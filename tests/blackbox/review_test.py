@@ -190,13 +190,17 @@ class Review(harness.TestCase):
         number = self.publish(self.make_app("mine"))["number"]
         self.author.environment["LOCARA_TOKEN"] = self.ben
         self.author.run("publish", self.folder / "mine", "--endpoint", self.hub.url, expect=DENIED)
+        self.review("approve", number, "--by", "carol", *UNSEEN)
+        self.assertIn("in spite of: unchecked", self.review("show", number))
         for token, code in ((None, 401), (self.ben, 403), (self.ana, 200)):
             request = urllib.request.Request(f"{self.hub.url}/api/spaces/ana/mine/submissions/{number}")
             if token:
                 request.add_header("Authorization", f"Bearer {token}")
             try:
                 with urllib.request.urlopen(request, timeout=20) as answer:
-                    self.assertEqual((answer.status, json.load(answer)["state"]), (code, "needs-review"))
+                    seen = json.load(answer)
+                    self.assertEqual((answer.status, seen["state"]), (code, "approved"))
+                    self.assertEqual(seen["steps"][-1]["accepted"], ["unchecked"])
             except urllib.error.HTTPError as error:
                 self.assertEqual(error.code, code)
 
