@@ -215,7 +215,7 @@ class CommitJob {
         by.author_name = who_.account.name;
         by.author_email = author_email(who_.account);
         by.date = services_.clock.now();
-        LOCARA_TRY(const std::string commit, git_.write_commit(tree, head, by));
+        LOCARA_TRY(const std::string commit, git_.write_commit(tree, {head}, by));
         LOCARA_TRY(const auto added, missing_rules(commit));
         if (!added) {
             return commit;
@@ -223,7 +223,7 @@ class CommitJob {
         std::vector<GitChange> all = changes_;
         all.push_back(*added);
         LOCARA_TRY(const std::string tracked, make_tree(head, all));
-        LOCARA_TRY(std::string better, git_.write_commit(tracked, head, by));
+        LOCARA_TRY(std::string better, git_.write_commit(tracked, {head}, by));
         return better;
     }
 

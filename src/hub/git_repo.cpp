@@ -210,7 +210,7 @@ Result<std::string> GitRepo::write_snapshot(const GitSnapshot& snapshot) {
     }
     return write_commit(
         render_oid(&tree_id),
-        std::nullopt,
+        {},
         {snapshot.message, snapshot.author_name, snapshot.author_email, snapshot.date});
 }
 
@@ -265,21 +265,23 @@ Result<Signature> sign(const GitSigned& by) {
 } // namespace
 
 Result<std::string> GitRepo::write_commit(const std::string& tree_id,
-                                          const std::optional<std::string>& parent_id,
+                                          const std::vector<std::string>& parent_ids,
                                           const GitSigned& by) {
     git_repository* const repository = state_->repository.get();
     LOCARA_TRY(const git_oid tree_oid, parse_oid(tree_id));
     git_tree* raw_tree = nullptr;
     int code = git_tree_lookup(&raw_tree, repository, &tree_oid);
     const Tree tree(raw_tree);
-    git_commit* raw_parent = nullptr;
-    if (code == 0 && parent_id) {
-        LOCARA_TRY(const git_oid parent_oid, parse_oid(*parent_id));
-        code = git_commit_lookup(&raw_parent, repository, &parent_oid);
+    std::vector<Commit> owners;
+    std::vector<const git_commit*> parents;
+    for (const std::string& parent_id : parent_ids) {
+        LOCARA_TRY(const git_oid parent_oid, parse_oid(parent_id));
+        git_commit* raw_parent = nullptr;
+        code = code == 0 ? git_commit_lookup(&raw_parent, repository, &parent_oid) : code;
+        owners.emplace_back(raw_parent);
+        parents.push_back(raw_parent);
     }
-    const Commit parent(raw_parent);
     LOCARA_TRY(const Signature signature, sign(by));
-    const git_commit* parents[] = {parent.get()};
     git_oid commit_id{};
     if (code == 0) {
         code = git_commit_create(&commit_id,
@@ -290,8 +292,8 @@ Result<std::string> GitRepo::write_commit(const std::string& tree_id,
                                  nullptr,
                                  by.message.c_str(),
                                  tree.get(),
-                                 parent ? 1 : 0,
-                                 parents);
+                                 parents.size(),
+                                 parents.data());
     }
     if (code != 0) {
         return git_failure("writing the commit", code);
@@ -419,7 +421,7 @@ Status GitRepo::move_refs(const std::vector<RefMove>& moves,
         return failure;
     }
     // libgit2 syncs what it writes, but not what it removes.
-    for (const char* const kind : {"refs/heads", "refs/tags"}) {
+    for (const char* const kind : {"refs/heads", "refs/tags"}) { // A pull request's ref stays.
         LOCARA_CHECK(sync_folder(folder / kind));
     }
     return several ? remove_journal(folder) : Status();
@@ -512,7 +514,8 @@ Result<std::vector<GitRef>> GitRepo::refs() const {
     const char* name = nullptr;
     while ((code = git_reference_next_name(&name, iterator.get())) == 0) {
         const std::string_view view = name;
-        if (view.substr(0, 11) != "refs/heads/" && view.substr(0, 10) != "refs/tags/") {
+        if (view.substr(0, 11) != "refs/heads/" && view.substr(0, 10) != "refs/tags/" &&
+            view.substr(0, 8) != "refs/pr/") {
             continue;
         }
         LOCARA_TRY(std::string target, state_->peel(name));
@@ -579,15 +582,22 @@ Result<GitCommit> GitRepo::commit(const std::string& id) const {
     const char* const summary = git_commit_summary(raw);
     const char* const message = git_commit_message(raw);
     const char* const author = git_commit_author(raw)->name;
+    std::vector<std::string> parents;
+    for (unsigned i = 0; i < git_commit_parentcount(raw); ++i) {
+        parents.push_back(render_oid(git_commit_parent_id(raw, i)));
+    }
     return GitCommit{id,
                      summary != nullptr ? summary : "",
                      message != nullptr ? message : "",
                      author != nullptr ? author : "",
-                     TimePoint(std::chrono::seconds(git_commit_time(raw)))};
+                     TimePoint(std::chrono::seconds(git_commit_time(raw))),
+                     std::move(parents)};
 }
 
-Result<GitHistory>
-GitRepo::history(const std::string& id, std::size_t skip, std::size_t limit) const {
+Result<GitHistory> GitRepo::history(const std::string& id,
+                                    std::size_t skip,
+                                    std::size_t limit,
+                                    const std::optional<std::string>& without) const {
     LOCARA_TRY(const git_oid oid, parse_oid(id));
     git_revwalk* raw = nullptr;
     int code = git_revwalk_new(&raw, state_->repository.get());
@@ -598,6 +608,10 @@ GitRepo::history(const std::string& id, std::size_t skip, std::size_t limit) con
     }
     if (code == 0) {
         code = git_revwalk_push(raw, &oid);
+    }
+    if (code == 0 && without) {
+        LOCARA_TRY(const git_oid hidden, parse_oid(*without));
+        code = git_revwalk_hide(raw, &hidden);
     }
     GitHistory history;
     git_oid at{};

@@ -5,19 +5,28 @@
 namespace locara::hub {
 namespace {
 
+/// Whether a revision is a ref, by its full name or without what it begins with.
+bool is_ref(const GitRepo& git, const std::string& revision) {
+    std::vector<std::string> names = {"refs/heads/" + revision, "refs/tags/" + revision};
+    for (const char* const kind : {"refs/heads/", "refs/pr/", "refs/tags/"}) {
+        if (revision.rfind(kind, 0) == 0) {
+            names.push_back(revision);
+        }
+    }
+    return std::any_of(names.begin(), names.end(), [&git](const std::string& name) {
+        const auto found = git.find_ref(name);
+        return found && *found;
+    });
+}
+
 /// How many segments of a path, from `at` on, make up its revision.
 std::size_t
 revision_length(const GitRepo& git, const std::vector<std::string>& segments, std::size_t at) {
-    const auto refs = git.refs();
     std::size_t used = 1;
     std::string candidate = segments[at];
-    for (std::size_t i = at + 1; refs && i < segments.size(); ++i) {
+    for (std::size_t i = at + 1; i < segments.size(); ++i) {
         candidate += "/" + segments[i];
-        const bool known = std::any_of(refs->begin(), refs->end(), [&candidate](const GitRef& ref) {
-            return ref.name == candidate || ref.name == "refs/heads/" + candidate ||
-                   ref.name == "refs/tags/" + candidate;
-        });
-        used = known ? i - at + 1 : used;
+        used = is_ref(git, candidate) ? i - at + 1 : used;
     }
     return used;
 }

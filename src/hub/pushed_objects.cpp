@@ -78,10 +78,10 @@ class Checker {
             code = git_object_peel(&raw_commit, raw, GIT_OBJECT_COMMIT);
         }
         const Object commit(raw_commit);
-        const bool branch = tip.ref.rfind("refs/heads/", 0) == 0;
-        if (code != 0 || (branch && git_object_type(raw) != GIT_OBJECT_COMMIT)) {
-            return refused(branch ? "a branch must point to a commit"
-                                  : "a tag must point to a commit");
+        const bool tag = tip.ref.rfind("refs/tags/", 0) == 0;
+        if (code != 0 || (!tag && git_object_type(raw) != GIT_OBJECT_COMMIT)) {
+            return refused(tag ? "a tag must point to a commit"
+                               : "a branch must point to a commit");
         }
         return *git_object_id(raw_commit);
     }

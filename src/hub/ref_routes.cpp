@@ -251,7 +251,7 @@ Answer<Response> squash(const Services& services, const Request& request, RepoTy
     }
     LOCARA_TRY(const std::string tree, change.git.tree_of(head->commit));
     const GitSigned by = signed_by(services, change.who, message + "\n");
-    LOCARA_TRY(const std::string commit, change.git.write_commit(tree, std::nullopt, by));
+    LOCARA_TRY(const std::string commit, change.git.write_commit(tree, {}, by));
     LOCARA_CHECK(move(change.git, {name, head->object, commit}));
     return json_answer({{"commitId", commit}});
 }

@@ -107,14 +107,19 @@ Answer<Response> refs(const Services& services, const Request& request, RepoType
     LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     LOCARA_TRY(const auto all, place.git.refs());
     Json json = {{"branches", Json::array()}, {"tags", Json::array()}, {"converts", Json::array()}};
-    for (const GitRef& ref : all) {
-        const bool branch = ref.name.rfind("refs/heads/", 0) == 0;
-        json[branch ? "branches" : "tags"].push_back({{"name", ref.name.substr(branch ? 11 : 10)},
-                                                      {"ref", ref.name},
-                                                      {"targetCommit", ref.commit}});
-    }
     if (request.query.flag("include_prs")) {
         json["pullRequests"] = Json::array();
+    }
+    for (const GitRef& ref : all) {
+        for (const auto& [prefix, list] : {std::pair("refs/heads/", "branches"),
+                                           std::pair("refs/tags/", "tags"),
+                                           std::pair("refs/pr/", "pullRequests")}) {
+            if (ref.name.rfind(prefix, 0) == 0 && json.contains(list)) {
+                json[list].push_back({{"name", ref.name.substr(std::string_view(prefix).size())},
+                                      {"ref", ref.name},
+                                      {"targetCommit", ref.commit}});
+            }
+        }
     }
     return json_answer(json);
 }

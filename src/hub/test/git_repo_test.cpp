@@ -231,7 +231,7 @@ class GitChangeTest : public GitRepoTest {
         const auto tree = repo_->write_tree(*head, changes);
         EXPECT_TRUE(tree) << tree.error().describe();
         clock_ += std::chrono::hours(1);
-        const auto made = repo_->write_commit(*tree, *head, {"more\n", "ana", "a@b", clock_});
+        const auto made = repo_->write_commit(*tree, {*head}, {"more\n", "ana", "a@b", clock_});
         EXPECT_TRUE(made) << made.error().describe();
         const Status moved = repo_->move_ref("refs/heads/main", *head, *made);
         EXPECT_TRUE(moved) << moved.error().describe();

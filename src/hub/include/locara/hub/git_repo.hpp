@@ -67,6 +67,7 @@ struct GitCommit {
     std::string message;
     std::string author; ///< The name, as whoever made it wrote it.
     TimePoint date;
+    std::vector<std::string> parents;
 };
 
 /// Some commits of a history, newest first.
@@ -143,7 +144,7 @@ class GitRepo {
 
     /// Writes a commit of a tree and returns its id; no ref points to it yet.
     Result<std::string> write_commit(const std::string& tree,
-                                     const std::optional<std::string>& parent,
+                                     const std::vector<std::string>& parents,
                                      const GitSigned& by);
 
     /// Makes a ref (`from` absent) or moves it from the commit `from` to `to`. Conflict when it is
@@ -179,7 +180,7 @@ class GitRepo {
     /// Makes or moves a ref.
     Status set_ref(const std::string& name, const std::string& commit);
 
-    /// Every ref below refs/heads/ and refs/tags/, sorted by name.
+    /// Every ref below refs/heads/, refs/pr/ and refs/tags/, sorted by name.
     Result<std::vector<GitRef>> refs() const;
 
     /// The ref of this full name; nothing if there is none.
@@ -192,9 +193,13 @@ class GitRepo {
 
     Result<GitCommit> commit(const std::string& id) const;
 
-    /// The commits that `id` comes of and itself, `limit` of them after the first `skip`. TooLarge
-    /// for a history of more than 1,000,000.
-    Result<GitHistory> history(const std::string& id, std::size_t skip, std::size_t limit) const;
+    /// The commits that `id` comes of and itself, `limit` of them after the first `skip`; of those,
+    /// given `without`, which that commit does not come of. TooLarge for a history of more than
+    /// 1,000,000.
+    Result<GitHistory> history(const std::string& id,
+                               std::size_t skip,
+                               std::size_t limit,
+                               const std::optional<std::string>& without = {}) const;
 
     /// What two commits differ in, as a text for people and programs (git's diff format, with three
     /// lines around each change). TooLarge above `limit_bytes`.

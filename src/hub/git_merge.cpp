@@ -1,0 +1,116 @@
+#include "git_merge.hpp"
+
+#include "git_handles.hpp"
+
+#include <git2/sys/mempack.h>
+#include <git2/sys/odb_backend.h>
+
+#include <set>
+
+namespace locara::hub {
+namespace {
+
+using Conflicts = Owned<git_index_conflict_iterator, git_index_conflict_iterator_free>;
+
+/// Before the backends of the repository, so that what is written goes there.
+constexpr int kFirst = 1000;
+
+Status write_to_memory(git_repository* repository) {
+    git_odb* raw = nullptr;
+    int code = git_repository_odb(&raw, repository);
+    const ObjectDatabase objects(raw);
+    git_odb_backend* memory = nullptr; // The database frees it.
+    if (code == 0) {
+        code = git_mempack_new(&memory);
+    }
+    if (code == 0) {
+        code = git_odb_add_backend(raw, memory, kFirst);
+    }
+    return code == 0 ? Status() : Status(git_failure("merging in memory", code));
+}
+
+Result<Commit> look_up(git_repository* repository, const std::string& id) {
+    LOCARA_TRY(const git_oid oid, parse_oid(id));
+    git_commit* raw = nullptr;
+    const int code = git_commit_lookup(&raw, repository, &oid);
+    if (code != 0) {
+        return git_failure("commit " + id, code);
+    }
+    return Commit(raw);
+}
+
+Result<std::vector<std::string>> list_conflicts(git_index* index) {
+    git_index_conflict_iterator* raw = nullptr;
+    int code = git_index_conflict_iterator_new(&raw, index);
+    const Conflicts iterator(raw);
+    std::set<std::string> paths;
+    const git_index_entry* ancestor = nullptr;
+    const git_index_entry* ours = nullptr;
+    const git_index_entry* theirs = nullptr;
+    while (code == 0 && (code = git_index_conflict_next(&ancestor, &ours, &theirs, raw)) == 0) {
+        for (const git_index_entry* const entry : {ancestor, ours, theirs}) {
+            if (entry != nullptr) {
+                paths.insert(entry->path);
+            }
+        }
+    }
+    if (code != GIT_ITEROVER) {
+        return git_failure("listing conflicts", code);
+    }
+    return std::vector<std::string>(paths.begin(), paths.end());
+}
+
+} // namespace
+
+Result<MergedTree> merge_commits(const std::filesystem::path& path,
+                                 const std::string& ours,
+                                 const std::string& theirs,
+                                 Keep keep) {
+    LOCARA_TRY(const Repository repository, open_repository(path));
+    if (keep == Keep::No) {
+        LOCARA_CHECK(write_to_memory(repository.get()));
+    }
+    LOCARA_TRY(const Commit our_commit, look_up(repository.get(), ours));
+    LOCARA_TRY(const Commit their_commit, look_up(repository.get(), theirs));
+    git_merge_options options{};
+    git_merge_options_init(&options, GIT_MERGE_OPTIONS_VERSION);
+    options.flags = 0; // To look for renames compares every file with every other.
+    git_index* raw = nullptr;
+    int code =
+        git_merge_commits(&raw, repository.get(), our_commit.get(), their_commit.get(), &options);
+    const Index index(raw);
+    if (code != 0) {
+        return git_failure("merging " + theirs + " into " + ours, code);
+    }
+    MergedTree merged;
+    if (git_index_has_conflicts(raw) != 0) {
+        LOCARA_TRY(merged.conflicts, list_conflicts(raw));
+        return merged;
+    }
+    git_oid tree{};
+    code = git_index_write_tree_to(&tree, raw, repository.get());
+    if (code != 0) {
+        return git_failure("writing the tree of a merge", code);
+    }
+    merged.tree = render_oid(&tree);
+    return merged;
+}
+
+Result<std::optional<std::string>> find_merge_base(const std::filesystem::path& path,
+                                                   const std::string& one,
+                                                   const std::string& other) {
+    LOCARA_TRY(const Repository repository, open_repository(path));
+    LOCARA_TRY(const git_oid a, parse_oid(one));
+    LOCARA_TRY(const git_oid b, parse_oid(other));
+    git_oid base{};
+    const int code = git_merge_base(&base, repository.get(), &a, &b);
+    if (code == GIT_ENOTFOUND) {
+        return std::optional<std::string>();
+    }
+    if (code != 0) {
+        return git_failure("looking where " + one + " and " + other + " part", code);
+    }
+    return std::optional(render_oid(&base));
+}
+
+} // namespace locara::hub
