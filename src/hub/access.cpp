@@ -37,13 +37,18 @@ Standing standing_in(const Identity& who, std::string_view space) {
     return {};
 }
 
+/// What a token must be for writing for, also where its account may do no more than talk.
+bool changes(Action action) {
+    return action == Action::Propose || action == Action::Write;
+}
+
 /// Whether a fine-grained token is for this.
 bool in_scope(const Identity& who, const Repo& repo, Action action) {
     return std::any_of(who.scopes.begin(), who.scopes.end(), [&](const Scope& scope) {
         const bool named = scope.kind == Scope::Kind::Repo
                                ? scope.key == repo.key
                                : http::equals_ignoring_case(scope.name, repo.id.space);
-        return named && (action != Action::Write || scope.permission == Permission::Write);
+        return named && (!changes(action) || scope.permission == Permission::Write);
     });
 }
 
@@ -172,7 +177,7 @@ bool may(const Caller& caller, const Repo& repo, Action action) {
     if (shown && (action == Action::See || (action == Action::Read && repo.gate == Gate::Open))) {
         return true;
     }
-    if (!caller || (action == Action::Write && caller->token.role == TokenRole::Read) ||
+    if (!caller || (changes(action) && caller->token.role == TokenRole::Read) ||
         (caller->token.role == TokenRole::FineGrained && !in_scope(*caller, repo, action))) {
         return false;
     }
@@ -182,23 +187,25 @@ bool may(const Caller& caller, const Repo& repo, Action action) {
         return true;
     }
     const auto& admitted = caller->admitted;
-    return shown && action == Action::Read &&
-           std::find(admitted.begin(), admitted.end(), repo.key) != admitted.end();
+    const bool reads = repo.gate == Gate::Open ||
+                       std::find(admitted.begin(), admitted.end(), repo.key) != admitted.end();
+    return shown && action != Action::Write && reads;
 }
 
 Answer<std::monostate> require(const Caller& caller, const Repo& repo, Action action) {
     if (!may(caller, repo, Action::See)) {
         return hidden_repo(caller);
     }
-    const bool allowed = may(caller, repo, action);
-    if (!allowed && action == Action::Read) {
+    if (may(caller, repo, action)) {
+        return std::monostate();
+    }
+    if (action == Action::Read || (action == Action::Propose && !may(caller, repo, Action::Read))) {
         return refuse_reading(caller, repo);
     }
-    if (!allowed) {
-        LOCARA_TRY(const Identity who, require_known(caller));
-        return refuse_change(who, "write to " + repo.id.render());
-    }
-    return std::monostate();
+    LOCARA_TRY(const Identity who, require_known(caller));
+    return refuse_change(who,
+                         (action == Action::Write ? "write to " : "take part in discussions of ") +
+                             repo.id.render());
 }
 
 bool reaches(const Identity& who, std::string_view space) {

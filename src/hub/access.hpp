@@ -30,9 +30,11 @@ using Caller = std::optional<Identity>;
 
 /// What somebody wants of a repository; each implies those before it.
 enum class Action {
-    See,   ///< That it is there, its card, which files and revisions it has.
-    Read,  ///< What is in its files.
-    Write, ///< All changes: files, refs, settings, its name, removing it.
+    See,     ///< That it is there, its card, which files and revisions it has; its discussions.
+    Read,    ///< What is in its files.
+    Propose, ///< Discussions, and pull requests of one's own: whoever reads it, by a token to
+             ///< write.
+    Write,   ///< All changes: files, refs, settings, its name, removing it.
 };
 
 /// The token of a Basic or Bearer header; nothing without either.

@@ -11,7 +11,6 @@ using http::Response;
 
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kRevokeLimit = 1000;
-constexpr const char* kAvatar = "/avatars/default.svg";
 
 Json render_user(const Account& account) {
     return {{"_id", account.id},
@@ -37,6 +36,7 @@ Json render_scopes(const std::vector<Scope>& scopes) {
         Json permissions = {"repo.content.read"};
         if (scope.permission == Permission::Write) {
             permissions.push_back("repo.write");
+            permissions.push_back("discussion.write");
         }
         list.push_back({{"entity", {{"_id", scope.id}, {"name", scope.name}, {"type", scope.type}}},
                         {"permissions", std::move(permissions)}});

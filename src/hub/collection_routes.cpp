@@ -95,7 +95,7 @@ render_item(const Services& services, const Caller& caller, const CollectionItem
 }
 
 Result<Json> render_owner(const Services& services, const std::string& space) {
-    Json owner = {{"name", space}, {"fullname", space}, {"avatarUrl", "/avatars/default.svg"}};
+    Json owner = {{"name", space}, {"fullname", space}, {"avatarUrl", kAvatar}};
     LOCARA_TRY(const auto account, services.names.find_account(space));
     owner["type"] = account ? "user" : "org";
     if (account) {

@@ -4,6 +4,7 @@
 #include "content_gate.hpp"
 #include "incoming_body.hpp"
 #include "place.hpp"
+#include "pulls.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -20,8 +21,26 @@ constexpr std::uint64_t kRulesLimit = 1U << 20U;
 constexpr int kAttempts = 4;
 constexpr const char* kAttributes = ".gitattributes";
 
-Refusal no_pull_requests() {
-    return {501, "", "this hub has no pull requests yet; commit to a branch"};
+/// What a commit is for: to move the ref, or to be proposed to the branch.
+struct Target {
+    enum class Way { Move, Propose };
+
+    Way way = Way::Move;
+    std::string ref;
+};
+
+/// The target of a request, if the caller may do that to it.
+Answer<Target> find_target(const Services& services,
+                           const Request& request,
+                           const Caller& caller,
+                           const Repo& repo) {
+    const std::string& revision = request.param("rev");
+    if (request.query.flag("create_pr")) {
+        LOCARA_TRY(std::string base, require_base(services, caller, repo, revision));
+        return Target{Target::Way::Propose, std::move(base)};
+    }
+    LOCARA_TRY(std::string ref, require_target(services, caller, repo, revision));
+    return Target{Target::Way::Move, std::move(ref)};
 }
 
 Refusal moved() {
@@ -100,10 +119,9 @@ Answer<Json> preupload_file(Place& place,
 }
 
 Answer<Response> preupload(const Services& services, const Request& request, RepoType type) {
-    if (request.query.flag("create_pr")) {
-        return no_pull_requests();
-    }
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::Write));
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::See));
+    LOCARA_CHECK(find_target(services, request, caller, repo));
     LOCARA_TRY(Place place, open_place(services, repo, request.param("rev")));
     LOCARA_TRY(const Json body, parse_object(request));
     const auto files = body.find("files");
@@ -132,10 +150,60 @@ class CommitJob {
     CommitJob(const Services& services, Repo repo, GitRepo git, Identity who)
         : services_(services), repo_(std::move(repo)), git_(std::move(git)), who_(std::move(who)) {}
 
-    /// Reads the body, writes its files and moves the branch. Gives the branch's commit.
-    Answer<std::string> run(const std::string& ref, ByteView body) {
+    /// What came of it.
+    struct Done {
+        std::string commit;
+        std::optional<Discussion> pull; ///< That was opened for it.
+    };
+
+    /// Reads the body, writes its files, and moves the branch or opens a pull request for it.
+    Answer<Done> run(const Target& target, ByteView body) {
         const auto take = [this](CommitOperation operation) { return note(std::move(operation)); };
         LOCARA_TRY(const CommitHeader header, read_commit_body(body, take));
+        if (target.way == Target::Way::Propose) {
+            return propose(target.ref, header);
+        }
+        LOCARA_TRY(std::string commit, move(target.ref, header));
+        return Done{std::move(commit), std::nullopt};
+    }
+
+  private:
+    /// A pull request, whose first commit comes after the parent that is given, else the branch's.
+    Answer<Done> propose(const std::string& base, const CommitHeader& header) {
+        const std::string start = header.parent.value_or(base);
+        auto parent = git_.resolve(start);
+        if (!parent) {
+            return no_such_revision(start);
+        }
+        LOCARA_TRY(std::string commit, make_commit(header, *parent));
+        if (commit == *parent) {
+            return bad_request("this changes nothing, so there is nothing to propose");
+        }
+        NewPull pull;
+        pull.base = base;
+        pull.commit = commit;
+        pull.title = title_of(header.summary);
+        pull.text = header.description;
+        LOCARA_TRY(Discussion made,
+                   open_pull(services_, repo_, pull, {who_.account.key, services_.clock.now()}));
+        return Done{std::move(commit), std::move(made)};
+    }
+
+    /// The first line of a summary, as far as a title may go.
+    static std::string title_of(const std::string& summary) {
+        std::string title = summary.substr(0, summary.find('\n'));
+        if (title.size() > kDiscussionTitleLimit) {
+            std::size_t end = kDiscussionTitleLimit;
+            while (end > 0 && (static_cast<unsigned char>(title[end]) & 0xc0U) == 0x80U) {
+                --end; // Not within a character.
+            }
+            title.resize(end);
+        }
+        return title;
+    }
+
+    /// Moves the branch from where the change was made on top of it. Gives the branch's commit.
+    Answer<std::string> move(const std::string& ref, const CommitHeader& header) {
         for (int attempt = 0; attempt < kAttempts; ++attempt) {
             LOCARA_TRY(const std::string head, git_.resolve(ref));
             if (header.parent && *header.parent != head) {
@@ -156,7 +224,6 @@ class CommitJob {
         return moved();
     }
 
-  private:
     /// Turns an operation into a change; a file's content is written at once and not kept.
     Answer<std::monostate> note(CommitOperation operation) {
         GitChange change;
@@ -276,25 +343,22 @@ class CommitJob {
     std::vector<std::string> stored_; ///< Paths of pointers.
 };
 
-/// A commit call whose caller and branch are known.
+/// A commit call whose caller and target are known.
 struct CommitCall {
     Repo repo;
     Identity who;
-    std::string ref;
+    Target target;
 };
 
 Answer<CommitCall> check_commit(const Services& services, const Request& request, RepoType type) {
-    if (request.query.flag("create_pr")) {
-        return no_pull_requests();
-    }
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::Write));
-    const std::string ref = branch_ref(request.param("rev"));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::See));
+    LOCARA_TRY(Target target, find_target(services, request, caller, repo));
     LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
-    if (!git.resolve(ref)) {
+    if (!git.resolve(target.ref)) {
         return no_such_revision(request.param("rev"));
     }
-    return CommitCall{repo, *caller, ref};
+    return CommitCall{repo, *caller, std::move(target)};
 }
 
 Answer<Response> make_commit(const Services& services,
@@ -303,13 +367,17 @@ Answer<Response> make_commit(const Services& services,
                              ByteView body) {
     LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(call.repo)));
     CommitJob job(services, call.repo, std::move(git), call.who);
-    LOCARA_TRY(const std::string commit, job.run(call.ref, body));
+    LOCARA_TRY(const CommitJob::Done done, job.run(call.target, body));
     std::string url = endpoint(request) + "/";
     url.append(web_prefix(call.repo.id.type)).append(call.repo.id.render());
-    return json_answer({{"success", true},
-                        {"commitOid", commit},
-                        {"commitUrl", url + "/commit/" + commit},
-                        {"hookOutput", ""}});
+    Json json = {{"success", true},
+                 {"commitOid", done.commit},
+                 {"commitUrl", url + "/commit/" + done.commit},
+                 {"hookOutput", ""}};
+    if (done.pull) {
+        json["pullRequestUrl"] = url + "/discussions/" + std::to_string(done.pull->number);
+    }
+    return json_answer(json);
 }
 
 /// Who may not commit is told so before the body is read.

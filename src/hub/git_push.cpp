@@ -1,9 +1,8 @@
 #include "git_push.hpp"
 
-#include "commit_body.hpp"
-#include "content_gate.hpp"
 #include "git_leftovers.hpp"
-#include "pushed_objects.hpp"
+#include "object_rules.hpp"
+#include "pulls.hpp"
 #include "ref_name.hpp"
 
 #include <locara/hub/hub.hpp>
@@ -93,7 +92,36 @@ Status Push::check_commands() {
     return {};
 }
 
+/// That of a pull request, which is opened and closed by the API.
+Status Push::check_pull(const RefCommand& command) const {
+    if (command.removes()) {
+        return Error(ErrorCode::Refused, "a pull request is not deleted; close it");
+    }
+    const auto target = require_target(services_, Caller(who_), repo_, command.name);
+    if (target) {
+        return {};
+    }
+    const Refusal& refusal = target.error();
+    if (refusal.cause) {
+        return *refusal.cause;
+    }
+    return Error(
+        ErrorCode::Refused,
+        refusal.status == 404
+            ? "there is no such pull request; it is opened by the API before it is pushed to"
+            : refusal.message);
+}
+
 Status Push::check_command(const RefCommand& command, const std::vector<GitRef>& refs) const {
+    if (parse_pull_ref(command.name)) {
+        return check_pull(command);
+    }
+    if (!may(Caller(who_), repo_, Action::Write)) {
+        return Error(ErrorCode::Refused,
+                     "you may push to refs/pr/N of a pull request that you opened, and to no other "
+                     "ref of " +
+                         repo_.id.render());
+    }
     LOCARA_CHECK(check_ref_name(command.name));
     if (command.removes()) {
         return command.name == kMainRef
@@ -144,40 +172,28 @@ Status Push::check_objects() {
     if (refused_ || tips.empty()) {
         return {};
     }
-    ObjectRules rules;
-    rules.blob_limit = kInlineFileLimit;
-    // As of a commit by the API: who knows a hash has not the bytes.
-    rules.has_file = [this](const LfsPointer& pointer) -> Result<bool> {
-        LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, pointer.sha256));
-        return file && file->size == pointer.size && services_.cas.touch(file->xet).has_value();
-    };
-    rules.judge_blob = [this](const std::string& path, std::string_view blob) {
-        return pass_gate(services_, formats::MemorySource(as_bytes(blob)), path);
-    };
-    rules.judge_file = [this](const std::string& path, const LfsPointer& pointer) -> Status {
-        LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, pointer.sha256));
-        return file ? pass_gate(services_, StoredSource(services_.cas, file->xet, file->size), path)
-                    : Status(Error(ErrorCode::Refused, path + " went away meanwhile"));
-    };
+    ObjectRules rules = object_rules(services_, repo_);
     LOCARA_TRY(rules.judged, judged_blobs());
     const fs::path quarantine = quarantine_ ? quarantine_->path() : fs::path();
     return take_error("", check_pushed_objects(repository(), quarantine, tips, rules));
 }
 
-/// What is at the tip of a ref passed the gate on its way there.
+/// What is at the tip of a ref passed the gate on its way there. Of pull requests, of which there
+/// may be many, only those that this push is about are read.
 Result<std::unordered_set<std::string>> Push::judged_blobs() const {
-    std::unordered_set<std::string> blobs;
     LOCARA_TRY(const GitRepo git, GitRepo::open(repository()));
     LOCARA_TRY(const auto refs, git.refs());
+    std::vector<std::string> commits;
     for (const GitRef& ref : refs) {
-        LOCARA_TRY(const auto entries, git.list(ref.commit, "", GitRepo::Recursive::Yes));
-        for (const GitEntry& entry : entries) {
-            if (entry.kind == GitEntry::Kind::File) {
-                blobs.insert(entry.oid);
-            }
+        const bool named =
+            std::any_of(request_.commands.begin(),
+                        request_.commands.end(),
+                        [&ref](const RefCommand& command) { return command.name == ref.name; });
+        if (named || !parse_pull_ref(ref.name)) {
+            commits.push_back(ref.commit);
         }
     }
-    return blobs;
+    return blobs_of(git, commits);
 }
 
 Status Push::move_pack_in() const {

@@ -68,6 +68,7 @@ class Push {
     /// Errors that the client is told of become a refusal; others come back.
     Status take_error(std::string ref, Status status);
     Status check_command(const RefCommand& command, const std::vector<GitRef>& refs) const;
+    Status check_pull(const RefCommand& command) const;
     Result<std::unordered_set<std::string>> judged_blobs() const;
     Status move_pack_in() const;
 

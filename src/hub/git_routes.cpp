@@ -326,9 +326,19 @@ struct Pusher {
     Identity who;
 };
 
+/// Who may write to the repository, and who has a pull request there to push to; which ref is
+/// whose is asked for each.
 Answer<Pusher> find_pusher(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(Repo repo, find_git_repo(services, request, caller, type, Action::Write));
+    LOCARA_TRY(Repo repo, find_git_repo(services, request, caller, type, Action::See));
+    bool proposes = false;
+    if (may(caller, repo, Action::Propose)) {
+        LOCARA_TRY(proposes,
+                   services.discussions.has_pull_under_way(repo.key, caller->account.key));
+    }
+    if (!proposes) {
+        LOCARA_CHECK(require(caller, repo, Action::Write));
+    }
     return Pusher{std::move(repo), *caller};
 }
 
@@ -380,8 +390,8 @@ asio::awaitable<Answer<Response>> advertise(Git git, const Request& request, Rep
     const std::string media = "application/x-" + service + "-advertisement";
     if (service == "git-receive-pack") {
         const auto tell = [&]() -> Answer<std::string> {
-            LOCARA_TRY(const Repo repo, find_git_repo(git.services, request, type, Action::Write));
-            return advertise_push(git.services, repo);
+            LOCARA_TRY(const Pusher pusher, find_pusher(git.services, request, type));
+            return advertise_push(git.services, pusher.repo);
         };
         auto refs = co_await http::run_blocking(git.pool, tell);
         if (!refs) {

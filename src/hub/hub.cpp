@@ -134,7 +134,7 @@ struct Hub::State {
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
           repository(std::move(r)), names(d), organizations(d), scopes(d), requests(d), buckets(d),
-          collections(std::move(d)), signer(std::move(s)), backend(std::move(b)),
+          collections(d), discussions(std::move(d)), signer(std::move(s)), backend(std::move(b)),
           chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
@@ -165,6 +165,7 @@ struct Hub::State {
     AccessRequests requests;
     Buckets buckets;
     Collections collections;
+    Discussions discussions;
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
@@ -175,6 +176,7 @@ struct Hub::State {
                             requests,
                             buckets,
                             collections,
+                            discussions,
                             *backend,
                             chunks,
                             signer,
@@ -457,6 +459,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_gate_routes(routes, services);
     add_bucket_routes(routes, services);
     add_collection_routes(routes, services);
+    add_discussion_routes(routes, services);
     add_commit_routes(routes, services);
     add_lfs_routes(routes, services);
     add_git_routes(routes, services);

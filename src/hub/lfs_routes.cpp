@@ -2,6 +2,7 @@
 // for clients that know no other way (docs/api/basic-transfers.md).
 #include "content.hpp"
 #include "incoming_body.hpp"
+#include "pulls.hpp"
 #include "routes.hpp"
 #include "xet_links.hpp"
 #include "xet_token.hpp"
@@ -27,6 +28,7 @@ struct BatchObject {
 struct Batch {
     bool upload = false;
     bool offers_xet = false;
+    std::optional<std::string> ref; ///< What it is for, if the client says so.
     std::vector<BatchObject> objects;
 };
 
@@ -46,6 +48,10 @@ Answer<Batch> parse_batch(const Request& request) {
     if (transfers != body.end() && transfers->is_array()) {
         batch.offers_xet =
             std::find(transfers->begin(), transfers->end(), Json("xet")) != transfers->end();
+    }
+    const auto ref = body.find("ref");
+    if (ref != body.end() && ref->is_object()) {
+        batch.ref = text_at(*ref, "name");
     }
     const auto objects = body.find("objects");
     if (objects == body.end() || !objects->is_array() || objects->size() > kObjectsLimit) {
@@ -117,7 +123,10 @@ class BatchAnswer {
 
     Json xet_upload() const {
         const XetGrant grant = grant_xet(services_, request_, repo_, XetRole::Write);
-        return {{"href", xet_token_url(request_, repo_, "write", "main")},
+        const bool pull = batch_.ref && parse_pull_ref(*batch_.ref);
+        return {{"href",
+                 xet_token_url(request_, repo_, "write", pull ? *batch_.ref : "main") +
+                     (batch_.ref ? "" : "?create_pr=1")},
                 {"header",
                  {{"X-Xet-Session-Id", request_.id},
                   {"X-Xet-Cas-Url", grant.cas_url},
@@ -131,10 +140,26 @@ class BatchAnswer {
     const Batch batch_;
 };
 
+/// Who uploads for a pull request: one that is there, or, when no ref is named, one to be opened.
+Answer<std::monostate> require_upload(const Services& services,
+                                      const Caller& caller,
+                                      const Repo& repo,
+                                      const std::optional<std::string>& ref) {
+    if (!ref) {
+        return require(caller, repo, Action::Propose);
+    }
+    if (!may(caller, repo, Action::Write)) {
+        LOCARA_CHECK(require_target(services, caller, repo, *ref));
+    }
+    return std::monostate();
+}
+
 Answer<Response> batch(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Batch wanted, parse_batch(request));
-    const Action action = wanted.upload ? Action::Write : Action::Read;
-    LOCARA_TRY(const Repo repo, find_git_repo(services, request, type, action));
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo, find_git_repo(services, request, caller, type, Action::See));
+    LOCARA_CHECK(wanted.upload ? require_upload(services, caller, repo, wanted.ref)
+                               : require(caller, repo, Action::Read));
     LOCARA_TRY(const Json answer, BatchAnswer(services, request, repo, std::move(wanted)).render());
     Response response = json_answer(answer);
     response.headers.set("Content-Type", kLfsJson);

@@ -30,8 +30,8 @@ Answer<Place> locate(const Services& services,
                      std::size_t at,
                      Action action);
 
-/// The branch of a request, "refs/heads/x", for who wants to change it: the revision as above, with
-/// or without "refs/heads/". Not looked up.
+/// The branch that a revision is, "refs/heads/x", written with or without "refs/heads/". Not looked
+/// up.
 std::string branch_ref(const std::string& revision);
 
 } // namespace locara::hub

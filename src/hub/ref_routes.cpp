@@ -1,5 +1,6 @@
 // Branches, tags and histories: making, removing, listing, comparing, squashing.
 #include "place.hpp"
+#include "pulls.hpp"
 #include "ref_name.hpp"
 #include "routes.hpp"
 
@@ -26,9 +27,12 @@ struct Change {
     Json body; ///< An empty object when the request has none.
 };
 
-Answer<Change> begin_change(const Services& services, const Request& request, RepoType type) {
+Answer<Change> begin_change(const Services& services,
+                            const Request& request,
+                            RepoType type,
+                            Action action = Action::Write) {
     LOCARA_TRY(const Caller caller, identify(services, request));
-    LOCARA_TRY(Repo repo, find_repo(services, request, caller, type, Action::Write));
+    LOCARA_TRY(Repo repo, find_repo(services, request, caller, type, action));
     LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
     Json body = Json::object();
     if (!request.body.empty()) {
@@ -234,10 +238,13 @@ Answer<Response> compare(const Services& services, const Request& request, RepoT
     return http::text_response(200, "text/plain; charset=utf-8", std::move(text));
 }
 
-/// One commit of the branch's files, and no history.
+/// One commit of the branch's files, and no history; of a pull request's too.
 Answer<Response> squash(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(Change change, begin_change(services, request, type));
-    const std::string name = branch_ref(request.param("rev"));
+    const bool pull = parse_pull_ref(request.param("rev")).has_value();
+    LOCARA_TRY(Change change,
+               begin_change(services, request, type, pull ? Action::Propose : Action::Write));
+    LOCARA_TRY(const std::string name,
+               require_target(services, Caller(change.who), change.repo, request.param("rev")));
     LOCARA_TRY(const auto head, change.git.find_ref(name));
     if (!head) {
         return no_such_revision(request.param("rev"));
@@ -247,7 +254,7 @@ Answer<Response> squash(const Services& services, const Request& request, RepoTy
         return bad_request("a message has at most " + std::to_string(kMessageLimit) + " bytes");
     }
     if (message.empty()) {
-        message = "Super-squash branch '" + name.substr(kHeads.size()) + "'";
+        message = "Super-squash branch '" + (pull ? name : name.substr(kHeads.size())) + "'";
     }
     LOCARA_TRY(const std::string tree, change.git.tree_of(head->commit));
     const GitSigned by = signed_by(services, change.who, message + "\n");

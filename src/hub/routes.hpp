@@ -73,6 +73,9 @@ void add_bucket_routes(Routes& routes, const Services& services);
 /// Collections and their items.
 void add_collection_routes(Routes& routes, const Services& services);
 
+/// Discussions and pull requests of repositories.
+void add_discussion_routes(Routes& routes, const Services& services);
+
 /// preupload and commit.
 void add_commit_routes(Routes& routes, const Services& services);
 
@@ -93,6 +96,9 @@ void add_cas_data_routes(Routes& routes, const Services& services);
 
 /// POST and GET /api/spaces/{org}/{repo}/submissions: apps on their way into the catalog.
 void add_review_routes(Routes& routes, const Services& services, const std::filesystem::path& data);
+
+/// The picture of whoever has no other.
+inline constexpr const char* kAvatar = "/avatars/default.svg";
 
 /// Calls `add` with the type and its web prefix ("/", "/datasets/", "/spaces/").
 template <class Add> void for_each_type(Add add) {

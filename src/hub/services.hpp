@@ -5,6 +5,7 @@
 #include "answers.hpp"
 #include "buckets.hpp"
 #include "collections.hpp"
+#include "discussions.hpp"
 #include "layout.hpp"
 #include "names.hpp"
 #include "scopes.hpp"
@@ -28,6 +29,7 @@ struct Services {
     AccessRequests& requests;
     Buckets& buckets;
     Collections& collections;
+    Discussions& discussions;
     cas::Backend& backend;
     cas::Cas& cas;
     const Signer& signer;

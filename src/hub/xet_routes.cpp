@@ -1,5 +1,6 @@
 // Xet tokens: what lets a client talk to /cas about one repository.
 #include "place.hpp"
+#include "pulls.hpp"
 #include "routes.hpp"
 #include "xet_links.hpp"
 #include "xet_token.hpp"
@@ -12,12 +13,17 @@ using http::Response;
 
 Answer<Response>
 give_token(const Services& services, const Request& request, RepoType type, XetRole role) {
-    const Action action = role == XetRole::Write ? Action::Write : Action::Read;
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, action));
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::See));
     const std::string& revision = request.param("rev");
-    // Python asks for a write token at the revision "None"; a branch may be about to be made.
     if (role == XetRole::Read) {
+        LOCARA_CHECK(require(caller, repo, Action::Read));
         LOCARA_CHECK(open_place(services, repo, revision));
+    } else if (request.query.flag("create_pr")) {
+        LOCARA_CHECK(require(caller, repo, Action::Propose));
+    } else {
+        // Python asks at the revision "None"; a branch may be about to be made.
+        LOCARA_CHECK(require_target(services, caller, repo, revision));
     }
     return token_answer(services, request, repo, role);
 }

@@ -30,6 +30,7 @@ constexpr Door kSee[] = {
     {"POST", "/api/models/{repo}/paths-info/main", R"({"paths":[".gitattributes"]})"},
     {"GET", "/api/models/{repo}/refs", ""},
     {"GET", "/api/models/{repo}/commits/main", ""},
+    {"GET", "/api/models/{repo}/discussions", ""},
 };
 
 constexpr Door kRead[] = {
@@ -50,12 +51,33 @@ constexpr Door kWrite[] = {
     {"POST", "/api/models/{repo}/preupload/main", R"({"files":[]})"},
     {"POST", "/api/models/{repo}/commit/main", R"({"key":"header","value":{"summary":"nothing"}})"},
     {"GET", "/api/models/{repo}/xet-write-token/main", ""},
-    {"POST", "/{repo}.git/info/lfs/objects/batch", R"({"operation":"upload","objects":[]})"},
+    {"POST",
+     "/{repo}.git/info/lfs/objects/batch",
+     R"({"operation":"upload","ref":{"name":"refs/heads/main"},"objects":[]})"},
     {"GET", "/{repo}/info/refs?service=git-receive-pack", ""},
     {"POST", "/{repo}.git/git-receive-pack", "0000"},
     {"PUT", "/api/models/{repo}/settings", "{}"},
     {"POST", "/api/models/{repo}/branch/main", R"({"overwrite":true})"},
     {"POST", "/api/models/{repo}/super-squash/main", R"({"message":"one"})"},
+};
+
+/// For whoever reads and may change something of his own.
+constexpr Door kPropose[] = {
+    {"POST", "/api/models/{repo}/discussions", R"({"title":"t","description":"d"})"},
+    {"POST", "/api/models/{repo}/discussions/1/comment", R"({"comment":"c"})"},
+    {"POST", "/api/models/{repo}/preupload/main?create_pr=1", R"({"files":[]})"},
+    {"POST",
+     "/api/models/{repo}/commit/main?create_pr=1",
+     R"({"key":"header","value":{"summary":"nothing"}})"},
+    {"GET", "/api/models/{repo}/xet-write-token/main?create_pr=1", ""},
+    {"POST", "/{repo}.git/info/lfs/objects/batch", R"({"operation":"upload","objects":[]})"},
+};
+
+/// Of a discussion that an admin opened, for who may write.
+constexpr Door kModerate[] = {
+    {"POST", "/api/models/{repo}/discussions/1/title", R"({"title":"u"})"},
+    {"POST", "/api/models/{repo}/discussions/1/status", R"({"status":"closed"})"},
+    {"POST", "/api/models/{repo}/discussions/1/merge", ""},
 };
 
 /// What callers get: a status, or "ok" for being let in, whatever the door then says.
@@ -101,6 +123,27 @@ const Row kPublicWrite = {{"nobody", "401"},
                           {"reading token of write", "403"},
                           {"expired token of write", "401"},
                           {"revoked token of write", "401"}};
+
+const Row kPrivatePropose = {{"nobody", "401"},
+                             {"other", "404"},
+                             {"no_access", "404"},
+                             {"read", "ok"},
+                             {"contributor", "ok"},
+                             {"write", "ok"},
+                             {"admin", "ok"},
+                             {"reading token of write", "403"},
+                             {"expired token of write", "401"},
+                             {"revoked token of write", "401"}};
+const Row kPublicPropose = {{"nobody", "401"},
+                            {"other", "ok"},
+                            {"no_access", "ok"},
+                            {"read", "ok"},
+                            {"contributor", "ok"},
+                            {"write", "ok"},
+                            {"admin", "ok"},
+                            {"reading token of write", "403"},
+                            {"expired token of write", "401"},
+                            {"revoked token of write", "401"}};
 
 class AccessTest : public testing::Test {
   protected:
@@ -203,12 +246,16 @@ TEST_F(AccessTest, opens_each_door_of_a_private_repository_to_those_it_is_for) {
     knock(kSee, "lab/closed", kPrivateRead);
     knock(kRead, "lab/closed", kPrivateRead);
     knock(kWrite, "lab/closed", kPrivateWrite);
+    knock(kPropose, "lab/closed", kPrivatePropose);
+    knock(kModerate, "lab/closed", kPrivateWrite);
 }
 
 TEST_F(AccessTest, opens_each_door_of_a_public_repository_to_those_it_is_for) {
     knock(kSee, "lab/open", kPublicRead);
     knock(kRead, "lab/open", kPublicRead);
     knock(kWrite, "lab/open", kPublicWrite);
+    knock(kPropose, "lab/open", kPublicPropose);
+    knock(kModerate, "lab/open", kPublicWrite);
 }
 
 TEST_F(AccessTest, says_the_same_of_a_private_repository_and_of_one_that_is_not_there) {

@@ -297,7 +297,7 @@ TEST_F(GateTest, opens_to_a_fine_grained_token_what_it_names_and_nothing_else) {
     EXPECT_EQ(me["fineGrained"]["scoped"][0]["entity"]["name"], "ana/closed");
     EXPECT_EQ(me["fineGrained"]["scoped"][0]["entity"]["type"], "model");
     EXPECT_EQ(me["fineGrained"]["scoped"][0]["permissions"].dump(),
-              R"(["repo.content.read","repo.write"])");
+              R"(["repo.content.read","repo.write","discussion.write"])");
     EXPECT_EQ(me["fineGrained"]["canReadGatedRepos"], false);
 }
 

@@ -1,0 +1,45 @@
+#include "object_rules.hpp"
+
+#include "commit_body.hpp"
+#include "content_gate.hpp"
+
+namespace locara::hub {
+
+ObjectRules object_rules(const Services& services, const Repo& repo) {
+    const auto find = [&services, key = repo.key](const LfsPointer& pointer) {
+        return services.names.find_file(key, pointer.sha256);
+    };
+    ObjectRules rules;
+    rules.blob_limit = kInlineFileLimit;
+    // As of a commit by the API: who knows a hash has not the bytes.
+    rules.has_file = [&services, find](const LfsPointer& pointer) -> Result<bool> {
+        LOCARA_TRY(const auto file, find(pointer));
+        return file && file->size == pointer.size && services.cas.touch(file->xet).has_value();
+    };
+    rules.judge_blob = [&services](const std::string& path, std::string_view blob) {
+        return pass_gate(services, formats::MemorySource(as_bytes(blob)), path);
+    };
+    rules.judge_file = [&services, find](const std::string& path,
+                                         const LfsPointer& pointer) -> Status {
+        LOCARA_TRY(const auto file, find(pointer));
+        return file ? pass_gate(services, StoredSource(services.cas, file->xet, file->size), path)
+                    : Status(Error(ErrorCode::Refused, path + " went away meanwhile"));
+    };
+    return rules;
+}
+
+Result<std::unordered_set<std::string>> blobs_of(const GitRepo& git,
+                                                 const std::vector<std::string>& commits) {
+    std::unordered_set<std::string> blobs;
+    for (const std::string& commit : commits) {
+        LOCARA_TRY(const auto entries, git.list(commit, "", GitRepo::Recursive::Yes));
+        for (const GitEntry& entry : entries) {
+            if (entry.kind == GitEntry::Kind::File) {
+                blobs.insert(entry.oid);
+            }
+        }
+    }
+    return blobs;
+}
+
+} // namespace locara::hub
