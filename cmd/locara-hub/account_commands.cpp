@@ -31,6 +31,11 @@ AccountCommands::AccountCommands(CLI::App& app)
     add_data(add);
     add->add_option("NAME", user_name_, "letters, digits, '-', '_' and '.'")->required();
     add->add_option("--full-name", full_name_, "for people; the name itself if not given");
+    add->add_option("--email", email_, "where mail reaches the user; told to nobody else");
+    set_ = user_->add_subcommand("set", "change what is known of a user");
+    add_data(set_);
+    set_->add_option("NAME", user_name_, "the user")->required();
+    set_->add_option("--email", email_, "another address; '' for none")->required();
 
     token_->require_subcommand(1);
     create_ = token_->add_subcommand("create", "make a token and print it, this once");
@@ -54,16 +59,21 @@ AccountCommands::AccountCommands(CLI::App& app)
 
 Status AccountCommands::run() const {
     if (user_->parsed()) {
-        return add_user();
+        return set_->parsed() ? set_user() : add_user();
     }
     return create_->parsed() ? create_token() : list_->parsed() ? list_tokens() : revoke_token();
 }
 
 Status AccountCommands::add_user() const {
     LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
-    LOCARA_TRY(const hub::Account account, accounts.add_user(user_name_, full_name_));
+    LOCARA_TRY(const hub::Account account, accounts.add_user(user_name_, full_name_, email_));
     std::printf("user  %s  %s\n", account.id.c_str(), account.name.c_str());
     return {};
+}
+
+Status AccountCommands::set_user() const {
+    LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
+    return accounts.set_email(user_name_, email_);
 }
 
 Status AccountCommands::create_token() const {

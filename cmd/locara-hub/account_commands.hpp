@@ -20,6 +20,7 @@ class AccountCommands {
 
   private:
     locara::Status add_user() const;
+    locara::Status set_user() const;
     locara::Status create_token() const;
     locara::Status list_tokens() const;
     locara::Status revoke_token() const;
@@ -27,12 +28,14 @@ class AccountCommands {
     std::string data_;
     std::string user_name_;
     std::string full_name_;
+    std::string email_;
     std::string token_name_ = "default";
     std::string role_ = "read";
     std::string expires_;
     std::vector<std::string> scopes_;
     std::string id_;
     CLI::App* user_;
+    CLI::App* set_;
     CLI::App* token_;
     CLI::App* create_;
     CLI::App* list_;

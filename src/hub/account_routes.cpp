@@ -1,7 +1,10 @@
 // Who am I, who is who, and what clients ask on their own account.
 #include "routes.hpp"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
+#include <array>
 
 namespace locara::hub {
 namespace {
@@ -44,6 +47,21 @@ Json render_scopes(const std::vector<Scope>& scopes) {
     return {{"scoped", std::move(list)}, {"global", Json::array()}, {"canReadGatedRepos", false}};
 }
 
+/// A user's picture has the name that the Hub gives it, which is the MD5 of the address: told to
+/// its owner only, since an address can be guessed from it.
+std::string avatar_of(const Account& account) {
+    std::array<std::byte, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): OpenSSL wants unsigned char
+    auto* const out = reinterpret_cast<unsigned char*>(digest.data());
+    if (account.email.empty() ||
+        EVP_Digest(account.email.data(), account.email.size(), out, &size, EVP_md5(), nullptr) !=
+            1) {
+        return kAvatar;
+    }
+    return "/avatars/" + render_hex(ByteView(digest).first(size)) + ".svg";
+}
+
 Answer<Response> whoami(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
     LOCARA_TRY(const Identity who, require_known(caller));
@@ -69,17 +87,18 @@ Answer<Response> whoami(const Services& services, const Request& request) {
         shown["roleInOrg"] = render(membership.role);
         orgs.push_back(std::move(shown));
     }
+    const bool known = !account.email.empty();
     return json_answer({{"type", "user"},
                         {"id", account.id},
                         {"name", account.name},
                         {"fullname", account.full_name},
-                        {"email", author_email(account)},
-                        {"emailVerified", false},
+                        {"email", known ? account.email : author_email(account)},
+                        {"emailVerified", known},
                         {"canPay", false},
                         {"isPro", false},
                         {"periodEnd", nullptr},
                         {"billingMode", "postpaid"},
-                        {"avatarUrl", kAvatar},
+                        {"avatarUrl", avatar_of(account)},
                         {"orgs", std::move(orgs)},
                         {"auth", std::move(auth)}});
 }

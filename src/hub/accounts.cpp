@@ -5,12 +5,30 @@
 
 #include <locara/hub/accounts.hpp>
 
+#include <algorithm>
+
 namespace locara::hub {
 namespace {
 
 constexpr std::size_t kTokenNameLimit = 96;
+constexpr std::size_t kEmailLimit = 254; // RFC 5321, of a path
 /// 160 random bits as 40 characters; clients want "hf_" and at least 34 letters and digits.
 constexpr std::size_t kTokenBytes = 20;
+
+/// Something at something, of what needs no quotes; whether mail arrives there, the operator knows.
+Status check_email(const std::string& email) {
+    const std::size_t at = email.find('@');
+    const bool plain = std::all_of(email.begin(), email.end(), [](char c) {
+        return c > 0x20 && c < 0x7f &&
+               std::string_view("\"(),:;<>[\\]").find(c) == std::string_view::npos;
+    });
+    if (!plain || email.size() > kEmailLimit || at == 0 || at == std::string::npos ||
+        at + 1 == email.size() || email.find('@', at + 1) != std::string::npos) {
+        return Error(ErrorCode::InvalidArgument,
+                     "'" + email.substr(0, kEmailLimit) + "' is no mail address: name@host");
+    }
+    return {};
+}
 
 } // namespace
 
@@ -49,9 +67,21 @@ Result<Accounts> Accounts::open(const std::filesystem::path& data, const Clock& 
     return Accounts(std::make_unique<Names>(database), std::make_unique<Scopes>(database), clock);
 }
 
-Result<Account> Accounts::add_user(const std::string& name, const std::string& full_name) {
+Result<Account> Accounts::add_user(const std::string& name,
+                                   const std::string& full_name,
+                                   const std::string& email) {
     LOCARA_CHECK(check_space(name));
-    return names_->add_account(name, full_name.empty() ? name : full_name, clock_->now());
+    LOCARA_CHECK(email.empty() ? Status() : check_email(email));
+    LOCARA_TRY(Account made,
+               names_->add_account(name, full_name.empty() ? name : full_name, clock_->now()));
+    LOCARA_CHECK(names_->set_email(name, email));
+    made.email = email;
+    return made;
+}
+
+Status Accounts::set_email(const std::string& user, const std::string& email) {
+    LOCARA_CHECK(email.empty() ? Status() : check_email(email));
+    return names_->set_email(user, email);
 }
 
 Result<Accounts::Made> Accounts::create_token(const std::string& user, const NewToken& token) {

@@ -125,6 +125,9 @@ class Names {
     /// Of a user, not of an organization.
     Result<std::optional<Account>> find_account(const std::string& name) const;
 
+    /// Of a user. NotFound.
+    Status set_email(const std::string& name, const std::string& email);
+
     /// Notes a token by the digest of its text. Conflict when the account has one of this name.
     Result<Token> add_token(const Account& account,
                             const NewToken& token,

@@ -50,16 +50,30 @@ Result<std::optional<Account>> Names::find_account(const std::string& name) cons
         Account account;
         long long key = 0;
         long long created = 0;
-        sql << "SELECT key, id, name, full_name, created FROM accounts"
+        sql << "SELECT key, id, name, full_name, created, email FROM accounts"
                " WHERE name = :n AND kind = 0",
             use(name), into(key), into(account.id), into(account.name), into(account.full_name),
-            into(created);
+            into(created), into(account.email);
         if (!sql.got_data()) {
             return std::optional<Account>();
         }
         account.key = key;
         account.created = time_of(created);
         return std::optional(std::move(account));
+    });
+}
+
+Status Names::set_email(const std::string& name, const std::string& email) {
+    return database_->with([&](soci::session& sql) -> Status {
+        soci::statement statement =
+            (sql.prepare << "UPDATE accounts SET email = :e WHERE name = :n AND kind = 0",
+             use(email),
+             use(name));
+        statement.execute(true);
+        if (statement.get_affected_rows() == 0) {
+            return Error(ErrorCode::NotFound, "there is no user '" + name + "'");
+        }
+        return {};
     });
 }
 
@@ -100,11 +114,11 @@ Result<std::optional<KnownToken>> Names::find_token(const crypto::Sha256Digest& 
         long long key = 0;
         long long created = 0;
         sql << "SELECT t.id, a.name, t.name, t.role, t.created, t.expires, a.key, a.id,"
-               " a.full_name, a.created FROM tokens t JOIN accounts a ON a.key = t.account"
+               " a.full_name, a.created, a.email FROM tokens t JOIN accounts a ON a.key = t.account"
                " WHERE t.digest = :d",
             use(hash), into(row.id), into(row.account), into(row.name), into(row.role),
             into(row.created), into(row.expires, row.has_expiry), into(key), into(known.account.id),
-            into(known.account.full_name), into(created);
+            into(known.account.full_name), into(created), into(known.account.email);
         if (!sql.got_data()) {
             return std::optional<KnownToken>();
         }

@@ -16,6 +16,7 @@ namespace {
 using test::Reply;
 using test::SampleSeed;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 /// A file as a Xet client sees it: its chunks in one xorb.
@@ -188,6 +189,31 @@ TEST_F(ApiTest, tells_a_caller_who_it_is_and_refuses_bad_tokens_everywhere) {
     EXPECT_EQ(call("GET", "/api/whoami-v2", "", "", basic).json()["name"], "ana");
     clock_.advance(std::chrono::hours(25));
     EXPECT_EQ(call("GET", "/api/whoami-v2", ana_).status(), 401);
+}
+
+TEST_F(ApiTest, tells_a_user_its_mail_address_and_nobody_else) {
+    const Json before = call("GET", "/api/whoami-v2", ana_).json();
+    EXPECT_EQ(before["email"], "ana@users.noreply.locara.dev");
+    EXPECT_EQ(before["emailVerified"], false);
+    auto accounts = Accounts::open(seed_.data(), clock_);
+    ASSERT_TRUE(accounts);
+    for (const char* address :
+         {"ana", "@b", "a@", "a@b@c", "a b@c", "a@b\n", "<a@b>", "\xc3\xa9@b"}) {
+        EXPECT_EQ(accounts->set_email("ana", address).error().code(), ErrorCode::InvalidArgument);
+    }
+    EXPECT_EQ(accounts->set_email("nobody", "a@b").error().code(), ErrorCode::NotFound);
+    ASSERT_TRUE(accounts->set_email("ANA", "ana@example.org"));
+    const Json me = call("GET", "/api/whoami-v2", ana_).json();
+    EXPECT_EQ(me["email"], "ana@example.org");
+    EXPECT_EQ(me["emailVerified"], true);
+    EXPECT_EQ(me["avatarUrl"], "/avatars/ee63465620787644e046e9465740f293.svg");
+    EXPECT_THAT(call("GET", "/api/users/ana/overview", ben_).body, Not(HasSubstr("example.org")));
+    EXPECT_THAT(call("GET", "/api/users/ana/overview", ben_).body, HasSubstr("default.svg"));
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    EXPECT_THAT(call("GET", "/api/models/ana/m/commits/main", ben_).body,
+                Not(HasSubstr("example.org")));
+    ASSERT_TRUE(accounts->set_email("ana", ""));
+    EXPECT_EQ(call("GET", "/api/whoami-v2", ana_).json(), before);
 }
 
 TEST_F(ApiTest, lets_only_the_owner_with_a_write_token_change_anything) {

@@ -42,6 +42,10 @@ TEST_P(NamesTest, keeps_accounts_and_tells_them_apart_without_regard_to_case) {
     EXPECT_EQ((*found)->name, "Ana");
     EXPECT_EQ((*found)->id.size(), 24U);
     EXPECT_EQ((*found)->created, now_);
+    EXPECT_EQ((*found)->email, "");
+    ASSERT_TRUE(open().set_email("ANA", "ana@example.org"));
+    EXPECT_EQ((*open().find_account("ana"))->email, "ana@example.org");
+    EXPECT_EQ(open().set_email("ben", "").error().code(), ErrorCode::NotFound);
     EXPECT_FALSE(*open().find_account("ben"));
 }
 

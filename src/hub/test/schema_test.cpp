@@ -134,6 +134,7 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
     EXPECT_EQ(pull && *pull, GetParam() >= 8);
     EXPECT_EQ(*discussions.reserve((*repo)->key), GetParam() >= 8 ? 4 : 1);
     if (GetParam() >= 8) {
+        EXPECT_EQ((*names.find_account("ana"))->email, "ana@example.org");
         EXPECT_EQ((*pull)->status, DiscussionStatus::Draft);
         EXPECT_EQ((*pull)->author.name, "ben");
         const auto events = discussions.events(**pull);

@@ -26,6 +26,7 @@ struct Account {
     std::string name;     ///< Also its namespace.
     std::string full_name;
     TimePoint created;
+    std::string email = {}; ///< As this hub's operator gave it, who vouches for it; or empty.
 };
 
 /// How much of what its account may do a token may do: to read, all, or only what it was made for.
@@ -91,8 +92,13 @@ class Accounts {
     Accounts& operator=(Accounts&&) noexcept;
     ~Accounts();
 
-    /// InvalidArgument when the name cannot be a namespace, Conflict when it is taken.
-    Result<Account> add_user(const std::string& name, const std::string& full_name);
+    /// InvalidArgument when the name cannot be a namespace or the address (empty for none) is no
+    /// mail address, Conflict when the name is taken.
+    Result<Account>
+    add_user(const std::string& name, const std::string& full_name, const std::string& email = "");
+
+    /// Gives a user another mail address, or none if it is empty. InvalidArgument, NotFound.
+    Status set_email(const std::string& user, const std::string& email);
 
     /// Makes a token of user `name`: "hf_" and 40 letters and digits, which is what clients of the
     /// Hugging Face Hub take for one. NotFound (user, or what a scope names), Conflict (that user
