@@ -118,9 +118,9 @@ def check_head(place, head, _):
     assert sha256(place.weights) in head and place.commit in head, head
 
 
-def call_url(place, path):
+def call_url(place, path, revision="main"):
     return run(["curl", "-sSf", *(["-H", f"Authorization: Bearer {place.token}"] if place.token else []),
-                f"{place.url}/{place.repo}/resolve/main/{path}"])
+                f"{place.url}/{place.repo}/resolve/{revision}/{path}"])
 
 
 def chromium(place, folder):
@@ -158,6 +158,26 @@ def git_push(place, folder):
     git(checkout, "commit", "-qm", "by git")
     git(checkout, "push", "-q")
     same(call_url(place, "pushed.txt"), b"by git\n")
+
+
+def git_propose(place, folder):
+    """A pull request that is opened by the API, fetched, added to and looked at."""
+    lines = [{"key": "header", "value": {"summary": "a proposal"}},
+             {"key": "file", "value": {"path": "first.txt", "content": "by the API\n"}}]
+    made = json.loads(run(["curl", "-sSf", "-H", f"Authorization: Bearer {place.token}", "--data-binary", "@-",
+                           f"{place.url}/api/models/{place.repo}/commit/main?create_pr=1"],
+                          stdin="\n".join(map(json.dumps, lines)).encode()))
+    ref = "refs/pr/" + made["pullRequestUrl"].rsplit("/", 1)[1]
+    checkout = clone(place, folder)
+    git(checkout, "fetch", "-q", "origin", f"{ref}:proposed")
+    same(git(checkout, "rev-parse", "proposed").decode().strip(), made["commitOid"])
+    git(checkout, "checkout", "-q", "proposed")
+    (checkout / "second.txt").write_text("by git\n")
+    git(checkout, "add", "second.txt")
+    git(checkout, "commit", "-qm", "by git")
+    git(checkout, "push", "-q", "origin", f"proposed:{ref}")
+    for path, text in (("first.txt", b"by the API\n"), ("second.txt", b"by git\n")):
+        same(call_url(place, path, ref.replace("/", "%2F")), text)
 
 
 def lfs(place, folder):
@@ -250,6 +270,7 @@ ROWS = (
     Row("`git`", "shallow clone", "", git_clone("--depth", "1")),
     Row("`git`", "partial clone", "", git_clone("--filter=blob:none")),
     Row("`git`", "push", "", git_push, OWN),
+    Row("`git`", "fetch and push a pull request", "", git_propose, ("own", "private")),
     Row("`git-lfs`", "pull", "LFS", lfs_pull),
     Row("`git-lfs`", "push", "LFS", lfs_push, OWN),
     Row("`llama-server -hf`", "load a model", "LFS", llama_server, engine=True),
@@ -267,7 +288,6 @@ GIT = ("`git`", "`git-lfs`")
 NOTES = (
     (lambda row: row.client in GIT, MIRRORED, "a mirror keeps files, not git histories; clone from where the repository lives"),
     (lambda row: "transformers" in row.client, ("private", "gated"), "transformers.js sends its token to huggingface.co only"),
-    (lambda row: row.operation == "pull request", OWN, "a hub of ours has no pull requests yet"),
 )
 
 
