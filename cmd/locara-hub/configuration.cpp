@@ -15,26 +15,26 @@ void Configuration::add_to(CLI::App* verb) {
     verb->add_option(
         "--config",
         path,
-        "hub.toml: antivirus, which hub to mirror, by which rules; else the one in the "
+        "hub.toml: where and how to serve, antivirus, which hub to mirror; else the one in the "
         "data folder");
 }
 
-Result<hub::HubConfig> Configuration::start(const std::string& data) const {
+Result<hub::ServeConfig> Configuration::start(const std::string& data) const {
     fs::path file = path;
     std::error_code error;
     if (file.empty() && fs::exists(fs::path(data) / "hub.toml", error)) {
         file = fs::path(data) / "hub.toml";
     }
-    hub::HubConfig config;
+    hub::ServeConfig config;
     if (!file.empty()) {
-        LOCARA_TRY(config, hub::HubConfig::load(file).context("the configuration"));
+        LOCARA_TRY(config, hub::ServeConfig::load(file).context("the configuration"));
     }
     if (!clamd.empty()) {
-        config.clamd = clamd;
+        config.hub.clamd = clamd;
     }
-    if (!config.clamd.empty()) {
+    if (!config.hub.clamd.empty()) {
         gate::Options options;
-        options.clamd = config.clamd;
+        options.clamd = config.hub.clamd;
         gate::configure(std::move(options));
         LOCARA_TRY(const auto version,
                    gate::shared_gate().antivirus_version().context(

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <locara/base/result.hpp>
-#include <locara/hub/config.hpp>
+#include <locara/hub/serve_config.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -17,5 +17,5 @@ struct Configuration {
     /// Reads the configuration and hands the antivirus to the gate. Before the gate's first use.
     /// An antivirus that is down from the start is an error (Unavailable); later, files are
     /// refused.
-    locara::Result<locara::hub::HubConfig> start(const std::string& data) const;
+    locara::Result<locara::hub::ServeConfig> start(const std::string& data) const;
 };

@@ -7,6 +7,7 @@
 #include "review_commands.hpp"
 #include "upkeep_commands.hpp"
 
+#include <locara/base/json_log.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/hub/database_choice.hpp>
 #include <locara/hub/hub.hpp>
@@ -85,8 +86,7 @@ struct Listen {
         const auto [end, error] = std::from_chars(port.data(), last, listen.port);
         if (error != std::errc() || end != last || listen.address.empty()) {
             return Error(ErrorCode::InvalidArgument,
-                         "--listen: found '" + text +
-                             "', wanted ADDRESS:PORT such as 127.0.0.1:17864");
+                         "found '" + text + "', wanted ADDRESS:PORT such as 127.0.0.1:17864");
         }
         return listen;
     }
@@ -97,10 +97,13 @@ struct Listen {
     }
 };
 
+constexpr const char* kListen = "127.0.0.1:17864";
+
 struct Options {
     std::string data;
-    std::string listen = "127.0.0.1:17864";
+    std::string listen; ///< Empty, as those below: what the configuration says.
     std::string seed;
+    std::string log_format;
     Configuration configuration;
     std::string database;
     std::string model;
@@ -121,30 +124,54 @@ sigset_t block_signals() {
     return signals;
 }
 
-Status choose_database(const Options& options) {
-    return options.database.empty()
-               ? Status()
-               : hub::choose_database(options.data, options.database).context("--database");
+/// `asked` is the option's value and wins over that of the configuration.
+Status
+choose_database(const std::string& data, const std::string& asked, const std::string& configured) {
+    const std::string& url = asked.empty() ? configured : asked;
+    return url.empty() ? Status()
+                       : hub::choose_database(data, url).context(asked.empty() ? "server.database"
+                                                                               : "--database");
+}
+
+Log& choose_log(const Options& options, const hub::ServerConfig& config) {
+    const bool json = options.log_format.empty() ? config.log == hub::ServerConfig::LogFormat::Json
+                                                 : options.log_format == "json";
+    const bool verbose = options.verbose || config.verbose;
+    if (json) {
+        return stderr_json_log(verbose ? LogLevel::Debug : LogLevel::Warning);
+    }
+    return stderr_log(verbose ? LogLevel::Debug : LogLevel::Warning);
 }
 
 Status serve(const Options& options) {
-    LOCARA_TRY(Listen listen, Listen::parse(options.listen));
-    Log& log = stderr_log(options.verbose ? LogLevel::Debug : LogLevel::Warning);
     LOCARA_TRY(auto config, options.configuration.start(options.data));
-    LOCARA_CHECK(choose_database(options));
+    const hub::ServerConfig server = config.server;
+    const std::string address = !options.listen.empty()  ? options.listen
+                                : !server.listen.empty() ? server.listen
+                                                         : kListen;
+    LOCARA_TRY(
+        Listen listen,
+        Listen::parse(address).context(options.listen.empty() ? "server.listen" : "--listen"));
+    const std::string seed = options.seed.empty() ? server.seed.string() : options.seed;
+    const bool join = options.join || server.join;
+    if (join && !seed.empty()) {
+        return Error(ErrorCode::InvalidArgument, "a hub that joins another one takes no seed");
+    }
+    Log& log = choose_log(options, server);
+    LOCARA_CHECK(choose_database(options.data, options.database, server.database));
     using Part = hub::Hub::Part;
-    LOCARA_TRY(const auto hub,
-               hub::Hub::open(
-                   options.data, system_clock(), log, options.join ? Part::Joined : Part::Owner));
-    hub->configure(std::move(config));
-    if (!options.seed.empty()) {
-        LOCARA_TRY(const auto report, hub->take_seed(options.seed).context("the seed"));
+    LOCARA_TRY(
+        const auto hub,
+        hub::Hub::open(options.data, system_clock(), log, join ? Part::Joined : Part::Owner));
+    hub->configure(std::move(config.hub));
+    if (!seed.empty()) {
+        LOCARA_TRY(const auto report, hub->take_seed(seed).context("the seed"));
         if (report.changed) {
             std::fprintf(stderr,
                          "locara-hub: published %zu model(s) and %zu app(s) from %s\n",
                          report.models,
                          report.apps,
-                         options.seed.c_str());
+                         seed.c_str());
         }
     }
     // Until here a signal ends the program at once: a large seed takes a while, and a start that is
@@ -192,7 +219,7 @@ Status until_signal(const UpkeepCommands& command) {
 }
 
 Status init(const Options& options) {
-    LOCARA_CHECK(choose_database(options));
+    LOCARA_CHECK(choose_database(options.data, options.database, ""));
     LOCARA_TRY(const auto hub,
                hub::Hub::open(options.data, system_clock(), stderr_log(LogLevel::Warning)));
     std::printf("root         %s/root.json\nfingerprint  sha256:%s\n",
@@ -256,7 +283,7 @@ int main(int argc, char** argv) {
     serve_command->add_option("--data", options.data, "folder of this hub; made if it is not there")
         ->required();
     serve_command->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes a free one")
-        ->capture_default_str();
+        ->default_str(kListen);
     serve_command->add_option(
         "--seed",
         options.seed,
@@ -268,6 +295,9 @@ int main(int argc, char** argv) {
         ->excludes("--seed");
     serve_command->add_option(
         "--ready-fd", options.ready_fd, "write \"ready\" to this descriptor once serving");
+    serve_command
+        ->add_option("--log-format", options.log_format, "text, or json: a JSON object a line")
+        ->check(CLI::IsMember({"text", "json"}));
     serve_command->add_flag("-v,--verbose", options.verbose, "log every request");
 
     CLI::App* const init_command = app.add_subcommand(

@@ -1,6 +1,10 @@
 #include <locara/base/clock.hpp>
+#include <locara/base/json.hpp>
+#include <locara/base/json_log.hpp>
 #include <locara/base/log.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <mutex>
 
@@ -51,9 +55,20 @@ void append_value(std::string& line, std::string_view value) {
     line += '"';
 }
 
+using RenderLine = std::string (*)(
+    TimePoint, LogLevel, std::string_view, std::string_view, std::initializer_list<Log::Field>);
+
+std::string render_text_line(TimePoint time,
+                             LogLevel level,
+                             std::string_view module,
+                             std::string_view event,
+                             std::initializer_list<Log::Field> fields) {
+    return render_time(time) + " " + render_log_line(level, module, event, fields);
+}
+
 class StderrLog : public Log {
   public:
-    explicit StderrLog(LogLevel least) : least_(least) {}
+    StderrLog(LogLevel least, RenderLine render) : least_(least), render_(render) {}
 
     void write(LogLevel level,
                std::string_view module,
@@ -62,15 +77,43 @@ class StderrLog : public Log {
         if (level < least_) {
             return;
         }
-        const std::string line = render_time(system_clock().now()) + " " +
-                                 render_log_line(level, module, event, fields) + "\n";
+        const std::string line = render_(system_clock().now(), level, module, event, fields) + "\n";
         const std::scoped_lock lock(mutex_);
         std::fwrite(line.data(), 1, line.size(), stderr);
     }
 
   private:
     const LogLevel least_;
+    const RenderLine render_;
     std::mutex mutex_; // lines of two threads must not mix
+};
+
+/// One for each level.
+class StderrLogs {
+  public:
+    explicit StderrLogs(RenderLine render)
+        : debug_(LogLevel::Debug, render), info_(LogLevel::Info, render),
+          warning_(LogLevel::Warning, render), error_(LogLevel::Error, render) {}
+
+    Log& at(LogLevel least) {
+        switch (least) {
+        case LogLevel::Debug:
+            return debug_;
+        case LogLevel::Info:
+            return info_;
+        case LogLevel::Warning:
+            return warning_;
+        case LogLevel::Error:
+            return error_;
+        }
+        return error_;
+    }
+
+  private:
+    StderrLog debug_;
+    StderrLog info_;
+    StderrLog warning_;
+    StderrLog error_;
 };
 
 class NullLog : public Log {
@@ -82,26 +125,44 @@ class NullLog : public Log {
 } // namespace
 
 Log& stderr_log(LogLevel least) {
-    static StderrLog debug(LogLevel::Debug);
-    static StderrLog info(LogLevel::Info);
-    static StderrLog warning(LogLevel::Warning);
-    static StderrLog error(LogLevel::Error);
-    switch (least) {
-    case LogLevel::Debug:
-        return debug;
-    case LogLevel::Info:
-        return info;
-    case LogLevel::Warning:
-        return warning;
-    case LogLevel::Error:
-        return error;
-    }
-    return error;
+    static StderrLogs logs(render_text_line);
+    return logs.at(least);
+}
+
+Log& stderr_json_log(LogLevel least) {
+    static StderrLogs logs(render_json_log_line);
+    return logs.at(least);
 }
 
 Log& null_log() {
     static NullLog log;
     return log;
+}
+
+std::string render_json_log_line(TimePoint time,
+                                 LogLevel level,
+                                 std::string_view module,
+                                 std::string_view event,
+                                 std::initializer_list<Log::Field> fields) {
+    Json line;
+    line["time"] = render_time(time);
+    line["level"] = level_name(level);
+    line["module"] = module;
+    line["event"] = event;
+    for (const auto& [key, value] : fields) {
+        const std::string name(key);
+        std::uint64_t number = 0;
+        const char* const last = value.data() + value.size();
+        const auto [end, error] = std::from_chars(value.data(), last, number);
+        const bool counts =
+            std::find(std::begin(kLogNumbers), std::end(kLogNumbers), key) != std::end(kLogNumbers);
+        if (counts && error == std::errc() && end == last) {
+            line[name] = number;
+        } else {
+            line[name] = value;
+        }
+    }
+    return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string render_log_line(LogLevel level,

@@ -3,6 +3,7 @@
 #include <locara/base/file.hpp>
 #include <locara/http/client.hpp>
 #include <locara/hub/config.hpp>
+#include <locara/hub/serve_config.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -85,12 +86,13 @@ class Reader {
   public:
     explicit Reader(const std::string& path) : path_(path) {}
 
-    Result<HubConfig> read(const toml::table& file) {
+    Result<ServeConfig> read(const toml::table& file) {
         for (const auto& [key, value] : file) {
             const std::string name(key.str());
-            if (name != "mirror" && name != "scanners") {
+            if (name != "mirror" && name != "scanners" && name != "server") {
                 return fault(key.source(),
-                             "unknown key " + printable(name) + "; known: mirror, scanners");
+                             "unknown key " + printable(name) +
+                                 "; known: mirror, scanners, server");
             }
             const auto* const table = value.as_table();
             if (table == nullptr) {
@@ -100,14 +102,37 @@ class Reader {
                 LOCARA_CHECK(read_scanners(*table));
                 continue;
             }
+            if (name == "server") {
+                LOCARA_CHECK(read_server(*table));
+                continue;
+            }
             config_.mirror.emplace();
             LOCARA_CHECK(read_mirror(*table));
         }
-        return std::move(config_);
+        return std::move(all_);
     }
 
   private:
     using ReadKey = std::function<Status(const std::string& key, const toml::node& node)>;
+    using Keys = std::map<std::string, ReadKey, std::less<>>;
+
+    /// Reads every key of the table `[name]` as `keys` say; others are faults.
+    Status read_keys(const std::string& name, const toml::table& table, const Keys& keys) const {
+        for (const auto& [key, value] : table) {
+            const auto known = keys.find(key.str());
+            if (known == keys.end()) {
+                std::string names;
+                for (const auto& [one, read] : keys) {
+                    names += (names.empty() ? "" : ", ") + one;
+                }
+                return fault(key.source(),
+                             "unknown key " + printable(key.str()) + " in [" + name +
+                                 "]; known: " + names);
+            }
+            LOCARA_CHECK(known->second(name + "." + known->first, value));
+        }
+        return {};
+    }
 
     Error fault(const toml::source_region& where, const std::string& text) const {
         return Error(ErrorCode::InvalidArgument,
@@ -132,9 +157,48 @@ class Reader {
         return {};
     }
 
+    Status read_server(const toml::table& table) {
+        ServerConfig& server = all_.server;
+        const auto text = [this](std::string& to) {
+            return [this, &to](auto& key, auto& node) -> Status {
+                LOCARA_TRY(to, text_of(key, node));
+                return {};
+            };
+        };
+        const auto flag = [this](bool& to) {
+            return [this, &to](auto& key, auto& node) {
+                return read_flag(key, node, [&to](bool yes) { to = yes; });
+            };
+        };
+        const Keys keys = {
+            {"listen", text(server.listen)},
+            {"database", text(server.database)},
+            {"seed",
+             [&](auto& key, auto& node) -> Status {
+                 LOCARA_TRY(server.seed, text_of(key, node));
+                 return {};
+             }},
+            {"join", flag(server.join)},
+            {"verbose", flag(server.verbose)},
+            {"log", [&](auto& key, auto& node) { return read_log_format(key, node); }},
+        };
+        return read_keys("server", table, keys);
+    }
+
+    Status read_log_format(const std::string& key, const toml::node& node) {
+        LOCARA_TRY(const std::string text, text_of(key, node));
+        if (text != "text" && text != "json") {
+            return fault(node.source(),
+                         key + " is " + printable(text) + ", it must be \"text\" or \"json\"");
+        }
+        all_.server.log =
+            text == "json" ? ServerConfig::LogFormat::Json : ServerConfig::LogFormat::Text;
+        return {};
+    }
+
     Status read_mirror(const toml::table& table) {
         MirrorConfig& mirror = *config_.mirror;
-        const std::map<std::string, ReadKey, std::less<>> keys = {
+        const Keys keys = {
             {"upstream", [&](auto& key, auto& node) { return read_upstream(key, node); }},
             {"offline",
              [&](auto& key, auto& node) {
@@ -161,19 +225,7 @@ class Reader {
             {"pass_formats", [&](auto& key, auto& node) { return read_formats(key, node); }},
             {"quota", [&](auto& key, auto& node) { return read_quota(key, node); }},
         };
-        for (const auto& [key, value] : table) {
-            const auto known = keys.find(key.str());
-            if (known == keys.end()) {
-                std::string names;
-                for (const auto& [name, read] : keys) {
-                    names += (names.empty() ? "" : ", ") + name;
-                }
-                return fault(key.source(),
-                             "unknown key " + printable(key.str()) +
-                                 " in [mirror]; known: " + names);
-            }
-            LOCARA_CHECK(known->second("mirror." + known->first, value));
-        }
+        LOCARA_CHECK(read_keys("mirror", table, keys));
         if (mirror.upstream.empty()) {
             return fault(table.source(),
                          "[mirror] needs upstream, such as \"https://huggingface.co\"");
@@ -319,7 +371,8 @@ class Reader {
     }
 
     const std::string& path_;
-    HubConfig config_;
+    ServeConfig all_;
+    HubConfig& config_ = all_.hub;
 };
 
 bool fits_any(const std::vector<std::string>& patterns, std::string_view id) {
@@ -387,7 +440,7 @@ bool MirrorConfig::pins(std::string_view id) const {
     return fits_any(pin, id);
 }
 
-Result<HubConfig> HubConfig::parse(std::string_view text, const std::string& path) {
+Result<ServeConfig> ServeConfig::parse(std::string_view text, const std::string& path) {
     if (text.size() > kConfigBytes) {
         return Error(ErrorCode::TooLarge,
                      path + " has more than " + std::to_string(kConfigBytes) + " bytes");
@@ -410,13 +463,27 @@ Result<HubConfig> HubConfig::parse(std::string_view text, const std::string& pat
     return Reader(path).read(parsed.table());
 }
 
-Result<HubConfig> HubConfig::load(const std::filesystem::path& path) {
+Result<ServeConfig> ServeConfig::load(const std::filesystem::path& path) {
     LOCARA_TRY(const std::string text, read_file(path, kConfigBytes));
-    LOCARA_TRY(HubConfig config, parse(text, path.string()));
-    if (config.mirror && !config.token_file.empty()) {
-        LOCARA_TRY(config.mirror->token, read_token(path.parent_path() / config.token_file));
+    LOCARA_TRY(ServeConfig config, parse(text, path.string()));
+    HubConfig& hub = config.hub;
+    if (hub.mirror && !hub.token_file.empty()) {
+        LOCARA_TRY(hub.mirror->token, read_token(path.parent_path() / hub.token_file));
+    }
+    if (!config.server.seed.empty()) {
+        config.server.seed = path.parent_path() / config.server.seed;
     }
     return config;
+}
+
+Result<HubConfig> HubConfig::parse(std::string_view text, const std::string& path) {
+    LOCARA_TRY(ServeConfig config, ServeConfig::parse(text, path));
+    return std::move(config.hub);
+}
+
+Result<HubConfig> HubConfig::load(const std::filesystem::path& path) {
+    LOCARA_TRY(ServeConfig config, ServeConfig::load(path));
+    return std::move(config.hub);
 }
 
 } // namespace locara::hub

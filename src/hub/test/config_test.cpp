@@ -1,5 +1,6 @@
 #include <locara/base/file.hpp>
 #include <locara/hub/config.hpp>
+#include <locara/hub/serve_config.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,6 +16,10 @@ Result<HubConfig> parse(std::string_view text) {
     return HubConfig::parse(text, "hub.toml");
 }
 
+Result<ServeConfig> parse_all(std::string_view text) {
+    return ServeConfig::parse(text, "hub.toml");
+}
+
 std::string error_of(std::string_view text) {
     const auto parsed = parse(text);
     return parsed ? "no error" : parsed.error().message();
@@ -24,6 +29,30 @@ TEST(Config, mirrors_nothing_without_a_table) {
     const auto config = parse("# nothing yet\n");
     ASSERT_TRUE(config);
     EXPECT_FALSE(config->mirror);
+}
+
+TEST(Config, reads_how_to_serve) {
+    const auto none = parse_all("");
+    ASSERT_TRUE(none);
+    EXPECT_EQ(none->server.listen, "");
+    const auto config = parse_all(R"([server]
+listen = "[::1]:80"
+database = "postgresql://db/hub"
+seed = "s"
+join = true
+verbose = true
+log = "json"
+)");
+    ASSERT_TRUE(config) << config.error().describe();
+    const ServerConfig& server = config->server;
+    EXPECT_EQ(server.listen, "[::1]:80");
+    EXPECT_EQ(server.database, "postgresql://db/hub");
+    EXPECT_EQ(server.seed, "s");
+    EXPECT_TRUE(server.join && server.verbose);
+    EXPECT_EQ(server.log, ServerConfig::LogFormat::Json);
+    EXPECT_THAT(error_of("[server]\nlog = \"xml\"\n"),
+                HasSubstr("hub.toml:2: server.log is \"xml\", it must be \"text\" or \"json\""));
+    EXPECT_THAT(error_of("[server]\nport = 1\n"), HasSubstr("unknown key \"port\" in [server]"));
 }
 
 TEST(Config, reads_every_key) {
