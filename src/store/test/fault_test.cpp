@@ -296,7 +296,8 @@ class FaultTest : public testing::Test {
     }
 
     static std::uint64_t received_of(const Store& store, const Digest& digest) {
-        for (const PartInfo& part : store.list_parts().value()) {
+        const auto parts = store.list_parts().value();
+        for (const PartInfo& part : parts) {
             if (part.digest == digest) {
                 return part.received_bytes;
             }
