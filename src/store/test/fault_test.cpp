@@ -38,6 +38,7 @@ struct Notes {
     std::map<Digest, SpanSet> outlive_kill;
     std::map<Digest, SpanSet> outlive_power_cut; ///< What a repair kept.
     std::set<Digest> published;                  ///< By a call that returned success.
+    Fault fault = Fault::None;                   ///< What the run meets.
 };
 
 struct Scenario {
@@ -218,6 +219,7 @@ class FaultTest : public testing::Test {
         for (std::uint64_t at = 1; at <= calls && !HasFailure(); at += step) {
             for (const Fault kind : {Fault::Io, Fault::NoSpace, Fault::Short}) {
                 Notes notes;
+                notes.fault = kind;
                 (void)run(kind, at, notes).has_value();
                 fault::stop();
                 check(scenario,
@@ -227,6 +229,7 @@ class FaultTest : public testing::Test {
                 ++runs;
             }
             Notes notes;
+            notes.fault = Fault::Crash;
             (void)run(Fault::Crash, at, notes).has_value();
             std::map<Survives, fault::Tree> trees;
             for (const Survives survives :
@@ -281,10 +284,16 @@ class FaultTest : public testing::Test {
                     here.remove(missing);
                 }
                 // The note may be what met the fault: then the checkpoint stands for it.
+                const SpanSet durable = notes.outlive_kill[digest];
                 if (received_of(store, digest) == here.bytes()) {
                     notes.outlive_kill[digest] = here;
                 }
-                LOCARA_CHECK(part.checkpoint());
+                const Status synced = part.checkpoint();
+                if (!synced && notes.fault != Fault::Crash) {
+                    // What could not be synced may be gone: its notes were dropped.
+                    notes.outlive_kill[digest] = durable;
+                }
+                LOCARA_CHECK(synced);
                 notes.outlive_kill[digest] = here;
             }
         }
