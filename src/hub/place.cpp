@@ -39,10 +39,7 @@ std::string join(const std::vector<std::string>& segments, std::size_t begin, st
     return text;
 }
 
-} // namespace
-
-Answer<Place> open_place(const Services& services, const Repo& repo, const std::string& revision) {
-    LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
+Answer<Place> place_in(const Repo& repo, GitRepo git, const std::string& revision) {
     auto commit = git.resolve(revision);
     if (!commit) {
         return no_such_revision(revision);
@@ -51,22 +48,26 @@ Answer<Place> open_place(const Services& services, const Repo& repo, const std::
     return Place{repo, std::move(git), std::move(*commit), "", pinned};
 }
 
+} // namespace
+
+Answer<Place> open_place(const Services& services, const Repo& repo, const std::string& revision) {
+    LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
+    return place_in(repo, std::move(git), revision);
+}
+
 Answer<Place> locate(const Services& services,
                      const http::Request& request,
                      RepoType type,
                      std::size_t at,
                      Action action) {
     LOCARA_TRY(const Repo repo, find_repo(services, request, type, action));
+    LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
     const auto& segments = request.segments;
     if (segments.size() <= at) {
-        return open_place(services, repo, "main");
+        return place_in(repo, std::move(git), "main");
     }
-    std::size_t used = 1;
-    if (segments.size() > at + 1) {
-        LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
-        used = revision_length(git, segments, at);
-    }
-    LOCARA_TRY(Place place, open_place(services, repo, join(segments, at, at + used)));
+    const std::size_t used = revision_length(git, segments, at);
+    LOCARA_TRY(Place place, place_in(repo, std::move(git), join(segments, at, at + used)));
     place.path = join(segments, at + used, segments.size());
     return place;
 }
