@@ -35,7 +35,9 @@ AccountCommands::AccountCommands(CLI::App& app)
     set_ = user_->add_subcommand("set", "change what is known of a user");
     add_data(set_);
     set_->add_option("NAME", user_name_, "the user")->required();
-    set_->add_option("--email", email_, "another address; '' for none")->required();
+    set_->add_option("--email", email_, "another address; '' for none");
+    set_->add_option("--website", website_, "a page of the web, shown to others; '' for none");
+    set_->require_option(2, 0); // --data, and something to change
 
     token_->require_subcommand(1);
     create_ = token_->add_subcommand("create", "make a token and print it, this once");
@@ -66,14 +68,18 @@ Status AccountCommands::run() const {
 
 Status AccountCommands::add_user() const {
     LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
-    LOCARA_TRY(const hub::Account account, accounts.add_user(user_name_, full_name_, email_));
+    LOCARA_TRY(const hub::Account account,
+               accounts.add_user(user_name_, full_name_, email_.value_or("")));
     std::printf("user  %s  %s\n", account.id.c_str(), account.name.c_str());
     return {};
 }
 
 Status AccountCommands::set_user() const {
     LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
-    return accounts.set_email(user_name_, email_);
+    if (email_) {
+        LOCARA_CHECK(accounts.set_email(user_name_, *email_));
+    }
+    return website_ ? accounts.set_website(user_name_, *website_) : Status();
 }
 
 Status AccountCommands::create_token() const {

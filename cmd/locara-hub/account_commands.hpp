@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ class AccountCommands {
     std::string data_;
     std::string user_name_;
     std::string full_name_;
-    std::string email_;
+    std::optional<std::string> email_;
+    std::optional<std::string> website_;
     std::string token_name_ = "default";
     std::string role_ = "read";
     std::string expires_;

@@ -3,6 +3,7 @@
 #include "configuration.hpp"
 #include "keys_commands.hpp"
 #include "mirror_commands.hpp"
+#include "oauth_commands.hpp"
 #include "org_commands.hpp"
 #include "review_commands.hpp"
 #include "upkeep_commands.hpp"
@@ -313,6 +314,7 @@ int main(int argc, char** argv) {
 
     const AccountCommands accounts(app);
     const OrgCommands orgs(app);
+    const OAuthCommands oauth(app);
     const KeysCommands keys(app);
     const ReviewCommands review(app);
     const MirrorCommands mirror(app);
@@ -334,6 +336,7 @@ int main(int argc, char** argv) {
     }
     try {
         const Status done = accounts.parsed()         ? accounts.run()
+                            : oauth.parsed()          ? oauth.run()
                             : orgs.parsed()           ? orgs.run()
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()

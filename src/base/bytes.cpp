@@ -1,5 +1,6 @@
 #include <locara/base/bytes.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -89,6 +90,14 @@ std::string render_base64(ByteView bytes) {
             text += k <= have ? kBase64Digits[group >> (18 - 6 * k) & 63U] : '=';
         }
     }
+    return text;
+}
+
+std::string render_base64url(ByteView bytes) {
+    std::string text = render_base64(bytes);
+    text.resize(std::min(text.find('='), text.size()));
+    std::replace(text.begin(), text.end(), '+', '-');
+    std::replace(text.begin(), text.end(), '/', '_');
     return text;
 }
 

@@ -127,6 +127,25 @@ Refusal refuse_reading(const Caller& caller, const Repo& repo) {
                 std::string(web_prefix(repo.id.type)) + repo.id.render() + "/ask-access"};
 }
 
+/// Whom a token of this digest stands for, if it is good.
+Answer<Caller> find_caller(const Services& services, const crypto::Sha256Digest& digest) {
+    LOCARA_TRY(auto found, services.names.find_token(digest, services.clock.now()));
+    if (!found) {
+        return Caller();
+    }
+    LOCARA_TRY(auto memberships, services.organizations.memberships(found->account.key));
+    std::vector<Scope> scopes;
+    if (found->token.role == TokenRole::FineGrained) {
+        LOCARA_TRY(scopes, services.scopes.list(found->token.id));
+    }
+    LOCARA_TRY(auto admitted, services.requests.admitted(found->account.key, services.clock.now()));
+    return Caller(Identity{std::move(found->account),
+                           std::move(found->token),
+                           std::move(memberships),
+                           std::move(scopes),
+                           std::move(admitted)});
+}
+
 } // namespace
 
 std::optional<std::string> credentials(const http::Request& request) {
@@ -151,22 +170,38 @@ Answer<Caller> identify(const Services& services, const http::Request& request) 
     if (!token) {
         return Caller();
     }
-    const auto digest = crypto::sha256(as_bytes(*token));
-    LOCARA_TRY(auto found, services.names.find_token(digest, services.clock.now()));
-    if (!found) {
+    LOCARA_TRY(auto caller, find_caller(services, crypto::sha256(as_bytes(*token))));
+    if (!caller) {
         return bad_token();
     }
-    LOCARA_TRY(auto memberships, services.organizations.memberships(found->account.key));
-    std::vector<Scope> scopes;
-    if (found->token.role == TokenRole::FineGrained) {
-        LOCARA_TRY(scopes, services.scopes.list(found->token.id));
+    return caller;
+}
+
+std::optional<std::string> session_cookie(const http::Request& request) {
+    std::string_view left = request.headers.find("Cookie").value_or("");
+    while (!left.empty()) {
+        const std::size_t end = std::min(left.find(';'), left.size());
+        std::string_view one = left.substr(0, end);
+        one.remove_prefix(std::min(one.find_first_not_of(' '), one.size()));
+        const std::size_t equals = one.find('=');
+        if (equals != std::string_view::npos && one.substr(0, equals) == kSessionCookie) {
+            return std::string(one.substr(equals + 1));
+        }
+        left.remove_prefix(std::min(end + 1, left.size()));
     }
-    LOCARA_TRY(auto admitted, services.requests.admitted(found->account.key, services.clock.now()));
-    return Caller(Identity{std::move(found->account),
-                           std::move(found->token),
-                           std::move(memberships),
-                           std::move(scopes),
-                           std::move(admitted)});
+    return std::nullopt;
+}
+
+Answer<Caller> identify_session(const Services& services, const http::Request& request) {
+    const auto cookie = session_cookie(request);
+    if (!cookie) {
+        return Caller();
+    }
+    LOCARA_TRY(const auto token, services.sessions.find(*cookie, services.clock.now()));
+    if (!token) {
+        return Caller();
+    }
+    return find_caller(services, *token);
 }
 
 bool may(const Caller& caller, const Repo& repo, Action action) {

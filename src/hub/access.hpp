@@ -44,6 +44,14 @@ std::optional<std::string> credentials(const http::Request& request);
 /// longer) good is refused with 401, also where none is needed: clients must hear about it.
 Answer<Caller> identify(const Services& services, const http::Request& request);
 
+/// The cookie of who is signed in at the hub's pages.
+inline constexpr std::string_view kSessionCookie = "token";
+std::optional<std::string> session_cookie(const http::Request& request);
+
+/// Who is signed in at the hub's pages, which alone ask this: the API takes no cookies, so that no
+/// page of another site can use it in somebody's name. A cookie that is over is nobody.
+Answer<Caller> identify_session(const Services& services, const http::Request& request);
+
 /// Whether the caller may do this to a repository. To what is mirrored nothing: it is found by the
 /// mirror's routes, and by its own rules.
 bool may(const Caller& caller, const Repo& repo, Action action);

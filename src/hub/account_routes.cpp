@@ -1,10 +1,7 @@
 // Who am I, who is who, and what clients ask on their own account.
 #include "routes.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 
 namespace locara::hub {
 namespace {
@@ -45,21 +42,6 @@ Json render_scopes(const std::vector<Scope>& scopes) {
                         {"permissions", std::move(permissions)}});
     }
     return {{"scoped", std::move(list)}, {"global", Json::array()}, {"canReadGatedRepos", false}};
-}
-
-/// A user's picture has the name that the Hub gives it, which is the MD5 of the address: told to
-/// its owner only, since an address can be guessed from it.
-std::string avatar_of(const Account& account) {
-    std::array<std::byte, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): OpenSSL wants unsigned char
-    auto* const out = reinterpret_cast<unsigned char*>(digest.data());
-    if (account.email.empty() ||
-        EVP_Digest(account.email.data(), account.email.size(), out, &size, EVP_md5(), nullptr) !=
-            1) {
-        return kAvatar;
-    }
-    return "/avatars/" + render_hex(ByteView(digest).first(size)) + ".svg";
 }
 
 Answer<Response> whoami(const Services& services, const Request& request) {

@@ -2,6 +2,7 @@
 #include "layout.hpp"
 #include "names.hpp"
 #include "scopes.hpp"
+#include "web_address.hpp"
 
 #include <locara/hub/accounts.hpp>
 
@@ -82,6 +83,11 @@ Result<Account> Accounts::add_user(const std::string& name,
 Status Accounts::set_email(const std::string& user, const std::string& email) {
     LOCARA_CHECK(email.empty() ? Status() : check_email(email));
     return names_->set_email(user, email);
+}
+
+Status Accounts::set_website(const std::string& user, const std::string& website) {
+    LOCARA_CHECK(website.empty() ? Status() : check_web_address(website));
+    return names_->set_website(user, website);
 }
 
 Result<Accounts::Made> Accounts::create_token(const std::string& user, const NewToken& token) {

@@ -134,8 +134,8 @@ struct Hub::State {
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
           repository(std::move(r)), names(d), organizations(d), scopes(d), requests(d), buckets(d),
-          collections(d), discussions(std::move(d)), signer(std::move(s)), backend(std::move(b)),
-          chunks(*backend, {.clock = &clock}) {}
+          collections(d), discussions(d), sessions(d), oauth(std::move(d)), signer(std::move(s)),
+          backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
     Status publish_seed(const Seed& seed);
@@ -166,6 +166,8 @@ struct Hub::State {
     Buckets buckets;
     Collections collections;
     Discussions discussions;
+    Sessions sessions;
+    OAuth oauth;
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
@@ -177,6 +179,8 @@ struct Hub::State {
                             buckets,
                             collections,
                             discussions,
+                            sessions,
+                            oauth,
                             *backend,
                             chunks,
                             signer,
@@ -452,6 +456,8 @@ void Hub::State::add_routes(RenderedPage page) {
     Routes routes(router, *pool, *uploads, log);
     add_catalog_routes(routes, tree());
     add_account_routes(routes, services);
+    add_session_routes(routes, services);
+    add_oauth_routes(routes, services);
     add_file_routes(routes, services);
     add_repo_routes(routes, services);
     add_ref_routes(routes, services);

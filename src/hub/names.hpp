@@ -127,6 +127,7 @@ class Names {
 
     /// Of a user. NotFound.
     Status set_email(const std::string& name, const std::string& email);
+    Status set_website(const std::string& name, const std::string& website);
 
     /// Notes a token by the digest of its text. Conflict when the account has one of this name.
     Result<Token> add_token(const Account& account,

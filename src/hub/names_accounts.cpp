@@ -24,6 +24,24 @@ struct TokenRow {
     }
 };
 
+/// `column` is one of ours, never a caller's text.
+Status set_column(Database& database,
+                  const std::string& name,
+                  const char* column,
+                  const std::string& value) {
+    return database.with([&](soci::session& sql) -> Status {
+        soci::statement statement = (sql.prepare << "UPDATE accounts SET " << column
+                                                 << " = :v WHERE name = :n AND kind = 0",
+                                     use(value),
+                                     use(name));
+        statement.execute(true);
+        if (statement.get_affected_rows() == 0) {
+            return Error(ErrorCode::NotFound, "there is no user '" + name + "'");
+        }
+        return {};
+    });
+}
+
 } // namespace
 
 Result<Account>
@@ -50,10 +68,10 @@ Result<std::optional<Account>> Names::find_account(const std::string& name) cons
         Account account;
         long long key = 0;
         long long created = 0;
-        sql << "SELECT key, id, name, full_name, created, email FROM accounts"
+        sql << "SELECT key, id, name, full_name, created, email, website FROM accounts"
                " WHERE name = :n AND kind = 0",
             use(name), into(key), into(account.id), into(account.name), into(account.full_name),
-            into(created), into(account.email);
+            into(created), into(account.email), into(account.website);
         if (!sql.got_data()) {
             return std::optional<Account>();
         }
@@ -64,17 +82,11 @@ Result<std::optional<Account>> Names::find_account(const std::string& name) cons
 }
 
 Status Names::set_email(const std::string& name, const std::string& email) {
-    return database_->with([&](soci::session& sql) -> Status {
-        soci::statement statement =
-            (sql.prepare << "UPDATE accounts SET email = :e WHERE name = :n AND kind = 0",
-             use(email),
-             use(name));
-        statement.execute(true);
-        if (statement.get_affected_rows() == 0) {
-            return Error(ErrorCode::NotFound, "there is no user '" + name + "'");
-        }
-        return {};
-    });
+    return set_column(*database_, name, "email", email);
+}
+
+Status Names::set_website(const std::string& name, const std::string& website) {
+    return set_column(*database_, name, "website", website);
 }
 
 Result<Token> Names::add_token(const Account& account,
@@ -114,11 +126,13 @@ Result<std::optional<KnownToken>> Names::find_token(const crypto::Sha256Digest& 
         long long key = 0;
         long long created = 0;
         sql << "SELECT t.id, a.name, t.name, t.role, t.created, t.expires, a.key, a.id,"
-               " a.full_name, a.created, a.email FROM tokens t JOIN accounts a ON a.key = t.account"
+               " a.full_name, a.created, a.email, a.website FROM tokens t JOIN accounts a ON a.key "
+               "= t.account"
                " WHERE t.digest = :d",
             use(hash), into(row.id), into(row.account), into(row.name), into(row.role),
             into(row.created), into(row.expires, row.has_expiry), into(key), into(known.account.id),
-            into(known.account.full_name), into(created), into(known.account.email);
+            into(known.account.full_name), into(created), into(known.account.email),
+            into(known.account.website);
         if (!sql.got_data()) {
             return std::optional<KnownToken>();
         }

@@ -13,8 +13,14 @@ constexpr std::string_view kStyle =
     "code,pre{font:14px/1.5 ui-monospace,monospace;background:#f2f2f5;border-radius:4px}"
     "code{padding:.1rem .3rem;overflow-wrap:anywhere}pre{padding:.8rem;overflow-x:auto}"
     "small{color:#5c5c66}"
+    "input,button{font:inherit;padding:.5rem .8rem;border-radius:6px;border:1px solid #8a8a94}"
+    "input{width:100%;box-sizing:border-box;margin:.3rem 0 1rem;background:#fff;color:#1c1c1e}"
+    "button{background:#fff;color:#1c1c1e;margin-right:.6rem;cursor:pointer}"
+    "button.main{background:#1d5fd0;border-color:#1d5fd0;color:#fff}"
+    ".error{color:#b3261e}"
     "@media(prefers-color-scheme:dark){body{color:#e8e8ec;background:#1c1c1e}"
-    "code,pre{background:#2c2c30}small{color:#a0a0aa}}";
+    "code,pre{background:#2c2c30}small{color:#a0a0aa}"
+    "input,button{background:#2c2c30;color:#e8e8ec}.error{color:#ff8a80}}";
 
 std::string line(std::string_view name,
                  std::string_view id,
@@ -28,14 +34,55 @@ std::string line(std::string_view name,
 
 } // namespace
 
-RenderedPage render_page(const Page& page) {
+RenderedPage frame_page(std::string_view title, std::string_view body, std::string_view forms) {
     std::string html = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                       "<meta name=\"viewport\" content=\"width=device-width\">"
-                       "<title>Locara hub</title><style>";
+                       "<meta name=\"viewport\" content=\"width=device-width\"><title>" +
+                       escape_html(title) + "</title><style>";
     html += kStyle;
-    html += "</style></head><body>\n<h1>Locara hub</h1>\n"
-            "<p>Apps on this hub run wholly on your own machine, on model weights that are pinned "
-            "and verified.</p>\n<h2>Apps</h2>\n";
+    html += "</style></head><body>\n<main>\n<h1>" + escape_html(title) + "</h1>\n";
+    html += body;
+    html += "</main>\n</body></html>\n";
+    const std::string style_hash = render_base64(crypto::sha256(as_bytes(kStyle)).bytes);
+    return {std::move(html),
+            "default-src 'none'; style-src 'sha256-" + style_hash +
+                "'; base-uri 'none'; form-action " + std::string(forms) +
+                "; frame-ancestors 'none'"};
+}
+
+http::Response page_answer(const RenderedPage& page, int status) {
+    http::Response response;
+    response.status = status;
+    response.body = page.html;
+    response.headers.add("Content-Type", "text/html; charset=utf-8");
+    response.headers.add("Content-Security-Policy", page.policy);
+    response.headers.add("Referrer-Policy", "no-referrer");
+    response.headers.add("Cache-Control", "no-store");
+    return response;
+}
+
+Answer<std::monostate> require_own_page(const http::Request& request) {
+    const auto site = request.headers.find("Sec-Fetch-Site");
+    const auto origin = request.headers.find("Origin");
+    const bool ours =
+        site ? *site == "same-origin" || *site == "none" : !origin || *origin == endpoint(request);
+    if (!ours) {
+        return Refusal(403, "", "this was sent by a page of another site");
+    }
+    return std::monostate();
+}
+
+http::Response see_other(const std::string& address) {
+    http::Response response;
+    response.status = 303;
+    response.headers.add("Location", address);
+    response.headers.add("Cache-Control", "no-store");
+    return response;
+}
+
+RenderedPage render_page(const Page& page) {
+    std::string html =
+        "<p>Apps on this hub run wholly on your own machine, on model weights that are pinned "
+        "and verified.</p>\n<h2>Apps</h2>\n";
     html += page.apps.empty() ? "<p>None yet.</p>\n" : "<ul>\n";
     for (const PageApp& app : page.apps) {
         html += line(app.name,
@@ -61,11 +108,8 @@ RenderedPage render_page(const Page& page) {
             escape_html(page.apps.empty() ? "PUBLISHER/NAME" : page.apps.front().id) +
             "</pre>\n<p>Compare the fingerprint that <code>locara hub add</code> shows with what "
             "the people who run this hub tell you:<br><code>sha256:" +
-            escape_html(page.fingerprint) + "</code></p>\n</body></html>\n";
-    const std::string style_hash = render_base64(crypto::sha256(as_bytes(kStyle)).bytes);
-    return {std::move(html),
-            "default-src 'none'; style-src 'sha256-" + style_hash +
-                "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"};
+            escape_html(page.fingerprint) + "</code></p>\n";
+    return frame_page("Locara hub", html, "'none'");
 }
 
 } // namespace locara::hub

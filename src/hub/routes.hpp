@@ -3,6 +3,8 @@
 
 #include "access.hpp"
 #include "answers.hpp"
+#include "avatar.hpp"
+#include "web_page.hpp"
 
 #include <locara/http/server.hpp>
 
@@ -52,6 +54,12 @@ void add_catalog_routes(Routes& routes, const std::filesystem::path& tree);
 /// whoami and what clients ask on their own account.
 void add_account_routes(Routes& routes, const Services& services);
 
+/// Signing in and out at the hub's pages.
+void add_session_routes(Routes& routes, const Services& services);
+
+/// How programs get tokens (oauth.hpp): the pages where people say yes, and what programs call.
+void add_oauth_routes(Routes& routes, const Services& services);
+
 /// Content: resolve and raw, of every type.
 void add_file_routes(Routes& routes, const Services& services);
 
@@ -97,9 +105,6 @@ void add_cas_data_routes(Routes& routes, const Services& services);
 /// POST and GET /api/spaces/{org}/{repo}/submissions: apps on their way into the catalog.
 void add_review_routes(Routes& routes, const Services& services, const std::filesystem::path& data);
 
-/// The picture of whoever has no other.
-inline constexpr const char* kAvatar = "/avatars/default.svg";
-
 /// Calls `add` with the type and its web prefix ("/", "/datasets/", "/spaces/").
 template <class Add> void for_each_type(Add add) {
     for (const RepoType type : {RepoType::Model, RepoType::Dataset, RepoType::Space}) {
@@ -131,12 +136,7 @@ struct Page {
     std::string fingerprint;
 };
 
-/// The page as HTML, every text escaped, with the Content-Security-Policy that it needs.
-struct RenderedPage {
-    std::string html;
-    std::string policy;
-};
-
+/// The front page.
 RenderedPage render_page(const Page& page);
 
 } // namespace locara::hub

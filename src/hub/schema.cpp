@@ -109,6 +109,23 @@ constexpr const char* kVersion8[] = {
     " PRIMARY KEY (event, position)) {compact}",
 };
 
+/// Who is signed in at the hub's pages, and the programs that get tokens there.
+constexpr const char* kVersion9[] = {
+    "ALTER TABLE accounts ADD COLUMN website {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE tokens ADD COLUMN client {text} NOT NULL DEFAULT ''",
+    "CREATE TABLE sessions (digest {text} PRIMARY KEY,"
+    " token {text} NOT NULL REFERENCES tokens ON DELETE CASCADE, expires BIGINT NOT NULL)",
+    "CREATE TABLE oauth_clients (id {text} PRIMARY KEY, name {text} NOT NULL,"
+    " redirects {text} NOT NULL, scopes {text} NOT NULL)",
+    "CREATE TABLE oauth_codes (digest {text} PRIMARY KEY, client {text} NOT NULL,"
+    " account BIGINT NOT NULL REFERENCES accounts ON DELETE CASCADE, scopes {text} NOT NULL,"
+    " redirect {text} NOT NULL, challenge {text} NOT NULL, nonce {text} NOT NULL,"
+    " expires BIGINT NOT NULL)",
+    "CREATE TABLE oauth_devices (digest {text} PRIMARY KEY, user_code {text} NOT NULL UNIQUE,"
+    " client {text} NOT NULL, scopes {text} NOT NULL, state INTEGER NOT NULL,"
+    " account BIGINT REFERENCES accounts ON DELETE CASCADE, expires BIGINT NOT NULL)",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -128,10 +145,21 @@ constexpr SchemaTable kTables[] = {
     {"discussions", SchemaTable::Keys::Given},
     {"discussion_events", SchemaTable::Keys::Given},
     {"comment_versions"},
+    {"sessions"},
+    {"oauth_clients"},
+    {"oauth_codes"},
+    {"oauth_devices"},
 };
 
-constexpr std::span<const char* const> kVersions[] = {
-    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7, kVersion8};
+constexpr std::span<const char* const> kVersions[] = {kVersion1,
+                                                      kVersion2,
+                                                      kVersion3,
+                                                      kVersion4,
+                                                      kVersion5,
+                                                      kVersion6,
+                                                      kVersion7,
+                                                      kVersion8,
+                                                      kVersion9};
 
 } // namespace
 

@@ -9,9 +9,11 @@
 #include "layout.hpp"
 #include "names.hpp"
 #include "scopes.hpp"
+#include "sessions.hpp"
 #include "signer.hpp"
 
 #include <locara/cas/cas.hpp>
+#include <locara/hub/oauth.hpp>
 #include <locara/hub/organizations.hpp>
 
 #include <filesystem>
@@ -30,6 +32,8 @@ struct Services {
     Buckets& buckets;
     Collections& collections;
     Discussions& discussions;
+    Sessions& sessions;
+    OAuth& oauth;
     cas::Backend& backend;
     cas::Cas& cas;
     const Signer& signer;

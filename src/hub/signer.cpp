@@ -105,6 +105,11 @@ std::string Signer::sign(std::string_view use, std::string_view text) const {
     return crypto::hmac_sha256(as_bytes(key_.reveal()), as_bytes(message)).render();
 }
 
+Secret Signer::derive(std::string_view use) const {
+    const auto code = crypto::hmac_sha256(as_bytes(key_.reveal()), as_bytes(use));
+    return Secret(std::string(as_text(code.bytes)));
+}
+
 std::string Signer::make_token(const XetClaims& claims) const {
     const std::string body = std::string(kTokenStart) + "." + std::to_string(claims.repo) + "." +
                              (claims.role == XetRole::Write ? "w" : "r") + "." +

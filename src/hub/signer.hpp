@@ -87,6 +87,9 @@ class Signer {
                                          std::string_view signature,
                                          TimePoint now) const;
 
+    /// 32 bytes for another use of this key, from which it cannot be told.
+    Secret derive(std::string_view use) const;
+
   private:
     explicit Signer(Secret key) : key_(std::move(key)) {}
 

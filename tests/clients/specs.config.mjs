@@ -1,5 +1,6 @@
 // The test files of @huggingface/hub, run as they are. One thing is changed, and only in memory: the hub's address, in the
-// package's two files of constants, becomes HUB_URL; and where the tests take a file of the Hub from, to upload it, ELSEWHERE.
+// package's two files of constants and where a test expects it, becomes HUB_URL; and where the tests take a file of the Hub
+// from, to upload it, ELSEWHERE.
 import { defineConfig } from "vitest/config";
 
 const { HUB_URL: hubUrl, ELSEWHERE: elsewhere } = process.env;
@@ -9,7 +10,11 @@ function move(code, id) {
     if (/\/src\/(test\/)?consts\.ts$/.test(id)) {
         return code.replaceAll(address, hubUrl);
     }
-    return id.endsWith(".spec.ts") ? code.replaceAll(/https:\/\/huggingface\.co(?=\/(gpt2|spaces)\/)/g, elsewhere) : null;
+    if (id.endsWith(".spec.ts")) {
+        return code.replaceAll("https://hub-ci.huggingface.co", hubUrl)
+            .replaceAll(/https:\/\/huggingface\.co(?=\/(gpt2|spaces)\/)/g, elsewhere);
+    }
+    return null;
 }
 
 export default defineConfig({

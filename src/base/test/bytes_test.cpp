@@ -33,6 +33,11 @@ TEST(Base64, follows_the_vectors_of_rfc_4648_section_10) {
     }
 }
 
+TEST(Base64, for_urls_has_no_padding_and_no_character_that_means_something_there) {
+    EXPECT_EQ(render_base64url(as_bytes("fo")), "Zm8");
+    EXPECT_EQ(render_base64url(as_bytes("\xff\xef\xfe")), "_-_-");
+}
+
 TEST(Base64, refuses_spare_bits_and_misplaced_padding) {
     EXPECT_FALSE(parse_base64("Zh=="));
     EXPECT_FALSE(parse_base64("Zm9="));

@@ -9,6 +9,7 @@
 #include "../scopes.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/hub/oauth.hpp>
 #include <locara/hub/organizations.hpp>
 #include <locara/test_support/folders.hpp>
 
@@ -142,6 +143,12 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
         EXPECT_EQ(events->front().text, "Half of it");
         EXPECT_EQ(events->front().history.at(0).text, "Third of it");
     }
+    const auto board = OAuth(*database).find_client("board");
+    EXPECT_EQ(board && *board, GetParam() >= 9);
+    if (GetParam() >= 9) {
+        EXPECT_EQ((*board)->redirects, std::vector<std::string>{"https://board.example.org/in"});
+        EXPECT_EQ((*names.find_account("ana"))->website, "https://example.org/ana");
+    }
 }
 
 TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
@@ -160,7 +167,8 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
                                            "access_requests",
                                            "bucket_files",
                                            "collections",
-                                           "discussions"};
+                                           "discussions",
+                                           "sessions"};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(GetParam()) - 1;
     if (next == made.size()) {
@@ -174,7 +182,7 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
 
 INSTANTIATE_TEST_SUITE_P(Versions,
                          SchemaTest,
-                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8),
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9),
                          [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {

@@ -33,6 +33,9 @@ Result<Bytes> parse_hex(std::string_view text);
 std::string render_base64(ByteView bytes);
 Result<Bytes> parse_base64(std::string_view text);
 
+/// Base64 for URLs, without padding (RFC 4648, section 5).
+std::string render_base64url(ByteView bytes);
+
 /// A file or download size for people, base 10: "999 B", "6.6 GB".
 std::string render_size(std::uint64_t bytes);
 

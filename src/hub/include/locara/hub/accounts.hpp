@@ -26,7 +26,8 @@ struct Account {
     std::string name;     ///< Also its namespace.
     std::string full_name;
     TimePoint created;
-    std::string email = {}; ///< As this hub's operator gave it, who vouches for it; or empty.
+    std::string email = {};   ///< As this hub's operator gave it, who vouches for it; or empty.
+    std::string website = {}; ///< A page of the web, for others to see; or empty.
 };
 
 /// How much of what its account may do a token may do: to read, all, or only what it was made for.
@@ -99,6 +100,9 @@ class Accounts {
 
     /// Gives a user another mail address, or none if it is empty. InvalidArgument, NotFound.
     Status set_email(const std::string& user, const std::string& email);
+
+    /// The same with the address of a page of the web, http or https.
+    Status set_website(const std::string& user, const std::string& website);
 
     /// Makes a token of user `name`: "hf_" and 40 letters and digits, which is what clients of the
     /// Hugging Face Hub take for one. NotFound (user, or what a scope names), Conflict (that user
