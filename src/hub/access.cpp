@@ -204,6 +204,10 @@ Answer<Caller> identify_session(const Services& services, const http::Request& r
     return find_caller(services, *token);
 }
 
+Answer<Caller> identify_visitor(const Services& services, const http::Request& request) {
+    return credentials(request) ? identify(services, request) : identify_session(services, request);
+}
+
 bool may(const Caller& caller, const Repo& repo, Action action) {
     if (repo.origin != Origin::Here) {
         return false;

@@ -52,6 +52,9 @@ std::optional<std::string> session_cookie(const http::Request& request);
 /// page of another site can use it in somebody's name. A cookie that is over is nobody.
 Answer<Caller> identify_session(const Services& services, const http::Request& request);
 
+/// Who looks at a page: by a token if there is one, else who is signed in.
+Answer<Caller> identify_visitor(const Services& services, const http::Request& request);
+
 /// Whether the caller may do this to a repository. To what is mirrored nothing: it is found by the
 /// mirror's routes, and by its own rules.
 bool may(const Caller& caller, const Repo& repo, Action action);

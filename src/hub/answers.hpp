@@ -4,6 +4,7 @@
 // headers X-Error-Code and X-Error-Message.
 #pragma once
 
+#include "escape_html.hpp"
 #include "refusal.hpp"
 
 #include <locara/base/clock.hpp>
@@ -54,8 +55,5 @@ std::optional<std::size_t> number(const http::Request& request, std::string_view
 
 /// The address of the next page, as a Link header: the same query with this limit and cursor.
 std::string next_page(const http::Request& request, std::size_t limit, std::size_t cursor);
-
-/// A text for HTML, within tags or attributes in double quotes.
-std::string escape_html(std::string_view text);
 
 } // namespace locara::hub

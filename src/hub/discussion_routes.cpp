@@ -1,9 +1,9 @@
 // Discussions and pull requests by the Hub's API: docs/hub.md, "Discussions and pull requests".
+#include "markdown.hpp"
 #include "pulls.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace locara::hub {
 namespace {
@@ -32,12 +32,11 @@ find_place(const Services& services, const Request& request, RepoType type, Acti
     LOCARA_TRY(Caller caller, identify(services, request));
     LOCARA_TRY(Repo repo, find_repo(services, request, caller, type, action));
     const std::string& text = request.param("number");
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) {
+    const auto number = parse_discussion_number(text);
+    if (!number) {
         return no_such_discussion(text);
     }
-    LOCARA_TRY(auto found, services.discussions.find(repo.key, number));
+    LOCARA_TRY(auto found, services.discussions.find(repo.key, *number));
     if (!found) {
         return no_such_discussion(text);
     }
@@ -112,7 +111,7 @@ Json render(const Repo& repo, const Discussion& discussion) {
 
 /// What a comment says, or said: Markdown, and for pages the same as plain text.
 Json render_text(const Author& author, const std::string& text, TimePoint written) {
-    Json json = {{"raw", text}, {"html", escape_html(text)}, {"updatedAt", render_date(written)}};
+    Json json = {{"raw", text}, {"html", show_markdown(text)}, {"updatedAt", render_date(written)}};
     add_author(json, author);
     return json;
 }

@@ -308,16 +308,18 @@ std::string pull_ref(std::int64_t number) {
     return std::string(kPulls) + std::to_string(number);
 }
 
-std::optional<std::int64_t> parse_pull_ref(std::string_view ref) {
-    if (ref.substr(0, kPulls.size()) != kPulls) {
-        return std::nullopt;
-    }
-    const std::string_view digits = ref.substr(kPulls.size());
+std::optional<std::int64_t> parse_discussion_number(std::string_view text) {
     std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    // As it is written, and in no other way: "refs/pr/01" is nothing.
-    return error == std::errc() && number > 0 && pull_ref(number) == ref ? std::optional(number)
-                                                                         : std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && number > 0 && std::to_string(number) == text
+               ? std::optional(number)
+               : std::nullopt;
+}
+
+std::optional<std::int64_t> parse_pull_ref(std::string_view ref) {
+    return ref.substr(0, kPulls.size()) == kPulls
+               ? parse_discussion_number(ref.substr(kPulls.size()))
+               : std::nullopt;
 }
 
 Result<std::int64_t> Discussions::reserve(std::int64_t repo) {

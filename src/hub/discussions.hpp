@@ -62,6 +62,9 @@ struct Discussion {
     }
 };
 
+/// A number as it stands in addresses; nothing for another text ("0", "01").
+std::optional<std::int64_t> parse_discussion_number(std::string_view text);
+
 /// The ref of a pull request, "refs/pr/12", and back: nothing for another text.
 std::string pull_ref(std::int64_t number);
 std::optional<std::int64_t> parse_pull_ref(std::string_view ref);

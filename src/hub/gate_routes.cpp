@@ -1,4 +1,5 @@
 // Gated repositories: whoever may see one asks for its files, whoever may write to it decides.
+#include "gate_terms.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -11,9 +12,6 @@ using http::Request;
 using http::Response;
 
 constexpr std::size_t kPage = 1000;
-constexpr std::size_t kFieldsLimit = 32;
-constexpr std::size_t kFieldNameBytes = 256;
-constexpr std::size_t kFieldBytes = 4096;
 constexpr std::size_t kReasonBytes = 4096;
 
 Refusal not_gated(const Repo& repo) {
@@ -23,30 +21,33 @@ Refusal not_gated(const Repo& repo) {
 // ----------------------------------------------------------------------------------------- asking
 
 /// What the asker filled in: texts, truths and numbers by name, as texts.
-Answer<std::string> parse_fields(const Request& request) {
+Answer<std::vector<std::pair<std::string, std::string>>> parse_fields(const Request& request) {
     std::vector<std::pair<std::string, std::string>> given;
     if (is_form(request)) {
         LOCARA_TRY(const auto form, http::Query::parse(request.body));
-        given = form.fields();
-    } else if (!request.body.empty()) {
-        LOCARA_TRY(const Json body, parse_object(request));
-        for (const auto& [name, value] : body.items()) {
-            if (value.is_structured() || value.is_null()) {
-                return bad_request("field '" + name + "' must be a text, a number or a truth");
-            }
-            given.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
-        }
+        return form.fields();
     }
-    if (given.size() > kFieldsLimit) {
-        return bad_request("at most " + std::to_string(kFieldsLimit) + " fields are taken");
+    if (request.body.empty()) {
+        return given;
     }
-    Json fields = Json::object();
-    for (const auto& [name, value] : given) {
-        if (name.empty() || name.size() > kFieldNameBytes || value.size() > kFieldBytes) {
-            return bad_request("a field has a name of at most " + std::to_string(kFieldNameBytes) +
-                               " bytes and at most " + std::to_string(kFieldBytes) + " bytes");
+    LOCARA_TRY(const Json body, parse_object(request));
+    for (const auto& [name, value] : body.items()) {
+        if (value.is_structured() || value.is_null()) {
+            return bad_request("field '" + name + "' must be a text, a number or a truth");
         }
-        fields[name] = value;
+        given.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    return given;
+}
+
+/// What is kept of a request: what was filled in, and which terms were agreed to with it.
+Answer<std::string>
+take_fields(const Services& services, const Request& request, const Repo& repo) {
+    LOCARA_TRY(const auto given, parse_fields(request));
+    LOCARA_TRY(const GateTerms terms, read_gate_terms(services, repo));
+    LOCARA_TRY(Json fields, terms.take(given));
+    if (!terms.prompt.empty()) {
+        fields[kGatePrompt] = "sha256:" + terms.digest();
     }
     return fields.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -60,8 +61,13 @@ Answer<Identity> require_account(const Caller& caller) {
     return who;
 }
 
+/// By a program with a token, or by the form of the repository's page.
 Answer<Response> ask(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Caller caller, identify(services, request));
+    const bool by_form = !credentials(request) && session_cookie(request);
+    if (by_form) {
+        LOCARA_CHECK(require_own_page(request));
+    }
+    LOCARA_TRY(const Caller caller, identify_visitor(services, request));
     LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::See));
     LOCARA_TRY(const Identity who, require_account(caller));
     if (repo.gate == Gate::Open) {
@@ -75,14 +81,14 @@ Answer<Response> ask(const Services& services, const Request& request, RepoType 
     asked.account = who.account;
     asked.made = services.clock.now();
     asked.state = repo.gate == Gate::Automatic ? RequestState::Accepted : RequestState::Pending;
-    LOCARA_TRY(asked.fields, parse_fields(request));
+    LOCARA_TRY(asked.fields, take_fields(services, request, repo));
     LOCARA_CHECK(services.requests.add(repo.key, asked, asked.made));
     services.log.info("hub",
                       "access_asked",
                       {{"repo", repo.id.render()},
                        {"by", who.account.name},
                        {"state", std::string(render(asked.state))}});
-    return json_answer({{"status", render(asked.state)}});
+    return by_form ? see_other(page_of(repo)) : json_answer({{"status", render(asked.state)}});
 }
 
 /// What was rejected stays so: it could be asked for again otherwise.

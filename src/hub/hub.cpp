@@ -458,6 +458,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_account_routes(routes, services);
     add_session_routes(routes, services);
     add_oauth_routes(routes, services);
+    add_repo_pages(routes, services);
     add_file_routes(routes, services);
     add_repo_routes(routes, services);
     add_ref_routes(routes, services);

@@ -18,9 +18,16 @@ constexpr std::string_view kStyle =
     "button{background:#fff;color:#1c1c1e;margin-right:.6rem;cursor:pointer}"
     "button.main{background:#1d5fd0;border-color:#1d5fd0;color:#fff}"
     ".error{color:#b3261e}"
+    "input[type=checkbox]{width:auto;margin:0 .4rem 0 0}"
+    "select{font:inherit;display:block;padding:.5rem;margin:.3rem 0 1rem}"
+    "table{border-collapse:collapse;display:block;overflow-x:auto}"
+    "td,th{padding:.2rem .8rem .2rem 0;border-bottom:1px solid #d8d8de}"
+    "th:not([align]){text-align:left}"
+    "article{border-left:3px solid #d8d8de;padding-left:1rem;overflow-wrap:anywhere}"
+    "img{max-width:100%}"
     "@media(prefers-color-scheme:dark){body{color:#e8e8ec;background:#1c1c1e}"
     "code,pre{background:#2c2c30}small{color:#a0a0aa}"
-    "input,button{background:#2c2c30;color:#e8e8ec}.error{color:#ff8a80}}";
+    "a{color:#8ab4f8}input,button,select{background:#2c2c30;color:#e8e8ec}.error{color:#ff8a80}}";
 
 std::string line(std::string_view name,
                  std::string_view id,
@@ -45,7 +52,7 @@ RenderedPage frame_page(std::string_view title, std::string_view body, std::stri
     const std::string style_hash = render_base64(crypto::sha256(as_bytes(kStyle)).bytes);
     return {std::move(html),
             "default-src 'none'; style-src 'sha256-" + style_hash +
-                "'; base-uri 'none'; form-action " + std::string(forms) +
+                "'; img-src 'self'; base-uri 'none'; form-action " + std::string(forms) +
                 "; frame-ancestors 'none'"};
 }
 

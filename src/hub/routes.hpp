@@ -60,6 +60,9 @@ void add_session_routes(Routes& routes, const Services& services);
 /// How programs get tokens (oauth.hpp): the pages where people say yes, and what programs call.
 void add_oauth_routes(Routes& routes, const Services& services);
 
+/// The pages of a repository, for people.
+void add_repo_pages(Routes& routes, const Services& services);
+
 /// Content: resolve and raw, of every type.
 void add_file_routes(Routes& routes, const Services& services);
 
@@ -104,6 +107,9 @@ void add_cas_data_routes(Routes& routes, const Services& services);
 
 /// POST and GET /api/spaces/{org}/{repo}/submissions: apps on their way into the catalog.
 void add_review_routes(Routes& routes, const Services& services, const std::filesystem::path& data);
+
+/// "/datasets/ana/notes": where a repository's pages are.
+std::string page_of(const Repo& repo);
 
 /// Calls `add` with the type and its web prefix ("/", "/datasets/", "/spaces/").
 template <class Add> void for_each_type(Add add) {

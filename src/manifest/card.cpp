@@ -9,8 +9,12 @@ namespace locara::manifest {
 
 namespace {
 
-/// The lines between the first "---" and the next one; empty if the card does not start so.
-std::string_view front_matter(std::string_view card) {
+struct Parts {
+    std::string_view front_matter; ///< The lines between the first "---" and the next one, or none.
+    std::string_view rest;
+};
+
+Parts split(std::string_view card) {
     if (card.starts_with("\xEF\xBB\xBF")) {
         card.remove_prefix(3);
     }
@@ -24,15 +28,15 @@ std::string_view front_matter(std::string_view card) {
         return end == std::string_view::npos ? card.size() : end + 1;
     };
     if (!is_fence(0)) {
-        return {};
+        return {{}, card};
     }
     const std::size_t begin = next_line(0);
     for (std::size_t at = begin; at < card.size(); at = next_line(at)) {
         if (is_fence(at)) {
-            return card.substr(begin, at - begin);
+            return {card.substr(begin, at - begin), card.substr(next_line(at))};
         }
     }
-    return {};
+    return {{}, card};
 }
 
 Error fault(const std::string& what, int line) {
@@ -165,7 +169,7 @@ auto with_front_matter(std::string_view card, Read read) -> decltype(read(YAML::
         return Error(ErrorCode::TooLarge,
                      "a card has at most " + std::to_string(kCardLimitBytes) + " bytes");
     }
-    const std::string_view text = front_matter(card);
+    const std::string_view text = split(card).front_matter;
     if (text.size() > kFrontMatterLimitBytes) {
         return Error(ErrorCode::TooLarge,
                      "the front matter of a card has at most " +
@@ -196,6 +200,10 @@ Result<std::optional<Json>> read_front_matter(std::string_view card) {
         LOCARA_TRY(Json json, FrontMatterReader().read(root));
         return std::optional(std::move(json));
     });
+}
+
+std::string_view without_front_matter(std::string_view card) {
+    return split(card).rest;
 }
 
 } // namespace locara::manifest

@@ -42,4 +42,7 @@ struct ModelCard {
 /// (a limit).
 Result<std::optional<Json>> read_front_matter(std::string_view card);
 
+/// What people read of a card: all that follows the front matter.
+std::string_view without_front_matter(std::string_view card);
+
 } // namespace locara::manifest
