@@ -469,6 +469,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_discussion_routes(routes, services);
     add_commit_routes(routes, services);
     add_lfs_routes(routes, services);
+    add_large_file_routes(routes, services);
     add_git_routes(routes, services);
     add_xet_routes(routes, services);
     add_cas_routes(routes, services);

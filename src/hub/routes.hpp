@@ -90,6 +90,9 @@ void add_discussion_routes(Routes& routes, const Services& services);
 /// preupload and commit.
 void add_commit_routes(Routes& routes, const Services& services);
 
+/// A repository's large files as such: what there is, and giving them to another one.
+void add_large_file_routes(Routes& routes, const Services& services);
+
 /// The Git LFS batch call.
 void add_lfs_routes(Routes& routes, const Services& services);
 

@@ -1,0 +1,182 @@
+// The large files of a repository as such, wherever its history names them: docs/hub.md, "Large
+// files".
+#include "place.hpp"
+#include "routes.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kPage = 1000;
+constexpr std::size_t kDuplicateLimit = 1000;
+
+// ---------------------------------------------------------------------------------------- listing
+
+/// Where a branch or tag names a large file at its tip.
+struct Named {
+    std::string path;
+    std::string ref;
+    TimePoint date; ///< Of the commit there.
+};
+
+Result<std::map<std::string, Named>> find_named(const GitRepo& git) {
+    std::map<std::string, Named> found; // By SHA-256.
+    LOCARA_TRY(const auto refs, git.refs());
+    for (const GitRef& ref : refs) {
+        LOCARA_TRY(const GitCommit commit, git.commit(ref.commit));
+        LOCARA_TRY(const auto entries, git.list(ref.commit, "", GitRepo::Recursive::Yes));
+        for (const GitEntry& entry : entries) {
+            if (entry.lfs) {
+                found.try_emplace(entry.lfs->sha256.render(),
+                                  Named{entry.path, ref.name, commit.date});
+            }
+        }
+    }
+    return found;
+}
+
+Answer<Response> list(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::Read));
+    LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
+    LOCARA_TRY(const auto named, find_named(git));
+    LOCARA_TRY(auto files, services.names.list_files(repo.key));
+    std::sort(files.begin(), files.end(), [](const StoredFile& a, const StoredFile& b) {
+        return a.sha256.bytes < b.sha256.bytes;
+    });
+    const std::size_t limit =
+        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
+    const std::size_t begin = std::min(number(request, "cursor").value_or(0), files.size());
+    const std::size_t end = std::min(begin + limit, files.size());
+    Json page = Json::array();
+    for (std::size_t i = begin; i < end; ++i) {
+        const std::string oid = files[i].sha256.render();
+        const auto at = named.find(oid);
+        Json file = {{"fileOid", oid},
+                     {"oid", oid},
+                     {"size", files[i].size},
+                     {"xetHash", files[i].xet.render()},
+                     {"filename", at == named.end() ? "" : at->second.path},
+                     {"pushedAt", render_date(at == named.end() ? repo.created : at->second.date)}};
+        if (at != named.end()) {
+            file["ref"] = at->second.ref;
+        }
+        page.push_back(std::move(file));
+    }
+    Response response = json_answer(page);
+    if (end < files.size()) {
+        response.headers.add("Link", next_page(request, limit, end));
+    }
+    return response;
+}
+
+/// What a folder or a file takes, as its repository names it: the same content twice counts twice.
+Answer<Response> tree_size(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
+    LOCARA_TRY(const auto at, place.git.find(place.commit, place.path));
+    if (!at) {
+        return no_such_entry(place.commit);
+    }
+    std::uint64_t size = at->kind == GitEntry::Kind::File ? at->size() : 0;
+    if (at->kind == GitEntry::Kind::Directory) {
+        LOCARA_TRY(const auto entries,
+                   place.git.list(place.commit, place.path, GitRepo::Recursive::Yes));
+        for (const GitEntry& entry : entries) {
+            size += entry.size();
+        }
+    }
+    return json_answer({{"path", place.path}, {"size", size}});
+}
+
+// ---------------------------------------------------------------------------------------- copying
+
+/// The repository that files are to be known to, if the caller may write there.
+Answer<Repo> find_target(const Services& services, const Caller& caller, const Json& body) {
+    const auto target = body.find("target");
+    const Json empty = Json::object();
+    const Json& named = target == body.end() ? empty : *target;
+    const auto type = parse_repo_type(text_at(named, "type").value_or(""));
+    const std::string name = text_at(named, "name").value_or("");
+    const std::size_t slash = name.find('/');
+    if (!type || slash == std::string::npos) {
+        return bad_request("target has a type (model, dataset, space, bucket) and a name");
+    }
+    LOCARA_TRY(auto repo,
+               services.names.find_repo({*type, name.substr(0, slash), name.substr(slash + 1)}));
+    if (!repo) {
+        return hidden_repo(caller);
+    }
+    LOCARA_CHECK(require(caller, *repo, Action::Write));
+    return std::move(*repo);
+}
+
+/// Makes a file of `source` one of the target's too. What is wrong with it, if it cannot be.
+Answer<std::optional<std::string>> duplicate_one(const Services& services,
+                                                 const Repo& source,
+                                                 const Repo& target,
+                                                 const std::string& oid) {
+    const auto sha256 = crypto::Sha256Digest::parse(oid);
+    if (!sha256) {
+        return std::optional<std::string>("is no SHA-256");
+    }
+    LOCARA_TRY(const auto file, services.names.find_file(source.key, *sha256));
+    if (!file || !services.cas.touch(file->xet)) {
+        return std::optional<std::string>("is no file of " + source.id.render());
+    }
+    LOCARA_CHECK(own_file(services, target.key, file->xet));
+    return std::optional<std::string>();
+}
+
+/// Large files of this repository become another one's, so that a commit there may name them: no
+/// byte is sent, and only who may read them here can do it.
+Answer<Response> duplicate(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo source, find_repo(services, request, caller, type, Action::Read));
+    LOCARA_CHECK(require_known(caller));
+    LOCARA_TRY(const Json body, parse_object(request));
+    LOCARA_TRY(const Repo target, find_target(services, caller, body));
+    const auto files = body.find("files");
+    if (files == body.end() || !files->is_array() || files->size() > kDuplicateLimit) {
+        return bad_request("files is a list of at most " + std::to_string(kDuplicateLimit));
+    }
+    Json failed = Json::array();
+    for (const Json& file : *files) {
+        const std::string oid = text_at(file, "sha256").value_or("");
+        LOCARA_TRY(const auto fault, duplicate_one(services, source, target, oid));
+        if (fault) {
+            failed.push_back({{"sha256", oid}, {"error", *fault}});
+        }
+    }
+    Response response = json_answer({{"success", failed.empty()},
+                                     {"processed", files->size()},
+                                     {"succeeded", files->size() - failed.size()},
+                                     {"failed", failed}});
+    response.status = failed.empty() ? 200 : 207;
+    return response;
+}
+
+} // namespace
+
+void add_large_file_routes(Routes& routes, const Services& services) {
+    using Handle = Answer<Response> (*)(const Services&, const Request&, RepoType);
+    const auto bind = [&services](RepoType type, Handle handle) {
+        return [&services, type, handle](const Request& request) {
+            return handle(services, request, type);
+        };
+    };
+    const auto here = [](RepoType type) {
+        return "/api/" + std::string(render_plural(type)) + "/{org}/{repo}/";
+    };
+    for_each_type([&](RepoType type, const std::string& /*prefix*/) {
+        routes.get(here(type) + "lfs-files", bind(type, &list));
+        routes.post(here(type) + "lfs-files/duplicate", bind(type, &duplicate));
+        routes.get(here(type) + "treesize/{*rev}", bind(type, &tree_size));
+    });
+    routes.post(here(RepoType::Bucket) + "lfs-files/duplicate", bind(RepoType::Bucket, &duplicate));
+}
+
+} // namespace locara::hub
