@@ -142,6 +142,7 @@ class Scanner {
     /// once; and is it right by the rules of the one that it is.
     Verdict scan(const ByteSource& source, std::string_view name, unsigned level) {
         tensors_at_.reset();
+        facts_.reset();
         if (level > budget_.levels) {
             return make_verdict(
                 "archive",
@@ -181,6 +182,8 @@ class Scanner {
   public:
     /// Of the source scanned last, if it is weights that pass.
     std::optional<std::uint64_t> tensors_at() const { return tensors_at_; }
+
+    const std::optional<WeightsFacts>& facts() const { return facts_; }
 
   private:
     /// Every byte of these belongs to members, or is packed.
@@ -268,7 +271,7 @@ class Scanner {
     Verdict judge(const ByteSource& source, Kind kind, std::string_view name, unsigned level) {
         switch (kind) {
         case Kind::Safetensors:
-            return judge_weights(check_safetensors(source), kind);
+            return judge_safetensors(source);
         case Kind::Gguf:
             return judge_gguf(source);
         case Kind::NumPy:
@@ -368,6 +371,14 @@ class Scanner {
             kind, format + ".valid", "every byte is accounted for by the rules of " + format);
     }
 
+    Verdict judge_safetensors(const ByteSource& source) {
+        const auto checked = check_safetensors(source);
+        if (checked) {
+            facts_ = facts_of(*checked);
+        }
+        return judge_weights(checked, Kind::Safetensors);
+    }
+
     /// Right by its format; then the templates that it brings.
     Verdict judge_gguf(const ByteSource& source) {
         const auto checked = check_gguf(source);
@@ -377,6 +388,7 @@ class Scanner {
                     return verdict_on(Kind::Gguf, std::move(*finding));
                 }
             }
+            facts_ = facts_of(*checked, source);
         }
         return judge_weights(checked, Kind::Gguf);
     }
@@ -467,7 +479,7 @@ class Scanner {
         // Under these names somebody will try to load it: say what is wrong with it.
         const auto parsed = meaning_of(extension_of(name)).parsed;
         if (parsed == Kind::Safetensors) {
-            return judge_weights(check_safetensors(source), Kind::Safetensors);
+            return judge_safetensors(source);
         }
         if (parsed == Kind::Gguf) {
             return judge_gguf(source);
@@ -714,6 +726,7 @@ class Scanner {
 
     const ScanBudget budget_;
     std::optional<std::uint64_t> tensors_at_;
+    std::optional<WeightsFacts> facts_;
     ContentScanner* const also_; // borrowed from the caller of the scan
     Spent spent_;
 };
@@ -735,7 +748,9 @@ Examination examine_source(const ByteSource& source,
     Verdict verdict = scanner.scan(source, name, 0);
     // Of a member that was weights nothing is said: the archive has no tensors.
     const bool passes = verdict.rule == "gguf.valid" || verdict.rule == "safetensors.valid";
-    return {std::move(verdict), passes ? scanner.tensors_at() : std::nullopt};
+    return {std::move(verdict),
+            passes ? scanner.tensors_at() : std::nullopt,
+            passes ? scanner.facts() : std::nullopt};
 }
 
 Examination

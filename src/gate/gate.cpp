@@ -1,5 +1,6 @@
 #include "clamd.hpp"
 #include "worker.hpp"
+#include "yara_scanner.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/gate/gate.hpp>
@@ -115,18 +116,28 @@ struct Gate::State {
         return answer;
     }
 
-    /// The antivirus on what passed so far.
-    Verdict ask_antivirus(const formats::ByteSource& source, Examination seen) const {
-        Verdict& verdict = seen.verdict;
-        if (!clamd || verdict.decision == Decision::Refuse) {
-            return std::move(verdict);
+    /// The antivirus on what passed so far. Nothing is said of weights that it refuses.
+    Examination ask_antivirus(const formats::ByteSource& source, Examination seen) const {
+        if (!clamd || seen.verdict.decision == Decision::Refuse) {
+            return seen;
         }
+        const std::uint64_t bytes = seen.tensors_at.value_or(source.size());
+        seen.verdict = ask_clamd(source, bytes, std::move(seen.verdict));
+        if (seen.verdict.decision == Decision::Refuse) {
+            seen.tensors_at.reset();
+            seen.facts.reset();
+        }
+        return seen;
+    }
+
+    Verdict
+    ask_clamd(const formats::ByteSource& source, std::uint64_t bytes, Verdict verdict) const {
         const auto version = clamd->version();
         std::string problem = version ? "" : version.error().describe();
         if (version) {
-            const auto answer = clamd->look(source, seen.tensors_at.value_or(source.size()));
+            const auto answer = clamd->look(source, bytes);
             if (answer && answer->kind == ClamdAnswer::Kind::Clean) {
-                return std::move(verdict);
+                return verdict;
             }
             if (answer && answer->kind == ClamdAnswer::Kind::Found) {
                 return worst_of(
@@ -161,18 +172,26 @@ Gate::Gate(Options options) : state_(std::make_unique<State>()) {
 
 Gate::~Gate() = default;
 
-Verdict Gate::judge(const Fd& fd, std::string_view name) {
+Examination Gate::examine(const Fd& fd, std::string_view name) {
     const auto file = open_for_reading(fd);
     const auto source = file ? formats::FileSource::create(*file, std::filesystem::path(name))
                              : Result<formats::FileSource>(file.error());
     if (!source) { // the words are those of the formats gate
-        return formats::scan_fd(file ? *file : fd, name);
+        return {formats::scan_fd(file ? *file : fd, name), {}};
     }
     return state_->ask_antivirus(*source, state_->ask_worker(*source, &*file, name));
 }
 
-Verdict Gate::judge(const formats::ByteSource& source, std::string_view name) {
+Examination Gate::examine(const formats::ByteSource& source, std::string_view name) {
     return state_->ask_antivirus(source, state_->ask_worker(source, nullptr, name));
+}
+
+Verdict Gate::judge(const Fd& fd, std::string_view name) {
+    return examine(fd, name).verdict;
+}
+
+Verdict Gate::judge(const formats::ByteSource& source, std::string_view name) {
+    return examine(source, name).verdict;
 }
 
 formats::Judge Gate::as_judge() {
@@ -186,6 +205,20 @@ Result<std::optional<std::string>> Gate::antivirus_version() const {
     LOCARA_CHECK(state_->clamd->ping());
     LOCARA_TRY(std::string version, state_->clamd->version());
     return std::optional<std::string>(std::move(version));
+}
+
+std::string own_scanners() {
+    return std::string(formats::kScannerName) + " " + std::string(formats::kScannerVersion) +
+           "; yara " + yara_version();
+}
+
+Result<std::string> Gate::scanners() const {
+    std::string all = own_scanners();
+    if (state_->clamd) {
+        LOCARA_TRY(const std::string version, state_->clamd->version());
+        all += "; " + version;
+    }
+    return all;
 }
 
 std::vector<int> Gate::idle_workers() const {

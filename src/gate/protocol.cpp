@@ -165,12 +165,13 @@ Json render_answer(formats::Examination answer) {
         imports.resize(kMaxImports);
     }
     return {{"verdict", formats::render_verdict(answer.verdict)},
-            {"tensors_at", answer.tensors_at ? Json(*answer.tensors_at) : Json()}};
+            {"tensors_at", answer.tensors_at ? Json(*answer.tensors_at) : Json()},
+            {"facts", answer.facts ? formats::render_facts(*answer.facts) : Json()}};
 }
 
 Result<formats::Examination> parse_answer(const Json& json) {
-    if (!json.is_object() || json.size() != 2 || !json.contains("verdict") ||
-        !json.contains("tensors_at") ||
+    if (!json.is_object() || json.size() != 3 || !json.contains("verdict") ||
+        !json.contains("tensors_at") || !json.contains("facts") ||
         !(json["tensors_at"].is_null() || json["tensors_at"].is_number_unsigned())) {
         return Error(ErrorCode::Corrupt, "what was answered is no verdict");
     }
@@ -178,6 +179,9 @@ Result<formats::Examination> parse_answer(const Json& json) {
     LOCARA_TRY(answer.verdict, formats::parse_verdict(json["verdict"]));
     if (json["tensors_at"].is_number_unsigned()) {
         answer.tensors_at = json["tensors_at"].get<std::uint64_t>();
+    }
+    if (!json["facts"].is_null()) {
+        LOCARA_TRY(answer.facts, formats::parse_facts(json["facts"]));
     }
     return answer;
 }

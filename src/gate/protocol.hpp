@@ -6,7 +6,7 @@
 //                    null: the descriptor of the file comes along. Else the worker asks for bytes:
 //   worker -> gate   {"read": [OFFSET, LENGTH]}             at most kMaxMessage
 //   gate -> worker   the bytes as a message; an empty one if they cannot be read
-//   worker -> gate   {"verdict": {...}, "tensors_at": N or null}
+//   worker -> gate   {"verdict": {...}, "tensors_at": N or null, "facts": {...} or null}
 //
 // Both sides read strictly: the worker may be in somebody else's hands by then. Threads: plain
 // functions.
@@ -21,7 +21,7 @@
 
 namespace locara::gate {
 
-inline constexpr std::uint64_t kProtocol = 1;
+inline constexpr std::uint64_t kProtocol = 2;
 inline constexpr std::size_t kMaxMessage = 1U << 20U; ///< bytes
 inline constexpr std::size_t kMaxImports = 64;        ///< of a verdict that is sent
 

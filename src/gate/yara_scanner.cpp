@@ -108,6 +108,14 @@ struct YaraScanner::State {
     }
 };
 
+std::string yara_version(std::string_view rules) {
+    const auto sum =
+        crc32(0, reinterpret_cast<const Bytef*>(rules.data()), static_cast<uInt>(rules.size()));
+    std::array<char, 9> digits{};
+    std::snprintf(digits.data(), digits.size(), "%08lx", sum);
+    return std::string(YR_VERSION) + ", rules " + digits.data();
+}
+
 YaraScanner::YaraScanner(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 YaraScanner::~YaraScanner() = default;
@@ -136,11 +144,7 @@ Result<std::unique_ptr<YaraScanner>> YaraScanner::create(std::string_view rules,
         yr_compiler_get_rules(compiler, &state->rules) != ERROR_SUCCESS) {
         return Error(ErrorCode::InvalidArgument, "the YARA rules do not compile: " + problem);
     }
-    const auto sum =
-        crc32(0, reinterpret_cast<const Bytef*>(rules.data()), static_cast<uInt>(rules.size()));
-    std::array<char, 9> digits{};
-    std::snprintf(digits.data(), digits.size(), "%08lx", sum);
-    state->version = std::string(YR_VERSION) + ", rules " + digits.data();
+    state->version = yara_version(rules);
     return std::unique_ptr<YaraScanner>(new YaraScanner(std::move(state)));
 }
 

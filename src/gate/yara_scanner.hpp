@@ -14,6 +14,10 @@ namespace locara::gate {
 /// The rules of src/gate/yara/rules.yar, which are part of the program.
 std::string_view yara_rules();
 
+/// The library's version and, since the rules have no number of their own, the first digits of a
+/// sum over them: "4.2.3, rules 0a1b2c3d".
+std::string yara_version(std::string_view rules = yara_rules());
+
 class YaraScanner final : public formats::ContentScanner {
   public:
     /// Compiles the rules. InvalidArgument, with the line, if one does not compile. `time` is for
@@ -32,8 +36,7 @@ class YaraScanner final : public formats::ContentScanner {
 
     std::string name() const override { return "yara"; }
 
-    /// The library's and, since the rules have no number of their own, the first digits of a sum
-    /// over them.
+    /// As yara_version.
     std::string version() const override;
 
     /// The names of all rules, as in formats::rules().

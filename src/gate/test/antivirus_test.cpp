@@ -134,6 +134,11 @@ RealClamd* Antivirus::clamd_ = nullptr;
 TEST_F(Antivirus, finds_what_its_signatures_know) {
     Gate gate(with(clamd_->socket()));
     EXPECT_THAT(gate.antivirus_version().value().value_or(""), StartsWith("ClamAV "));
+    const std::string without = Gate{Options{}}.scanners().value();
+    EXPECT_THAT(without, StartsWith("locara-formats " + std::string(formats::kScannerVersion)));
+    EXPECT_THAT(without, HasSubstr("; yara "));
+    EXPECT_THAT(without, HasSubstr(", rules "));
+    EXPECT_THAT(gate.scanners().value(), StartsWith(without + "; ClamAV "));
     const auto check =
         [&](const std::string& bytes, const std::string& name, const std::string& signature) {
             const Verdict verdict = judge(gate, bytes, name);
@@ -203,6 +208,7 @@ TEST_F(Antivirus, lets_no_weights_pass_while_it_is_down) {
         EXPECT_EQ(judge(gate, "cos\nsystem\n(S'id'\ntR.", "m.gguf").rule,
                   "pickle.import.malicious");
         EXPECT_FALSE(gate.antivirus_version());
+        EXPECT_FALSE(gate.scanners());
     };
     Gate nowhere(with(folder_->path() / "no.sock"));
     check(nowhere);

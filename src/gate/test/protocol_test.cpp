@@ -34,6 +34,49 @@ Verdict pickle() {
     return verdict;
 }
 
+formats::WeightsFacts facts() {
+    formats::WeightsFacts facts;
+    facts.format = "gguf";
+    facts.parameters = 1000;
+    facts.types = {{"F32", 200}, {"Q4_K", 800}};
+    facts.architecture = "llama";
+    facts.context_length = 4096;
+    facts.chat_template = "{{ messages }}";
+    facts.eos_token = "</s>";
+    return facts;
+}
+
+TEST(Protocol, takes_nothing_but_exactly_facts) {
+    Examination answer{formats::make_verdict("gguf", {"gguf.valid", "fine", {}}), 24, facts()};
+    const Json right = render_answer(answer);
+    ASSERT_EQ(parse_answer(right).value(), answer);
+    for (const auto& [name, value] : right["facts"].items()) {
+        Json without = right;
+        without["facts"].erase(name);
+        EXPECT_FALSE(parse_answer(without)) << name;
+        for (const Json& wrong : {Json(-1), Json::array(), Json(true)}) {
+            Json other = right;
+            other["facts"][name] = wrong;
+            EXPECT_FALSE(parse_answer(other)) << name << " " << wrong;
+        }
+    }
+    Json more = right;
+    more["facts"]["x"] = 1;
+    EXPECT_FALSE(parse_answer(more));
+    Json many = right;
+    for (std::size_t i = 0; i <= formats::kMaxFactTypes; ++i) {
+        many["facts"]["types"]["T" + std::to_string(i)] = 1;
+    }
+    EXPECT_FALSE(parse_answer(many));
+    Json longer = right;
+    longer["facts"]["chat_template"] = std::string(formats::kMaxFactTemplate + 1, 'x');
+    EXPECT_FALSE(parse_answer(longer));
+    // The worst that is sent fits a message.
+    longer["facts"]["chat_template"] = std::string(formats::kMaxFactTemplate, '\1');
+    EXPECT_LT(longer.dump().size(), kMaxMessage);
+    EXPECT_TRUE(parse_answer(longer));
+}
+
 TEST(Protocol, carries_every_verdict_of_the_table) {
     for (const formats::Rule& rule : formats::rules()) {
         Examination answer{
@@ -42,6 +85,7 @@ TEST(Protocol, carries_every_verdict_of_the_table) {
         EXPECT_EQ(parse_answer(render_answer(answer)).value(), answer) << rule.name;
         answer.verdict.offset = ~0ULL;
         answer.tensors_at = 24;
+        answer.facts = facts();
         EXPECT_EQ(parse_answer(render_answer(answer)).value(), answer) << rule.name;
     }
     Examination answer{pickle(), {}};
@@ -65,14 +109,17 @@ TEST(Protocol, takes_nothing_but_exactly_a_verdict) {
         without["verdict"]["imports"][0].erase(name);
         EXPECT_FALSE(parse_answer(without)) << name;
     }
-    for (const Json& wrong : {Json(),
-                              Json(1),
-                              Json::array(),
-                              Json::object(),
-                              Json{{"verdict", right["verdict"]}},
-                              Json{{"verdict", right["verdict"]}, {"tensors_at", "1"}},
-                              Json{{"verdict", right["verdict"]}, {"tensors_at", 1}, {"x", 1}},
-                              Json{{"verdict", "allow"}, {"tensors_at", 1}}}) {
+    for (const Json& wrong :
+         {Json(),
+          Json(1),
+          Json::array(),
+          Json::object(),
+          Json{{"verdict", right["verdict"]}},
+          Json{{"verdict", right["verdict"]}, {"tensors_at", 1}},
+          Json{{"verdict", right["verdict"]}, {"tensors_at", "1"}, {"facts", nullptr}},
+          Json{{"verdict", right["verdict"]}, {"tensors_at", 1}, {"facts", 1}},
+          Json{{"verdict", right["verdict"]}, {"tensors_at", 1}, {"facts", nullptr}, {"x", 1}},
+          Json{{"verdict", "allow"}, {"tensors_at", 1}, {"facts", nullptr}}}) {
         EXPECT_FALSE(parse_answer(wrong)) << wrong.dump();
     }
 }

@@ -72,6 +72,19 @@ TEST_F(Worker, gives_the_verdict_that_this_process_would_give) {
     }
 }
 
+TEST_F(Worker, says_what_the_header_of_weights_says) {
+    Gate gate{Options{}};
+    const fs::path folder = test_support::source_dir() / "models/quick-add/repo";
+    for (const char* const name : {"quick-add-q8_0.gguf", "model.safetensors"}) {
+        const Fd fd = open_file(folder / name, O_RDONLY).value();
+        const auto here = formats::examine_fd(fd, name);
+        ASSERT_TRUE(here.facts);
+        EXPECT_EQ(gate.examine(fd, name), here);
+        const auto source = formats::FileSource::create(fd, name).value();
+        EXPECT_EQ(gate.examine(source, name), here);
+    }
+}
+
 TEST_F(Worker, is_read_to_where_there_is_no_file) {
     Gate gate{Options{}};
     const auto judge = [&](const std::string& bytes, std::string_view name) {

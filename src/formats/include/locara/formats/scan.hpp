@@ -14,6 +14,7 @@
 #include <locara/base/json.hpp>
 #include <locara/formats/byte_source.hpp>
 #include <locara/formats/verdict.hpp>
+#include <locara/formats/weights_facts.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -70,6 +71,8 @@ struct Examination {
     Verdict verdict;
     /// Of weights that pass: where the tensors start. What comes behind is inert.
     std::optional<std::uint64_t> tensors_at;
+    /// Of weights that pass: what their header says.
+    std::optional<WeightsFacts> facts = std::nullopt;
 
     bool operator==(const Examination&) const = default;
 };

@@ -58,12 +58,22 @@ class Gate {
     /// needs.
     formats::Verdict judge(const formats::ByteSource& source, std::string_view name);
 
+    /// The same, with what the header of weights that pass says.
+    formats::Examination examine(const Fd& fd, std::string_view name);
+    formats::Examination examine(const formats::ByteSource& source, std::string_view name);
+
     /// For formats::scan_paths and formats::judge_file. Borrows the gate.
     formats::Judge as_judge();
 
     /// "ClamAV 1.0.9/27500/Mon Nov 23 ...", or nothing if none is configured. Unavailable if it is
     /// configured and does not answer. For `locara doctor` and the hub's start.
     Result<std::optional<std::string>> antivirus_version() const;
+
+    /// Who judges, in one line: each scanner with its version and that of its rules or signatures,
+    /// "locara-formats 2.1.0; yara 4.2.3, rules 0a1b2c3d; ClamAV 1.0.9/27500/...". Of content that
+    /// was judged by the same line before, the verdict is known. Unavailable if an antivirus is
+    /// configured and does not answer.
+    Result<std::string> scanners() const;
 
     /// The process ids of the workers that wait for a file. For tests.
     std::vector<int> idle_workers() const;
@@ -72,6 +82,10 @@ class Gate {
     struct State;
     std::unique_ptr<State> state_;
 };
+
+/// What of Gate::scanners is part of the program: formats and YARA with their rules. The line
+/// begins with it.
+std::string own_scanners();
 
 /// The gate of this process: workers are processes, and there is one bound on them, so there is one
 /// gate. `configure` sets its options; only before the first use of shared_gate(), else it has no
