@@ -2,6 +2,9 @@
 undefined-behaviour sanitizers; what passes is loaded: safetensors by a second, plain reader, GGUF by llama.cpp's own reader
 under the same sanitizers and by the real llama-server. Whoever disagrees, crashes or reads outside is named.
 
+What the gate refuses is given to the loaders too, in a sandbox without network: how many of each rule they refuse as well,
+load all the same (the gate is stricter), or come to grief on (what the gate is for). None of that is a failure.
+
     python3 -B -m tests.campaign.weights MUTANTS [--count N] [--seed N] [--probe PROGRAM] [--server PROGRAM] [--server-count N]
 
 MUTANTS is the program locara_weights_mutants of the build to use. `./dev soak` runs all of it.
@@ -22,22 +25,55 @@ CLEAN = {"gguf": SOURCE / "src/engine/test/data/tiny.gguf", "safetensors": SOURC
 BATCH = 200
 
 
+# Nothing but the programs and the files, no network, no other process.
+WALLS = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
+         "--cap-drop", "ALL"]
+
+
 def run_probe(probe, files):
-    """How many files llama.cpp's reader loads and refuses; the failures, in words."""
-    loaded = refused = 0
-    bad = []
+    """What llama.cpp's reader does with each file, "loaded" or "refused", in their order; the failures by file, in words."""
+    answers = {}
+    bad = {}
     left = [str(path) for path in files]
     while left:
         batch = left[:BATCH]
-        done = subprocess.run([probe, *batch], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
+        done = subprocess.run([*WALLS, probe, *batch], text=True, errors="replace",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
         lines = done.stdout.splitlines()
-        loaded += sum(line.startswith("loaded ") for line in lines)
-        refused += sum(line.startswith("refused ") for line in lines)
+        for line in lines:
+            word, path = line.split(" ", 1)
+            answers[path] = word
         left = left[len(lines):]
         if done.returncode != 0:
-            bad.append(f"{left[0]}: {done.stderr[-2000:]}")
+            bad[left[0]] = done.stderr[-2000:]
             left = left[1:]
-    return {"loaded": loaded, "refused": refused}, bad
+    return answers, bad
+
+
+def count(answers):
+    return {word: list(answers.values()).count(word) for word in ("loaded", "refused")}
+
+
+def sample(files, wanted):
+    return files[::max(1, len(files) // wanted)] if files else []
+
+
+def give_refused(folder, options):
+    """What loaders make of the files that each rule of the gate refused."""
+    rules = {}
+    loaded = []
+    for rule in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = sorted(rule.iterdir(), key=lambda path: int(path.stem))
+        answers, bad = run_probe(options.probe, files)
+        rules[rule.name] = {**count(answers), "crashed": len(bad)}
+        loaded += [path for path in files if answers.get(str(path)) == "loaded"]
+    total = {word: sum(rule[word] for rule in rules.values()) for word in ("loaded", "refused", "crashed")}
+    result = {"llama_cpp_reader": {**total, "by_rule": rules}}
+    if options.server:
+        answers = [run_server(options.server, path) for path in sample(loaded, options.server_count)]
+        result["llama_server_of_loaded"] = {"loaded": answers.count("loaded"), "refused": answers.count("refused"),
+                                            "crashed": len([one for one in answers if one not in ("loaded", "refused")])}
+    return result
 
 
 def run_server(server, path):
@@ -45,8 +81,8 @@ def run_server(server, path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([server, "-m", path, "--host", "127.0.0.1", "--port", str(port), "-c", "64", "-t", "1", "--no-warmup"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*WALLS, "--share-net", server, "-m", path, "--host", "127.0.0.1", "--port", str(port), "-c", "64", "-t", "1", "--no-warmup"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
     deadline = time.monotonic() + 60
     try:
         while time.monotonic() < deadline:
@@ -77,20 +113,23 @@ def main():
     failures = []
     for form, clean in CLEAN.items():
         with tempfile.TemporaryDirectory(prefix="locara-mutants-") as folder:
-            keep = [folder] if form == "gguf" else []
+            keep = [folder] if form == "gguf" and (options.probe or options.server) else []
             done = subprocess.run([options.mutants, form, clean, str(options.count), str(options.seed), *keep], text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if done.returncode != 0:
                 failures.append(f"{form}: exit {done.returncode}: {done.stderr[-2000:]}")
             result = json.loads(done.stdout or "{}")
-            files = sorted(pathlib.Path(folder).iterdir(), key=lambda path: int(path.stem))
+            refused = pathlib.Path(folder) / "refused"
+            files = sorted((path for path in pathlib.Path(folder).iterdir() if path.is_file()), key=lambda path: int(path.stem))
             if options.probe and files:
-                result["llama_cpp_reader"], bad = run_probe(options.probe, files)
-                failures += bad
+                answers, bad = run_probe(options.probe, files)
+                result["llama_cpp_reader"] = count(answers)
+                failures += [f"{path}: {said}" for path, said in bad.items()]
+            if options.probe and refused.is_dir():
+                result["refused_given_to_loaders"] = give_refused(refused, options)
             if options.server and files:
-                step = max(1, len(files) // options.server_count)
                 answers = {"loaded": 0, "refused": 0}
-                for path in files[::step]:
+                for path in sample(files, options.server_count):
                     answer = run_server(options.server, path)
                     if answer in answers:
                         answers[answer] += 1

@@ -4,8 +4,9 @@
 //
 //   locara_weights_mutants gguf|safetensors FILE COUNT SEED [FOLDER]
 //
-// FOLDER gets the files that pass. Prints one JSON object: how many passed, and of the others how
-// many each rule refused. Ends with 1 when the two readers disagree.
+// FOLDER gets the files that pass, and below FOLDER/refused/RULE those that do not. Prints one JSON
+// object: how many passed; of the others how many each rule refused, and (safetensors) how many of
+// these the plain reader would have read. Ends with 1 when the two readers disagree on what passes.
 #include "invariants.hpp"
 #include "test/mutate.hpp"
 
@@ -18,6 +19,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <stdexcept>
 
@@ -69,6 +71,7 @@ struct Campaign {
     std::string clean;
     std::filesystem::path folder;
     std::map<std::string, int> refused;
+    std::map<std::string, int> read_all_the_same; ///< Of the refused, by the plain reader.
     int passed = 0;
     int disagreed = 0;
 
@@ -82,6 +85,7 @@ struct Campaign {
         const Verdict verdict = scan_source(source, gguf ? "m.gguf" : "m.safetensors");
         if (verdict.decision != Decision::Allow) {
             ++refused[verdict.rule];
+            take_refused(number, bytes, verdict.rule);
             return;
         }
         // A name is no promise: what is empty, or text, is allowed as that and never loaded.
@@ -103,11 +107,29 @@ struct Campaign {
         } catch (const std::exception& error) {
             disagree(number, error.what());
         }
-        if (!folder.empty()) {
-            const auto path = folder / (std::to_string(number) + (gguf ? ".gguf" : ".safetensors"));
-            if (!write_file_atomically(path, as_bytes(bytes))) {
-                throw std::runtime_error("writing " + path.string());
+        keep(folder, number, bytes);
+    }
+
+    void take_refused(int number, const std::string& bytes, const std::string& rule) {
+        if (!gguf) {
+            try {
+                load_plainly(bytes);
+                ++read_all_the_same[rule];
+            } catch (const std::exception&) { // As it should be.
             }
+        }
+        keep(folder.empty() ? folder : folder / "refused" / rule, number, bytes);
+    }
+
+    void keep(const std::filesystem::path& to, int number, const std::string& bytes) const {
+        if (to.empty()) {
+            return;
+        }
+        std::filesystem::create_directories(to);
+        const auto path = to / (std::to_string(number) + (gguf ? ".gguf" : ".safetensors"));
+        std::ofstream out(path, std::ios::binary); // Not synced: thousands, for minutes.
+        if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) {
+            throw std::runtime_error("writing " + path.string());
         }
     }
 };
@@ -143,6 +165,9 @@ int main(int count, char** words) {
                 {"passed", campaign.passed},
                 {"disagreed", campaign.disagreed},
                 {"refused", campaign.refused}};
+    if (!campaign.gguf) {
+        out["read_all_the_same"] = campaign.read_all_the_same;
+    }
     std::printf("%s\n", render_json(out).c_str());
     return campaign.disagreed == 0 ? 0 : 1;
 }
