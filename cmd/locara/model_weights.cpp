@@ -26,7 +26,8 @@ ModelWeights::open(Context& context, const std::string& path, const std::string&
     }
     LOCARA_TRY(auto store, store::Store::open(root));
     out.store_ = std::make_unique<store::Store>(std::move(store));
-    out.files_ = std::make_unique<engine::ModelFiles>(*out.store_);
+    out.gate_ = std::make_unique<runtime::LoadGate>(*out.store_);
+    out.files_ = std::make_unique<engine::ModelFiles>(*out.store_, out.gate_->as_judge());
     return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include <locara/engine/model_file.hpp>
 #include <locara/manifest/verified.hpp>
+#include <locara/runtime/load_gate.hpp>
 
 #include <memory>
 #include <optional>
@@ -37,7 +38,8 @@ class ModelWeights {
     std::filesystem::path from_;
     std::optional<TempFolder> folder_; ///< Of the store, with `from`.
     std::unique_ptr<store::Store> store_;
-    std::unique_ptr<engine::ModelFiles> files_; ///< Borrows the store.
+    std::unique_ptr<runtime::LoadGate> gate_;   ///< Borrows the store.
+    std::unique_ptr<engine::ModelFiles> files_; ///< Borrows both.
 };
 
 } // namespace locara::cli

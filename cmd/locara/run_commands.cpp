@@ -147,6 +147,7 @@ Result<int> run_serve(Context& context, const ServeOptions& options) {
     LOCARA_CHECK(home.create_folders());
     // Always a log here: in the foreground for the person, in the background for the file.
     auto& log = stderr_log(context.flags.verbose > 0 ? LogLevel::Debug : LogLevel::Info);
+    LOCARA_CHECK(context.prepare_gate());
     LOCARA_TRY(auto store, store::Store::open(home.store));
     runtime::Registry registry(home, store, system_clock());
 

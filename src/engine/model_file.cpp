@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 namespace locara::engine {
@@ -39,12 +40,35 @@ Result<Stamp> stamp_of(const std::filesystem::path& path) {
 
 struct ModelFiles::State {
     store::Store* store = nullptr;
+    Judge judge;
     std::mutex mutex;
     std::map<store::Digest, Stamp> seen; // GUARDED_BY(mutex)
+
+    bool is_known(const store::Digest& digest, const Stamp& stamp) {
+        const std::lock_guard lock(mutex);
+        const auto known = seen.find(digest);
+        return known != seen.end() && known->second == stamp;
+    }
+
+    Status verify(const store::Digest& digest,
+                  const std::filesystem::path& path,
+                  const Stamp& before,
+                  const std::stop_token& stop) {
+        LOCARA_CHECK(store->verify(digest, null_progress(), stop));
+        LOCARA_TRY(const Stamp after, stamp_of(path));
+        if (after != before) {
+            return Error(ErrorCode::Corrupt,
+                         path.string() + " changed while it was being verified");
+        }
+        const std::lock_guard lock(mutex);
+        seen[digest] = after;
+        return {};
+    }
 };
 
-ModelFiles::ModelFiles(store::Store& store) : state_(std::make_unique<State>()) {
+ModelFiles::ModelFiles(store::Store& store, Judge judge) : state_(std::make_unique<State>()) {
     state_->store = &store;
+    state_->judge = std::move(judge);
 }
 
 ModelFiles::~ModelFiles() = default;
@@ -53,20 +77,13 @@ Result<ModelFile> ModelFiles::open(const store::Digest& digest, std::stop_token 
     LOCARA_TRY(auto path, state_->store->path_of(digest));
     LOCARA_TRY(const Stamp before, stamp_of(path));
     const auto size = static_cast<std::uint64_t>(before.size);
-    {
-        const std::lock_guard lock(state_->mutex);
-        const auto known = state_->seen.find(digest);
-        if (known != state_->seen.end() && known->second == before) {
-            return ModelFile(digest, std::move(path), size);
-        }
+    if (!state_->is_known(digest, before)) {
+        LOCARA_CHECK(state_->verify(digest, path, before, stop));
     }
-    LOCARA_CHECK(state_->store->verify(digest, null_progress(), stop));
-    LOCARA_TRY(const Stamp after, stamp_of(path));
-    if (after != before) {
-        return Error(ErrorCode::Corrupt, path.string() + " changed while it was being verified");
+    if (state_->judge) { // Also of a known one: it remembers, and may have learned.
+        LOCARA_TRY(const Fd fd, open_file(path, O_RDONLY));
+        LOCARA_CHECK(state_->judge(fd, digest));
     }
-    const std::lock_guard lock(state_->mutex);
-    state_->seen[digest] = after;
     return ModelFile(digest, std::move(path), size);
 }
 

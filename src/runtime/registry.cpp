@@ -3,6 +3,7 @@
 #include <locara/policy/policy.hpp>
 #include <locara/runtime/hub_fetcher.hpp>
 #include <locara/runtime/install.hpp>
+#include <locara/runtime/load_gate.hpp>
 #include <locara/runtime/registry.hpp>
 
 #include <map>
@@ -14,9 +15,14 @@ namespace locara::runtime {
 namespace fs = std::filesystem;
 
 struct Registry::State {
+    State(Home h, store::Store& s, const Clock& c)
+        : home(std::move(h)), store(s), clock(c), load_gate(s),
+          model_files(s, load_gate.as_judge()) {}
+
     Home home;
     store::Store& store;
     const Clock& clock;
+    LoadGate load_gate;
     engine::ModelFiles model_files;
 
     std::mutex mutex;
@@ -112,8 +118,7 @@ struct Registry::State {
 };
 
 Registry::Registry(Home home, store::Store& store, const Clock& clock)
-    : state_(new State{
-          std::move(home), store, clock, engine::ModelFiles(store), {}, {}, {}, {}, {}, {}}) {}
+    : state_(std::make_unique<State>(std::move(home), store, clock)) {}
 
 Registry::~Registry() = default;
 
@@ -133,11 +138,16 @@ Result<InstalledApp> Registry::get(std::string_view label) {
         }
         for (const auto& file : variant->files) {
             if (file.format == manifest::FileFormat::Gguf) {
-                LOCARA_TRY(auto weights,
-                           state_->model_files.open(file.sha256)
-                               .context(file.path + "; `locara install " + id.render() +
-                                        "` fetches it again"));
-                model.weights.push_back(std::move(weights));
+                auto weights = state_->model_files.open(file.sha256);
+                if (!weights) {
+                    const bool refused = weights.error().code() == ErrorCode::Refused;
+                    return std::move(weights)
+                        .context(refused ? file.path
+                                         : file.path + "; `locara install " + id.render() +
+                                               "` fetches it again")
+                        .error();
+                }
+                model.weights.push_back(std::move(*weights));
             }
         }
         app.models.push_back(std::move(model));

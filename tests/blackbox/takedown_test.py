@@ -1,12 +1,12 @@
 """What a curator calls back: installs are refused, what runs is stopped, and nothing a client does weakens that."""
 import json
-import socket
 import subprocess
 import time
 
 from tests import harness
 from tests.blackbox.wire_test import TINY, write_seed
 from tests.harness import BIN
+from tests.harness.clamd import Clamd
 
 REASON = "it sends notes away"
 
@@ -94,30 +94,13 @@ class Takedown(harness.TestCase):
         self.client.run("install", TINY, "--yes", expect=8)
         self.assertIn(REASON, self.client.stderr)
 
-    def start_clamd(self, pattern):
-        """A real antivirus with one signature; its socket."""
-        folder = self.folder / "clamd"
-        (folder / "db").mkdir(parents=True)
-        (folder / "db/test.ndb").write_text(f"Locara.Test.New:0:*:{pattern.hex()}\n")
-        address = folder / "clamd.sock"
-        configuration = folder / "clamd.conf"
-        configuration.write_text(f"LocalSocket {address}\nDatabaseDirectory {folder / 'db'}\nTemporaryDirectory {folder}\n"
-                                 "Foreground yes\nAlertExceedsMax yes\n")
-        process = subprocess.Popen(["/usr/sbin/clamd", f"--config-file={configuration}"], stdout=subprocess.DEVNULL)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-
-        def answers():
-            with socket.socket(socket.AF_UNIX) as door:
-                return door.connect_ex(str(address)) == 0
-        harness.wait_for(answers, "clamd", seconds=60)
-        return address
-
     def test_what_a_new_signature_knows_is_found_and_called_back(self):
         self.client.add_hub(self.hub)
         self.client.run("install", TINY, "--yes")
         self.assertEqual(json.loads(self.hub.admin("rescan", "--json"))["refused"], [])
-        address = self.start_clamd(b"general.architecture")  # stands in the weights
+        clamd = Clamd(self.folder / "clamd", b"general.architecture")  # stands in the weights
+        self.addCleanup(clamd.stop)
+        address = clamd.socket
         said = self.hub.admin("rescan", "--json", "--clamd", address, expect=8)
         found, = json.loads(said)["refused"]
         self.assertEqual((found["repository"], found["rule"], found["label"]), ("models/test/tiny", "antivirus.hit", "malicious"))

@@ -6,11 +6,13 @@
 // Threads: ModelFiles may be used from any thread.
 #pragma once
 
+#include <locara/base/file.hpp>
 #include <locara/base/result.hpp>
 #include <locara/store/store.hpp>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stop_token>
 
@@ -37,14 +39,18 @@ class ModelFile {
 
 class ModelFiles {
   public:
-    /// `store` is borrowed and must outlive this.
-    explicit ModelFiles(store::Store& store);
+    /// Whether a file whose bytes are right may be loaded: the gate, handed in from above.
+    using Judge = std::function<Status(const Fd& fd, const store::Digest& digest)>;
+
+    /// `store` is borrowed and must outlive this. Without a judge nobody is asked.
+    explicit ModelFiles(store::Store& store, Judge judge = nullptr);
     ~ModelFiles();
     ModelFiles(const ModelFiles&) = delete;
     ModelFiles& operator=(const ModelFiles&) = delete;
 
     /// The file, with its bytes checked. Errors: NotFound (not in the store), Corrupt (its bytes
-    /// changed; the store has moved it to quarantine), Cancelled, Io.
+    /// changed; the store has moved it to quarantine), Cancelled, Io; those of the judge, Refused
+    /// for one.
     Result<ModelFile> open(const store::Digest& digest, std::stop_token stop = {});
 
   private:
