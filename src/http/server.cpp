@@ -2,6 +2,7 @@
 #include "port_owner.hpp"
 
 #include <locara/base/secret.hpp>
+#include <locara/http/known_first.hpp>
 #include <locara/http/server.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -35,6 +36,7 @@
 #include <ctime>
 #include <exception>
 #include <mutex>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -66,24 +68,46 @@ constexpr std::size_t kBlock = 256U << 10U;
 /// For how long a connection may wait for its client when others need its place.
 constexpr std::chrono::milliseconds kPatience{500};
 
-std::string render_date() {
+/// Made once a second.
+const std::string& render_date() {
+    thread_local std::time_t when = 0;
+    thread_local std::string text;
     const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    gmtime_r(&now, &parts);
-    char text[32];
-    const std::size_t length =
-        std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    return std::string(text, length);
+    if (now != when) {
+        std::tm parts{};
+        gmtime_r(&now, &parts);
+        char made[32];
+        text.assign(made, std::strftime(made, sizeof made, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+        when = now;
+    }
+    return text;
 }
 
-std::string render_head(int status, const Headers& headers) {
-    std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
-    out += reason_phrase(status);
-    out += "\r\n";
+/// 16 hex digits that name a request in logs. Nobody has to be unable to guess them, so the kernel
+/// is asked for randomness once a thread, not once a request.
+std::string make_request_id() {
+    thread_local std::mt19937_64 numbers{std::random_device{}() ^
+                                         (std::uint64_t{std::random_device{}()} << 32U)};
+    std::array<std::byte, 8> id{};
+    const std::uint64_t number = numbers();
+    std::memcpy(id.data(), &number, id.size());
+    return render_hex(id);
+}
+
+/// The head of an answer; `room` bytes may be added without moving it.
+std::string render_head(int status, const Headers& headers, std::size_t room) {
+    const std::string_view reason = reason_phrase(status);
+    std::size_t size = reason.size() + room + 32;
     for (const auto& [name, value] : headers.fields()) {
-        out += name + ": " + value + "\r\n";
+        size += name.size() + value.size() + 4;
     }
-    return out + "\r\n";
+    std::string out;
+    out.reserve(size);
+    out.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason);
+    for (const auto& [name, value] : headers.fields()) {
+        out.append("\r\n").append(name).append(": ").append(value);
+    }
+    return out.append("\r\n\r\n");
 }
 
 bool may_have_body(int status) {
@@ -147,6 +171,7 @@ struct Shared {
     // In the order of construction; the pool goes first, since its jobs resume coroutines.
     const ServerOptions options;
     const Handler handler;
+    const KnownFirst* const known_first = handler.target<KnownFirst>(); ///< Null for others.
     Log& log;
     std::atomic<bool> stopping{false};
     std::mutex mutex;
@@ -156,11 +181,18 @@ struct Shared {
     Executor accept_strand{context.get_executor()};
     /// Accept loops wait on this when there is no room for another connection.
     asio::steady_timer room{accept_strand};
+    /// Between two looks for connections that have been idle for too long.
+    asio::steady_timer idle{accept_strand};
     BlockingPool pool;
 
     /// Whether one more connection may be taken. If not, the one that has waited longest for its
     /// client to finish a request, and for longer than a quick client takes, makes room.
     bool has_room();
+
+    /// Ends the connections that have been idle for too long. One look at all of them every now
+    /// and then: a timer for each, set and cancelled with each request, costs more than the
+    /// request.
+    void end_idle();
 };
 
 /// One connection. Lives in the coroutine that runs it, on its own strand.
@@ -215,11 +247,11 @@ class Session {
     SteadyTime waiting_since() const { return waiting_since_; }
 
     /// From any thread, with Shared::mutex held: ends the connection now, or if it is idle, or if
-    /// it waits for a request.
+    /// it waits for a request; idle or waiting since `since` or longer.
     enum class End { IfIdle, IfWaiting, Now };
 
-    void end(End how) {
-        asio::post(stream_.get_executor(), [this, &shared = shared_, how] {
+    void end(End how, SteadyTime since = SteadyTime::max()) {
+        asio::post(stream_.get_executor(), [this, &shared = shared_, how, since] {
             {
                 const std::lock_guard lock(shared.mutex);
                 if (shared.sessions.count(this) == 0) {
@@ -227,8 +259,10 @@ class Session {
                 }
             }
             // Sessions go on their own strand only, this one, so it stays while this runs.
-            const bool waits = waiting_since() != SteadyTime::max();
-            if (how == End::Now || idle_ || (how == End::IfWaiting && waits)) {
+            const SteadyTime began = waiting_since();
+            const bool waits = began != SteadyTime::max();
+            const bool may = idle_ || (how == End::IfWaiting && waits);
+            if (how == End::Now || (may && began <= since)) {
                 error_code ignored;
                 stream_.socket().close(ignored);
             }
@@ -247,9 +281,8 @@ class Session {
         const ServerLimits& limits = shared_.options.limits;
         waiting_since_ = std::chrono::steady_clock::now();
         if (buffer_.size() == 0) {
-            idle_ = true;
-            stream_.expires_after(limits.idle_timeout);
-            const auto [error, count] = co_await stream_.async_read_some(
+            idle_ = true; // Shared::end_idle() sees that it does not last.
+            const auto [error, count] = co_await stream_.socket().async_read_some(
                 buffer_.prepare(std::min<std::size_t>(4096, limits.header_bytes)), kNoThrow);
             idle_ = false;
             if (error) {
@@ -261,21 +294,29 @@ class Session {
         WholeParser parser;
         parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
         parser.body_limit(boost::none); // Set below, when the route is known.
-        stream_.expires_never();
-        {
+        // A head mostly comes whole, and then needs neither a deadline nor another turn.
+        error_code malformed;
+        buffer_.consume(parser.put(buffer_.data(), malformed));
+        if (malformed == beast::http::error::need_more) {
+            malformed = {};
+        }
+        bool too_slow = false;
+        if (!malformed && !parser.is_header_done()) {
             const Deadline deadline(*this, limits.header_timeout);
             const auto [error, count] =
                 co_await beast::http::async_read_header(stream_, buffer_, parser, kNoThrow);
             static_cast<void>(count);
-            waiting_since_ = SteadyTime::max();
-            if (error) {
-                co_await refuse_head(error, deadline.passed());
-                co_return false;
-            }
+            malformed = error;
+            too_slow = deadline.passed();
+        }
+        waiting_since_ = SteadyTime::max();
+        if (malformed) {
+            co_await refuse_head(malformed, too_slow);
+            co_return false;
         }
 
         Request request;
-        request.id = random_hex(8);
+        request.id = make_request_id();
         request.peer = peer_;
         keep_alive_ = parser.get().keep_alive() && !shared_.stopping;
         http_1_1_ = parser.get().version() >= 11;
@@ -286,6 +327,13 @@ class Session {
             Response response = problem(head.error());
             co_await answer(request, std::move(response));
             co_return false;
+        }
+
+        if (parser.is_done()) {
+            const auto began = std::chrono::steady_clock::now();
+            if (auto known = find_known(request)) {
+                co_return co_await finish(request, std::move(*known), began);
+            }
         }
 
         // The body, after its limit.
@@ -347,7 +395,6 @@ class Session {
         about.path = request.path;
         about.id = request.id;
 
-        stream_.expires_never();
         std::optional<Response> response = co_await call_handler(std::move(request));
         if (!response) {
             shared_.log.debug("http", "client_left", {{"request", about.id}});
@@ -357,8 +404,28 @@ class Session {
             keep_alive_ = false; // The rest of it is still on its way.
             linger_ = true;
         }
-        const int status = response->status;
-        const bool sent = co_await answer(about, std::move(*response));
+        co_return co_await finish(about, std::move(*response), began);
+    }
+
+    /// What is known of the answer before the handler is asked.
+    std::optional<Response> find_known(const Request& request) {
+        if (shared_.known_first == nullptr) {
+            return std::nullopt;
+        }
+        try {
+            return shared_.known_first->known(request);
+        } catch (const std::exception& error) {
+            shared_.log.error(
+                "http", "known_answer_failed", {{"request", request.id}, {"error", error.what()}});
+            return std::nullopt; // The handler will say what is wrong.
+        }
+    }
+
+    /// Sends an answer and logs it; whether the connection may carry another request.
+    asio::awaitable<bool>
+    finish(const Request& about, Response response, std::chrono::steady_clock::time_point began) {
+        const int status = response.status;
+        const bool sent = co_await answer(about, std::move(response));
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
             std::chrono::steady_clock::now() - began);
         shared_.log.debug("http",
@@ -410,7 +477,7 @@ class Session {
     asio::awaitable<void> refuse_head(error_code error, bool too_slow) {
         keep_alive_ = false;
         Request nothing;
-        nothing.id = random_hex(8);
+        nothing.id = make_request_id();
         if (too_slow) {
             linger_ = true;
             Response response = problem(408, "the request came too slowly", "timeout");
@@ -535,8 +602,10 @@ class Session {
             headers.set("Connection", "keep-alive");
         }
 
-        std::string start = render_head(response.status, headers);
-        if (text != nullptr && body_allowed && !head_only) {
+        const bool with_text = text != nullptr && body_allowed && !head_only;
+        std::string start =
+            render_head(response.status, headers, with_text ? text->size() : std::size_t{0});
+        if (with_text) {
             start += *text;
         }
         if (!co_await send(start)) {
@@ -565,6 +634,18 @@ class Session {
 
     /// Sends all of `bytes`, block by block so that each has its own deadline.
     asio::awaitable<bool> send(std::string_view bytes) {
+        // What fits into the socket's buffer needs no deadline.
+        const ssize_t taken = ::send(stream_.socket().native_handle(),
+                                     bytes.data(),
+                                     std::min(bytes.size(), kBlock),
+                                     MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (taken < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            co_return false;
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(taken, 0)));
+        if (bytes.empty()) {
+            co_return true;
+        }
         while (!bytes.empty()) {
             const std::string_view block = bytes.substr(0, kBlock);
             stream_.expires_after(shared_.options.limits.write_timeout);
@@ -881,6 +962,30 @@ bool Shared::has_room() {
     return false;
 }
 
+void Shared::end_idle() {
+    const std::lock_guard lock(mutex);
+    const auto since = std::chrono::steady_clock::now() - options.limits.idle_timeout;
+    for (Session* const session : sessions) {
+        if (session->waiting_since() <= since) {
+            session->end(Session::End::IfIdle, since);
+        }
+    }
+}
+
+asio::awaitable<void> watch_idle(Shared& shared) {
+    using std::chrono::milliseconds;
+    const auto pause =
+        std::clamp(shared.options.limits.idle_timeout / 8, milliseconds(10), milliseconds(1000));
+    while (!shared.stopping) {
+        shared.idle.expires_after(pause);
+        const auto [error] = co_await shared.idle.async_wait(kNoThrow);
+        if (error) {
+            co_return;
+        }
+        shared.end_idle();
+    }
+}
+
 asio::awaitable<void> accept_loop(Shared& shared, Listener& listener) {
     while (!shared.stopping) {
         const auto [error] = co_await listener.async_wait(Listener::wait_read, kNoThrow);
@@ -1061,6 +1166,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
         asio::co_spawn(
             state.shared.accept_strand, accept_loop(state.shared, state.local), asio::detached);
     }
+    asio::co_spawn(state.shared.accept_strand, watch_idle(state.shared), asio::detached);
     for (std::size_t i = 0; i < std::max<std::size_t>(state.shared.options.io_threads, 1); ++i) {
         state.threads.emplace_back([&state] { state.run(); });
     }
@@ -1102,6 +1208,7 @@ void Server::stop() {
         state.tcp.close(ignored);
         state.local.close(ignored);
         state.shared.room.cancel();
+        state.shared.idle.cancel();
     });
     if (!state.threads.empty()) {
         std::unique_lock lock(shared.mutex);

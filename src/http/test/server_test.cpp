@@ -1,6 +1,7 @@
 #include "raw_client.hpp"
 #include "sendfile_count.hpp"
 
+#include <locara/http/known_first.hpp>
 #include <locara/http/server.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -292,6 +293,34 @@ TEST_F(ServerTest, makes_room_by_ending_who_waits_longest) {
     EXPECT_EQ(first.read_to_end(), "");
     second.send(get("/"));
     EXPECT_THAT(second.read_to_end(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, gives_what_is_known_at_once_without_asking_the_handler) {
+    const auto known = [](const Request& request) -> std::optional<Response> {
+        if (request.path == "/broken") {
+            throw std::runtime_error("broken");
+        }
+        return request.path == "/known"
+                   ? std::optional(text_response(200, "text/plain", "known to " + request.method))
+                   : std::nullopt;
+    };
+    serve(KnownFirst{known, echo}, ServerOptions{});
+    RawClient client(server_->port());
+    // Several in one packet, and in pieces.
+    client.send("GET /known HTTP/1.1\r\nHost: x\r\n\r\nHEAD /known HTTP/1.1\r\nHost: x\r\n\r\n"
+                "GET /known HTTP/1.1\r\nHo");
+    EXPECT_THAT(client.read_until("known to GET"), StartsWith("HTTP/1.1 200 "));
+    EXPECT_THAT(client.read_until("\r\n\r\n"), HasSubstr("\r\nContent-Length: 13\r\n"));
+    client.send("st: x\r\n\r\n");
+    EXPECT_THAT(client.read_until("known to GET"), StartsWith("HTTP/1.1 200 "));
+    // What is not known, has a body, or fails, is the handler's.
+    client.send("GET /other HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_THAT(client.read_until("[]"), HasSubstr("GET"));
+    client.send("POST /known HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab");
+    EXPECT_THAT(client.read_until("[ab]"), HasSubstr("POST"));
+    client.send("GET /broken HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(client.read_to_end(), HasSubstr("GET"));
+    EXPECT_TRUE(client.closed());
 }
 
 /// A folder with one file in it, opened.
