@@ -96,6 +96,22 @@ Response stored_answer(const Services& services,
     return response;
 }
 
+Response found_answer(const Services& services,
+                      const Request& request,
+                      const FileAt& at,
+                      const FoundFile& found) {
+    if (found.stored) {
+        return stored_answer(services, request, at, *found.stored);
+    }
+    http::Content content;
+    content.body = *found.blob;
+    content.content_type = content_type(at.path);
+    content.etag = "\"" + found.oid + "\"";
+    Response response = http::content_response(request, std::move(content));
+    add_file_headers(response, request, at);
+    return response;
+}
+
 std::string cas_url(const http::Request& request) {
     return endpoint(request) + "/cas";
 }

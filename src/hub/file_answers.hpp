@@ -5,6 +5,7 @@
 
 #include <locara/http/message.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,13 @@ struct FileAt {
     bool pinned = false; ///< The request named the commit, so the answer never changes.
 };
 
+/// What is at such a place: one of the two.
+struct FoundFile {
+    std::string oid;                  ///< Of the blob.
+    std::optional<std::string> blob;  ///< A file that git itself holds.
+    std::optional<StoredFile> stored; ///< One whose pointer git holds.
+};
+
 /// By the ending of the path: never a type that a browser would run.
 std::string content_type(std::string_view path);
 
@@ -29,5 +37,11 @@ http::Response stored_answer(const Services& services,
                              const http::Request& request,
                              const FileAt& at,
                              const StoredFile& file);
+
+/// Either of them.
+http::Response found_answer(const Services& services,
+                            const http::Request& request,
+                            const FileAt& at,
+                            const FoundFile& found);
 
 } // namespace locara::hub

@@ -2,6 +2,7 @@
 #include "file_answers.hpp"
 #include "place.hpp"
 #include "routes.hpp"
+#include "warm_files.hpp"
 
 namespace locara::hub {
 namespace {
@@ -24,56 +25,61 @@ Answer<GitEntry> find_entry(const Place& place) {
 }
 
 /// A file that git itself holds.
-Answer<Response> serve_blob(const Request& request, const Place& place, const GitEntry& file) {
-    http::Content content;
-    LOCARA_TRY(content.body, place.git.read_blob(file.oid, kBlobLimit));
-    content.content_type = content_type(place.path);
-    content.etag = "\"" + file.oid + "\"";
-    Response response = http::content_response(request, std::move(content));
-    add_file_headers(response, request, at(place));
-    return response;
+Answer<FoundFile> read_blob(const Place& place, const GitEntry& file) {
+    FoundFile found{file.oid, {}, {}};
+    LOCARA_TRY(found.blob, place.git.read_blob(file.oid, kBlobLimit));
+    return found;
 }
 
 /// A file whose pointer git holds.
-Answer<Response> serve_stored(const Services& services,
-                              const Request& request,
-                              const Place& place,
-                              const LfsPointer& pointer) {
-    LOCARA_TRY(const auto file, services.names.find_file(place.repo.key, pointer.sha256));
-    if (!file) {
+Answer<FoundFile> find_stored(const Services& services, const Place& place, const GitEntry& file) {
+    FoundFile found{file.oid, {}, {}};
+    LOCARA_TRY(found.stored, services.names.find_file(place.repo.key, file.lfs->sha256));
+    if (!found.stored) {
         return Error(ErrorCode::Internal,
-                     place.repo.id.render() + " names sha256:" + pointer.sha256.render() +
+                     place.repo.id.render() + " names sha256:" + file.lfs->sha256.render() +
                          ", which is not among its files");
     }
-    return stored_answer(services, request, at(place), *file);
+    return found;
 }
 
-Answer<Response> resolve(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place,
-               locate(services, request, type, web_revision_at(type), Action::Read));
+Answer<Response>
+resolve(const Services& services, WarmFiles& warm, const Request& request, RepoType type) {
+    const WarmFiles::Before before = warm.before();
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::Read));
+    LOCARA_TRY(const Place place, locate_in(services, request, repo, web_revision_at(type)));
     LOCARA_TRY(const GitEntry file, find_entry(place));
-    return file.lfs ? serve_stored(services, request, place, *file.lfs)
-                    : serve_blob(request, place, file);
+    LOCARA_TRY(const FoundFile found,
+               file.lfs ? find_stored(services, place, file) : read_blob(place, file));
+    warm.keep(before, request, caller, place, found);
+    return found_answer(services, request, at(place), found);
 }
 
 Answer<Response> raw(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Place place,
                locate(services, request, type, web_revision_at(type), Action::Read));
     LOCARA_TRY(const GitEntry file, find_entry(place));
-    return serve_blob(request, place, file);
+    LOCARA_TRY(const FoundFile found, read_blob(place, file));
+    return found_answer(services, request, at(place), found);
 }
 
 } // namespace
 
+void add_resolve_routes(Routes& routes, const Services& services, WarmFiles& warm) {
+    for_each_type([&](RepoType type, const std::string& prefix) {
+        routes.get(prefix + "{org}/{repo}/resolve/{rev}/{*path}",
+                   [&services, &warm, type](const Request& request) {
+                       return resolve(services, warm, request, type);
+                   });
+    });
+}
+
 void add_file_routes(Routes& routes, const Services& services) {
     for_each_type([&](RepoType type, const std::string& prefix) {
-        const std::string repo = prefix + "{org}/{repo}/";
-        routes.get(repo + "resolve/{rev}/{*path}", [&services, type](const Request& request) {
-            return resolve(services, request, type);
-        });
-        routes.get(repo + "raw/{rev}/{*path}", [&services, type](const Request& request) {
-            return raw(services, request, type);
-        });
+        routes.get(
+            prefix + "{org}/{repo}/raw/{rev}/{*path}",
+            [&services, type](const Request& request) { return raw(services, request, type); });
     });
 }
 

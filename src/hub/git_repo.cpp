@@ -549,6 +549,9 @@ Result<std::optional<GitRef>> GitRepo::find_ref(const std::string& name) const {
 
 Result<std::string> GitRepo::resolve(std::string_view revision) const {
     const std::string text(revision);
+    if (commit(text)) {
+        return text; // No ref has a name that could be a whole id (ref_name.hpp).
+    }
     std::vector<std::string> candidates = {"refs/heads/" + text, "refs/tags/" + text};
     if (text == "HEAD" || text.rfind("refs/", 0) == 0) {
         candidates.insert(candidates.begin(), text);

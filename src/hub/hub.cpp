@@ -1,15 +1,18 @@
 #include "catalog_files.hpp"
 #include "database.hpp"
+#include "database_watch.hpp"
 #include "git_leftovers.hpp"
 #include "layout.hpp"
 #include "mirror_routes.hpp"
 #include "new_repo.hpp"
 #include "routes.hpp"
+#include "warm_files.hpp"
 
 #include <locara/base/json.hpp>
 #include <locara/base/secret.hpp>
 #include <locara/catalog/repository.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/http/known_first.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/reviews.hpp>
@@ -40,6 +43,9 @@ constexpr std::chrono::seconds kSignEvery{60};
 constexpr std::uint64_t kSmallFile = 1U << 20U;
 /// A body that is taken whole into memory: 1000 files of a preupload, 2000 paths.
 constexpr std::uint64_t kBodyLimit = 2U << 20U;
+/// Two, since they also make the answers that are known at once, which is all that a small one
+/// costs. Handlers share nothing but what any thread may use.
+constexpr std::size_t kIoThreads = 2;
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kUploadThreads = 4;
 /// For what upstream is asked for while clients wait.
@@ -50,6 +56,12 @@ constexpr std::size_t kUpstreamThreads = 16;
 constexpr std::string_view kExposed =
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
     "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash";
+
+/// What every answer carries.
+void add_common_headers(http::Response& response) {
+    response.headers.add("Access-Control-Allow-Origin", "*");
+    response.headers.add("X-Content-Type-Options", "nosniff");
+}
 
 boost::asio::awaitable<http::Response> handle(const http::Router& router, http::Request request) {
     http::Response response;
@@ -64,8 +76,7 @@ boost::asio::awaitable<http::Response> handle(const http::Router& router, http::
         response = co_await router.handle(std::move(request));
         response.headers.add("Access-Control-Expose-Headers", kExposed);
     }
-    response.headers.add("Access-Control-Allow-Origin", "*");
-    response.headers.add("X-Content-Type-Options", "nosniff");
+    add_common_headers(response);
     co_return response;
 }
 
@@ -133,9 +144,9 @@ struct Hub::State {
           Signer s,
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
-          repository(std::move(r)), names(d), organizations(d), scopes(d), requests(d), buckets(d),
-          collections(d), discussions(d), sessions(d), oauth(std::move(d)), signer(std::move(s)),
-          backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
+          repository(std::move(r)), database(d), names(d), organizations(d), scopes(d), requests(d),
+          buckets(d), collections(d), discussions(d), sessions(d), oauth(std::move(d)),
+          signer(std::move(s)), backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
     Status publish_seed(const Seed& seed);
@@ -159,6 +170,7 @@ struct Hub::State {
     const Held held;
     /// Used by the caller's thread before serve and by `renewal` after it.
     catalog::Repository repository;
+    const std::shared_ptr<Database> database; ///< Shared with those that keep something in it.
     Names names;
     Organizations organizations;
     Scopes scopes;
@@ -187,6 +199,7 @@ struct Hub::State {
                             clock,
                             log};
 
+    std::unique_ptr<WarmFiles> warm;
     http::Router router;
     std::unique_ptr<http::BlockingPool> pool;
     std::unique_ptr<http::BlockingPool> uploads;
@@ -460,6 +473,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_oauth_routes(routes, services);
     add_repo_pages(routes, services);
     add_file_routes(routes, services);
+    add_resolve_routes(routes, services, *warm);
     add_repo_routes(routes, services);
     add_ref_routes(routes, services);
     add_admin_routes(routes, services);
@@ -548,6 +562,11 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     State& state = *state_;
     LOCARA_ASSERT(!state.server);
     LOCARA_TRY(const Page page, state.make_page());
+    std::unique_ptr<DatabaseWatch> watch; // PostgreSQL takes a round trip to ask.
+    if (state.database->is_local()) {
+        LOCARA_TRY(watch, DatabaseWatch::open(state.data / kNamesFile));
+    }
+    state.warm = std::make_unique<WarmFiles>(std::move(watch), state.services);
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));
@@ -561,16 +580,26 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     options.address = address;
     options.port = port;
     options.log = &state.log;
+    options.io_threads = kIoThreads;
     options.port_hint = "another one with --listen ADDRESS:PORT";
     // As many connections may send one at once; what is larger has a route that streams it.
     const std::uint64_t limit = options.limits.body_bytes = kBodyLimit;
     options.body_rule = [&state, limit](const http::Request& head) {
         return state.router.body_rule(head, limit);
     };
+    const auto known = [&state](const http::Request& request) {
+        auto response = state.warm->answer(request);
+        if (response) {
+            response->headers.add("Access-Control-Expose-Headers", kExposed);
+            add_common_headers(*response);
+        }
+        return response;
+    };
+    const auto otherwise = [&state](http::Request request) {
+        return handle(state.mirror ? state.front : state.router, std::move(request));
+    };
     LOCARA_TRY(state.server,
-               http::Server::start(std::move(options), [&state](http::Request request) {
-                   return handle(state.mirror ? state.front : state.router, std::move(request));
-               }));
+               http::Server::start(std::move(options), http::KnownFirst{known, otherwise}));
     if (state.part == Part::Joined) {
         return {};
     }

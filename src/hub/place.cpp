@@ -22,6 +22,9 @@ bool is_ref(const GitRepo& git, const std::string& revision) {
 /// How many segments of a path, from `at` on, make up its revision.
 std::size_t
 revision_length(const GitRepo& git, const std::vector<std::string>& segments, std::size_t at) {
+    if (git.commit(segments[at])) {
+        return 1; // The whole id of a commit that is here.
+    }
     std::size_t used = 1;
     std::string candidate = segments[at];
     for (std::size_t i = at + 1; i < segments.size(); ++i) {
@@ -45,7 +48,7 @@ Answer<Place> place_in(const Repo& repo, GitRepo git, const std::string& revisio
         return no_such_revision(revision);
     }
     const bool pinned = *commit == revision;
-    return Place{repo, std::move(git), std::move(*commit), "", pinned};
+    return Place{repo, std::move(git), std::move(*commit), "", revision, pinned};
 }
 
 } // namespace
@@ -61,6 +64,13 @@ Answer<Place> locate(const Services& services,
                      std::size_t at,
                      Action action) {
     LOCARA_TRY(const Repo repo, find_repo(services, request, type, action));
+    return locate_in(services, request, repo, at);
+}
+
+Answer<Place> locate_in(const Services& services,
+                        const http::Request& request,
+                        const Repo& repo,
+                        std::size_t at) {
     LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
     const auto& segments = request.segments;
     if (segments.size() <= at) {

@@ -1,10 +1,13 @@
 """What a hub gives to HTTP clients, beside nginx giving the same bytes. One run, in turn, on loopback.
 
     python3 -m tests.bench.nginx_bench [MiB] [ROUNDS]     (default 256 MiB, 5 rounds)
+    python3 -m tests.bench.nginx_bench small [ROUNDS]     the small answers alone
 
 Needs the Debian packages nginx-light and wrk. The file is random bytes, so that its chunks are stored raw and leave by
 sendfile, and then bf16 weights, whose chunks the hub has to unpack. nginx has two workers, sendfile on, no log; wrk
-makes 64 connections from two threads. Then 64 clients that read slowly take a file of eight times the size at once, and
+makes 64 connections from two threads. Small answers are of files of 23 bytes: one by branch, by commit, with a token from
+a private repository, a thousand in turn. (HEAD, which clients of the
+Hub send for each file, cannot be asked by wrk: it waits for the body.) Then 64 clients that read slowly take a file of eight times the size at once, and
 the hub's memory is looked at. Prints ratios first."""
 import contextlib
 import grp
@@ -33,6 +36,10 @@ http {{
 }}
 """
 SECONDS = 5
+# "0000" in the path becomes the number of the file.
+MANY = """local n = 0
+request = function() n = (n + 1) % 1000; return wrk.format(nil, (wrk.path:gsub("0000", string.format("%04d", n)))) end
+"""
 
 
 @contextlib.contextmanager
@@ -58,9 +65,9 @@ def curl(url):
     return float(done.stdout.split()[0])
 
 
-def wrk(url, what):
+def wrk(url, what, *options):
     """Of 64 connections: bytes or requests a second. Any answer that is none of success ends the run."""
-    done = subprocess.run(["wrk", "-t2", "-c64", f"-d{SECONDS}s", "--timeout", "60s", url], check=True,
+    done = subprocess.run(["wrk", "-t2", "-c64", f"-d{SECONDS}s", "--timeout", "60s", *options, url], check=True,
                           stdout=subprocess.PIPE, text=True).stdout
     if "Non-2xx" in done or "Socket errors" in done:
         raise AssertionError(done)
@@ -94,47 +101,66 @@ def main():
     missing = [tool for tool in ("nginx", "wrk") if not shutil.which(tool, path="/usr/sbin:/usr/bin")]
     if missing:
         sys.exit(f"nginx_bench: needs {' and '.join(missing)} (Debian: nginx-light, wrk)")
-    mebibytes = int(sys.argv[1]) if len(sys.argv) > 1 else 256
+    small_only = sys.argv[1:2] == ["small"]
+    mebibytes = 1 if small_only else int(sys.argv[1]) if len(sys.argv) > 1 else 256
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     folder = pathlib.Path(tempfile.mkdtemp(prefix="locara-bench-"))
     hub = None
     try:
         root = folder / "root"
         root.mkdir()
-        subprocess.run(f"head -c {mebibytes << 20} /dev/urandom > {root}/raw.bin", shell=True, check=True)
-        subprocess.run(f"head -c {8 * mebibytes << 20} /dev/urandom > {root}/large.bin", shell=True, check=True)
-        subprocess.run([harness.BIN / "locara_cas_bench", str(mebibytes), "--write", folder], check=True,
-                       stdout=subprocess.DEVNULL)
-        (folder / "v1").rename(root / "packed.bin")
-        (root / "small.json").write_text('{"model_type": "tiny"}\n')
+        (folder / "many.lua").write_text(MANY)
+        if not small_only:
+            subprocess.run(f"head -c {mebibytes << 20} /dev/urandom > {root}/raw.bin", shell=True, check=True)
+            subprocess.run(f"head -c {8 * mebibytes << 20} /dev/urandom > {root}/large.bin", shell=True, check=True)
+            subprocess.run([harness.BIN / "locara_cas_bench", str(mebibytes), "--write", folder], check=True,
+                           stdout=subprocess.DEVNULL)
+            (folder / "v1").rename(root / "packed.bin")
+        small = b'{"model_type": "tiny"}\n'
+        many = {"small.json": small, **{f"many/{number:04}.json": small for number in range(1000)}}
+        for name, content in many.items():
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_bytes(content)
 
         hub = harness.Hub(folder / "hub", seed=None)
         token = hub.make_writer("ana")
-        mirror.publish(hub, token, "ana/bench", {"small.json": (root / "small.json").read_bytes()})
+        commit = mirror.publish(hub, token, "ana/bench", many)
+        mirror.publish(hub, token, "ana/private", {"small.json": small}, private=True)
         client = harness.Client(folder / "client")
         client.environment["LOCARA_TOKEN"] = token
-        for name in ("raw.bin", "packed.bin", "large.bin"):
+        for name in () if small_only else ("raw.bin", "packed.bin", "large.bin"):
             client.run("upload", "ana/bench", root / name, "--endpoint", hub.url, timeout=900)
-        ours_at = f"{hub.url}/ana/bench/resolve/main/"
+        main, at, private = "/ana/bench/resolve/main/", f"/ana/bench/resolve/{commit}/", "/ana/private/resolve/main/"
+
+        def requests(way, name, *options):
+            return lambda base: wrk(base + (way if base == hub.url else "/") + name, "requests", *options)
+
+        large = {
+            "one connection, raw chunks": lambda base: curl(base + (main if base == hub.url else "/") + "raw.bin"),
+            "64 connections, raw chunks": lambda base: wrk(base + (main if base == hub.url else "/") + "raw.bin", "bytes"),
+            "one connection, packed chunks": lambda base: curl(base + (main if base == hub.url else "/") + "packed.bin"),
+            "64 connections, packed chunks":
+                lambda base: wrk(base + (main if base == hub.url else "/") + "packed.bin", "bytes"),
+        }
+        small = {
+            "small file, by branch": requests(main, "small.json"),
+            "small file, by commit": requests(at, "small.json"),
+            "small file, private, with a token": requests(private, "small.json", "-H", f"Authorization: Bearer {token}"),
+            "small files, a thousand in turn": requests(main, "many/0000.json", "-s", folder / "many.lua"),
+        }
         with nginx(folder) as other:
-            measures = {
-                "one connection, raw chunks": lambda base: curl(base + "raw.bin"),
-                "64 connections, raw chunks": lambda base: wrk(base + "raw.bin", "bytes"),
-                "one connection, packed chunks": lambda base: curl(base + "packed.bin"),
-                "64 connections, packed chunks": lambda base: wrk(base + "packed.bin", "bytes"),
-                "64 connections, a small file": lambda base: wrk(base + "small.json", "requests"),
-            }
-            for what, measure in measures.items():
-                pairs = [(measure(ours_at), measure(other + "/")) for _ in range(rounds + 1)][1:]
+            for what, measure in {**({} if small_only else large), **small}.items():
+                pairs = [(measure(hub.url), measure(other)) for _ in range(rounds + 1)][1:]
                 ratio = statistics.median(ours / theirs for ours, theirs in pairs)
                 ours, theirs = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
-                unit = (1, "requests/s") if "small" in what else (1e9, "GB/s")
+                unit = (1, "requests/s") if what in small else (1e9, "GB/s")
                 print(f"{what}: {ratio:.2f}x of nginx   ({ours / unit[0]:.2f} against {theirs / unit[0]:.2f} {unit[1]})",
                       flush=True)
-        before, most = memory_with_readers(hub, ours_at + "large.bin")
-        print(f"resident with 64 downloads of {8 * mebibytes} MiB under way: {most} MiB ({before} before)")
+        if not small_only:
+            before, most = memory_with_readers(hub, hub.url + main + "large.bin")
+            print(f"resident with 64 downloads of {8 * mebibytes} MiB under way: {most} MiB ({before} before)")
         cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-        print(f"medians of {rounds} rounds in turn; {cpu}, {os.cpu_count()} cores, "
+        print(f"medians of {rounds} rounds in turn; {cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
               f"{platform.system()} {platform.release()}")
     finally:
         if hub and hub.process:

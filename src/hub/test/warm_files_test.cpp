@@ -1,0 +1,321 @@
+// What is kept of files: that it is used, and that it is never given when the routes would give
+// something else. Changes come by a database of their own, as from another process.
+#include "../database.hpp"
+#include "../database_watch.hpp"
+#include "../routes.hpp"
+#include "../warm_files.hpp"
+
+#include <locara/base/secret.hpp>
+#include <locara/hub/git_repo.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+namespace locara::hub {
+namespace {
+
+using std::chrono::seconds;
+
+/// An answer, and whether it was known at once.
+struct Got {
+    bool warm = false;
+    int status = 0;
+    std::string body;
+
+    bool operator==(const Got&) const = default;
+};
+
+std::ostream& operator<<(std::ostream& out, const Got& got) {
+    return out << (got.warm ? "warm " : "cold ") << got.status << " '" << got.body << "'";
+}
+
+class WarmFilesTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        ASSERT_TRUE(create_folders(repos_));
+        database_ = open();
+        others_ = std::make_unique<Names>(open());
+        names_ = std::make_unique<Names>(database_);
+        organizations_ = std::make_unique<Organizations>(database_);
+        scopes_ = std::make_unique<Scopes>(database_);
+        requests_ = std::make_unique<AccessRequests>(database_);
+        buckets_ = std::make_unique<Buckets>(database_);
+        collections_ = std::make_unique<Collections>(database_);
+        discussions_ = std::make_unique<Discussions>(database_);
+        sessions_ = std::make_unique<Sessions>(database_);
+        oauth_ = std::make_unique<OAuth>(database_);
+        auto signer = Signer::open(folder_.path() / "xet.key");
+        ASSERT_TRUE(signer);
+        signer_.emplace(std::move(*signer));
+        auto backend = cas::open_directory(folder_.path() / "cas", clock_);
+        ASSERT_TRUE(backend);
+        backend_ = std::move(*backend);
+        chunks_ = std::make_unique<cas::Cas>(*backend_, cas::CasOptions{.clock = &clock_});
+        services_.emplace(Services{repos_,
+                                   *names_,
+                                   *organizations_,
+                                   *scopes_,
+                                   *requests_,
+                                   *buckets_,
+                                   *collections_,
+                                   *discussions_,
+                                   *sessions_,
+                                   *oauth_,
+                                   *backend_,
+                                   *chunks_,
+                                   *signer_,
+                                   clock_,
+                                   null_log()});
+        auto watch = DatabaseWatch::open(folder_.path() / "names.db");
+        ASSERT_TRUE(watch);
+        warm_ = std::make_unique<WarmFiles>(std::move(*watch), *services_);
+        Routes routes(router_, pool_, pool_, null_log());
+        add_resolve_routes(routes, *services_, *warm_);
+
+        Repo repo;
+        repo.id = {RepoType::Model, "ana", "tiny"};
+        repo.internal = random_hex(12);
+        repo.created = clock_.now();
+        auto added = names_->add_repo(repo);
+        ASSERT_TRUE(added);
+        repo_ = *added;
+        ASSERT_TRUE(GitRepo::create(services_->folder_of(repo_)));
+        commit_ = commit("one");
+    }
+
+    std::shared_ptr<Database> open() const {
+        auto database = Database::open(folder_.path() / "names.db");
+        EXPECT_TRUE(database);
+        return *database;
+    }
+
+    /// Moves main to a commit of one file, as a process of its own would.
+    std::string commit(const std::string& content) const {
+        auto git = GitRepo::open(services_->folder_of(repo_));
+        GitSnapshot snapshot;
+        snapshot.files = {{"a.txt", content}};
+        snapshot.message = content;
+        snapshot.author_name = snapshot.author_email = "ana";
+        auto made = git->write_snapshot(snapshot);
+        EXPECT_TRUE(made && git->set_ref("refs/heads/main", *made));
+        return *made;
+    }
+
+    std::string add_token(std::optional<TimePoint> expires = {}) {
+        auto account = others_->find_account("bea");
+        if (!*account) {
+            account = std::optional(*others_->add_account("bea", "Bea", clock_.now()));
+        }
+        NewToken token{"t" + std::to_string(++tokens_), TokenRole::Read, expires, {}};
+        const std::string text = "hf_" + token.name;
+        auto added =
+            others_->add_token(**account, token, crypto::sha256(as_bytes(text)), clock_.now());
+        EXPECT_TRUE(added);
+        token_id_ = added->id;
+        return text;
+    }
+
+    Got
+    ask(const std::string& path, const std::string& token = "", const std::string& method = "GET") {
+        http::Request request;
+        request.method = method;
+        request.path = request.target = path;
+        request.segments = *http::split_path(path.substr(1));
+        request.headers.add("Host", "hub");
+        if (!token.empty()) {
+            request.headers.add("Authorization", "Bearer " + token);
+        }
+        auto known = warm_->answer(request);
+        const bool warm = known.has_value();
+        if (!known) {
+            boost::asio::io_context context;
+            auto handled = boost::asio::co_spawn(
+                context, router_.handle(std::move(request)), boost::asio::use_future);
+            context.run();
+            known = handled.get();
+        }
+        return {warm, known->status, std::get<std::string>(known->body)};
+    }
+
+    /// Asks until it is kept, which a branch that moved just now is not at once.
+    void warm_up(const std::string& path, const std::string& token = "") {
+        const auto limit = std::chrono::steady_clock::now() + seconds(10);
+        while (!ask(path, token).warm) {
+            ASSERT_LT(std::chrono::steady_clock::now(), limit);
+        }
+    }
+
+    const std::string main_ = "/ana/tiny/resolve/main/a.txt";
+    TempFolder folder_ = *TempFolder::create(std::filesystem::temp_directory_path(), "warm-");
+    const std::filesystem::path repos_ = folder_.path() / "repos";
+    FakeClock clock_{*parse_time("2026-11-22T19:00:00Z")};
+    std::shared_ptr<Database> database_;
+    std::unique_ptr<Names> names_;
+    std::unique_ptr<Names> others_; ///< By another connection.
+    std::unique_ptr<Organizations> organizations_;
+    std::unique_ptr<Scopes> scopes_;
+    std::unique_ptr<AccessRequests> requests_;
+    std::unique_ptr<Buckets> buckets_;
+    std::unique_ptr<Collections> collections_;
+    std::unique_ptr<Discussions> discussions_;
+    std::unique_ptr<Sessions> sessions_;
+    std::unique_ptr<OAuth> oauth_;
+    std::optional<Signer> signer_;
+    std::unique_ptr<cas::Backend> backend_;
+    std::unique_ptr<cas::Cas> chunks_;
+    std::optional<Services> services_;
+    std::unique_ptr<WarmFiles> warm_;
+    http::Router router_;
+    http::BlockingPool pool_{1};
+    Repo repo_;
+    std::string commit_;
+    std::string token_id_;
+    int tokens_ = 0;
+};
+
+TEST_F(WarmFilesTest, a_second_request_is_answered_at_once_and_the_same) {
+    const std::string pinned = "/ana/tiny/resolve/" + commit_ + "/a.txt";
+    for (const std::string& path : {main_, pinned}) {
+        EXPECT_EQ(ask(path), (Got{false, 200, "one"}));
+        warm_up(path);
+        EXPECT_EQ(ask(path), (Got{true, 200, "one"}));
+        EXPECT_TRUE(ask(path, "", "HEAD").warm);
+        EXPECT_FALSE(ask(path, "", "POST").warm);
+    }
+    EXPECT_EQ(ask("/ana/tiny/resolve/main/b.txt").status, 404);
+    EXPECT_FALSE(ask("/ana/tiny/resolve/main/b.txt").warm);
+}
+
+TEST_F(WarmFilesTest, a_branch_that_moved_is_seen_at_once) {
+    warm_up(main_);
+    commit("two");
+    EXPECT_EQ(ask(main_), (Got{false, 200, "two"}));
+    warm_up(main_);
+    EXPECT_EQ(ask(main_), (Got{true, 200, "two"}));
+    // To and fro between two looks.
+    commit("one");
+    commit("two");
+    commit("one");
+    EXPECT_EQ(ask(main_), (Got{false, 200, "one"}));
+    EXPECT_EQ(ask("/ana/tiny/resolve/" + commit_ + "/a.txt").body, "one");
+}
+
+TEST_F(WarmFilesTest, a_ref_that_reads_the_path_in_another_way_is_seen_at_once) {
+    warm_up(main_);
+    auto git = GitRepo::open(services_->folder_of(repo_));
+    ASSERT_TRUE(git->set_ref("refs/tags/main/a.txt", commit_));
+    EXPECT_EQ(ask(main_).status, 404); // The tag's root, which is no file.
+}
+
+TEST_F(WarmFilesTest, refs_that_git_has_packed_are_left_to_git) {
+    warm_up(main_);
+    std::ofstream(services_->folder_of(repo_) / "packed-refs")
+        << "# pack-refs with: peeled fully-peeled sorted\n"
+        << commit_ << " refs/tags/main/a.txt\n";
+    EXPECT_EQ(ask(main_).status, 404);
+}
+
+TEST_F(WarmFilesTest, what_is_made_private_is_hidden_from_the_next_request_on) {
+    const std::string token = add_token();
+    warm_up(main_);
+    warm_up(main_, token);
+    ASSERT_TRUE(others_->set_visibility(repo_.key, Visibility::Private));
+    EXPECT_EQ(ask(main_).status, 401);
+    EXPECT_EQ(ask(main_, token).status, 404);
+    ASSERT_TRUE(names_->set_visibility(repo_.key, Visibility::Public));
+    warm_up(main_);
+    ASSERT_TRUE(names_->set_visibility(repo_.key, Visibility::Private)); // By this process.
+    EXPECT_EQ(ask(main_).status, 401);
+}
+
+TEST_F(WarmFilesTest, what_is_gated_removed_or_moved_is_not_given) {
+    warm_up(main_);
+    ASSERT_TRUE(others_->set_gate(repo_.key, Gate::Automatic));
+    EXPECT_EQ(ask(main_).status, 401);
+    ASSERT_TRUE(others_->set_gate(repo_.key, Gate::Open));
+    warm_up(main_);
+    ASSERT_TRUE(others_->move_repo(repo_.key, {RepoType::Model, "ana", "other"}));
+    EXPECT_EQ(ask(main_).status, 307);
+    ASSERT_TRUE(others_->move_repo(repo_.key, repo_.id));
+    warm_up(main_);
+    ASSERT_TRUE(others_->remove_repo(repo_.key));
+    EXPECT_EQ(ask(main_).status, 401);
+}
+
+TEST_F(WarmFilesTest, a_token_counts_for_as_long_as_it_is_good) {
+    const std::string ends = add_token(clock_.now() + seconds(3));
+    warm_up(main_, ends);
+    clock_.advance(seconds(2));
+    EXPECT_TRUE(ask(main_, ends).warm);
+    clock_.advance(seconds(1));
+    EXPECT_EQ(ask(main_, ends).status, 401);
+    const std::string revoked = add_token();
+    warm_up(main_, revoked);
+    ASSERT_TRUE(others_->remove_token(token_id_));
+    EXPECT_EQ(ask(main_, revoked).status, 401);
+    EXPECT_EQ(ask(main_, "hf_unknown").status, 401);
+    EXPECT_EQ(ask(main_).status, 200);
+}
+
+TEST_F(WarmFilesTest, what_one_may_read_is_not_given_to_another) {
+    const std::string token = add_token();
+    ASSERT_TRUE(names_->move_repo(repo_.key, {RepoType::Model, "bea", "tiny"}));
+    ASSERT_TRUE(names_->set_visibility(repo_.key, Visibility::Private));
+    const std::string path = "/bea/tiny/resolve/main/a.txt";
+    warm_up(path, token);
+    EXPECT_EQ(ask(path).status, 401);
+    EXPECT_EQ(ask(path, "hf_other").status, 401);
+    EXPECT_TRUE(ask(path, token).warm);
+}
+
+TEST_F(WarmFilesTest, is_looked_for_again_after_a_while_and_when_the_clock_goes_back) {
+    warm_up(main_);
+    clock_.advance(WarmFiles::kKeptFor);
+    EXPECT_FALSE(ask(main_).warm);
+    warm_up(main_);
+    clock_.advance(seconds(-1));
+    EXPECT_FALSE(ask(main_).warm);
+}
+
+TEST_F(WarmFilesTest, keeps_no_large_file_and_not_too_many) {
+    const std::string large = commit(std::string(WarmFiles::kLargestFile + 1, 'x'));
+    static_cast<void>(ask("/ana/tiny/resolve/" + large + "/a.txt"));
+    EXPECT_EQ(warm_->size(), 0U);
+    const std::string fits = commit(std::string(WarmFiles::kLargestFile, 'x'));
+    // The same file by many names.
+    const std::size_t room = WarmFiles::kMostBytes / WarmFiles::kLargestFile;
+    for (std::size_t i = 0; i < room + 9; ++i) {
+        std::string path;
+        std::size_t letter = 0;
+        for (const char c : "/ana/tiny/resolve/" + fits + "/a.txt") {
+            const bool encoded = c != '/' && (i >> letter++ & 1U) != 0;
+            path += encoded ? "%" + render_hex(as_bytes({&c, 1})) : std::string(1, c);
+        }
+        EXPECT_EQ(ask(path).status, 200) << path;
+    }
+    EXPECT_EQ(warm_->size(), room);
+}
+
+TEST_F(WarmFilesTest, asking_for_changes_keeps_no_log_from_being_taken_over) {
+    auto watch = DatabaseWatch::open(folder_.path() / "names.db");
+    ASSERT_TRUE(watch);
+    const auto first = (*watch)->version();
+    ASSERT_TRUE(first);
+    EXPECT_EQ((*watch)->version(), first);
+    ASSERT_TRUE(others_->set_gate(repo_.key, Gate::Manual));
+    EXPECT_NE((*watch)->version(), first);
+    const auto busy = database_->with([](soci::session& sql) -> Result<int> {
+        int blocked = 1;
+        sql << "PRAGMA wal_checkpoint(TRUNCATE)", soci::into(blocked);
+        return Result<int>(blocked);
+    });
+    ASSERT_TRUE(busy);
+    EXPECT_EQ(*busy, 0);
+}
+
+} // namespace
+} // namespace locara::hub

@@ -1,0 +1,87 @@
+// WarmFiles: files that were asked for just now, so that asking again takes no pool, no libgit2 and
+// no table.
+//
+// It never gives what the routes would not give: an answer is kept with all that it followed from,
+// and each of these is looked at again before it is given.
+//   - Who the caller is, what he may, whether the repository is there and what it is called: the
+//     database has not changed at all since, neither by this process nor by another
+//     (DatabaseWatch). With PostgreSQL, which answers no such question at once, nothing is kept.
+//   - When his token ends: by the clock.
+//   - Where the branch stands: its ref's file is the same one still. Kept are whole commit ids, and
+//     branches without '/' in their name that have a file and have not moved in the last moment. A
+//     tag "main/x", which a path of the branch "main" might mean, keeps answers away.
+//   - Gated repositories, where access ends by itself, are never kept.
+// What a commit holds never changes; if one goes away, its files may still be had for kKeptFor.
+//
+// Threads: any. Memory: kMostFiles and kMostBytes.
+#pragma once
+
+#include "access.hpp"
+#include "file_answers.hpp"
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace locara::hub {
+
+class DatabaseWatch;
+class Routes;
+struct Place;
+
+class WarmFiles {
+  public:
+    static constexpr std::size_t kMostFiles = 4096;
+    static constexpr std::size_t kMostBytes = 16U << 20U; ///< Of all files together.
+    static constexpr std::size_t kLargestFile = 64U << 10U;
+    static constexpr std::chrono::seconds kKeptFor{60};
+
+    /// Without a watch it keeps nothing.
+    WarmFiles(std::unique_ptr<DatabaseWatch> watch, const Services& services);
+    ~WarmFiles();
+
+    /// The answer to a GET or HEAD if it is known. Does not wait: for KnownFirst.
+    std::optional<http::Response> answer(const http::Request& request);
+
+    /// How things stood before an answer was looked for.
+    struct Before {
+        std::optional<long long> version;
+    };
+
+    Before before();
+
+    /// Keeps what was found for a request of this caller, unless it is one of those above.
+    void keep(const Before& before,
+              const http::Request& request,
+              const Caller& caller,
+              const Place& place,
+              const FoundFile& found);
+
+    /// How many files are kept.
+    std::size_t size() const;
+
+  private:
+    struct File;
+
+    std::shared_ptr<const File> find(const std::string& key);
+    bool holds(const File& file) const;
+    void forget_all(); ///< With mutex_ held.
+
+    const std::unique_ptr<DatabaseWatch> watch_;
+    const Services& services_;
+    mutable std::mutex mutex_;
+    // Under mutex_, as all below: the database's when all files were found.
+    std::optional<long long> version_;
+    std::unordered_map<std::string, std::shared_ptr<const File>> files_;
+    std::deque<std::string> order_; ///< The keys of files_, oldest first.
+    std::size_t bytes_ = 0;
+};
+
+/// Content by `resolve`, of every type; borrows everything.
+void add_resolve_routes(Routes& routes, const Services& services, WarmFiles& warm);
+
+} // namespace locara::hub
