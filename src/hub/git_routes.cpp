@@ -5,6 +5,7 @@
 #include "git_wire.hpp"
 #include "gunzip.hpp"
 #include "incoming_body.hpp"
+#include "reading_pace.hpp"
 #include "routes.hpp"
 
 #include <locara/hub/hub.hpp>
@@ -14,7 +15,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <atomic>
+#include <map>
+#include <mutex>
 
 namespace locara::hub {
 namespace {
@@ -26,45 +28,76 @@ using http::Response;
 /// What a client has and wants: some lines for each of its branches.
 constexpr std::uint64_t kFetchBodyLimit = 32U << 20U;
 constexpr std::size_t kPrograms = 8;
+/// Of them, so that two clients at least get some.
+constexpr std::size_t kPerClient = kPrograms / 2;
 constexpr std::chrono::seconds kSlotWait{30};
+/// The same while the client itself has its share.
+constexpr std::chrono::seconds kShareWait{10};
 constexpr std::chrono::milliseconds kSlotLook{50};
 constexpr std::chrono::hours kProgramTime{1};
 constexpr std::size_t kBlock = 64U << 10U;
 
-/// How many of git's programs run at once for one purpose. Shared by the connections.
+/// How many of git's programs run at once for one purpose, and for whom. Shared by the connections.
 class Slots : public std::enable_shared_from_this<Slots> {
   public:
     /// One of them, until it goes.
     class Hold {
       public:
-        explicit Hold(std::shared_ptr<Slots> slots) : slots_(std::move(slots)) {}
+        Hold(std::shared_ptr<Slots> slots, std::string client)
+            : slots_(std::move(slots)), client_(std::move(client)) {}
 
         Hold(Hold&&) noexcept = default;
         Hold& operator=(Hold&&) = delete;
 
         ~Hold() {
             if (slots_) {
-                ++slots_->free_;
+                slots_->give_back(client_);
             }
         }
 
       private:
         std::shared_ptr<Slots> slots_;
+        std::string client_;
     };
 
-    std::optional<Hold> try_take() {
-        std::size_t free = free_;
-        while (free > 0) {
-            if (free_.compare_exchange_weak(free, free - 1)) {
-                return std::optional<Hold>(std::in_place, shared_from_this());
-            }
+    std::optional<Hold> try_take(const std::string& client) {
+        const std::lock_guard lock(mutex_);
+        const auto found = held_.find(client);
+        if (taken_ == kPrograms || (found != held_.end() && found->second == kPerClient)) {
+            return std::nullopt;
         }
-        return std::nullopt;
+        ++taken_;
+        ++held_[client];
+        return std::optional<Hold>(std::in_place, shared_from_this(), client);
+    }
+
+    bool has_share(const std::string& client) const {
+        const std::lock_guard lock(mutex_);
+        const auto found = held_.find(client);
+        return found != held_.end() && found->second == kPerClient;
     }
 
   private:
-    std::atomic<std::size_t> free_{kPrograms};
+    void give_back(const std::string& client) {
+        const std::lock_guard lock(mutex_);
+        --taken_;
+        const auto found = held_.find(client);
+        if (--found->second == 0) {
+            held_.erase(found);
+        }
+    }
+
+    mutable std::mutex mutex_;
+    std::size_t taken_ = 0;                   // under mutex_
+    std::map<std::string, std::size_t> held_; // under mutex_; nobody who has none
 };
+
+/// Whose share of the slots a request takes: a token's, else an address's. For requests whose token
+/// was found to be good.
+std::string client_of(const Request& request) {
+    const auto token = credentials(request);
+    return token ? crypto::sha256(as_bytes(*token)).render() : request.peer.address;
+}
 
 /// What every handler here works with.
 struct Git {
@@ -73,19 +106,30 @@ struct Git {
     std::shared_ptr<Slots> slots; ///< Shared by the handlers.
 };
 
-/// Waits for a slot, but not for ever: 503 then.
-asio::awaitable<Answer<Slots::Hold>> take_slot(Git git) {
+Refusal too_many(int status, const std::string& message) {
+    Refusal refusal(status, "", message + "; try again when one has ended");
+    refusal.headers.add("Retry-After", "30");
+    return refusal;
+}
+
+/// Waits for a slot, but not for ever: 429 then when the client itself has its share, 503 when
+/// others have the rest.
+asio::awaitable<Answer<Slots::Hold>> take_slot(Git git, std::string client) {
     asio::steady_timer timer(co_await asio::this_coro::executor);
-    const auto limit = std::chrono::steady_clock::now() + kSlotWait;
+    const auto began = std::chrono::steady_clock::now();
     while (true) {
-        auto hold = git.slots->try_take();
+        auto hold = git.slots->try_take(client);
         if (hold) {
             co_return std::move(*hold);
         }
-        if (std::chrono::steady_clock::now() >= limit) {
-            Refusal refusal(503, "", "this hub serves many git clients just now; try again");
-            refusal.headers.add("Retry-After", "30");
-            co_return refusal;
+        const auto waited = std::chrono::steady_clock::now() - began;
+        if (waited >= kShareWait && git.slots->has_share(client)) {
+            co_return too_many(429,
+                               "you have " + std::to_string(kPerClient) +
+                                   " git transfers under way, which is the most for one client");
+        }
+        if (waited >= kSlotWait) {
+            co_return too_many(503, "this hub serves many git clients just now");
         }
         timer.expires_after(kSlotLook);
         static_cast<void>(co_await timer.async_wait(asio::as_tuple(asio::use_awaitable)));
@@ -102,17 +146,32 @@ struct Work {
     Slots::Hold hold;
     std::unique_ptr<GitProgram> program;
     std::string first; ///< Sent before its output.
+    Log* log = nullptr;
 };
 
+/// Writes, and sees that the client keeps the pace.
+asio::awaitable<Status>
+write_at_pace(Log& log, ReadingPace& pace, http::BodyWriter& writer, std::string_view bytes) {
+    const auto began = std::chrono::steady_clock::now();
+    LOCARA_CO_CHECK(co_await writer.write(bytes));
+    if (!pace.took(bytes.size(), std::chrono::steady_clock::now() - began)) {
+        log.warning("git", "reader_too_slow", {{"bytes", std::to_string(pace.bytes())}});
+        co_return Error(ErrorCode::Cancelled, "the client reads too slowly");
+    }
+    co_return Status();
+}
+
 asio::awaitable<Status> send_output(std::shared_ptr<Work> work, http::BodyWriter& writer) {
-    LOCARA_CO_CHECK(co_await writer.write(work->first));
+    ReadingPace pace;
+    LOCARA_CO_CHECK(co_await write_at_pace(*work->log, pace, writer, work->first));
     Bytes block(kBlock);
     while (true) {
         LOCARA_CO_TRY(const std::size_t count, co_await work->program->read(block));
         if (count == 0) {
             break;
         }
-        LOCARA_CO_CHECK(co_await writer.write(as_text(ByteView(block).first(count))));
+        const std::string_view text = as_text(ByteView(block).first(count));
+        LOCARA_CO_CHECK(co_await write_at_pace(*work->log, pace, writer, text));
     }
     LOCARA_CO_TRY(const GitProgram::End end, co_await work->program->wait());
     if (end.code < 0) {
@@ -123,9 +182,9 @@ asio::awaitable<Status> send_output(std::shared_ptr<Work> work, http::BodyWriter
 }
 
 /// Starts the program; the answer is `first` and what it writes.
-asio::awaitable<Answer<Response>>
-run_program(Git git, GitProgram::Call call, std::string type, std::string first) {
-    auto hold = co_await take_slot(git);
+asio::awaitable<Answer<Response>> run_program(
+    Git git, std::string client, GitProgram::Call call, std::string type, std::string first) {
+    auto hold = co_await take_slot(git, std::move(client));
     if (!hold) {
         co_return std::move(hold).error();
     }
@@ -138,6 +197,7 @@ run_program(Git git, GitProgram::Call call, std::string type, std::string first)
     }
     auto work = std::make_shared<Work>(std::move(hold).value(), std::move(*program));
     work->first = std::move(first);
+    work->log = &git.services.log;
     Response response;
     response.headers.add("Content-Type", type);
     response.headers.add("Cache-Control", "no-cache");
@@ -212,7 +272,7 @@ asio::awaitable<Answer<Response>> fetch(Git git, const Request& request, RepoTyp
     GitProgram::Call call = upload_pack(git, request, *repo);
     call.input = std::move(body).value();
     co_return co_await run_program(
-        git, std::move(call), "application/x-git-upload-pack-result", "");
+        git, client_of(request), std::move(call), "application/x-git-upload-pack-result", "");
 }
 
 // ------------------------------------------------------------------------------------------ push
@@ -263,7 +323,7 @@ asio::awaitable<Answer<std::monostate>> unpack(std::shared_ptr<PushWork> work,
                                                const Request& request,
                                                std::span<std::byte> block,
                                                ByteView rest) {
-    auto hold = co_await take_slot(work->git);
+    auto hold = co_await take_slot(work->git, client_of(request));
     if (!hold) {
         co_return std::move(hold).error();
     }
@@ -414,7 +474,8 @@ asio::awaitable<Answer<Response>> advertise(Git git, const Request& request, Rep
     if (call.protocol == "version=2") {
         first.clear(); // It tells what it can by itself.
     }
-    co_return co_await run_program(git, std::move(call), media, std::move(first));
+    co_return co_await run_program(
+        git, client_of(request), std::move(call), media, std::move(first));
 }
 
 /// A refusal in the words that git shows to its user, which are those of plain text.

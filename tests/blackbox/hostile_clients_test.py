@@ -1,10 +1,13 @@
 """500 clients that are slow, broken or malicious, all at once, and the others are served all the same; each limit has its own
 answer."""
 import collections
+import contextlib
+import http.client
 import pathlib
 import re
 import socket
 import statistics
+import subprocess
 import time
 
 from tests import harness
@@ -125,6 +128,66 @@ class HostileClients(harness.TestCase):
         for _, client in clients:
             client.socket.close()
         self.assertLess(statistics.median(self.time_of_small_answers(10)), 2)
+
+    # --------------------------------------------------------------------------------------- git
+
+    def push_noise(self):
+        """A repository whose pack has 8 MB, more than the kernel takes of an answer that nobody reads; its tip."""
+        call(self.hub, "POST", "/api/repos/create", self.ana, {"name": "git"})
+        folder = self.folder / "noise"
+
+        def git(*arguments):
+            return subprocess.run(["git", "-c", "user.name=ana", "-c", "user.email=ana@example.org", *arguments],
+                                  cwd=folder if folder.exists() else self.folder, check=True, timeout=120, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout.strip()
+
+        git("clone", "-q", f"http://ana:{self.ana}@127.0.0.1:{self.hub.port}/ana/git", str(folder))
+        for name in ("one.txt", "two.txt"):
+            (folder / name).write_text(weights.noise(name, 4_000_000).hex())
+        git("add", ".")
+        git("commit", "-q", "-m", "noise")
+        git("push", "-q", "origin", "HEAD:main")
+        return git("rev-parse", "HEAD")
+
+    def fetch(self, body, token=None, source="127.0.0.1"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.hub.port, timeout=60, source_address=(source, 0))
+        headers = {"Git-Protocol": "version=2", "Content-Type": "application/x-git-upload-pack-request"}
+        connection.request("POST", "/ana/git.git/git-upload-pack", body,
+                           {**headers, **({"Authorization": f"Bearer {token}"} if token else {})})
+        with contextlib.closing(connection):
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+    def programs(self):
+        """How many programs the hub has started and not ended."""
+        done = subprocess.run(["ps", "--no-headers", "-o", "pid", "--ppid", str(self.hub.process.pid)], text=True,
+                              stdout=subprocess.PIPE)
+        return len(done.stdout.split())
+
+    def test_who_does_not_read_takes_his_own_share_of_git(self):
+        tip = self.push_noise()
+        body = b"0011command=fetch0001000fno-progress" + f"0032want {tip}\n".encode() + b"0009done\n0000"
+        self.assertEqual(self.fetch(body)[0], 200)
+        before = self.programs()
+        request = (b"POST /ana/git.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nGit-Protocol: version=2\r\nContent-Length: "
+                   + str(len(body)).encode() + b"\r\n\r\n" + body)
+        deaf = [Hostile(self.hub.port, [request], deaf=True) for _ in range(6)]
+        for client in deaf:
+            client.step()
+        harness.wait_for(lambda: self.programs() - before >= 4, "four fetches")
+        # Others have theirs, from elsewhere or by a token, while the same client has to wait.
+        for other in ({"source": "127.0.0.2"}, {"token": self.ana}):
+            status, _, pack = self.fetch(body, **other)
+            self.assertEqual(status, 200)
+            self.assertGreater(len(pack), 4_000_000)
+        self.assertEqual(self.programs() - before, 4)
+        status, headers, words = self.fetch(body)
+        self.assertEqual((status, headers["Retry-After"]), (429, "30"))
+        self.assertIn(b"4 git transfers under way", words)
+        for client in deaf:
+            client.socket.close()
+        harness.wait_for(lambda: self.programs() == before, "the end of what nobody reads", 30)
+        self.assertEqual(self.fetch(body)[0], 200)
 
     def test_each_limit_has_its_answer(self):
         head = "Host: x\r\n\r\n"
