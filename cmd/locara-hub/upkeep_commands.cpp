@@ -154,18 +154,23 @@ Status UpkeepCommands::collect(const std::stop_token& stop) const {
                             {"removed_xorbs", report.chunks.removed_xorbs},
                             {"removed_entries", report.chunks.removed_entries},
                             {"removed_repositories", report.removed_folders},
+                            {"packed_repositories", report.packed},
+                            {"removed_packs", report.removed_packs},
                             {"missing_files", report.chunks.missing_files.size()}};
         std::printf("%s\n", words.dump().c_str());
     } else {
-        std::printf("%s %s: %llu files, %llu xorbs and %llu entries of the chunk store, %llu git "
-                    "folders. %s stay.\n",
-                    dry_run_ ? "would free" : "freed",
-                    render_size(report.freed_bytes).c_str(),
-                    static_cast<unsigned long long>(report.chunks.removed_files),
-                    static_cast<unsigned long long>(report.chunks.removed_xorbs),
-                    static_cast<unsigned long long>(report.chunks.removed_entries),
-                    static_cast<unsigned long long>(report.removed_folders),
-                    render_size(report.chunks.kept_bytes).c_str());
+        std::printf(
+            "%s %s: %llu files, %llu xorbs and %llu entries of the chunk store, %llu git "
+            "folders, %llu packs that others hold; %llu repositories packed anew. %s stay.\n",
+            dry_run_ ? "would free" : "freed",
+            render_size(report.freed_bytes).c_str(),
+            static_cast<unsigned long long>(report.chunks.removed_files),
+            static_cast<unsigned long long>(report.chunks.removed_xorbs),
+            static_cast<unsigned long long>(report.chunks.removed_entries),
+            static_cast<unsigned long long>(report.removed_folders),
+            static_cast<unsigned long long>(report.removed_packs),
+            static_cast<unsigned long long>(report.packed),
+            render_size(report.chunks.kept_bytes).c_str());
     }
     if (!report.chunks.missing_files.empty()) {
         return Error(ErrorCode::Corrupt,

@@ -31,7 +31,9 @@ std::error_code clean(const fs::path& repository) {
          at.increment(error)) {
         const std::string name = at->path().filename().string();
         if (name.ends_with(".lock") || name.starts_with("tmp_object_git2_") ||
-            is_quarantine(at->path()) || is_unfinished_pack(at->path())) {
+            name.starts_with("tmp_pack_") || name.starts_with("tmp_idx_") ||
+            name.starts_with("tmp_rev_") || is_quarantine(at->path()) ||
+            is_unfinished_pack(at->path())) {
             left.push_back(at->path());
         }
         // Nothing unfinished lies among the loose objects that are done, and they are many.

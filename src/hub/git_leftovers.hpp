@@ -7,6 +7,10 @@
 
 namespace locara::hub {
 
+/// In a data folder: locked, shared, by whoever works in git repositories beside the owner, so that
+/// what they are at is not taken for leftovers.
+inline constexpr const char* kJoined = "joined";
+
 /// How the folder begins, in a repository's "objects", that holds what a push brings until it is
 /// found good. git's own programs take it for one of theirs.
 inline constexpr const char* kQuarantine = "tmp_objdir-incoming-";

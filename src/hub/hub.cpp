@@ -110,7 +110,7 @@ Result<Held> hold_folder(const fs::path& data, Hub::Part part) {
         held.lock = std::move(*lock);
         return held;
     }
-    LOCARA_TRY(held.joined, open_file(data / "joined", O_RDWR | O_CREAT, 0600));
+    LOCARA_TRY(held.joined, open_file(data / kJoined, O_RDWR | O_CREAT, 0600));
     // Waits while the owner clears up.
     if (::flock(held.joined.get(), LOCK_SH) != 0) {
         return Error::from_errno("joining " + data.string(), errno);
@@ -120,7 +120,7 @@ Result<Held> hold_folder(const fs::path& data, Hub::Part part) {
 
 /// Clears up after pushes that were cut off, unless one may be under way in a hub that joined.
 Status clear_up(const fs::path& data, Log& log) {
-    LOCARA_TRY(const Fd joined, open_file(data / "joined", O_RDWR | O_CREAT, 0600));
+    LOCARA_TRY(const Fd joined, open_file(data / kJoined, O_RDWR | O_CREAT, 0600));
     if (::flock(joined.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) {
             return Error::from_errno("looking who joined " + data.string(), errno);

@@ -1,6 +1,8 @@
 #include "buckets.hpp"
 #include "content_gate.hpp"
 #include "database.hpp"
+#include "git_leftovers.hpp"
+#include "git_packs.hpp"
 #include "layout.hpp"
 #include "mirror.hpp"
 #include "names.hpp"
@@ -14,6 +16,8 @@
 #include <set>
 #include <system_error>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 namespace locara::hub {
@@ -339,6 +343,40 @@ class Rescanner {
     RescanReport report_;
 };
 
+/// Makes one of many packs, in each repository that has them.
+Status consolidate(const fs::path& data,
+                   const std::vector<Repo>& repos,
+                   TimePoint limit,
+                   const cas::GcOptions& options,
+                   CollectReport& report) {
+    // A hub that starts meanwhile must not take a pack that is being made for a leftover.
+    LOCARA_TRY(const Fd joined, open_file(data / kJoined, O_RDWR | O_CREAT, 0600));
+    if (::flock(joined.get(), LOCK_SH) != 0) {
+        return Error::from_errno("joining " + data.string(), errno);
+    }
+    PackOptions how{limit};
+    how.only_look = options.dry_run == cas::GcOptions::DryRun::Yes;
+    how.stop = options.stop;
+    for (const Repo& repo : repos) {
+        std::error_code error;
+        const fs::path folder = fs::absolute(repo_folder(data / kRepos, repo.internal), error);
+        if (repo.origin != Origin::Here || !fs::exists(folder / "objects/pack", error)) {
+            continue;
+        }
+        auto done = consolidate_packs(folder, how);
+        if (!done && !fs::exists(folder, error)) {
+            continue; // Removed meanwhile.
+        }
+        if (!done) {
+            return std::move(done).error();
+        }
+        report.packed += done->packed ? 1 : 0;
+        report.removed_packs += done->removed_packs;
+        report.freed_bytes += done->freed_bytes;
+    }
+    return {};
+}
+
 } // namespace
 
 Result<CollectReport>
@@ -373,6 +411,7 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     }
     std::set<xet::FileHash> live;
     LOCARA_TRY(const auto repos, all_repos(names));
+    LOCARA_CHECK(consolidate(data, repos, limit, options, report));
     for (const Repo& repo : repos) {
         LOCARA_TRY(const auto files, names.list_files(repo.key));
         for (const StoredFile& file : files) {

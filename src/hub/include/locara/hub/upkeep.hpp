@@ -25,12 +25,15 @@ namespace locara::hub {
 struct CollectReport {
     cas::GcReport chunks; ///< `missing_files` are files of repositories whose content is gone.
     std::uint64_t removed_folders = 0; ///< Of repositories that are gone.
-    std::uint64_t freed_bytes = 0;     ///< Of chunks and folders.
+    std::uint64_t packed = 0;          ///< Repositories whose git objects are in one new pack now.
+    std::uint64_t removed_packs = 0;   ///< Of git, whose objects are in another one.
+    std::uint64_t freed_bytes = 0;     ///< Of chunks, folders and git objects.
 };
 
 /// Removes what no repository names and nobody used within `options.grace` (see cas::GcOptions):
-/// files, xorbs, folders of removed repositories, and parts of files to be mirrored. NotFound
-/// without a hub in `data`; Busy while another gc runs; Cancelled.
+/// files, xorbs, folders of removed repositories, and parts of files to be mirrored; and makes one
+/// of a repository's many packs (git_packs.hpp). NotFound without a hub in `data`; Busy while
+/// another gc runs; Cancelled.
 Result<CollectReport> collect_garbage(const std::filesystem::path& data,
                                       const Clock& clock,
                                       const cas::GcOptions& options = {});
