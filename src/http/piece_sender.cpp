@@ -117,6 +117,7 @@ PieceSender::Stop PieceSender::run() {
         const ssize_t count = push();
         if (count > 0) {
             consume(static_cast<std::uint64_t>(count));
+            sent_ += static_cast<std::uint64_t>(count);
             sent += static_cast<std::uint64_t>(count);
         } else if (count == 0) {
             return fail(short_file());

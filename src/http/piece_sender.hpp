@@ -30,6 +30,9 @@ class PieceSender {
 
     const Error& error() const { return *error_; }
 
+    /// What run() has put into the socket so far.
+    std::uint64_t sent() const { return sent_; }
+
   private:
     Stop fail(Error error);
     Result<bool> advance();
@@ -40,7 +43,8 @@ class PieceSender {
     Fd socket_;
     PiecesBody body_;
     std::optional<Piece> piece_; ///< What is left of the current one.
-    std::size_t text_sent_ = 0;  ///< Of the current one, if it is text.
+    std::uint64_t sent_ = 0;
+    std::size_t text_sent_ = 0; ///< Of the current one, if it is text.
     std::string waiting_;
     std::optional<Error> error_;
 };

@@ -17,7 +17,7 @@ void Router::add(std::string_view method,
                  Handler handler,
                  RouteOptions options) {
     LOCARA_ASSERT(!pattern.empty() && pattern.front() == '/');
-    Route route{std::string(method), {}, std::move(handler), options};
+    Route route{std::string(method), std::string(pattern), {}, std::move(handler), options};
     std::string_view rest = pattern.substr(1);
     while (!rest.empty()) { // "/" has no part, as the path "/" has no segment.
         LOCARA_ASSERT(route.parts.empty() || route.parts.back().kind != Part::Kind::Rest);
@@ -79,6 +79,7 @@ const Router::Route* Router::find(std::string_view method,
 boost::asio::awaitable<Response> Router::handle(Request request) const {
     const Route* const route = find(request.method, request.segments);
     if (route != nullptr) {
+        request.notes->route = route->pattern;
         for (std::size_t i = 0; i < route->parts.size(); ++i) {
             const Part& part = route->parts[i];
             if (part.kind == Part::Kind::One) {
@@ -119,6 +120,14 @@ boost::asio::awaitable<Response> Router::handle(Request request) const {
         co_return co_await fallback_(std::move(request));
     }
     co_return problem(404, "there is nothing at " + request.path, "not_found");
+}
+
+std::vector<Router::Entry> Router::list() const {
+    std::vector<Entry> entries;
+    for (const Route& route : routes_) {
+        entries.push_back({route.method, route.pattern});
+    }
+    return entries;
 }
 
 BodyRule Router::body_rule(const Request& head, std::uint64_t otherwise) const {

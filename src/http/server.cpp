@@ -68,6 +68,11 @@ constexpr std::size_t kBlock = 256U << 10U;
 /// For how long a connection may wait for its client when others need its place.
 constexpr std::chrono::milliseconds kPatience{500};
 
+constexpr std::size_t kRequestIdBytes = 64;
+
+/// What the observer is told when the client left before the answer; nginx's.
+constexpr int kClientLeft = 499;
+
 /// Made once a second.
 const std::string& render_date() {
     thread_local std::time_t when = 0;
@@ -108,6 +113,14 @@ std::string render_head(int status, const Headers& headers, std::size_t room) {
         out.append("\r\n").append(name).append(": ").append(value);
     }
     return out.append("\r\n\r\n");
+}
+
+/// A request id of a client that may stand in a log and in a header as it is.
+bool is_request_id(std::string_view text) {
+    return !text.empty() && text.size() <= kRequestIdBytes &&
+           text.find_first_not_of("abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789-_.") == std::string_view::npos;
 }
 
 bool may_have_body(int status) {
@@ -310,6 +323,8 @@ class Session {
             too_slow = deadline.passed();
         }
         waiting_since_ = SteadyTime::max();
+        began_ = std::chrono::steady_clock::now();
+        sent_ = received_ = 0;
         if (malformed) {
             co_await refuse_head(malformed, too_slow);
             co_return false;
@@ -325,14 +340,14 @@ class Session {
             keep_alive_ = false;
             linger_ = true;
             Response response = problem(head.error());
-            co_await answer(request, std::move(response));
+            co_await answer_and_tell(request, std::move(response));
             co_return false;
         }
 
         if (parser.is_done()) {
-            const auto began = std::chrono::steady_clock::now();
             if (auto known = find_known(request)) {
-                co_return co_await finish(request, std::move(*known), began);
+                const bool sent = co_await answer_and_tell(request, std::move(*known));
+                co_return sent&& keep_alive_;
             }
         }
 
@@ -371,6 +386,7 @@ class Session {
             }
         }
         request.body = std::move(parser.get().body());
+        received_ = request.body.size();
         co_return co_await respond(std::move(request), nullptr);
     }
 
@@ -388,23 +404,26 @@ class Session {
     /// Calls the handler and sends its answer; whether the connection may carry another request.
     /// `body` is what the request streams, if it does.
     asio::awaitable<bool> respond(Request request, const StreamParser* body) {
-        const auto began = std::chrono::steady_clock::now();
         // What answering and logging need of the request after the handler has taken it.
         Request about;
         about.method = request.method;
         about.path = request.path;
+        about.peer = request.peer;
         about.id = request.id;
+        about.notes = request.notes;
 
         std::optional<Response> response = co_await call_handler(std::move(request));
         if (!response) {
             shared_.log.debug("http", "client_left", {{"request", about.id}});
+            tell(about, kClientLeft, false);
             co_return false;
         }
         if (body != nullptr && !body->is_done()) {
             keep_alive_ = false; // The rest of it is still on its way.
             linger_ = true;
         }
-        co_return co_await finish(about, std::move(*response), began);
+        const bool sent = co_await answer_and_tell(about, std::move(*response));
+        co_return sent&& keep_alive_;
     }
 
     /// What is known of the answer before the handler is asked.
@@ -421,22 +440,32 @@ class Session {
         }
     }
 
-    /// Sends an answer and logs it; whether the connection may carry another request.
-    asio::awaitable<bool>
-    finish(const Request& about, Response response, std::chrono::steady_clock::time_point began) {
+    asio::awaitable<bool> answer_and_tell(const Request& request, Response response) {
         const int status = response.status;
-        const bool sent = co_await answer(about, std::move(response));
-        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::chrono::steady_clock::now() - began);
-        shared_.log.debug("http",
-                          "request",
-                          {{"request", about.id},
-                           {"method", about.method},
-                           {"path", about.path},
-                           {"status", std::to_string(status)},
-                           {"ms", std::to_string(took.count())},
-                           {"sent", sent ? "whole" : "cut"}});
-        co_return sent&& keep_alive_;
+        const bool sent = co_await answer(request, std::move(response));
+        tell(request, status, sent);
+        co_return sent;
+    }
+
+    /// Tells log and observer what became of a request.
+    void tell(const Request& request, int status, bool whole) const {
+        const auto took = std::chrono::steady_clock::now() - began_;
+        using std::chrono::duration_cast;
+        if (shared_.options.observer) {
+            Exchange exchange{request, status, received_, sent_, {}, whole};
+            exchange.took = duration_cast<std::chrono::microseconds>(took);
+            shared_.options.observer(exchange);
+            return;
+        }
+        shared_.log.debug(
+            "http",
+            "request",
+            {{"request", request.id},
+             {"method", request.method},
+             {"path", request.path},
+             {"status", std::to_string(status)},
+             {"ms", std::to_string(duration_cast<std::chrono::milliseconds>(took).count())},
+             {"sent", whole ? "whole" : "cut"}});
     }
 
     /// Takes the head over from Beast and checks what every handler relies on.
@@ -451,6 +480,9 @@ class Session {
         }
         const std::size_t question = request.target.find('?');
         request.path = request.target.substr(0, question);
+        if (const auto id = request.headers.find("X-Request-Id"); id && is_request_id(*id)) {
+            request.id = *id;
+        }
         const std::size_t hosts = request.headers.count("Host");
         if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
             return Error(ErrorCode::InvalidArgument,
@@ -478,10 +510,11 @@ class Session {
         keep_alive_ = false;
         Request nothing;
         nothing.id = make_request_id();
+        nothing.peer = peer_;
         if (too_slow) {
             linger_ = true;
             Response response = problem(408, "the request came too slowly", "timeout");
-            co_await answer(nothing, std::move(response));
+            co_await answer_and_tell(nothing, std::move(response));
             co_return;
         }
         if (error == beast::http::error::end_of_stream || error == asio::error::eof ||
@@ -500,7 +533,7 @@ class Session {
                                                                       : 400;
         Response response = problem(status, detail, "invalid_argument");
         linger_ = true;
-        co_await answer(nothing, std::move(response));
+        co_await answer_and_tell(nothing, std::move(response));
     }
 
     asio::awaitable<void> refuse_body(const Request& request, std::uint64_t limit) {
@@ -510,7 +543,7 @@ class Session {
                                     "the request body is larger than the " + std::to_string(limit) +
                                         " bytes that are allowed here",
                                     render(ErrorCode::TooLarge));
-        co_await answer(request, std::move(response));
+        co_await answer_and_tell(request, std::move(response));
     }
 
     /// The handler, watched: nothing when the client left first.
@@ -542,8 +575,9 @@ class Session {
         if (state.cancelled() == asio::cancellation_type::none) {
             shared_.log.error("http", "handler_failed", {{"request", id}, {"error", failure}});
         }
-        Error error(ErrorCode::Internal, failure);
-        Response response = problem(error);
+        Response response = problem(500,
+                                    "something went wrong here; the log has request " + id,
+                                    render(ErrorCode::Internal));
         co_return response;
     }
 
@@ -642,7 +676,9 @@ class Session {
         if (taken < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
             co_return false;
         }
-        bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(taken, 0)));
+        const auto now = static_cast<std::size_t>(std::max<ssize_t>(taken, 0));
+        bytes.remove_prefix(now);
+        sent_ += now;
         if (bytes.empty()) {
             co_return true;
         }
@@ -655,6 +691,7 @@ class Session {
                 co_return false;
             }
             bytes.remove_prefix(count);
+            sent_ += count;
         }
         stream_.expires_never();
         co_return true;
@@ -672,7 +709,9 @@ class Session {
         PieceSender sender(std::move(socket), std::move(body));
         const auto turn = [&sender] { return sender.run(); };
         while (stream_.socket().is_open()) {
+            const std::uint64_t before = sender.sent();
             const PieceSender::Stop stop = co_await run_blocking(shared_.pool, turn);
+            sent_ += sender.sent() - before;
             if (stop == PieceSender::Stop::Done) {
                 co_return true;
             }
@@ -739,6 +778,9 @@ class Session {
     const std::shared_ptr<std::uint64_t> deadlines_ = std::make_shared<std::uint64_t>(0);
     std::atomic<SteadyTime> waiting_since_{SteadyTime::max()};
     Peer peer_;
+    SteadyTime began_ = std::chrono::steady_clock::now(); ///< Since the head is here.
+    std::uint64_t received_ = 0;                          ///< Of the body of the current request.
+    std::uint64_t sent_ = 0;                              ///< Of its answer.
     beast::flat_buffer buffer_{256U << 10U}; // a head, or a block of a body, never more
     bool idle_ = false;
     bool keep_alive_ = false;
@@ -816,6 +858,7 @@ class Session::Incoming : public BodyReader {
         }
         const std::size_t got = buffer.size() - body.size;
         received_ += got;
+        session_.received_ += got;
         co_return got;
     }
 
@@ -1181,6 +1224,11 @@ Server::~Server() {
 
 std::uint16_t Server::port() const {
     return state_->port;
+}
+
+std::size_t Server::connections() const {
+    const std::lock_guard lock(state_->shared.mutex);
+    return state_->shared.sessions.size();
 }
 
 boost::asio::any_io_executor Server::executor() const {

@@ -174,6 +174,7 @@ Answer<Caller> identify(const Services& services, const http::Request& request) 
     if (!caller) {
         return bad_token();
     }
+    request.notes->user = caller->account.name;
     return caller;
 }
 
@@ -201,7 +202,11 @@ Answer<Caller> identify_session(const Services& services, const http::Request& r
     if (!token) {
         return Caller();
     }
-    return find_caller(services, *token);
+    LOCARA_TRY(auto caller, find_caller(services, *token));
+    if (caller) {
+        request.notes->user = caller->account.name;
+    }
+    return caller;
 }
 
 Answer<Caller> identify_visitor(const Services& services, const http::Request& request) {

@@ -181,6 +181,10 @@ class Reader {
             {"join", flag(server.join)},
             {"verbose", flag(server.verbose)},
             {"log", [&](auto& key, auto& node) { return read_log_format(key, node); }},
+            {"trusted_proxies",
+             [&](auto& key, auto& node) { return read_ranges(key, node, config_.proxies); }},
+            {"metrics",
+             [&](auto& key, auto& node) { return read_ranges(key, node, config_.metrics); }},
         };
         return read_keys("server", table, keys);
     }
@@ -194,6 +198,21 @@ class Reader {
         all_.server.log =
             text == "json" ? ServerConfig::LogFormat::Json : ServerConfig::LogFormat::Text;
         return {};
+    }
+
+    /// Replaces what is in `to`.
+    Status read_ranges(const std::string& key,
+                       const toml::node& node,
+                       std::vector<AddressRange>& to) const {
+        to.clear();
+        return read_list(key, node, [&](const std::string& text, const toml::node& one) -> Status {
+            auto range = AddressRange::parse(text);
+            if (!range) {
+                return fault(one.source(), key + ": " + range.error().message());
+            }
+            to.push_back(*range);
+            return {};
+        });
     }
 
     Status read_mirror(const toml::table& table) {

@@ -68,6 +68,14 @@ Result<std::shared_ptr<Database>> Database::open_in(const std::filesystem::path&
     return open(data / kNamesFile);
 }
 
+Status Database::ping() {
+    return with([](soci::session& sql) -> Status {
+        int one = 0;
+        sql << "SELECT 1", soci::into(one);
+        return {};
+    });
+}
+
 bool Database::is_local() const {
     return dialect_->is_local();
 }
@@ -109,7 +117,7 @@ void Database::begin(soci::session& session, Scope scope) const {
     }
 }
 
-std::optional<Error> Database::failure(int tries) const {
+std::optional<Error> Database::failure(int tries) {
     try {
         throw;
     } catch (const std::exception& error) {
@@ -119,6 +127,9 @@ std::optional<Error> Database::failure(int tries) const {
             std::this_thread::sleep_for(std::chrono::microseconds(
                 500 * tries + std::hash<std::thread::id>()(std::this_thread::get_id()) % 2000));
             return std::nullopt;
+        }
+        if (failure.error.code() != ErrorCode::Conflict) {
+            ++failures_;
         }
         return std::move(failure.error);
     }

@@ -11,6 +11,7 @@
 
 #include <locara/base/result.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -50,6 +51,12 @@ class Database {
     /// That of a data folder (database_choice.hpp). NotFound if no hub has worked in the folder.
     static Result<std::shared_ptr<Database>> open_in(const std::filesystem::path& data,
                                                      IfMissing missing);
+
+    /// Whether it answers: the errors of with().
+    Status ping();
+
+    /// How many calls ended in an error of the database itself: not those of `work`, nor Conflict.
+    std::uint64_t failures() const { return failures_; }
 
     /// Whether it is a file of the data folder.
     bool is_local() const;
@@ -113,7 +120,7 @@ class Database {
     void begin(soci::session& session, Scope scope) const;
 
     /// What was thrown just now, as an error; nothing if another try may go well.
-    std::optional<Error> failure(int tries) const;
+    std::optional<Error> failure(int tries);
 
     template <class Work>
     auto run(Scope scope, Work& work) -> std::invoke_result_t<Work&, soci::session&> {
@@ -151,6 +158,7 @@ class Database {
     const std::unique_ptr<Dialect> dialect_;
     std::mutex mutex_;
     std::condition_variable freed_;
+    std::atomic<std::uint64_t> failures_{0};
     std::size_t leased_ = 0;                           // under mutex_
     std::vector<std::unique_ptr<soci::session>> idle_; // under mutex_
 };

@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <optional>
 
@@ -166,6 +167,13 @@ Result<pid_t> spawn(const GitProgram::Call& call, int input, int output, int err
 
 } // namespace
 
+namespace {
+
+std::atomic<std::uint64_t> started_programs{0};
+std::atomic<std::uint64_t> ended_programs{0};
+
+} // namespace
+
 struct GitProgram::State : std::enable_shared_from_this<State> {
     explicit State(const asio::any_io_executor& executor)
         : input(executor), output(executor), error(executor), process(executor), time(executor),
@@ -206,6 +214,7 @@ struct GitProgram::State : std::enable_shared_from_this<State> {
         int status = 0;
         ::waitpid(pid, &status, 0); // It has ended, so this does not wait.
         code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        ++ended_programs;
         time.cancel();
         ended.cancel();
     }
@@ -248,6 +257,12 @@ struct GitProgram::State : std::enable_shared_from_this<State> {
 
 GitProgram::GitProgram(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
+GitProgram::Counts GitProgram::counts() {
+    const std::uint64_t ended = ended_programs; // First: none ends that was not started.
+    const std::uint64_t started = started_programs;
+    return {started, started - ended};
+}
+
 GitProgram::~GitProgram() {
     state_->abandon();
 }
@@ -271,6 +286,7 @@ Result<std::unique_ptr<GitProgram>> GitProgram::start(asio::any_io_executor exec
         ::waitpid(pid, nullptr, 0);
         return Error::from_errno("watching git", reason);
     }
+    ++started_programs;
     state->process.assign(process.release());
     state->output.assign(output.read.release());
     state->error.assign(error.read.release());

@@ -14,6 +14,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -42,6 +43,14 @@ class GitProgram {
     /// Errors: Unavailable when there is no git here, Io.
     static Result<std::unique_ptr<GitProgram>> start(boost::asio::any_io_executor executor,
                                                      Call call);
+
+    /// Of this process: how many were started, and how many have not ended. From any thread.
+    struct Counts {
+        std::uint64_t started = 0;
+        std::uint64_t running = 0;
+    };
+
+    static Counts counts();
 
     ~GitProgram(); ///< Kills it.
     GitProgram(const GitProgram&) = delete;

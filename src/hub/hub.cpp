@@ -1,10 +1,14 @@
 #include "catalog_files.hpp"
+#include "client_address.hpp"
 #include "database.hpp"
 #include "database_watch.hpp"
 #include "git_leftovers.hpp"
 #include "layout.hpp"
+#include "metrics.hpp"
 #include "mirror_routes.hpp"
 #include "new_repo.hpp"
+#include "openapi.hpp"
+#include "operation_routes.hpp"
 #include "routes.hpp"
 #include "warm_files.hpp"
 
@@ -22,7 +26,9 @@
 #include <locara/manifest/model_signature.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -56,6 +62,39 @@ constexpr std::size_t kUpstreamThreads = 16;
 constexpr std::string_view kExposed =
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
     "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash";
+
+/// Writes into the JSON of an answer that tells of trouble of ours which request it was about.
+void name_request(http::Response& response, const std::string& id) {
+    auto* const text = std::get_if<std::string>(&response.body);
+    if (response.status < 500 || text == nullptr) {
+        return;
+    }
+    auto json = parse_json(*text);
+    if (json && json->is_object()) {
+        (*json)["request_id"] = id;
+        *text = render_json(*json);
+    }
+}
+
+/// The line of a request in the log. Never its query, nor anything of its headers.
+void log_request(Log& log, const http::Exchange& exchange) {
+    const http::Request& request = exchange.request;
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(exchange.took);
+    const std::string& address = request.notes->address;
+    log.debug("http",
+              "request",
+              {{"request", request.id},
+               {"address", address.empty() ? request.peer.address : address},
+               {"user", request.notes->user},
+               {"method", request.method},
+               {"route", request.notes->route},
+               {"path", request.path},
+               {"status", std::to_string(exchange.status)},
+               {"bytes_in", std::to_string(exchange.bytes_in)},
+               {"bytes_out", std::to_string(exchange.bytes_out)},
+               {"ms", std::to_string(took.count())},
+               {"sent", exchange.whole ? "whole" : "cut"}});
+}
 
 /// What every answer carries.
 void add_common_headers(http::Response& response) {
@@ -156,6 +195,8 @@ struct Hub::State {
     Status put(const std::string& name, std::string_view bytes);
     Result<Page> make_page() const;
     void add_routes(RenderedPage page);
+    boost::asio::awaitable<http::Response> answer(http::Request request);
+    std::optional<http::Response> known(const http::Request& request);
     Status begin_mirror();
     void sign_now();
     void keep_signing();
@@ -200,15 +241,18 @@ struct Hub::State {
                             log};
 
     std::unique_ptr<WarmFiles> warm;
+    HubConfig config;
+    Metrics metrics;
     http::Router router;
     std::unique_ptr<http::BlockingPool> pool;
     std::unique_ptr<http::BlockingPool> uploads;
-    std::optional<MirrorConfig> mirror_config;
     std::unique_ptr<Mirror> mirror;
     std::unique_ptr<http::BlockingPool> upstream;
     std::optional<MirrorDoor> door;
     http::Router front; ///< Of a mirror; `router` is behind it.
     std::unique_ptr<http::Server> server;
+    /// `server` for its own handlers, which may run before it is assigned.
+    std::atomic<const http::Server*> serving{nullptr};
     std::mutex mutex;
     std::condition_variable wake;
     bool stopping = false; // under mutex
@@ -499,8 +543,16 @@ void Hub::State::add_routes(RenderedPage page) {
             response.headers.add("Referrer-Policy", "no-referrer");
             return response;
         });
-    routes.get("/healthz", [](const http::Request&) -> Answer<http::Response> {
-        return json_answer({{"status", "ok"}});
+    add_operation_routes(routes, {data, clock, metrics, *database, config, mirror, [this] {
+                                      const http::Server* const begun = serving;
+                                      return begun != nullptr ? begun->connections() : 0;
+                                  }});
+    const std::string api = render_json(render_openapi(version()));
+    routes.get("/openapi.json", [api](const http::Request& request) -> Answer<http::Response> {
+        http::Content content;
+        content.body = api;
+        content.content_type = "application/json";
+        return http::content_response(request, std::move(content));
     });
     const Json about = {{"name", "locara-hub"},
                         {"version", version()},
@@ -508,6 +560,25 @@ void Hub::State::add_routes(RenderedPage page) {
     routes.get("/version", [about](const http::Request&) -> Answer<http::Response> {
         return json_answer(about);
     });
+}
+
+boost::asio::awaitable<http::Response> Hub::State::answer(http::Request request) {
+    const std::string id = request.id;
+    request.notes->address = render(client_address(request, config.proxies).address);
+    http::Response response = co_await handle(mirror ? front : router, std::move(request));
+    name_request(response, id);
+    co_return response;
+}
+
+/// What was answered just now and still holds; at once.
+std::optional<http::Response> Hub::State::known(const http::Request& request) {
+    auto response = warm->answer(request);
+    if (response) {
+        request.notes->address = render(client_address(request, config.proxies).address);
+        response->headers.add("Access-Control-Expose-Headers", kExposed);
+        add_common_headers(*response);
+    }
+    return response;
 }
 
 void Hub::State::sign_now() {
@@ -543,12 +614,12 @@ void Hub::State::keep_signing() {
 
 void Hub::configure(HubConfig config) {
     LOCARA_ASSERT(!state_->server);
-    state_->mirror_config = std::move(config.mirror);
+    state_->config = std::move(config);
 }
 
 Status Hub::State::begin_mirror() {
     Mirror::Options options;
-    options.config = *mirror_config;
+    options.config = *config.mirror;
     options.folder = data / kMirror;
     options.judge = [](const Fd& file, const std::string& name) { return gate::judge(file, name); };
     LOCARA_TRY(mirror, Mirror::create(services, std::move(options)));
@@ -570,10 +641,10 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));
-    if (state.mirror_config && state.part == Part::Joined) {
+    if (state.config.mirror && state.part == Part::Joined) {
         return Error(ErrorCode::Unsupported, "a hub that joins another one does not mirror");
     }
-    if (state.mirror_config) {
+    if (state.config.mirror) {
         LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
     }
     http::ServerOptions options;
@@ -581,25 +652,23 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     options.port = port;
     options.log = &state.log;
     options.io_threads = kIoThreads;
+    options.observer = [&state](const http::Exchange& exchange) {
+        state.metrics.count(exchange);
+        log_request(state.log, exchange);
+    };
     options.port_hint = "another one with --listen ADDRESS:PORT";
     // As many connections may send one at once; what is larger has a route that streams it.
     const std::uint64_t limit = options.limits.body_bytes = kBodyLimit;
     options.body_rule = [&state, limit](const http::Request& head) {
         return state.router.body_rule(head, limit);
     };
-    const auto known = [&state](const http::Request& request) {
-        auto response = state.warm->answer(request);
-        if (response) {
-            response->headers.add("Access-Control-Expose-Headers", kExposed);
-            add_common_headers(*response);
-        }
-        return response;
-    };
+    const auto known = [&state](const http::Request& request) { return state.known(request); };
     const auto otherwise = [&state](http::Request request) {
-        return handle(state.mirror ? state.front : state.router, std::move(request));
+        return state.answer(std::move(request));
     };
     LOCARA_TRY(state.server,
                http::Server::start(std::move(options), http::KnownFirst{known, otherwise}));
+    state.serving = state.server.get();
     if (state.part == Part::Joined) {
         return {};
     }

@@ -112,7 +112,7 @@ Result<std::unique_ptr<Mirror>> Mirror::create(const Services& services, Options
 
 Mirror::Mirror(const Services& services, Options options, http::Client http)
     : services_(services), options_(std::move(options)), http_(std::move(http)),
-      upstream_(http_, options_.config, services.log, stop_.get_token()) {}
+      upstream_(http_, options_.config, services.log, counts_, stop_.get_token()) {}
 
 Mirror::~Mirror() {
     stop();

@@ -17,6 +17,7 @@
 
 #include "download.hpp"
 #include "listing.hpp"
+#include "mirror_counts.hpp"
 #include "upstream.hpp"
 
 #include <locara/hub/config.hpp>
@@ -132,6 +133,8 @@ class Mirror {
 
     const MirrorConfig& config() const { return options_.config; }
 
+    MirrorCounts& counts() { return counts_; }
+
     /// Ends all work. Before the server's coroutines go.
     void stop();
 
@@ -168,6 +171,7 @@ class Mirror {
     const Options options_;
     http::Client http_;
     std::stop_source stop_;
+    MirrorCounts counts_;
     const Upstream upstream_;
     std::unique_ptr<Downloads> downloads_;
     std::thread prefetcher_;

@@ -163,6 +163,9 @@ Answer<Reaction> serve_file(const MirrorDoor& door,
     }
     LOCARA_TRY(const FoundContent here, door.mirror.open(visit, spot, file, Mirror::Begin::No));
     if (here.stored) {
+        if (request.method == "GET") {
+            ++door.mirror.counts().hits;
+        }
         return Reaction(whole_answer(door, request, at, file, *here.stored));
     }
     Response head = arriving_answer(door, request, at, file, nullptr);
@@ -170,6 +173,7 @@ Answer<Reaction> serve_file(const MirrorDoor& door,
     if (request.method == "HEAD" || !std::holds_alternative<http::StreamBody>(head.body)) {
         return Reaction(std::move(head));
     }
+    ++door.mirror.counts().misses;
     LOCARA_TRY(FoundContent found, door.mirror.open(visit, spot, file, Mirror::Begin::Yes));
     if (found.stored) {
         return Reaction(whole_answer(door, request, at, file, *found.stored));

@@ -1,5 +1,7 @@
 #include "routes.hpp"
 
+#include "openapi.hpp"
+
 namespace locara::hub {
 namespace {
 
@@ -22,9 +24,20 @@ run_streamed(const StreamHandler& handler, Log& log, Request request) {
     co_return answer ? std::move(answer).value() : render_refusal(answer.error(), request, log);
 }
 
+/// A route that openapi.cpp does not describe is a mistake of ours.
+void require_described(std::string_view method, std::string_view pattern, Log& log) {
+    if (!is_described(method, pattern)) {
+        log.error("hub",
+                  "route_not_described",
+                  {{"route", std::string(method) + " " + std::string(pattern)}});
+    }
+    LOCARA_ASSERT(is_described(method, pattern));
+}
+
 } // namespace
 
 void Routes::add(std::string_view method, std::string_view pattern, SyncHandler handler) {
+    require_described(method, pattern, log_);
     router_.add(method,
                 pattern,
                 [&pool = pool_, &log = log_, handler = std::move(handler)](Request request) {
@@ -36,6 +49,7 @@ void Routes::add_streamed(std::string_view method,
                           std::string_view pattern,
                           std::uint64_t limit,
                           StreamHandler handler) {
+    require_described(method, pattern, log_);
     http::RouteOptions options;
     options.body_limit = limit;
     options.delivery = http::Delivery::Streamed;

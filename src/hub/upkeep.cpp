@@ -1,11 +1,13 @@
 #include "buckets.hpp"
 #include "content_gate.hpp"
 #include "database.hpp"
+#include "disk_use.hpp"
 #include "git_leftovers.hpp"
 #include "git_packs.hpp"
 #include "layout.hpp"
 #include "mirror.hpp"
 #include "names.hpp"
+#include "operation_routes.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
@@ -37,28 +39,6 @@ Result<std::vector<Repo>> all_repos(const Names& names) {
         std::move(some.begin(), some.end(), std::back_inserter(all));
     }
     return all;
-}
-
-/// What a file, or the files below a folder, take on the disk.
-std::uint64_t allocated_bytes(const fs::path& folder) {
-    std::uint64_t bytes = 0;
-    std::error_code error;
-    const auto add = [&bytes](const fs::path& path) {
-        struct stat found {};
-
-        if (::lstat(path.c_str(), &found) == 0) {
-            bytes += static_cast<std::uint64_t>(found.st_blocks) * 512U;
-        }
-    };
-    if (!fs::is_directory(folder, error)) {
-        add(folder);
-        return bytes;
-    }
-    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
-         at.increment(error)) {
-        add(at->path());
-    }
-    return bytes;
 }
 
 /// What lies directly in a folder, was changed before `limit`, and is of this type (S_IFDIR ...). A
@@ -420,6 +400,10 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     }
     LOCARA_TRY(report.chunks, chunks.gc(live, options));
     report.freed_bytes += report.chunks.freed_bytes;
+    if (options.dry_run == cas::GcOptions::DryRun::No) {
+        LOCARA_CHECK(write_last_collection(
+            data, {clock.now(), report.freed_bytes, report.chunks.kept_bytes}));
+    }
     return report;
 }
 

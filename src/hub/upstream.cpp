@@ -243,6 +243,7 @@ Answer<UpstreamAnswer> Upstream::ask(const UpstreamCall& call) const {
         }
         Trouble trouble =
             answer ? trouble_of(*answer, answer->body) : trouble_of(std::move(answer).error());
+        count(trouble);
         // Who waited for a whole time-out is not kept waiting for another.
         if (trouble.refusal.status == 504) {
             return std::move(trouble.refusal);
@@ -262,16 +263,31 @@ std::optional<Trouble> Upstream::fetch(const UpstreamFile& file,
     }
     // More than the file is told apart by the sink, which knows what the bytes are for.
     wanted.body_limit_bytes = file.size + kErrorBody;
-    FileSink taker(file, from, take);
+    const std::function<Status(ByteView)> counted = [this, &take](ByteView bytes) {
+        counts_.fetched_bytes += bytes.size();
+        return take(bytes);
+    };
+    FileSink taker(file, from, counted);
     const http::ResponseSink sink = taker.sink();
     const auto answer = http_.send(wanted, stop_, &sink);
     if (taker.own) {
         return Trouble{Refusal(*taker.own), {*taker.own, Again::Never, {}}};
     }
-    if (taker.trouble) {
-        return std::move(taker.trouble);
+    std::optional<Trouble> trouble = taker.trouble ? std::move(taker.trouble)
+                                     : answer      ? taker.ended(*answer)
+                                                   : trouble_of(answer.error());
+    if (trouble) {
+        count(*trouble);
     }
-    return answer ? taker.ended(*answer) : trouble_of(answer.error());
+    return trouble;
+}
+
+void Upstream::count(const Trouble& trouble) const {
+    const int status = trouble.refusal.status;
+    const bool stopped = trouble.failure.error.code() == ErrorCode::Cancelled;
+    if (!stopped && (status == 429 || status >= 500)) {
+        ++counts_.upstream_errors;
+    }
 }
 
 hf::Retry Upstream::make_retry() const {

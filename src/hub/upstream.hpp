@@ -8,6 +8,7 @@
 #pragma once
 
 #include "answers.hpp"
+#include "mirror_counts.hpp"
 
 #include <locara/base/log.hpp>
 #include <locara/base/secret.hpp>
@@ -54,8 +55,12 @@ struct Trouble {
 class Upstream {
   public:
     /// Borrows everything. `stop` ends every call.
-    Upstream(http::Client& http, const MirrorConfig& config, Log& log, std::stop_token stop)
-        : http_(http), config_(config), log_(log), stop_(std::move(stop)) {}
+    Upstream(http::Client& http,
+             const MirrorConfig& config,
+             Log& log,
+             MirrorCounts& counts,
+             std::stop_token stop)
+        : http_(http), config_(config), log_(log), counts_(counts), stop_(std::move(stop)) {}
 
     bool is_offline() const { return config_.offline == MirrorConfig::Offline::Yes; }
 
@@ -77,10 +82,12 @@ class Upstream {
   private:
     http::ClientRequest request(const std::string& path, const Secret& token) const;
     std::string next_of(const http::ResponseHead& head) const;
+    void count(const Trouble& trouble) const;
 
     http::Client& http_;
     const MirrorConfig& config_;
     Log& log_;
+    MirrorCounts& counts_;
     std::stop_token stop_;
 };
 

@@ -59,6 +59,7 @@ struct WarmFiles::File {
     std::optional<TimePoint> ends; ///< The caller's token.
     std::string ref;               ///< The branch's file; empty for a pinned one.
     RefFile seen;                  ///< As it was when it named the commit.
+    http::RequestNotes notes; ///< Which route found it, for whom.
     /// Files that are not there; a ref in one of them might mean something else by the same path.
     std::array<std::string, 2> absent;
 
@@ -131,6 +132,8 @@ std::optional<http::Response> WarmFiles::answer(const http::Request& request) {
     if (!file || !holds(*file)) {
         return std::nullopt;
     }
+    request.notes->route = file->notes.route;
+    request.notes->user = file->notes.user;
     const FileAt at{file->repo, file->commit, file->path, file->pinned};
     return found_answer(services_, request, at, file->found);
 }
@@ -157,6 +160,7 @@ void WarmFiles::keep(const Before& before,
                                             caller ? caller->token.expires : std::nullopt,
                                             "",
                                             {},
+                                            *request.notes,
                                             {}});
     if (!place.pinned) {
         if (place.revision.find('/') != std::string::npos) {

@@ -44,7 +44,8 @@ class WarmFiles {
     WarmFiles(std::unique_ptr<DatabaseWatch> watch, const Services& services);
     ~WarmFiles();
 
-    /// The answer to a GET or HEAD if it is known. Does not wait: for KnownFirst.
+    /// The answer to a GET or HEAD if it is known; then its notes have route and user too. Does not
+    /// wait: for KnownFirst.
     std::optional<http::Response> answer(const http::Request& request);
 
     /// How things stood before an answer was looked for.

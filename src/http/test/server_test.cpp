@@ -91,6 +91,46 @@ TEST_F(ServerTest, answers_with_length_date_and_request_id_and_echoes_close) {
     EXPECT_THAT(answer, EndsWith("\r\n\r\nGET /a%20b []"));
 }
 
+TEST_F(ServerTest, takes_a_well_formed_request_id_of_the_client_and_no_other) {
+    serve(echo);
+    EXPECT_THAT(once(get("/", "X-Request-Id: a-B_9.z\r\n")),
+                HasSubstr("\r\nX-Request-Id: a-B_9.z\r\n"));
+    for (const std::string& id :
+         {std::string("two words"), std::string("x\"y"), std::string(65, 'a')}) {
+        EXPECT_THAT(once(get("/", "X-Request-Id: " + id + "\r\n")),
+                    testing::ContainsRegex("\r\nX-Request-Id: [0-9a-f]{16}\r\n"))
+            << id;
+    }
+}
+
+TEST_F(ServerTest, tells_its_observer_of_every_answer) {
+    std::mutex mutex;
+    std::vector<std::pair<int, std::string>> told;
+    std::uint64_t in = 0;
+    std::uint64_t out = 0;
+    ServerOptions options;
+    options.limits.body_bytes = 100;
+    options.observer = [&](const Exchange& exchange) {
+        const std::lock_guard lock(mutex);
+        told.emplace_back(exchange.status, exchange.request.path);
+        in += exchange.bytes_in;
+        out += exchange.bytes_out;
+        EXPECT_TRUE(exchange.whole);
+    };
+    serve(echo, std::move(options));
+    std::size_t seen = once(get("/a?secret=1")).size();
+    seen += once("POST /b HTTP/1.1\r\nContent-Length: 2\r\n" + std::string(kClose) + "hi").size();
+    seen += once("POST /c HTTP/1.1\r\nContent-Length: 200\r\n" + std::string(kClose)).size();
+    seen += once("nonsense\r\n\r\n").size();
+    server_->stop();
+    using testing::Pair;
+    EXPECT_THAT(
+        told,
+        testing::ElementsAre(Pair(200, "/a"), Pair(200, "/b"), Pair(413, "/c"), Pair(400, "")));
+    EXPECT_EQ(in, 2U);
+    EXPECT_EQ(out, seen);
+}
+
 TEST_F(ServerTest, keeps_the_connection_and_answers_pipelined_requests_in_order) {
     serve(echo);
     RawClient client(server_->port());

@@ -35,6 +35,8 @@ TEST(Config, reads_how_to_serve) {
     const auto none = parse_all("");
     ASSERT_TRUE(none);
     EXPECT_EQ(none->server.listen, "");
+    EXPECT_EQ(none->hub.metrics, loopback());
+    EXPECT_THAT(none->hub.proxies, testing::IsEmpty());
     const auto config = parse_all(R"([server]
 listen = "[::1]:80"
 database = "postgresql://db/hub"
@@ -42,6 +44,8 @@ seed = "s"
 join = true
 verbose = true
 log = "json"
+trusted_proxies = ["10.0.0.0/8", "::1"]
+metrics = []
 )");
     ASSERT_TRUE(config) << config.error().describe();
     const ServerConfig& server = config->server;
@@ -52,6 +56,10 @@ log = "json"
     EXPECT_EQ(server.log, ServerConfig::LogFormat::Json);
     EXPECT_THAT(error_of("[server]\nlog = \"xml\"\n"),
                 HasSubstr("hub.toml:2: server.log is \"xml\", it must be \"text\" or \"json\""));
+    EXPECT_EQ(config->hub.proxies.size(), 2U);
+    EXPECT_THAT(config->hub.metrics, testing::IsEmpty());
+    EXPECT_THAT(error_of("[server]\nmetrics = [\"everybody\"]\n"),
+                HasSubstr("server.metrics: found \"everybody\", which is no address"));
     EXPECT_THAT(error_of("[server]\nport = 1\n"), HasSubstr("unknown key \"port\" in [server]"));
 }
 

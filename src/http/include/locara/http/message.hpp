@@ -108,6 +108,15 @@ class BodyReader {
     virtual boost::asio::awaitable<Result<std::size_t>> read(std::span<std::byte> buffer) = 0;
 };
 
+/// What is learnt of a request while it is answered, for who counts and logs answers. Written by
+/// one thread at a time, the one that works on the request; the server reads it after the answer.
+struct RequestNotes {
+    std::string route; ///< The pattern of a Router that caught it; empty for none.
+    std::string user;  ///< Who asked, if somebody found that out.
+    /// From where, if somebody found out more than Peer::address tells: what a proxy says of it.
+    std::string address;
+};
+
 struct Request {
     std::string method;                ///< "GET", as sent.
     std::string target;                ///< As sent, always starts with '/' ("*" for OPTIONS).
@@ -120,7 +129,11 @@ struct Request {
     /// the handler returns, and on the handler's strand only.
     BodyReader* incoming = nullptr;
     Peer peer;
-    std::string id; ///< Random, 16 hex digits; also sent back as X-Request-Id.
+    /// The client's X-Request-Id if that is 1 to 64 letters, digits, '-', '_' and '.', else 16
+    /// random hex digits; also sent back as X-Request-Id. Clients may repeat theirs.
+    std::string id;
+    /// Never null. Shared by the request and the server that logs its answer.
+    std::shared_ptr<RequestNotes> notes = std::make_shared<RequestNotes>();
     /// What a Router's pattern caught; empty without a router.
     std::map<std::string, std::string, std::less<>> params;
 

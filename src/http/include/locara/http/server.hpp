@@ -94,6 +94,19 @@ struct BodyRule {
     Delivery delivery = Delivery::Whole;
 };
 
+/// One request and what became of it.
+struct Exchange {
+    /// Method, path, peer, id and notes; no headers, no body. Empty but for peer and id when the
+    /// head could not be read.
+    const Request& request;
+    /// 499, as nginx has it, when the client left before it was answered.
+    int status = 0;
+    std::uint64_t bytes_in = 0;        ///< Of the body, as far as it came.
+    std::uint64_t bytes_out = 0;       ///< Head and body, as far as the kernel took them.
+    std::chrono::microseconds took{0}; ///< From the head being here to the last byte sent.
+    bool whole = false;                ///< Whether all of the answer left.
+};
+
 struct ServerOptions {
     /// An IP address to listen on (not a host name), empty for no TCP listener.
     std::string address = "127.0.0.1";
@@ -111,6 +124,10 @@ struct ServerOptions {
     /// is read. Without it, whole and up to limits.body_bytes. Must be quick; runs on an I/O
     /// thread.
     std::function<BodyRule(const Request& head)> body_rule;
+
+    /// Told of every answer after it was sent or cut. Must be quick and must not throw; runs on I/O
+    /// threads.
+    std::function<void(const Exchange&)> observer;
 
     Log* log = nullptr; ///< Borrowed; null drops everything.
     /// What to change when the port is taken, said in the error: "--listen ADDRESS:PORT".
@@ -130,6 +147,9 @@ class Server {
 
     /// The TCP port in use, 0 without a TCP listener.
     std::uint16_t port() const;
+
+    /// How many connections are open now. From any thread.
+    std::size_t connections() const;
 
     /// Where to co_spawn work that belongs to the server's threads. Work that runs when the server
     /// stops is destroyed.
@@ -155,7 +175,8 @@ struct RouteOptions {
 /// "/{org}/{repo}/resolve/{rev}/{*path}". More literal segments from the left win, then the order
 /// of adding. A GET route answers HEAD too. Unknown path: 404, known path with another method: 405
 /// with Allow, both as problem documents.
-/// Fill it before the server starts; matching is const and thread-safe.
+/// What caught a request stands in its notes. Fill it before the server starts; matching is const
+/// and thread-safe.
 class Router {
   public:
     void add(std::string_view method,
@@ -169,6 +190,14 @@ class Router {
     /// The handler for a server. The router must outlive it.
     boost::asio::awaitable<Response> handle(Request request) const;
 
+    struct Entry {
+        std::string method;
+        std::string pattern;
+    };
+
+    /// What was added, as it was added; in the order of matching.
+    std::vector<Entry> list() const;
+
     /// For ServerOptions::body_rule. `otherwise` is the limit of routes that have none.
     BodyRule body_rule(const Request& head, std::uint64_t otherwise) const;
 
@@ -180,6 +209,7 @@ class Router {
 
     struct Route {
         std::string method;
+        std::string pattern;
         std::vector<Part> parts;
         Handler handler;
         RouteOptions options;

@@ -2,12 +2,14 @@
 //
 // [mirror]: which Hugging Face Hub this one is a pull-through cache of, and by which rules
 // (docs/hub.md, "Mirroring another hub"); a hub without that table mirrors nothing. [scanners]: the
-// antivirus that every file must pass, at every door.
+// antivirus that every file must pass, at every door. Of [server]: who is a proxy, and who may read
+// the metrics (the rest of that table is for who serves, serve_config.hpp).
 // Unknown keys and values out of range are errors that name file and line. Threads: plain values.
 #pragma once
 
 #include <locara/base/result.hpp>
 #include <locara/base/secret.hpp>
+#include <locara/hub/addresses.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -76,6 +78,9 @@ struct HubConfig {
 
     /// `[scanners] clamd`: the Unix socket of clamd, an absolute path; empty for none.
     std::filesystem::path clamd;
+
+    std::vector<AddressRange> proxies;              ///< Whose X-Forwarded-For is believed.
+    std::vector<AddressRange> metrics = loopback(); ///< Who may read /metrics.
 
     /// Reads the text of a file; `path` is for its errors. `token_file` is not opened here.
     /// InvalidArgument with "path:line", the key, what was found and what is allowed; TooLarge.
