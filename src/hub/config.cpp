@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t kTextBytes = 2000;
 constexpr std::size_t kTokenBytes = 4096;
+constexpr std::int64_t kMostRequests = 1'000'000'000;
 
 std::string printable(std::string_view text) {
     std::string out;
@@ -87,27 +88,26 @@ class Reader {
     explicit Reader(const std::string& path) : path_(path) {}
 
     Result<ServeConfig> read(const toml::table& file) {
+        using Read = Status (Reader::*)(const toml::table&);
+        const std::map<std::string, Read, std::less<>> tables = {
+            {"limits", &Reader::read_limits},
+            {"mirror", &Reader::read_mirror},
+            {"scanners", &Reader::read_scanners},
+            {"server", &Reader::read_server},
+        };
         for (const auto& [key, value] : file) {
-            const std::string name(key.str());
-            if (name != "mirror" && name != "scanners" && name != "server") {
+            const auto known = tables.find(key.str());
+            if (known == tables.end()) {
                 return fault(key.source(),
-                             "unknown key " + printable(name) +
-                                 "; known: mirror, scanners, server");
+                             "unknown key " + printable(key.str()) +
+                                 "; known: " + names_of(tables));
             }
             const auto* const table = value.as_table();
             if (table == nullptr) {
-                return fault(value.source(), name + " must be a table: write [" + name + "]");
+                return fault(value.source(),
+                             known->first + " must be a table: write [" + known->first + "]");
             }
-            if (name == "scanners") {
-                LOCARA_CHECK(read_scanners(*table));
-                continue;
-            }
-            if (name == "server") {
-                LOCARA_CHECK(read_server(*table));
-                continue;
-            }
-            config_.mirror.emplace();
-            LOCARA_CHECK(read_mirror(*table));
+            LOCARA_CHECK((this->*known->second)(*table));
         }
         return std::move(all_);
     }
@@ -116,18 +116,22 @@ class Reader {
     using ReadKey = std::function<Status(const std::string& key, const toml::node& node)>;
     using Keys = std::map<std::string, ReadKey, std::less<>>;
 
+    template <class Map> static std::string names_of(const Map& map) {
+        std::string names;
+        for (const auto& [name, value] : map) {
+            names += (names.empty() ? "" : ", ") + name;
+        }
+        return names;
+    }
+
     /// Reads every key of the table `[name]` as `keys` say; others are faults.
     Status read_keys(const std::string& name, const toml::table& table, const Keys& keys) const {
         for (const auto& [key, value] : table) {
             const auto known = keys.find(key.str());
             if (known == keys.end()) {
-                std::string names;
-                for (const auto& [one, read] : keys) {
-                    names += (names.empty() ? "" : ", ") + one;
-                }
                 return fault(key.source(),
                              "unknown key " + printable(key.str()) + " in [" + name +
-                                 "]; known: " + names);
+                                 "]; known: " + names_of(keys));
             }
             LOCARA_CHECK(known->second(name + "." + known->first, value));
         }
@@ -189,6 +193,47 @@ class Reader {
         return read_keys("server", table, keys);
     }
 
+    Status read_limits(const toml::table& table) {
+        LimitConfig& limits = config_.limits;
+        const auto count = [this](std::uint64_t& to) {
+            return [this, &to](auto& key, auto& node) { return read_count(key, node, to); };
+        };
+        const Keys keys = {
+            {"enabled",
+             [&](auto& key, auto& node) {
+                 return read_flag(key, node, [&](bool yes) {
+                     limits.enabled = yes ? LimitConfig::Enabled::Yes : LimitConfig::Enabled::No;
+                 });
+             }},
+            {"window",
+             [&](auto& key, auto& node) -> Status {
+                 LOCARA_CHECK(read_span(key, node, limits.window));
+                 if (limits.window < std::chrono::seconds(1) ||
+                     limits.window > std::chrono::hours(24)) {
+                     return fault(node.source(), key + " must be from \"1s\" to \"24h\"");
+                 }
+                 return {};
+             }},
+            {"api", count(limits.api)},
+            {"resolvers", count(limits.resolvers)},
+            {"token_api", count(limits.token_api)},
+            {"token_resolvers", count(limits.token_resolvers)},
+            {"exempt",
+             [&](auto& key, auto& node) { return read_ranges(key, node, limits.exempt); }},
+        };
+        return read_keys("limits", table, keys);
+    }
+
+    Status read_count(const std::string& key, const toml::node& node, std::uint64_t& to) const {
+        const auto* const number = node.as_integer();
+        if (number == nullptr || number->get() < 1 || number->get() > kMostRequests) {
+            return fault(node.source(),
+                         key + " must be a number from 1 to " + std::to_string(kMostRequests));
+        }
+        to = static_cast<std::uint64_t>(number->get());
+        return {};
+    }
+
     Status read_log_format(const std::string& key, const toml::node& node) {
         LOCARA_TRY(const std::string text, text_of(key, node));
         if (text != "text" && text != "json") {
@@ -216,7 +261,7 @@ class Reader {
     }
 
     Status read_mirror(const toml::table& table) {
-        MirrorConfig& mirror = *config_.mirror;
+        MirrorConfig& mirror = config_.mirror.emplace();
         const Keys keys = {
             {"upstream", [&](auto& key, auto& node) { return read_upstream(key, node); }},
             {"offline",
@@ -242,7 +287,8 @@ class Reader {
             {"pin", [&](auto& key, auto& node) { return read_patterns(key, node, mirror.pin); }},
             {"prefetch", [&](auto& key, auto& node) { return read_prefetch(key, node); }},
             {"pass_formats", [&](auto& key, auto& node) { return read_formats(key, node); }},
-            {"quota", [&](auto& key, auto& node) { return read_quota(key, node); }},
+            {"quota",
+             [&](auto& key, auto& node) { return read_size(key, node, mirror.quota_bytes); }},
         };
         LOCARA_CHECK(read_keys("mirror", table, keys));
         if (mirror.upstream.empty()) {
@@ -300,14 +346,14 @@ class Reader {
         return {};
     }
 
-    Status read_quota(const std::string& key, const toml::node& node) {
+    Status read_size(const std::string& key, const toml::node& node, std::uint64_t& to) const {
         const auto* const text = node.as_string();
         const auto size = text != nullptr ? parse_size(text->get()) : std::nullopt;
         if (!size) {
             return fault(node.source(),
                          key + " must be a size such as \"500MB\", \"200GB\", \"2TB\"");
         }
-        config_.mirror->quota_bytes = *size;
+        to = *size;
         return {};
     }
 

@@ -9,6 +9,7 @@
 #include "new_repo.hpp"
 #include "openapi.hpp"
 #include "operation_routes.hpp"
+#include "rate_limit.hpp"
 #include "routes.hpp"
 #include "warm_files.hpp"
 
@@ -61,7 +62,8 @@ constexpr std::size_t kUpstreamThreads = 16;
 /// here goes by cookies, a page needs the token itself.
 constexpr std::string_view kExposed =
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
-    "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash";
+    "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash, RateLimit, "
+    "RateLimit-Policy, Retry-After";
 
 /// Writes into the JSON of an answer that tells of trouble of ours which request it was about.
 void name_request(http::Response& response, const std::string& id) {
@@ -100,6 +102,13 @@ void log_request(Log& log, const http::Exchange& exchange) {
 void add_common_headers(http::Response& response) {
     response.headers.add("Access-Control-Allow-Origin", "*");
     response.headers.add("X-Content-Type-Options", "nosniff");
+}
+
+http::Response limited_answer(const RateLimiter::Verdict& verdict) {
+    http::Response response = render_limited(verdict);
+    response.headers.add("Access-Control-Expose-Headers", kExposed);
+    add_common_headers(response);
+    return response;
 }
 
 boost::asio::awaitable<http::Response> handle(const http::Router& router, http::Request request) {
@@ -197,6 +206,19 @@ struct Hub::State {
     void add_routes(RenderedPage page);
     boost::asio::awaitable<http::Response> answer(http::Request request);
     std::optional<http::Response> known(const http::Request& request);
+
+    /// What counts a request, and whether it may go on; nothing for what is not counted.
+    struct Counted {
+        std::optional<RateLimiter::Token> token;
+        std::optional<RateLimiter::Verdict> verdict;
+
+        bool is_refused() const { return verdict && !verdict->allowed; }
+    };
+
+    Counted count(const http::Request& request);
+    std::optional<RateLimiter::Verdict> limit(const http::Request& request,
+                                              const ClientAddress& client,
+                                              const std::optional<RateLimiter::Token>& token);
     Status begin_mirror();
     void sign_now();
     void keep_signing();
@@ -242,6 +264,8 @@ struct Hub::State {
 
     std::unique_ptr<WarmFiles> warm;
     HubConfig config;
+    std::optional<RateLimiter> limiter; ///< Since serve.
+    std::once_flag told_of_proxy;
     Metrics metrics;
     http::Router router;
     std::unique_ptr<http::BlockingPool> pool;
@@ -543,10 +567,11 @@ void Hub::State::add_routes(RenderedPage page) {
             response.headers.add("Referrer-Policy", "no-referrer");
             return response;
         });
-    add_operation_routes(routes, {data, clock, metrics, *database, config, mirror, [this] {
-                                      const http::Server* const begun = serving;
-                                      return begun != nullptr ? begun->connections() : 0;
-                                  }});
+    add_operation_routes(routes,
+                         {data, clock, metrics, *database, config, mirror, *limiter, [this] {
+                              const http::Server* const begun = serving;
+                              return begun != nullptr ? begun->connections() : 0;
+                          }});
     const std::string api = render_json(render_openapi(version()));
     routes.get("/openapi.json", [api](const http::Request& request) -> Answer<http::Response> {
         http::Content content;
@@ -562,21 +587,77 @@ void Hub::State::add_routes(RenderedPage page) {
     });
 }
 
+/// Counts a request, after noting where it comes from.
+Hub::State::Counted Hub::State::count(const http::Request& request) {
+    const ClientAddress client = client_address(request, config.proxies);
+    request.notes->address = render(client.address);
+    const auto text = credentials(request);
+    Counted counted;
+    if (text) {
+        counted.token = crypto::sha256(as_bytes(*text));
+    }
+    counted.verdict = limit(request, client, counted.token);
+    return counted;
+}
+
+/// What limits a request: its token if that is known to be good, else where it comes from.
+std::optional<RateLimiter::Verdict>
+Hub::State::limit(const http::Request& request,
+                  const ClientAddress& client,
+                  const std::optional<RateLimiter::Token>& token) {
+    const auto kind = classify(request);
+    if (!kind) {
+        return std::nullopt;
+    }
+    const auto peer = IpAddress::parse(request.peer.address);
+    if (!client.direct && peer && !contains(config.proxies, *peer)) {
+        std::call_once(told_of_proxy, [&] {
+            log.warning("hub",
+                        "unknown_proxy",
+                        {{"address", request.peer.address},
+                         {"hint",
+                          "all that comes through it counts as its own; see "
+                          "server.trusted_proxies"}});
+        });
+    }
+    return limiter->take(client.address, token, *kind, std::chrono::steady_clock::now());
+}
+
 boost::asio::awaitable<http::Response> Hub::State::answer(http::Request request) {
     const std::string id = request.id;
-    request.notes->address = render(client_address(request, config.proxies).address);
-    http::Response response = co_await handle(mirror ? front : router, std::move(request));
-    name_request(response, id);
+    const std::shared_ptr<http::RequestNotes> notes = request.notes; // The request goes on.
+    const Counted counted = count(request);
+    http::Response response;
+    if (counted.is_refused()) {
+        response = limited_answer(*counted.verdict);
+    } else {
+        response = co_await handle(mirror ? front : router, std::move(request));
+        name_request(response, id);
+    }
+    if (counted.verdict) {
+        add_headers(*counted.verdict, response.headers);
+    }
+    if (counted.token && (!notes->user.empty() || response.status == 401)) {
+        limiter->note_token(*counted.token, !notes->user.empty());
+    }
     co_return response;
 }
 
 /// What was answered just now and still holds; at once.
 std::optional<http::Response> Hub::State::known(const http::Request& request) {
     auto response = warm->answer(request);
-    if (response) {
-        request.notes->address = render(client_address(request, config.proxies).address);
+    if (!response) {
+        return std::nullopt;
+    }
+    const Counted counted = count(request);
+    if (counted.is_refused()) {
+        response = limited_answer(*counted.verdict);
+    } else {
         response->headers.add("Access-Control-Expose-Headers", kExposed);
         add_common_headers(*response);
+    }
+    if (counted.verdict) {
+        add_headers(*counted.verdict, response->headers);
     }
     return response;
 }
@@ -638,6 +719,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
         LOCARA_TRY(watch, DatabaseWatch::open(state.data / kNamesFile));
     }
     state.warm = std::make_unique<WarmFiles>(std::move(watch), state.services);
+    state.limiter.emplace(state.config.limits);
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));

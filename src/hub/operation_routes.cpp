@@ -150,6 +150,9 @@ class Operator {
         counter("locara_hub_database_errors",
                 "Calls of the database that failed.",
                 operation_.database.failures());
+        counter("locara_hub_rate_limited_requests",
+                "Requests refused because there were too many.",
+                operation_.limiter.refused());
         const auto git = GitProgram::counts();
         gauge("locara_hub_git_processes", "Programs of git that run.", git.running);
         counter("locara_hub_git_processes_started", "Programs of git started.", git.started);

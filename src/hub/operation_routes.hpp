@@ -3,6 +3,7 @@
 
 #include "metrics.hpp"
 #include "mirror.hpp"
+#include "rate_limit.hpp"
 #include "routes.hpp"
 
 #include <locara/hub/config.hpp>
@@ -22,6 +23,7 @@ struct Operation {
     Database& database;
     const HubConfig& config;
     const std::unique_ptr<Mirror>& mirror; ///< Null in a hub that mirrors nothing.
+    const RateLimiter& limiter;
     std::function<std::size_t()> connections;
 };
 

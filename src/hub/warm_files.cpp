@@ -59,7 +59,7 @@ struct WarmFiles::File {
     std::optional<TimePoint> ends; ///< The caller's token.
     std::string ref;               ///< The branch's file; empty for a pinned one.
     RefFile seen;                  ///< As it was when it named the commit.
-    http::RequestNotes notes; ///< Which route found it, for whom.
+    http::RequestNotes notes;      ///< Which route found it, for whom.
     /// Files that are not there; a ref in one of them might mean something else by the same path.
     std::array<std::string, 2> absent;
 

@@ -63,6 +63,34 @@ metrics = []
     EXPECT_THAT(error_of("[server]\nport = 1\n"), HasSubstr("unknown key \"port\" in [server]"));
 }
 
+TEST(Config, reads_limits) {
+    const auto none = parse("");
+    ASSERT_TRUE(none);
+    EXPECT_EQ(none->limits.enabled, LimitConfig::Enabled::Yes);
+    EXPECT_EQ(none->limits.exempt, loopback());
+    const auto config = parse(R"([limits]
+enabled = false
+window = "1m"
+api = 1
+resolvers = 2
+token_api = 3
+token_resolvers = 4
+exempt = ["192.0.2.0/24"]
+)");
+    ASSERT_TRUE(config) << config.error().describe();
+    EXPECT_EQ(config->limits.enabled, LimitConfig::Enabled::No);
+    EXPECT_EQ(config->limits.window, std::chrono::seconds(60));
+    EXPECT_EQ(config->limits.api, 1U);
+    EXPECT_EQ(config->limits.resolvers, 2U);
+    EXPECT_EQ(config->limits.token_api, 3U);
+    EXPECT_EQ(config->limits.token_resolvers, 4U);
+    EXPECT_EQ(config->limits.exempt.size(), 1U);
+    EXPECT_THAT(error_of("[limits]\napi = 0\n"),
+                HasSubstr("hub.toml:2: limits.api must be a number from 1 to 1000000000"));
+    EXPECT_THAT(error_of("[limits]\nwindow = \"2d\"\n"),
+                HasSubstr("limits.window must be from \"1s\" to \"24h\""));
+}
+
 TEST(Config, reads_every_key) {
     const auto config = parse(R"(
 [mirror]

@@ -305,6 +305,53 @@ TEST_F(OperationTest, a_request_is_one_line_with_its_id_and_user_and_without_sec
     }
 }
 
+TEST_F(OperationTest, too_many_requests_are_refused_as_the_hub_refuses_them) {
+    const std::string limits = "[limits]\napi = 2\ntoken_api = 3\nwindow = \"1h\"\nexempt = []\n";
+    const std::string token = make_token("ana");
+    start(limits);
+    const std::string path = "/api/models/locara/tiny";
+    const Reply first = get(path);
+    EXPECT_EQ(first.status(), 200);
+    EXPECT_THAT(first.header("RateLimit"), testing::MatchesRegex("\"api\";r=1;t=3[0-9]{3}"));
+    EXPECT_EQ(first.header("RateLimit-Policy"), "\"fixed window\";\"api\";q=2;w=3600");
+    EXPECT_EQ(get(path).status(), 200);
+    const Reply refused = get(path);
+    EXPECT_EQ(refused.status(), 429);
+    EXPECT_THAT(refused.header("RateLimit"), HasSubstr("\"api\";r=0;t="));
+    EXPECT_FALSE(refused.header("Retry-After").empty());
+    EXPECT_EQ(refused.header("Access-Control-Allow-Origin"), "*");
+    EXPECT_THAT(refused.json()["error"].get<std::string>(), HasSubstr("too many requests"));
+    // Another class has its own, and whether the hub is well may always be asked.
+    EXPECT_EQ(get("/locara/tiny/resolve/main/config.json").status(), 200);
+    EXPECT_EQ(get("/healthz").status(), 200);
+    // What a client writes itself about where it comes from changes nothing.
+    EXPECT_EQ(get(path, "X-Forwarded-For: 198.51.100.7\r\n").status(), 429);
+    EXPECT_THAT(get("/metrics").body, HasSubstr("locara_hub_rate_limited_requests_total 2\n"));
+    // A token that was found good has a quota of its own; to be found good takes one of the
+    // address.
+    const std::string bearer = "Authorization: Bearer " + token + "\r\n";
+    EXPECT_EQ(get("/locara/tiny/resolve/main/config.json", bearer).status(), 200);
+    start(limits + "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    EXPECT_EQ(get(path, bearer + "X-Forwarded-For: 198.51.100.7\r\n").status(), 200);
+    for (const int status : {200, 200, 200, 429}) {
+        EXPECT_EQ(get(path, bearer + "X-Forwarded-For: 203.0.113.9\r\n").status(), status);
+    }
+    EXPECT_EQ(get(path, "X-Forwarded-For: 203.0.113.9\r\n").status(), 200);
+}
+
+TEST_F(OperationTest, limits_can_be_switched_off_and_this_machine_has_none) {
+    start("[limits]\napi = 1\nenabled = false\nexempt = []\n");
+    for (int i = 0; i < 5; ++i) {
+        const Reply reply = get("/version");
+        EXPECT_EQ(reply.status(), 200);
+        EXPECT_EQ(reply.header("RateLimit"), "");
+    }
+    start("[limits]\napi = 1\n");
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(get("/version").status(), 200);
+    }
+}
+
 TEST_F(OperationTest, the_last_gc_is_told_of) {
     start();
     EXPECT_THAT(get("/metrics").body, Not(HasSubstr("locara_hub_gc_")));

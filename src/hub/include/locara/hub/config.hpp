@@ -3,7 +3,8 @@
 // [mirror]: which Hugging Face Hub this one is a pull-through cache of, and by which rules
 // (docs/hub.md, "Mirroring another hub"); a hub without that table mirrors nothing. [scanners]: the
 // antivirus that every file must pass, at every door. Of [server]: who is a proxy, and who may read
-// the metrics (the rest of that table is for who serves, serve_config.hpp).
+// the metrics (the rest of that table is for who serves, serve_config.hpp). [limits]: how many
+// requests may come.
 // Unknown keys and values out of range are errors that name file and line. Threads: plain values.
 #pragma once
 
@@ -73,6 +74,18 @@ struct MirrorConfig {
 inline constexpr std::string_view kPassableFormats[] = {
     "ggml", "hdf5", "onnx", "savedmodel", "tflite"};
 
+/// How many requests may come in a window of time (docs/hub.md, "Limits").
+struct LimitConfig {
+    enum class Enabled { No, Yes } enabled = Enabled::Yes;
+
+    std::chrono::seconds window = std::chrono::minutes(5);
+    std::uint64_t api = 3000; ///< Of an address without a token.
+    std::uint64_t resolvers = 30'000;
+    std::uint64_t token_api = 10'000; ///< Of a token.
+    std::uint64_t token_resolvers = 100'000;
+    std::vector<AddressRange> exempt = loopback();
+};
+
 struct HubConfig {
     std::optional<MirrorConfig> mirror;
 
@@ -81,6 +94,7 @@ struct HubConfig {
 
     std::vector<AddressRange> proxies;              ///< Whose X-Forwarded-For is believed.
     std::vector<AddressRange> metrics = loopback(); ///< Who may read /metrics.
+    LimitConfig limits;
 
     /// Reads the text of a file; `path` is for its errors. `token_file` is not opened here.
     /// InvalidArgument with "path:line", the key, what was found and what is allowed; TooLarge.
