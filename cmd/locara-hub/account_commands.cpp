@@ -1,5 +1,6 @@
 #include "account_commands.hpp"
 
+#include "audit_commands.hpp"
 #include "duration.hpp"
 
 #include <locara/hub/accounts.hpp>
@@ -71,7 +72,7 @@ Status AccountCommands::add_user() const {
     LOCARA_TRY(const hub::Account account,
                accounts.add_user(user_name_, full_name_, email_.value_or("")));
     std::printf("user  %s  %s\n", account.id.c_str(), account.name.c_str());
-    return {};
+    return record(data_, "user-added", {{"user", account.name}});
 }
 
 Status AccountCommands::set_user() const {
@@ -79,7 +80,10 @@ Status AccountCommands::set_user() const {
     if (email_) {
         LOCARA_CHECK(accounts.set_email(user_name_, *email_));
     }
-    return website_ ? accounts.set_website(user_name_, *website_) : Status();
+    if (website_) {
+        LOCARA_CHECK(accounts.set_website(user_name_, *website_));
+    }
+    return record(data_, "user-changed", {{"user", user_name_}});
 }
 
 Status AccountCommands::create_token() const {
@@ -102,7 +106,11 @@ Status AccountCommands::create_token() const {
                  made.token.account.c_str(),
                  std::string(hub::render(made.token.role)).c_str(),
                  render_expiry(made.token.expires, made.token.created).c_str());
-    return {};
+    return record(data_,
+                  "token-created",
+                  {{"token", made.token.id},
+                   {"user", made.token.account},
+                   {"role", hub::render(made.token.role)}});
 }
 
 Status AccountCommands::list_tokens() const {
@@ -129,5 +137,6 @@ Status AccountCommands::list_tokens() const {
 
 Status AccountCommands::revoke_token() const {
     LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
-    return accounts.revoke_token(id_);
+    LOCARA_CHECK(accounts.revoke_token(id_));
+    return record(data_, "token-revoked", {{"token", id_}});
 }

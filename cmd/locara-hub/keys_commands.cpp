@@ -1,5 +1,6 @@
 #include "keys_commands.hpp"
 
+#include "audit_commands.hpp"
 #include "passphrase.hpp"
 #include "public_key_file.hpp"
 
@@ -16,6 +17,9 @@ using namespace locara;
 namespace fs = std::filesystem;
 
 namespace {
+
+/// Of a takedown's reason in the audit log, whose lines have at most 64 KiB.
+constexpr std::size_t kReasonBytes = 4096;
 
 constexpr std::uint64_t kDraftLimitBytes = 5'000'001; // one more than the longest role may have
 
@@ -349,11 +353,20 @@ Status KeysCommands::call_back() const {
     entry.reason = reason_;
     entry.date = render_time(system_clock().now());
     LOCARA_TRY(auto repository, access_.load());
-    LOCARA_CHECK(repository.add_takedown(std::move(entry)));
+    LOCARA_CHECK(repository.add_takedown(entry));
     const catalog::TakedownList list = repository.takedown();
     LOCARA_CHECK(access_.finish(std::move(repository), {"takedown"}));
-    // A draft is no word yet: `keys import` notes it.
-    return access_.to.empty() ? note_in_reviews(list) : Status();
+    if (!access_.to.empty()) {
+        return {}; // A draft is no word yet: `keys import` notes it.
+    }
+    LOCARA_CHECK(record(access_.data,
+                        "takedown",
+                        {{"kind", kind_},
+                         {"id", id_},
+                         {"versions", versions_},
+                         {"action", action_},
+                         {"reason", reason_.substr(0, kReasonBytes)}}));
+    return note_in_reviews(list);
 }
 
 Status KeysCommands::list_takedowns() const {

@@ -1,5 +1,6 @@
 // locara-hub: the server a team hosts. Flags, wiring and words; everything else is in src/hub.
 #include "account_commands.hpp"
+#include "audit_commands.hpp"
 #include "configuration.hpp"
 #include "keys_commands.hpp"
 #include "mirror_commands.hpp"
@@ -315,6 +316,7 @@ int main(int argc, char** argv) {
     const AccountCommands accounts(app);
     const OrgCommands orgs(app);
     const OAuthCommands oauth(app);
+    const AuditCommands audit(app);
     const KeysCommands keys(app);
     const ReviewCommands review(app);
     const MirrorCommands mirror(app);
@@ -338,6 +340,7 @@ int main(int argc, char** argv) {
         const Status done = accounts.parsed()         ? accounts.run()
                             : oauth.parsed()          ? oauth.run()
                             : orgs.parsed()           ? orgs.run()
+                            : audit.parsed()          ? audit.run()
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()
                             : mirror.parsed()         ? mirror.run()

@@ -1,5 +1,7 @@
 #include "mirror_commands.hpp"
 
+#include "audit_commands.hpp"
+
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
 #include <locara/hub/upkeep.hpp>
@@ -22,7 +24,11 @@ MirrorCommands::MirrorCommands(CLI::App& app)
 }
 
 Status MirrorCommands::run() const {
-    return list_->parsed() ? list() : hub::remove_mirrored(data_, id_);
+    if (list_->parsed()) {
+        return list();
+    }
+    LOCARA_CHECK(hub::remove_mirrored(data_, id_));
+    return record(data_, "mirrored-removed", {{"repo", id_}});
 }
 
 Status MirrorCommands::list() const {

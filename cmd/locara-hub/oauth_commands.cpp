@@ -1,5 +1,7 @@
 #include "oauth_commands.hpp"
 
+#include "audit_commands.hpp"
+
 #include <locara/base/json.hpp>
 #include <locara/hub/oauth.hpp>
 
@@ -39,7 +41,8 @@ Status OAuthCommands::run() const {
         return list();
     }
     LOCARA_TRY(auto oauth, hub::OAuth::open(data_));
-    return oauth.remove_client(id_);
+    LOCARA_CHECK(oauth.remove_client(id_));
+    return record(data_, "program-removed", {{"client", id_}});
 }
 
 Status OAuthCommands::add() const {
@@ -48,7 +51,8 @@ Status OAuthCommands::add() const {
         client.scopes += (client.scopes.empty() ? "" : " ") + scope;
     }
     LOCARA_TRY(auto oauth, hub::OAuth::open(data_));
-    return oauth.add_client(client);
+    LOCARA_CHECK(oauth.add_client(client));
+    return record(data_, "program-added", {{"client", id_}, {"scopes", client.scopes}});
 }
 
 Status OAuthCommands::list() const {

@@ -1,5 +1,7 @@
 #include "org_commands.hpp"
 
+#include "audit_commands.hpp"
+
 #include <locara/base/json.hpp>
 #include <locara/hub/organizations.hpp>
 
@@ -84,18 +86,26 @@ Status OrgCommands::run() const {
         LOCARA_TRY(const hub::Account made,
                    organizations.create(name_, full_name_, system_clock().now()));
         std::printf("organization  %s  %s\n", made.id.c_str(), made.name.c_str());
-        return {};
+        return record(data_, "org-created", {{"org", made.name}});
     }
     if (list_->parsed()) {
         LOCARA_TRY(const auto found, organizations.list());
         return json_ ? list_as_json(organizations, found) : list_for_people(organizations, found);
     }
     if (rm_->parsed()) {
-        return organizations.remove(name_);
+        LOCARA_CHECK(organizations.remove(name_));
+        return record(data_, "org-removed", {{"org", name_}});
     }
+    Json member = {{"org", name_}, {"user", user_}};
+    if (remove_member_->parsed()) {
+        LOCARA_CHECK(organizations.remove_member(name_, user_));
+        return record(data_, "member-removed", std::move(member));
+    }
+    member["role"] = hub::render(role);
     if (add_member_->parsed()) {
-        return organizations.add_member(name_, user_, role);
+        LOCARA_CHECK(organizations.add_member(name_, user_, role));
+        return record(data_, "member-added", std::move(member));
     }
-    return set_role_->parsed() ? organizations.set_role(name_, user_, role)
-                               : organizations.remove_member(name_, user_);
+    LOCARA_CHECK(organizations.set_role(name_, user_, role));
+    return record(data_, "member-role", std::move(member));
 }

@@ -1,5 +1,7 @@
 #include "review_commands.hpp"
 
+#include "audit_commands.hpp"
+
 #include <locara/base/json.hpp>
 #include <locara/runtime/page_check.hpp>
 
@@ -322,7 +324,13 @@ Status ReviewCommands::decide(ReviewState to) const {
                to == ReviewState::Approved ? desk.approve(number_, step)
                                            : desk.reviews().step(number_, step));
     print(one);
-    return {};
+    return record(access_.data,
+                  "reviewed",
+                  {{"submission", number_},
+                   {"app", one.app},
+                   {"version", one.version},
+                   {"state", render(one.state)},
+                   {"curator", step.who}});
 }
 
 Status ReviewCommands::approve() const {

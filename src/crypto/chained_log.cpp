@@ -1,6 +1,6 @@
 #include <locara/base/file.hpp>
+#include <locara/crypto/chained_line.hpp>
 #include <locara/crypto/chained_log.hpp>
-#include <locara/crypto/sha256.hpp>
 
 #include <fstream>
 #include <mutex>
@@ -15,43 +15,7 @@ namespace locara::crypto {
 
 namespace {
 
-constexpr std::size_t kMaxLineBytes = 64U << 10U;
 constexpr unsigned kMaxOlderFiles = 100;
-constexpr std::string_view kHashMember = ",\"hash\":\"";
-const std::string kNoHash(64, '0');
-
-// "<body>,"hash":"<64 hex>"}" -> body and hash, with the body's own members.
-struct Line {
-    std::uint64_t seq = 0;
-    std::string prev;
-    std::string hash;
-    Json members;
-};
-
-Result<Line> parse_line(std::string_view text) {
-    const auto bad = [](const char* why) { return Error(ErrorCode::Corrupt, why); };
-    const std::size_t tail = kHashMember.size() + 64 + 2;
-    if (text.size() <= tail || text.size() > kMaxLineBytes ||
-        text.substr(text.size() - tail, kHashMember.size()) != kHashMember) {
-        return bad("it does not end in a hash");
-    }
-    const auto body = text.substr(0, text.size() - tail);
-    Line line;
-    line.hash = text.substr(text.size() - 66, 64);
-    if (sha256(as_bytes(body)).render() != line.hash) {
-        return bad("its text does not have the hash it names");
-    }
-    auto json = parse_json(text);
-    if (!json || !json->is_object() || !json->contains("seq") ||
-        !(*json)["seq"].is_number_unsigned() || !json->contains("prev") ||
-        !(*json)["prev"].is_string()) {
-        return bad("it is not a line of this log");
-    }
-    line.seq = (*json)["seq"].get<std::uint64_t>();
-    line.prev = (*json)["prev"].get<std::string>();
-    line.members = *std::move(json);
-    return line;
-}
 
 /// The file at `path` itself for 0, else the n-th older one.
 std::filesystem::path numbered(const std::filesystem::path& path, unsigned n) {
@@ -65,7 +29,7 @@ bool is_there(const std::filesystem::path& path) {
 
 /// Where a file's lines end, and what is left behind them of one that a crash cut off.
 struct End {
-    std::optional<Line> last; ///< Null if there is no whole line.
+    std::optional<ChainedLine> last; ///< Null if there is no whole line.
     std::uint64_t whole_bytes = 0;
     std::uint64_t torn_bytes = 0;
 };
@@ -85,7 +49,7 @@ Result<End> read_end(const Fd& file, const std::filesystem::path& path) {
         const auto before = whole >= 2 ? tail.rfind('\n', whole - 2) : std::string::npos;
         const std::size_t begin = before == std::string::npos ? 0 : before + 1;
         LOCARA_TRY(end.last,
-                   parse_line(std::string_view(tail).substr(begin, whole - 1 - begin))
+                   ChainedLine::parse(std::string_view(tail).substr(begin, whole - 1 - begin))
                        .context("the last line cannot be trusted; move the log's files away to "
                                 "start a new one, and keep them"));
     }
@@ -93,8 +57,8 @@ Result<End> read_end(const Fd& file, const std::filesystem::path& path) {
 }
 
 /// The last line of the newest older file, for a log whose own file is new; null if there is none.
-Result<std::optional<Line>> find_older_end(const std::filesystem::path& path,
-                                           unsigned older_files) {
+Result<std::optional<ChainedLine>> find_older_end(const std::filesystem::path& path,
+                                                  unsigned older_files) {
     for (unsigned n = 1; n <= older_files; ++n) {
         const auto older = numbered(path, n);
         if (is_there(older)) {
@@ -103,7 +67,7 @@ Result<std::optional<Line>> find_older_end(const std::filesystem::path& path,
             return std::move(end.last);
         }
     }
-    return std::optional<Line>();
+    return std::optional<ChainedLine>();
 }
 
 } // namespace
@@ -134,8 +98,7 @@ struct ChainedLog::State {
 
     std::mutex mutex;
     Fd file;                     // GUARDED_BY(mutex)
-    std::uint64_t seq = 0;       // GUARDED_BY(mutex)
-    std::string head = kNoHash;  // GUARDED_BY(mutex)
+    ChainEnd end;                // GUARDED_BY(mutex)
     std::uint64_t end_bytes = 0; // GUARDED_BY(mutex)
 };
 
@@ -165,8 +128,7 @@ ChainedLog::open(const std::filesystem::path& path, const Clock& clock, ChainedL
         LOCARA_TRY(end.last, find_older_end(path, limits.older_files).context(context));
     }
     if (end.last) {
-        state->seq = end.last->seq;
-        state->head = end.last->hash;
+        state->end = end.last->end();
     }
     ChainedLog log(std::move(state));
     if (torn > 0) {
@@ -177,19 +139,8 @@ ChainedLog::open(const std::filesystem::path& path, const Clock& clock, ChainedL
 
 Status ChainedLog::append(std::string_view event, const Json& fields) {
     const std::lock_guard lock(state_->mutex);
-    Json record = Json::object();
-    record["seq"] = state_->seq + 1;
-    record["time"] = render_time(state_->clock->now());
-    record["event"] = event;
-    for (const auto& [name, value] : fields.items()) {
-        record[name] = value;
-    }
-    record["prev"] = state_->head;
-    std::string text = render_json(record);
-    text.pop_back(); // The closing brace; the hash comes before it.
-    const std::string hash = sha256(as_bytes(text)).render();
-    text.append(kHashMember).append(hash).append("\"}\n");
-    LOCARA_ASSERT(text.size() <= kMaxLineBytes);
+    const std::string text =
+        ChainedLine::render(state_->end, state_->clock->now(), event, fields) + "\n";
     if (state_->end_bytes > 0 && state_->end_bytes + text.size() > state_->limits.file_bytes) {
         LOCARA_CHECK(state_->rotate().context("starting a new log file"));
     }
@@ -204,8 +155,8 @@ Status ChainedLog::append(std::string_view event, const Json& fields) {
         static_cast<void>(!::ftruncate(state_->file.get(), static_cast<off_t>(state_->end_bytes)));
         return std::move(written).context("writing the log");
     }
-    ++state_->seq;
-    state_->head = hash;
+    ++state_->end.seq;
+    state_->end.hash = text.substr(text.size() - 67, 64); // Before `"}` and the newline.
     state_->end_bytes += text.size();
     return {};
 }
@@ -230,25 +181,23 @@ Status verify_file(const std::filesystem::path& path,
         if (file.eof()) {
             return Error(ErrorCode::Corrupt, where + "it is cut off");
         }
-        auto line = parse_line(text);
+        auto line = ChainedLine::parse(text);
         if (!line) {
             return Error(ErrorCode::Corrupt, where + line.error().message());
         }
         if (report.records == 0) {
-            report.first = start == Start::First ? 1 : line->seq;
-            report.head = report.first == 1 ? kNoHash : line->prev;
+            report.first = start == Start::First ? 1 : line->end().seq;
+            report.head = report.first == 1 ? ChainEnd().hash : line->prev();
         }
-        const bool follows =
-            line->seq == report.first + report.records && line->prev == report.head;
-        if (!follows) {
+        if (!line->follows({report.first + report.records - 1, report.head})) {
             return Error(ErrorCode::Corrupt,
                          where + "it does not follow the line before it (something was taken out, "
                                  "put in or moved)");
         }
         ++report.records;
-        report.head = line->hash;
+        report.head = line->end().hash;
         if (sink) {
-            LOCARA_CHECK(sink(line->members));
+            LOCARA_CHECK(sink(line->members()));
         }
     }
     return {};
@@ -271,7 +220,7 @@ Result<ChainedLog::Report> ChainedLog::verify(const std::filesystem::path& path,
         return Error(ErrorCode::NotFound, "there is no log at " + path.string());
     }
     Report report;
-    report.head = kNoHash;
+    report.head = ChainEnd().hash;
     for (const auto& name : files) {
         LOCARA_CHECK(verify_file(name, report, files.size() > 1 ? Start::Any : Start::First, sink));
     }

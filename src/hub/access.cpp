@@ -1,5 +1,7 @@
 #include "access.hpp"
 
+#include "audit_record.hpp"
+
 #include <algorithm>
 
 namespace locara::hub {
@@ -175,6 +177,7 @@ Answer<Caller> identify(const Services& services, const http::Request& request) 
         return bad_token();
     }
     request.notes->user = caller->account.name;
+    record_sign_in(services, request, caller->token);
     return caller;
 }
 

@@ -1,4 +1,5 @@
 // Who am I, who is who, and what clients ask on their own account.
+#include "audit_record.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -195,6 +196,10 @@ Answer<Response> revoke(const Services& services, const Request& request) {
             }
             services.log.info(
                 "hub", "token_revoked", {{"token", found->token.id}, {"of", found->account.name}});
+            record(services,
+                   request,
+                   "token-revoked",
+                   {{"token", found->token.id}, {"user", found->account.name}});
         }
     }
     Response response = json_answer(Json::object());

@@ -1,5 +1,6 @@
 // Making, moving, changing and removing repositories.
 #include "attributes.hpp"
+#include "audit_record.hpp"
 #include "commit_body.hpp"
 #include "content_gate.hpp"
 #include "new_repo.hpp"
@@ -116,6 +117,7 @@ Answer<Response> create(const Services& services, const Request& request) {
         return std::move(made).error();
     }
     services.log.info("hub", "repo_created", {{"repo", repo.id.render()}, {"by", by.name}});
+    record(services, request, "repo-created", repo);
     return json_answer({{"url", repo_url(request, made->id)},
                         {"name", made->id.render()},
                         {"id", made->internal}});
@@ -135,6 +137,7 @@ Answer<Response> remove(const Services& services, const Request& request) {
     std::filesystem::remove_all(services.folder_of(*repo), error);
     services.log.info(
         "hub", "repo_removed", {{"repo", repo->id.render()}, {"by", caller->account.name}});
+    record(services, request, "repo-removed", *repo);
     return json_answer(Json::object());
 }
 
@@ -178,6 +181,7 @@ Answer<Response> move(const Services& services, const Request& request) {
         "hub",
         "repo_moved",
         {{"from", repo->id.render()}, {"to", to.render()}, {"by", caller->account.name}});
+    record(services, request, "repo-moved", *repo, {{"to", to.render()}});
     return json_answer({{"url", repo_url(request, to)}});
 }
 
@@ -203,6 +207,7 @@ Answer<Response> change_settings(const Services& services, const Request& reques
         repo.visibility = parse_visibility(body);
         LOCARA_CHECK(services.names.set_visibility(repo.key, repo.visibility));
     }
+    record(services, request, "repo-settings", repo, {{"gated", render(repo.gate)}});
     return json_answer(
         {{"private", repo.visibility == Visibility::Private}, {"gated", render(repo.gate)}});
 }

@@ -1,5 +1,6 @@
 // Buckets by the Hub's API: docs/hub.md, "Buckets".
 #include "access.hpp"
+#include "audit_record.hpp"
 #include "bucket_batch.hpp"
 #include "buckets.hpp"
 #include "commit_body.hpp"
@@ -81,6 +82,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     }
     services.log.info(
         "hub", "bucket_created", {{"bucket", bucket.id.render()}, {"by", caller->account.name}});
+    record(services, request, "repo-created", bucket);
     return json_answer({{"url", repo_url(request, made->id)},
                         {"name", made->id.render()},
                         {"id", made->internal}});
@@ -96,18 +98,19 @@ Answer<Response> remove(const Services& services, const Request& request) {
     LOCARA_TRY(const Repo bucket, find_bucket(services, request, Action::Write));
     LOCARA_CHECK(services.names.remove_repo(bucket.key));
     services.log.info("hub", "bucket_removed", {{"bucket", bucket.id.render()}});
+    record(services, request, "repo-removed", bucket);
     return json_answer(Json::object());
 }
 
 Answer<Response> change_settings(const Services& services, const Request& request) {
-    LOCARA_TRY(const Repo bucket, find_bucket(services, request, Action::Write));
+    LOCARA_TRY(Repo bucket, find_bucket(services, request, Action::Write));
     LOCARA_TRY(const Json body, parse_object(request));
-    Visibility visibility = bucket.visibility;
     if (body.contains("private") || body.contains("visibility")) {
-        visibility = parse_visibility(body);
-        LOCARA_CHECK(services.names.set_visibility(bucket.key, visibility));
+        bucket.visibility = parse_visibility(body);
+        LOCARA_CHECK(services.names.set_visibility(bucket.key, bucket.visibility));
     }
-    return json_answer({{"private", visibility == Visibility::Private}});
+    record(services, request, "repo-settings", bucket);
+    return json_answer({{"private", bucket.visibility == Visibility::Private}});
 }
 
 /// The buckets of a namespace that the caller may see, by name.

@@ -1,4 +1,5 @@
 // Gated repositories: whoever may see one asks for its files, whoever may write to it decides.
+#include "audit_record.hpp"
 #include "gate_terms.hpp"
 #include "routes.hpp"
 
@@ -88,6 +89,7 @@ Answer<Response> ask(const Services& services, const Request& request, RepoType 
                       {{"repo", repo.id.render()},
                        {"by", who.account.name},
                        {"state", std::string(render(asked.state))}});
+    record(services, request, "access-asked", repo, {{"state", render(asked.state)}});
     return by_form ? see_other(page_of(repo)) : json_answer({{"status", render(asked.state)}});
 }
 
@@ -141,13 +143,20 @@ Answer<Decision> parse_decision(const Services& services, const Request& request
     return decision;
 }
 
-void log_decision(const Services& services, const Decision& decision) {
+void log_decision(const Services& services, const Request& request, const Decision& decision) {
     services.log.info("hub",
                       "access_decided",
                       {{"repo", decision.repo.id.render()},
                        {"user", decision.request.account.name},
                        {"state", std::string(render(decision.request.state))},
                        {"by", decision.by.account.name}});
+    record(services,
+           request,
+           "access-decided",
+           {{"repo", decision.repo.id.render()},
+            {"type", render(decision.repo.id.type)},
+            {"user", decision.request.account.name},
+            {"state", render(decision.request.state)}});
 }
 
 Answer<Response> handle(const Services& services, const Request& request, RepoType type) {
@@ -172,7 +181,7 @@ Answer<Response> handle(const Services& services, const Request& request, RepoTy
     if (!done) {
         return done.error();
     }
-    log_decision(services, decision);
+    log_decision(services, request, decision);
     return json_answer(Json::object());
 }
 
@@ -194,7 +203,7 @@ Answer<Response> grant(const Services& services, const Request& request, RepoTyp
     if (!done) {
         return done.error();
     }
-    log_decision(services, decision);
+    log_decision(services, request, decision);
     return json_answer(Json::object());
 }
 

@@ -18,6 +18,7 @@
 #include <locara/catalog/repository.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/http/known_first.hpp>
+#include <locara/hub/audit.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/reviews.hpp>
@@ -193,7 +194,7 @@ struct Hub::State {
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
           repository(std::move(r)), database(d), names(d), organizations(d), scopes(d), requests(d),
-          buckets(d), collections(d), discussions(d), sessions(d), oauth(std::move(d)),
+          buckets(d), collections(d), discussions(d), sessions(d), oauth(d), audit(std::move(d), c),
           signer(std::move(s)), backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
@@ -243,6 +244,7 @@ struct Hub::State {
     Discussions discussions;
     Sessions sessions;
     OAuth oauth;
+    Audit audit;
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
@@ -256,6 +258,7 @@ struct Hub::State {
                             discussions,
                             sessions,
                             oauth,
+                            audit,
                             *backend,
                             chunks,
                             signer,

@@ -1,4 +1,5 @@
 // OAuth by HTTP: docs/hub.md, "Programs that sign people in".
+#include "audit_record.hpp"
 #include "id_token.hpp"
 #include "routes.hpp"
 #include "web_address.hpp"
@@ -302,14 +303,24 @@ Response token_answer(const Provider& provider,
     return response;
 }
 
-/// The account's id, if the program asked who it is.
-Answer<std::optional<std::string>> subject_of(const Services& services, const OAuthToken& token) {
-    if (token.grant.scopes.substr(0, 6) != "openid") {
-        return std::optional<std::string>();
-    }
+/// Notes whose token a program got. The account's id, if the program asked who it is.
+Answer<std::optional<std::string>>
+note_token(const Services& services, const Request& request, const OAuthToken& token) {
     const auto digest = crypto::sha256(as_bytes(token.text.reveal()));
     LOCARA_TRY(const auto known, services.names.find_token(digest, services.clock.now()));
-    return known ? std::optional(known->account.id) : std::nullopt;
+    if (!known) {
+        return std::optional<std::string>();
+    }
+    request.notes->user = known->account.name;
+    record(services,
+           request,
+           "token-created",
+           {{"token", known->token.id},
+            {"user", known->account.name},
+            {"role", render(known->token.role)},
+            {"client", token.grant.client}});
+    const bool asked = token.grant.scopes.substr(0, 6) == "openid";
+    return asked ? std::optional(known->account.id) : std::nullopt;
 }
 
 Answer<Response> give_token(const Provider& provider, const Request& request) {
@@ -332,14 +343,14 @@ Answer<Response> give_token(const Provider& provider, const Request& request) {
         if (!token) {
             return Refusal(token.error());
         }
-        LOCARA_TRY(const auto subject, subject_of(services, *token));
+        LOCARA_TRY(const auto subject, note_token(services, request, *token));
         return token_answer(provider, request, *token, subject);
     }
     if (kind == "urn:ietf:params:oauth:grant-type:device_code") {
         const auto token =
             services.oauth.take_device(field("device_code"), field("client_id"), now);
         if (token) {
-            LOCARA_TRY(const auto subject, subject_of(services, *token));
+            LOCARA_TRY(const auto subject, note_token(services, request, *token));
             return token_answer(provider, request, *token, subject);
         }
         switch (token.error().code()) {

@@ -1,4 +1,5 @@
 // Branches, tags and histories: making, removing, listing, comparing, squashing.
+#include "audit_record.hpp"
 #include "place.hpp"
 #include "pulls.hpp"
 #include "ref_name.hpp"
@@ -127,7 +128,9 @@ Answer<Response> remove_branch(const Services& services, const Request& request,
     if (!present) {
         return no_such_revision(request.param("branch"));
     }
-    return move(change.git, {name, present->object, std::nullopt});
+    LOCARA_TRY(Response done, move(change.git, {name, present->object, std::nullopt}));
+    record(services, request, "ref-removed", change.repo, {{"ref", name}});
+    return done;
 }
 
 // ------------------------------------------------------------------------------------------ tags
@@ -160,7 +163,9 @@ Answer<Response> remove_tag(const Services& services, const Request& request, Re
     if (!present) {
         return no_such_revision(request.param("tag"));
     }
-    return move(change.git, {name, present->object, std::nullopt});
+    LOCARA_TRY(Response done, move(change.git, {name, present->object, std::nullopt}));
+    record(services, request, "ref-removed", change.repo, {{"ref", name}});
+    return done;
 }
 
 // --------------------------------------------------------------------------------------- history
@@ -260,6 +265,7 @@ Answer<Response> squash(const Services& services, const Request& request, RepoTy
     const GitSigned by = signed_by(services, change.who, message + "\n");
     LOCARA_TRY(const std::string commit, change.git.write_commit(tree, {}, by));
     LOCARA_CHECK(move(change.git, {name, head->object, commit}));
+    record(services, request, "history-squashed", change.repo, {{"ref", name}});
     return json_answer({{"commitId", commit}});
 }
 

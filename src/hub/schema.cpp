@@ -126,6 +126,11 @@ constexpr const char* kVersion9[] = {
     " account BIGINT REFERENCES accounts ON DELETE CASCADE, expires BIGINT NOT NULL)",
 };
 
+/// Who did what: lines of a chain.
+constexpr const char* kVersion10[] = {
+    "CREATE TABLE audit (seq BIGINT PRIMARY KEY, line {text} NOT NULL)",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -149,6 +154,7 @@ constexpr SchemaTable kTables[] = {
     {"oauth_clients"},
     {"oauth_codes"},
     {"oauth_devices"},
+    {"audit"},
 };
 
 constexpr std::span<const char* const> kVersions[] = {kVersion1,
@@ -159,7 +165,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion6,
                                                       kVersion7,
                                                       kVersion8,
-                                                      kVersion9};
+                                                      kVersion9,
+                                                      kVersion10};
 
 } // namespace
 

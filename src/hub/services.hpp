@@ -22,6 +22,8 @@
 
 namespace locara::hub {
 
+class Audit;
+
 /// Borrowed by every handler; thread-safe.
 struct Services {
     std::filesystem::path repos; ///< One bare git repository a folder, see folder_of.
@@ -34,6 +36,7 @@ struct Services {
     Discussions& discussions;
     Sessions& sessions;
     OAuth& oauth;
+    Audit& audit;
     cas::Backend& backend;
     cas::Cas& cas;
     const Signer& signer;

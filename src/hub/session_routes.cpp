@@ -1,4 +1,5 @@
 // Signing in and out: docs/hub.md, "Signing in".
+#include "audit_record.hpp"
 #include "routes.hpp"
 
 namespace locara::hub {
@@ -66,6 +67,8 @@ Answer<Response> sign_in(const Services& services, const Request& request) {
     LOCARA_TRY(const Secret cookie, services.sessions.begin(found->token.id, services.clock.now()));
     services.log.info(
         "hub", "signed_in", {{"user", found->account.name}, {"token", found->token.id}});
+    request.notes->user = found->account.name;
+    record(services, request, "session-begun", {{"token", found->token.id}});
     Response response = see_other(next);
     response.headers.add("Set-Cookie",
                          session_field(request, cookie.reveal(), kSessionLife.count()));

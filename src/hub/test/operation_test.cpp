@@ -7,6 +7,7 @@
 
 #include <locara/base/json_log.hpp>
 #include <locara/hub/accounts.hpp>
+#include <locara/hub/audit.hpp>
 #include <locara/hub/hub.hpp>
 
 #include <gmock/gmock.h>
@@ -350,6 +351,54 @@ TEST_F(OperationTest, limits_can_be_switched_off_and_this_machine_has_none) {
     for (int i = 0; i < 5; ++i) {
         EXPECT_EQ(get("/version").status(), 200);
     }
+}
+
+TEST_F(OperationTest, what_changes_repositories_is_in_the_audit_log) {
+    start();
+    const std::string token = make_token("ana");
+    const auto call = [&](const std::string& what, const Json& body) {
+        return test::send(hub_->port(),
+                          what + " HTTP/1.1\r\nAuthorization: Bearer " + token +
+                              "\r\nX-Request-Id: r1\r\nContent-Type: application/json\r\n",
+                          body.dump());
+    };
+    EXPECT_EQ(call("POST /api/repos/create", {{"name", "one"}, {"private", true}}).status(), 200);
+    EXPECT_EQ(call("PUT /api/models/ana/one/settings", {{"private", false}}).status(), 200);
+    EXPECT_EQ(
+        call("POST /api/repos/move", {{"fromRepo", "ana/one"}, {"toRepo", "ana/two"}}).status(),
+        200);
+    EXPECT_EQ(call("DELETE /api/repos/delete", {{"name", "nothing"}}).status(), 404);
+    EXPECT_EQ(call("DELETE /api/repos/delete", {{"name", "two"}}).status(), 200);
+    EXPECT_EQ(call("POST /api/credentials/revoke", {{"credentials", {token}}}).status(), 202);
+    std::vector<Json> lines;
+    const auto audit = Audit::open(seed_.data(), clock_);
+    ASSERT_TRUE(audit);
+    const auto report = audit->verify([&](const Json& line) -> Status {
+        lines.push_back(line);
+        return {};
+    });
+    ASSERT_TRUE(report) << report.error().describe();
+    std::vector<std::string> events;
+    for (const Json& line : lines) {
+        events.push_back(line["event"].get<std::string>());
+        EXPECT_EQ(line["request"], "r1");
+        EXPECT_EQ(line["address"], "127.0.0.1");
+        EXPECT_THAT(line.dump(), Not(HasSubstr(token)));
+    }
+    EXPECT_THAT(events,
+                testing::ElementsAre("signed-in",
+                                     "repo-created",
+                                     "repo-settings",
+                                     "repo-moved",
+                                     "repo-removed",
+                                     "token-revoked"));
+    ASSERT_EQ(lines.size(), 6U);
+    EXPECT_EQ(lines[1]["by"], "ana");
+    EXPECT_EQ(lines[1]["repo"], "ana/one");
+    EXPECT_EQ(lines[1]["private"], true);
+    EXPECT_EQ(lines[2]["private"], false);
+    EXPECT_EQ(lines[3]["to"], "ana/two");
+    EXPECT_EQ(lines[5]["user"], "ana");
 }
 
 TEST_F(OperationTest, the_last_gc_is_told_of) {

@@ -9,6 +9,7 @@
 #include "../scopes.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/hub/audit.hpp>
 #include <locara/hub/oauth.hpp>
 #include <locara/hub/organizations.hpp>
 #include <locara/test_support/folders.hpp>
@@ -130,6 +131,9 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
         ASSERT_TRUE(items && items->size() == 1U);
         EXPECT_EQ(items->front().note, "first");
     }
+    const auto lines = Audit(*database, system_clock()).verify();
+    ASSERT_TRUE(lines) << lines.error().describe();
+    EXPECT_EQ(lines->records, GetParam() >= 10 ? 1U : 0U);
     Discussions discussions(*database);
     const auto pull = discussions.find((*repo)->key, 3);
     EXPECT_EQ(pull && *pull, GetParam() >= 8);
@@ -168,7 +172,8 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
                                            "bucket_files",
                                            "collections",
                                            "discussions",
-                                           "sessions"};
+                                           "sessions",
+                                           "audit"};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(GetParam()) - 1;
     if (next == made.size()) {
@@ -182,7 +187,7 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
 
 INSTANTIATE_TEST_SUITE_P(Versions,
                          SchemaTest,
-                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9),
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
                          [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {
