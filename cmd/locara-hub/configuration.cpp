@@ -12,23 +12,27 @@ namespace fs = std::filesystem;
 void Configuration::add_to(CLI::App* verb) {
     verb->add_option("--clamd", clamd, "Unix socket of the clamd that must pass each file")
         ->type_name("SOCKET");
-    verb->add_option(
-        "--config",
-        path,
-        "hub.toml: where and how to serve, antivirus, which hub to mirror; else the one in the "
-        "data folder");
+    verb->add_option("--config",
+                     path,
+                     "hub.toml: where and how to serve, limits, quotas, antivirus, which hub to "
+                     "mirror; else the one "
+                     "in the data folder");
 }
 
-Result<hub::ServeConfig> Configuration::start(const std::string& data) const {
+Result<hub::ServeConfig> read_configuration(const std::string& path, const std::string& data) {
     fs::path file = path;
     std::error_code error;
     if (file.empty() && fs::exists(fs::path(data) / "hub.toml", error)) {
         file = fs::path(data) / "hub.toml";
     }
-    hub::ServeConfig config;
-    if (!file.empty()) {
-        LOCARA_TRY(config, hub::ServeConfig::load(file).context("the configuration"));
+    if (file.empty()) {
+        return hub::ServeConfig();
     }
+    return hub::ServeConfig::load(file).context("the configuration");
+}
+
+Result<hub::ServeConfig> Configuration::start(const std::string& data) const {
+    LOCARA_TRY(hub::ServeConfig config, read_configuration(path, data));
     if (!clamd.empty()) {
         config.hub.clamd = clamd;
     }
@@ -38,7 +42,7 @@ Result<hub::ServeConfig> Configuration::start(const std::string& data) const {
         gate::configure(std::move(options));
         LOCARA_TRY(const auto version,
                    gate::shared_gate().antivirus_version().context(
-                       clamd.empty() ? file.string() + ": scanners.clamd" : "--clamd"));
+                       clamd.empty() ? "hub.toml: scanners.clamd" : "--clamd"));
         std::fprintf(stderr, "locara-hub: files pass %s\n", version.value_or("").c_str());
     }
     return config;

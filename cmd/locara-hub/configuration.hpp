@@ -8,6 +8,10 @@
 
 #include <string>
 
+/// The configuration at `path`, else that of the data folder, else the defaults.
+locara::Result<locara::hub::ServeConfig> read_configuration(const std::string& path,
+                                                            const std::string& data);
+
 struct Configuration {
     std::string path;  ///< --config; empty: hub.toml in the data folder, if there is one.
     std::string clamd; ///< --clamd; empty: what the configuration says.

@@ -6,6 +6,7 @@
 #include "mirror_commands.hpp"
 #include "oauth_commands.hpp"
 #include "org_commands.hpp"
+#include "quota_commands.hpp"
 #include "review_commands.hpp"
 #include "upkeep_commands.hpp"
 
@@ -317,6 +318,7 @@ int main(int argc, char** argv) {
     const OrgCommands orgs(app);
     const OAuthCommands oauth(app);
     const AuditCommands audit(app);
+    const QuotaCommands quota(app);
     const KeysCommands keys(app);
     const ReviewCommands review(app);
     const MirrorCommands mirror(app);
@@ -341,6 +343,7 @@ int main(int argc, char** argv) {
                             : oauth.parsed()          ? oauth.run()
                             : orgs.parsed()           ? orgs.run()
                             : audit.parsed()          ? audit.run()
+                            : quota.parsed()          ? quota.run()
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()
                             : mirror.parsed()         ? mirror.run()

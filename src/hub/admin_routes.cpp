@@ -3,7 +3,9 @@
 #include "audit_record.hpp"
 #include "commit_body.hpp"
 #include "content_gate.hpp"
+#include "disk_use.hpp"
 #include "new_repo.hpp"
+#include "quota_check.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -103,6 +105,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     repo.visibility = parse_visibility(body);
     repo.created = services.clock.now();
     repo.facts.license = text_at(body, "license").value_or("");
+    LOCARA_CHECK(require_room(services, space, request.body.size()));
     GitSnapshot first;
     LOCARA_TRY(first.files, first_files(services, body));
     first.message = "initial commit\n";
@@ -152,6 +155,16 @@ Answer<RepoId> parse_full_id(const Json& body, const char* key, RepoType type) {
     return id;
 }
 
+/// What a repository adds to what its owner stores.
+Result<std::uint64_t> stored_bytes(const Services& services, const Repo& repo) {
+    std::uint64_t bytes = allocated_bytes(services.folder_of(repo));
+    LOCARA_TRY(const auto files, services.names.list_files(repo.key));
+    for (const StoredFile& file : files) {
+        bytes = add_bytes(bytes, file.size);
+    }
+    return bytes;
+}
+
 Answer<Response> move(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
     LOCARA_TRY(const Json body, parse_object(request));
@@ -167,6 +180,10 @@ Answer<Response> move(const Services& services, const Request& request) {
     }
     LOCARA_CHECK(require(caller, *repo, Action::Write));
     LOCARA_TRY(to.space, require_space(caller, to.space));
+    if (!http::equals_ignoring_case(to.space, from.space)) {
+        LOCARA_TRY(const std::uint64_t bytes, stored_bytes(services, *repo));
+        LOCARA_CHECK(require_room(services, to.space, bytes));
+    }
     const Status moved = services.names.move_repo(repo->key, to);
     if (!moved && moved.error().code() == ErrorCode::Conflict) {
         return Refusal(409,

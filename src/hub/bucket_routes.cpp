@@ -8,6 +8,7 @@
 #include "file_answers.hpp"
 #include "incoming_body.hpp"
 #include "new_repo.hpp"
+#include "quota_check.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
 #include "xet_token.hpp"
@@ -251,6 +252,9 @@ Answer<Response> resolve(const Services& services, const Request& request) {
 Answer<Response> xet_token(const Services& services, const Request& request, XetRole role) {
     const Action action = role == XetRole::Write ? Action::Write : Action::Read;
     LOCARA_TRY(const Repo bucket, find_bucket(services, request, action));
+    if (role == XetRole::Write) {
+        LOCARA_CHECK(require_room(services, bucket));
+    }
     return token_answer(services, request, bucket, role);
 }
 
@@ -299,6 +303,7 @@ class BatchJob {
         const StoredSource content(services_.cas, file.xet, file.size);
         LOCARA_CHECK(pass_gate(services_, content, operation.path));
         if (operation.kind == BatchOperation::Kind::Copy) {
+            LOCARA_CHECK(require_room(services_, bucket_, file.size));
             LOCARA_CHECK(own_file(services_, bucket_.key, file.xet));
         }
         change.file.xet = file.xet;

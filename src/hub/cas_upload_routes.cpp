@@ -1,6 +1,7 @@
 // What a Xet client uploads: xorbs, then the shards that name them.
 #include "cas_access.hpp"
 #include "incoming_body.hpp"
+#include "quota_check.hpp"
 #include "routes.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -23,6 +24,16 @@ constexpr int kTicksPerReport = 10;
 
 // ------------------------------------------------------------------------------------------ xorbs
 
+/// A Xet token names its repository by key.
+Answer<std::monostate>
+require_room_for_xet(const Services& services, const XetClaims& claims, std::uint64_t more) {
+    LOCARA_TRY(const auto repo, services.names.find_repo(claims.repo));
+    if (!repo) {
+        return Refusal(401, "", "the repository of this Xet token is gone");
+    }
+    return require_room(services, *repo, more);
+}
+
 struct XorbCall {
     XetClaims claims;
     xet::XorbHash hash;
@@ -32,6 +43,7 @@ struct XorbCall {
 Answer<XorbCall> begin_xorb(const Services& services, const Request& request) {
     LOCARA_TRY(const XetClaims claims, require_xet(services, request, XetRole::Write));
     LOCARA_TRY(const auto hash, parse_path_hash<xet::XorbHash>(request.param("hash")));
+    LOCARA_CHECK(require_room_for_xet(services, claims, announced_bytes(request)));
     LOCARA_TRY(cas::XorbUpload upload, services.cas.begin_xorb(hash));
     return XorbCall{claims, hash, std::move(upload)};
 }
@@ -74,8 +86,9 @@ struct ShardProgress {
     std::atomic<bool> finished{false};
 };
 
-/// Takes a shard, whose files are the repository's then: whether any was new.
-Result<bool> take_shard(const Services& services,
+/// Takes a shard, whose files are the repository's then, if there is room for them: whether any was
+/// new.
+Answer<bool> take_shard(const Services& services,
                         const XetClaims& claims,
                         ByteView shard,
                         const std::shared_ptr<ShardProgress>& progress) {
@@ -86,11 +99,22 @@ Result<bool> take_shard(const Services& services,
         progress->verified = done;
         progress->total = total;
     };
-    LOCARA_TRY(const cas::ShardResult result, services.cas.put_shard(shard, options));
-    for (const auto& file : result.files) {
+    const auto result = services.cas.put_shard(shard, options);
+    if (!result) {
+        return refuse_upload(result.error());
+    }
+    std::uint64_t more = 0;
+    for (const auto& file : result->files) {
+        LOCARA_TRY(const auto known, services.names.find_file(claims.repo, file.info.hash));
+        more = add_bytes(more, known ? 0 : file.info.size);
+    }
+    if (more > 0) {
+        LOCARA_CHECK(require_room_for_xet(services, claims, more));
+    }
+    for (const auto& file : result->files) {
         LOCARA_CHECK(own_file(services, claims.repo, file.info.hash));
     }
-    return result.inserted() == cas::Inserted::Yes;
+    return result->inserted() == cas::Inserted::Yes;
 }
 
 /// A shard that has come in, with who sent it.
@@ -123,9 +147,9 @@ put_shard(const Services& services, http::BlockingPool& pool, const Request& req
     const auto take = [&] {
         return take_shard(services, call->claims, call->body->bytes(), progress);
     };
-    const auto inserted = co_await http::run_blocking(pool, take);
+    auto inserted = co_await http::run_blocking(pool, take);
     if (!inserted) {
-        co_return refuse_upload(inserted.error());
+        co_return inserted.error();
     }
     co_return json_answer({{"result", *inserted ? 1 : 0}});
 }
@@ -153,14 +177,14 @@ asio::awaitable<Status> report(http::BodyWriter& writer, std::shared_ptr<ShardPr
     co_return Status();
 }
 
-Json render_end(const Services& services, const Result<bool>& taken) {
+Json render_end(const Services& services, Answer<bool>& taken) {
     if (taken) {
         return {{"type", "result"}, {"result", *taken ? 1 : 0}};
     }
-    const Refusal refusal = refuse_upload(taken.error());
+    const Refusal& refusal = taken.error();
     const bool ours = refusal.status >= 500;
     if (ours) {
-        services.log.error("hub", "shard_failed", {{"error", taken.error().describe()}});
+        services.log.error("hub", "shard_failed", {{"error", refusal.message}});
     }
     return {{"type", "error"},
             {"message", ours ? "something went wrong on this hub" : refusal.message},
@@ -173,7 +197,7 @@ asio::awaitable<Status> check_and_report(const Services& services,
                                          http::BodyWriter& writer) {
     using namespace asio::experimental::awaitable_operators;
     const auto progress = std::make_shared<ShardProgress>();
-    std::optional<Result<bool>> taken;
+    std::optional<Answer<bool>> taken;
     const auto take = [&] {
         taken = take_shard(services, call.claims, call.body->bytes(), progress);
         progress->finished = true;

@@ -5,6 +5,7 @@
 #include "incoming_body.hpp"
 #include "place.hpp"
 #include "pulls.hpp"
+#include "quota_check.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -95,10 +96,13 @@ Answer<bool> goes_to_store(const Place& place, const std::string& rules, const J
     return std::find(sample->begin(), sample->end(), std::byte{0}) != sample->end();
 }
 
+/// Adds to `new_bytes` what is to come, unless a file of that size is in the place already: that
+/// one will hardly be sent.
 Answer<Json> preupload_file(Place& place,
                             const std::string& rules,
                             const std::string& ignore,
-                            const Json& file) {
+                            const Json& file,
+                            std::uint64_t& new_bytes) {
     if (!file.is_object()) {
         return bad_request("every element of files must be an object");
     }
@@ -112,8 +116,15 @@ Answer<Json> preupload_file(Place& place,
     Json out = {
         {"path", path}, {"uploadMode", stored ? "lfs" : "regular"}, {"shouldIgnore", ignored}};
     LOCARA_TRY(const auto present, place.git.find(place.commit, path));
+    const auto size = file["size"].get<std::uint64_t>(); // goes_to_store has looked at it.
     if (present && present->kind == GitEntry::Kind::File) {
         out["oid"] = present->lfs ? present->lfs->sha256.render() : present->oid;
+        if (size == present->size()) {
+            return out;
+        }
+    }
+    if (!ignored) {
+        new_bytes = add_bytes(new_bytes, size);
     }
     return out;
 }
@@ -135,9 +146,13 @@ Answer<Response> preupload(const Services& services, const Request& request, Rep
         LOCARA_TRY(ignore, read_rules(place, ".gitignore"));
     }
     Json out = Json::array();
+    std::uint64_t new_bytes = 0;
     for (const Json& file : *files) {
-        LOCARA_TRY(Json one, preupload_file(place, rules, ignore, file));
+        LOCARA_TRY(Json one, preupload_file(place, rules, ignore, file, new_bytes));
         out.push_back(std::move(one));
+    }
+    if (new_bytes > 0) {
+        LOCARA_CHECK(require_room(services, repo, new_bytes));
     }
     return json_answer({{"files", std::move(out)}, {"commitOid", place.commit}});
 }
@@ -158,6 +173,7 @@ class CommitJob {
 
     /// Reads the body, writes its files, and moves the branch or opens a pull request for it.
     Answer<Done> run(const Target& target, ByteView body) {
+        body_bytes_ = body.size();
         const auto take = [this](CommitOperation operation) { return note(std::move(operation)); };
         LOCARA_TRY(const CommitHeader header, read_commit_body(body, take));
         if (target.way == Target::Way::Propose) {
@@ -231,6 +247,7 @@ class CommitJob {
         switch (operation.kind) {
         case CommitOperation::Kind::Text: {
             const formats::MemorySource content(as_bytes(operation.content));
+            LOCARA_CHECK(require_room_once());
             LOCARA_CHECK(pass_gate(services_, content, operation.path));
             LOCARA_TRY(change.blob, git_.write_blob(operation.content));
             break;
@@ -249,6 +266,15 @@ class CommitJob {
             break;
         }
         changes_.push_back(std::move(change));
+        return std::monostate();
+    }
+
+    /// Before the first text: what only removes may always be done.
+    Answer<std::monostate> require_room_once() {
+        if (!asked_for_room_) {
+            LOCARA_CHECK(require_room(services_, repo_, body_bytes_));
+            asked_for_room_ = true;
+        }
         return std::monostate();
     }
 
@@ -341,6 +367,8 @@ class CommitJob {
     const Identity who_;
     std::vector<GitChange> changes_;
     std::vector<std::string> stored_; ///< Paths of pointers.
+    std::uint64_t body_bytes_ = 0;
+    bool asked_for_room_ = false;
 };
 
 /// A commit call whose caller and target are known.

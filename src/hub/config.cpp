@@ -59,17 +59,6 @@ std::optional<std::chrono::seconds> parse_span(std::string_view text) {
     return std::chrono::seconds(static_cast<std::int64_t>(parts->first) * unit->second);
 }
 
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-    const auto parts = split_unit(text);
-    const std::map<std::string_view, std::uint64_t> units = {
-        {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}};
-    const auto unit = parts ? units.find(parts->second) : units.end();
-    if (unit == units.end() || parts->first == 0 || parts->first > 1'000'000) {
-        return std::nullopt;
-    }
-    return parts->first * unit->second;
-}
-
 /// "org/name", with its type in front unless it is a model.
 bool is_repo(std::string_view text) {
     for (const RepoType type : {RepoType::Dataset, RepoType::Space}) {
@@ -92,6 +81,7 @@ class Reader {
         const std::map<std::string, Read, std::less<>> tables = {
             {"limits", &Reader::read_limits},
             {"mirror", &Reader::read_mirror},
+            {"quotas", &Reader::read_quotas},
             {"scanners", &Reader::read_scanners},
             {"server", &Reader::read_server},
         };
@@ -222,6 +212,19 @@ class Reader {
              [&](auto& key, auto& node) { return read_ranges(key, node, limits.exempt); }},
         };
         return read_keys("limits", table, keys);
+    }
+
+    Status read_quotas(const toml::table& table) {
+        QuotaConfig& quotas = config_.quotas;
+        const Keys keys = {
+            {"user",
+             [&](auto& key, auto& node) { return read_size(key, node, quotas.user_bytes); }},
+            {"organization",
+             [&](auto& key, auto& node) {
+                 return read_size(key, node, quotas.organization_bytes);
+             }},
+        };
+        return read_keys("quotas", table, keys);
     }
 
     Status read_count(const std::string& key, const toml::node& node, std::uint64_t& to) const {
@@ -473,6 +476,17 @@ Result<Secret> read_token(const std::filesystem::path& path) {
 }
 
 } // namespace
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    const auto parts = split_unit(text);
+    const std::map<std::string_view, std::uint64_t> units = {
+        {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}};
+    const auto unit = parts ? units.find(parts->second) : units.end();
+    if (unit == units.end() || parts->first == 0 || parts->first > 1'000'000) {
+        return std::nullopt;
+    }
+    return parts->first * unit->second;
+}
 
 bool fits_pattern(std::string_view pattern, std::string_view text) {
     // The last '*' seen and what it stands for so far: enough to go back to.

@@ -5,16 +5,21 @@
 #include "git_wire.hpp"
 #include "gunzip.hpp"
 #include "incoming_body.hpp"
+#include "quota_check.hpp"
 #include "reading_pace.hpp"
 #include "routes.hpp"
 
+#include <locara/base/bytes.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/quotas.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -279,10 +284,12 @@ asio::awaitable<Answer<Response>> fetch(Git git, const Request& request, RepoTyp
 
 /// A push whose body has come in.
 struct PushWork {
-    PushWork(Git g, Push p) : git(std::move(g)), push(std::move(p)) {}
+    PushWork(Git g, Push p, std::uint64_t limit)
+        : git(std::move(g)), push(std::move(p)), pack_limit(limit) {}
 
     const Git git;
     Push push;
+    const std::uint64_t pack_limit;
     std::optional<Slots::Hold> hold;
 };
 
@@ -338,7 +345,7 @@ asio::awaitable<Answer<std::monostate>> unpack(std::shared_ptr<PushWork> work,
                           "--fix-thin",
                           "--strict",
                           "--threads=1",
-                          "--max-input-size=" + std::to_string(kPackLimit)};
+                          "--max-input-size=" + std::to_string(work->pack_limit)};
         call.time = kProgramTime;
         return GitProgram::start(executor, std::move(call));
     };
@@ -353,7 +360,11 @@ asio::awaitable<Answer<std::monostate>> unpack(std::shared_ptr<PushWork> work,
     }
     LOCARA_CO_TRY(const GitProgram::End end, co_await (*program)->wait());
     if (end.code != 0) {
-        work->push.refuse_pack(end.message);
+        const bool full = work->pack_limit < kPackLimit &&
+                          end.message.find("maximum allowed size") != std::string::npos;
+        work->push.refuse_pack(full ? "storage limit reached: its owner may store " +
+                                          render_size(work->pack_limit) + " more on this hub"
+                                    : end.message);
     }
     co_return std::monostate();
 }
@@ -384,6 +395,7 @@ asio::awaitable<Status> finish_push(std::shared_ptr<PushWork> work, http::BodyWr
 struct Pusher {
     Repo repo;
     Identity who;
+    std::uint64_t pack_limit = 0; ///< Bytes: kPackLimit, or what its owner may still store.
 };
 
 /// Who may write to the repository, and who has a pull request there to push to; which ref is
@@ -399,7 +411,9 @@ Answer<Pusher> find_pusher(const Services& services, const Request& request, Rep
     if (!proposes) {
         LOCARA_CHECK(require(caller, repo, Action::Write));
     }
-    return Pusher{std::move(repo), *caller};
+    LOCARA_CHECK(require_room(services, repo, announced_bytes(request)));
+    LOCARA_TRY(const Quota room, services.quotas.room(repo.id.space));
+    return Pusher{std::move(repo), *caller, std::min(room.value_or(kPackLimit), kPackLimit)};
 }
 
 asio::awaitable<Answer<Response>> receive(Git git, const Request& request, RepoType type) {
@@ -427,7 +441,9 @@ asio::awaitable<Answer<Response>> receive(Git git, const Request& request, RepoT
         co_return response; // git asks like this whether it may push, before it sends a lot.
     }
     auto work = std::make_shared<PushWork>(
-        git, Push(git.services, pusher->repo, pusher->who, std::move(*commands)));
+        git,
+        Push(git.services, pusher->repo, pusher->who, std::move(*commands)),
+        pusher->pack_limit);
     const auto check = [&work] { return work->push.check_commands(); };
     LOCARA_CO_CHECK(co_await http::run_blocking(git.pool, check));
     if (work->push.brings_pack() && !work->push.is_refused()) {

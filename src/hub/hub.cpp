@@ -21,6 +21,7 @@
 #include <locara/hub/audit.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/quotas.hpp>
 #include <locara/hub/reviews.hpp>
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
@@ -194,8 +195,9 @@ struct Hub::State {
           std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
           repository(std::move(r)), database(d), names(d), organizations(d), scopes(d), requests(d),
-          buckets(d), collections(d), discussions(d), sessions(d), oauth(d), audit(std::move(d), c),
-          signer(std::move(s)), backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
+          buckets(d), collections(d), discussions(d), sessions(d), oauth(d), audit(d, c),
+          quotas(std::move(d), data / kRepos), signer(std::move(s)), backend(std::move(b)),
+          chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
     Status publish_seed(const Seed& seed);
@@ -245,6 +247,7 @@ struct Hub::State {
     Sessions sessions;
     OAuth oauth;
     Audit audit;
+    Quotas quotas;
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
@@ -259,6 +262,7 @@ struct Hub::State {
                             sessions,
                             oauth,
                             audit,
+                            quotas,
                             *backend,
                             chunks,
                             signer,
@@ -723,6 +727,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     }
     state.warm = std::make_unique<WarmFiles>(std::move(watch), state.services);
     state.limiter.emplace(state.config.limits);
+    state.quotas.set_defaults(state.config.quotas);
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));

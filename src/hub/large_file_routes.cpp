@@ -1,6 +1,7 @@
 // The large files of a repository as such, wherever its history names them: docs/hub.md, "Large
 // files".
 #include "place.hpp"
+#include "quota_check.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -126,6 +127,10 @@ Answer<std::optional<std::string>> duplicate_one(const Services& services,
     LOCARA_TRY(const auto file, services.names.find_file(source.key, *sha256));
     if (!file || !services.cas.touch(file->xet)) {
         return std::optional<std::string>("is no file of " + source.id.render());
+    }
+    LOCARA_TRY(const auto known, services.names.find_file(target.key, *sha256));
+    if (!known) {
+        LOCARA_CHECK(require_room(services, target, file->size));
     }
     LOCARA_CHECK(own_file(services, target.key, file->xet));
     return std::optional<std::string>();

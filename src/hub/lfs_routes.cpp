@@ -3,6 +3,7 @@
 #include "content.hpp"
 #include "incoming_body.hpp"
 #include "pulls.hpp"
+#include "quota_check.hpp"
 #include "routes.hpp"
 #include "xet_links.hpp"
 #include "xet_token.hpp"
@@ -154,12 +155,31 @@ Answer<std::monostate> require_upload(const Services& services,
     return std::monostate();
 }
 
+/// What the objects that are not here yet have together.
+Result<std::uint64_t>
+missing_bytes(const Services& services, const Repo& repo, const Batch& batch) {
+    std::uint64_t bytes = 0;
+    for (const BatchObject& object : batch.objects) {
+        LOCARA_TRY(const auto file, services.names.find_file(repo.key, object.oid));
+        if (!file) {
+            bytes = add_bytes(bytes, object.size);
+        }
+    }
+    return bytes;
+}
+
 Answer<Response> batch(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Batch wanted, parse_batch(request));
     LOCARA_TRY(const Caller caller, identify(services, request));
     LOCARA_TRY(const Repo repo, find_git_repo(services, request, caller, type, Action::See));
     LOCARA_CHECK(wanted.upload ? require_upload(services, caller, repo, wanted.ref)
                                : require(caller, repo, Action::Read));
+    if (wanted.upload) {
+        LOCARA_TRY(const std::uint64_t bytes, missing_bytes(services, repo, wanted));
+        if (bytes > 0) {
+            LOCARA_CHECK(require_room(services, repo, bytes));
+        }
+    }
     LOCARA_TRY(const Json answer, BatchAnswer(services, request, repo, std::move(wanted)).render());
     Response response = json_answer(answer);
     response.headers.set("Content-Type", kLfsJson);
@@ -209,6 +229,7 @@ Answer<PutCall> begin_put(const Services& services, const Request& request) {
     if (!repo) {
         return no_such_repo();
     }
+    LOCARA_CHECK(require_room(services, *repo, upload.size)); // Others may have come since.
     LOCARA_TRY(cas::Ingest ingest, services.cas.begin_ingest());
     return PutCall{upload, std::move(ingest)};
 }

@@ -131,6 +131,12 @@ constexpr const char* kVersion10[] = {
     "CREATE TABLE audit (seq BIGINT PRIMARY KEY, line {text} NOT NULL)",
 };
 
+/// What an account may store, where that is not what all may; -1: as much as there is.
+constexpr const char* kVersion11[] = {
+    "CREATE TABLE quotas (account BIGINT PRIMARY KEY REFERENCES accounts ON DELETE CASCADE,"
+    " bytes BIGINT NOT NULL)",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -155,6 +161,7 @@ constexpr SchemaTable kTables[] = {
     {"oauth_codes"},
     {"oauth_devices"},
     {"audit"},
+    {"quotas"},
 };
 
 constexpr std::span<const char* const> kVersions[] = {kVersion1,
@@ -166,7 +173,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion7,
                                                       kVersion8,
                                                       kVersion9,
-                                                      kVersion10};
+                                                      kVersion10,
+                                                      kVersion11};
 
 } // namespace
 

@@ -23,6 +23,7 @@
 namespace locara::hub {
 
 class Audit;
+class Quotas;
 
 /// Borrowed by every handler; thread-safe.
 struct Services {
@@ -37,6 +38,7 @@ struct Services {
     Sessions& sessions;
     OAuth& oauth;
     Audit& audit;
+    Quotas& quotas;
     cas::Backend& backend;
     cas::Cas& cas;
     const Signer& signer;

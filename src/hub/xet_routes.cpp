@@ -1,6 +1,7 @@
 // Xet tokens: what lets a client talk to /cas about one repository.
 #include "place.hpp"
 #include "pulls.hpp"
+#include "quota_check.hpp"
 #include "routes.hpp"
 #include "xet_links.hpp"
 #include "xet_token.hpp"
@@ -24,6 +25,9 @@ give_token(const Services& services, const Request& request, RepoType type, XetR
     } else {
         // Python asks at the revision "None"; a branch may be about to be made.
         LOCARA_CHECK(require_target(services, caller, repo, revision));
+    }
+    if (role == XetRole::Write) {
+        LOCARA_CHECK(require_room(services, repo));
     }
     return token_answer(services, request, repo, role);
 }

@@ -3,6 +3,7 @@ the hub itself misbehaves. Upstream is a second real hub, with a proxy in betwee
 import concurrent.futures
 import json
 import pathlib
+import re
 import socket
 import subprocess
 
@@ -210,6 +211,11 @@ class ContentTest(TestCase):
         tree = {e["path"]: e for e in call(mirror, "GET", "/api/models/ana/big/tree/main").json()}
         self.assertEqual(tree["big.bin"]["xetHash"], xet)
         mirror.admin("fsck")
+        numbers = call(mirror, "GET", "/metrics").body.decode()
+        self.assertRegex(numbers, r'locara_hub_mirror_requests_total\{result="hit"\} [1-9]')
+        self.assertRegex(numbers, r'locara_hub_mirror_requests_total\{result="miss"\} [1-9]')
+        self.assertIn(f"locara_hub_mirror_fetched_bytes_total {len(self.big) + len(CONFIG)}\n", numbers)
+        self.assertIn("locara_hub_mirror_upstream_errors_total 0\n", numbers)
 
     def test_many_at_once_are_served_from_one_request_while_it_arrives(self):
         hold = Fault(hold_after=3 * MIB)
@@ -329,6 +335,9 @@ class ContentTest(TestCase):
             self.assert_error(answer, status, code)
             if status == 429:
                 self.assertEqual(answer.headers["Retry-After"], "900")
+            errors = re.search(r"^locara_hub_mirror_upstream_errors_total (\d+)$",
+                               call(mirror, "GET", "/metrics").body.decode(), re.M)
+            self.assertEqual(int(errors[1]) > 0, status != 403)
             mirror.stop()
         self.upstream_gone()
 

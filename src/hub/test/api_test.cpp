@@ -5,6 +5,8 @@
 
 #include <locara/hub/accounts.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/organizations.hpp>
+#include <locara/hub/quotas.hpp>
 #include <locara/xet/shard.hpp>
 #include <locara/xet/xorb.hpp>
 
@@ -307,6 +309,63 @@ TEST_F(ApiTest, refuses_repositories_that_cannot_be) {
         EXPECT_EQ(call("POST", "/api/repos/create", ana_, body).status(), 400) << body;
     }
     EXPECT_EQ(create(ana_, "m", R"(,"files":[{"path":"../a","content":""}])").status(), 422);
+}
+
+// ----------------------------------------------------------------------------------------- quotas
+
+TEST_F(ApiTest, takes_no_more_than_an_owner_may_store) {
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    auto quotas = Quotas::open(seed_.data());
+    ASSERT_TRUE(quotas);
+    const std::uint64_t used = *quotas->used("ana");
+    ASSERT_TRUE(quotas->set("ana", used + 100'000));
+    const auto refused = [](const Reply& reply) {
+        EXPECT_EQ(reply.status(), 403) << reply.body;
+        EXPECT_THAT(reply.header("X-Error-Message"),
+                    StartsWith("Storage limit reached: ana uses "));
+    };
+    // Some 90 KB on the wire, 160 KB as a file.
+    const XetFile large = make_file('a', 16);
+    const std::string size = std::to_string(large.content.size());
+    refused(call("POST",
+                 "/api/models/ana/m/preupload/main",
+                 ana_,
+                 R"({"files":[{"path":"a.bin","sample":"AAAA","size":)" + size + "}]}"));
+    const std::string objects = R"("objects":[{"oid":")" + large.sha256() + R"(","size":)" + size +
+                                R"(}],"ref":{"name":"main"}})";
+    refused(call(
+        "POST", "/ana/m.git/info/lfs/objects/batch", ana_, R"({"operation":"upload",)" + objects));
+    const std::string xet = xet_token(ana_, "ana/m", "write");
+    ASSERT_EQ(put_xorb(xet, large).status(), 200);
+    refused(call("POST", "/cas/v1/shards", xet, large.shard()));
+    EXPECT_THAT(call("POST", "/cas/v2/shards", xet, large.shard()).body,
+                HasSubstr("Storage limit reached"));
+    EXPECT_EQ(commit(ana_, "ana/m", lfs_line("a.bin", large)).status(), 400); // It is not there.
+    upload(ana_, "ana/m", "b.bin", make_file('b', 2));
+    // Full: nothing more comes in by any door, what is there can be read and removed.
+    ASSERT_TRUE(quotas->set("ana", used));
+    refused(call("GET", "/api/models/ana/m/xet-write-token/main", ana_));
+    refused(put_xorb(xet, make_file('c', 2)));
+    refused(create(ana_, "n"));
+    refused(
+        commit(ana_, "ana/m", R"({"key":"file","value":{"path":"c.txt","content":"some text"}})"));
+    const Reply push = call("GET", "/ana/m.git/info/refs?service=git-receive-pack", ana_);
+    refused(push);
+    EXPECT_THAT(push.body, StartsWith("Storage limit reached: ana uses "));
+    EXPECT_EQ(call("GET", "/ana/m/resolve/main/b.bin", "").status(), 200);
+    EXPECT_EQ(commit(ana_, "ana/m", R"({"key":"deletedFile","value":{"path":"b.bin"}})").status(),
+              200);
+    // Nor can it be given to who has no room for it.
+    ASSERT_TRUE(quotas->set("ana", Quota()));
+    auto organizations = Organizations::open(seed_.data());
+    ASSERT_TRUE(organizations);
+    ASSERT_TRUE(organizations->create("lab", "", clock_.now()));
+    ASSERT_TRUE(organizations->add_member("lab", "ana", OrgRole::Admin));
+    ASSERT_TRUE(quotas->set("lab", 10'000U));
+    const std::string move = R"({"fromRepo":"ana/m","toRepo":"lab/m"})";
+    EXPECT_EQ(call("POST", "/api/repos/move", ana_, move).status(), 403);
+    ASSERT_TRUE(quotas->reset("lab"));
+    EXPECT_EQ(call("POST", "/api/repos/move", ana_, move).status(), 200);
 }
 
 // ---------------------------------------------------------------------------------------- commits

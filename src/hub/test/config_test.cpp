@@ -63,11 +63,12 @@ metrics = []
     EXPECT_THAT(error_of("[server]\nport = 1\n"), HasSubstr("unknown key \"port\" in [server]"));
 }
 
-TEST(Config, reads_limits) {
+TEST(Config, reads_limits_and_quotas) {
     const auto none = parse("");
     ASSERT_TRUE(none);
     EXPECT_EQ(none->limits.enabled, LimitConfig::Enabled::Yes);
     EXPECT_EQ(none->limits.exempt, loopback());
+    EXPECT_EQ(none->quotas.user_bytes, 0U);
     const auto config = parse(R"([limits]
 enabled = false
 window = "1m"
@@ -76,6 +77,9 @@ resolvers = 2
 token_api = 3
 token_resolvers = 4
 exempt = ["192.0.2.0/24"]
+[quotas]
+user = "50GB"
+organization = "2TB"
 )");
     ASSERT_TRUE(config) << config.error().describe();
     EXPECT_EQ(config->limits.enabled, LimitConfig::Enabled::No);
@@ -85,10 +89,16 @@ exempt = ["192.0.2.0/24"]
     EXPECT_EQ(config->limits.token_api, 3U);
     EXPECT_EQ(config->limits.token_resolvers, 4U);
     EXPECT_EQ(config->limits.exempt.size(), 1U);
+    EXPECT_EQ(config->quotas.user_bytes, 50'000'000'000U);
+    EXPECT_EQ(config->quotas.organization_bytes, 2'000'000'000'000U);
     EXPECT_THAT(error_of("[limits]\napi = 0\n"),
                 HasSubstr("hub.toml:2: limits.api must be a number from 1 to 1000000000"));
     EXPECT_THAT(error_of("[limits]\nwindow = \"2d\"\n"),
                 HasSubstr("limits.window must be from \"1s\" to \"24h\""));
+    EXPECT_THAT(error_of("[quotas]\nuser = \"some\"\n"),
+                HasSubstr("quotas.user must be a size such as"));
+    EXPECT_THAT(error_of("[quotas]\nteam = \"1GB\"\n"),
+                HasSubstr("unknown key \"team\" in [quotas]; known: organization, user"));
 }
 
 TEST(Config, reads_every_key) {

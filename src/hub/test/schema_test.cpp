@@ -12,6 +12,7 @@
 #include <locara/hub/audit.hpp>
 #include <locara/hub/oauth.hpp>
 #include <locara/hub/organizations.hpp>
+#include <locara/hub/quotas.hpp>
 #include <locara/test_support/folders.hpp>
 
 #include <gtest/gtest.h>
@@ -134,6 +135,13 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
     const auto lines = Audit(*database, system_clock()).verify();
     ASSERT_TRUE(lines) << lines.error().describe();
     EXPECT_EQ(lines->records, GetParam() >= 10 ? 1U : 0U);
+    if (GetParam() >= 11) {
+        const Quotas quotas(*database, folder_.path());
+        EXPECT_EQ((*quotas.find("ana"))->quota, 5'000'000'000U);
+        EXPECT_EQ((*quotas.find("lab"))->origin, QuotaRule::Origin::Own);
+        EXPECT_FALSE((*quotas.find("lab"))->quota);
+        EXPECT_EQ((*quotas.find("ben"))->origin, QuotaRule::Origin::Default);
+    }
     Discussions discussions(*database);
     const auto pull = discussions.find((*repo)->key, 3);
     EXPECT_EQ(pull && *pull, GetParam() >= 8);
@@ -173,7 +181,8 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
                                            "collections",
                                            "discussions",
                                            "sessions",
-                                           "audit"};
+                                           "audit",
+                                           "quotas"};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(GetParam()) - 1;
     if (next == made.size()) {
@@ -187,7 +196,7 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
 
 INSTANTIATE_TEST_SUITE_P(Versions,
                          SchemaTest,
-                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
                          [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {

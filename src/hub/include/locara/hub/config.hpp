@@ -4,7 +4,7 @@
 // (docs/hub.md, "Mirroring another hub"); a hub without that table mirrors nothing. [scanners]: the
 // antivirus that every file must pass, at every door. Of [server]: who is a proxy, and who may read
 // the metrics (the rest of that table is for who serves, serve_config.hpp). [limits]: how many
-// requests may come.
+// requests may come. [quotas]: how much users and organizations may store.
 // Unknown keys and values out of range are errors that name file and line. Threads: plain values.
 #pragma once
 
@@ -86,6 +86,12 @@ struct LimitConfig {
     std::vector<AddressRange> exempt = loopback();
 };
 
+/// How many bytes a namespace may hold, unless something else is set for it; 0 for no bound.
+struct QuotaConfig {
+    std::uint64_t user_bytes = 0;
+    std::uint64_t organization_bytes = 0;
+};
+
 struct HubConfig {
     std::optional<MirrorConfig> mirror;
 
@@ -95,6 +101,7 @@ struct HubConfig {
     std::vector<AddressRange> proxies;              ///< Whose X-Forwarded-For is believed.
     std::vector<AddressRange> metrics = loopback(); ///< Who may read /metrics.
     LimitConfig limits;
+    QuotaConfig quotas;
 
     /// Reads the text of a file; `path` is for its errors. `token_file` is not opened here.
     /// InvalidArgument with "path:line", the key, what was found and what is allowed; TooLarge.
@@ -106,6 +113,9 @@ struct HubConfig {
 
     std::filesystem::path token_file; ///< As written; empty for none.
 };
+
+/// "500MB", "200GB", "2TB", of 10^6, 10^9 and 10^12 bytes; nothing for another text.
+std::optional<std::uint64_t> parse_size(std::string_view text);
 
 /// Whether a pattern with '*' fits all of a text; case does not matter.
 bool fits_pattern(std::string_view pattern, std::string_view text);
