@@ -8,6 +8,7 @@
 #include "org_commands.hpp"
 #include "quota_commands.hpp"
 #include "review_commands.hpp"
+#include "scan_commands.hpp"
 #include "upkeep_commands.hpp"
 
 #include <locara/base/json_log.hpp>
@@ -322,6 +323,7 @@ int main(int argc, char** argv) {
     const KeysCommands keys(app);
     const ReviewCommands review(app);
     const MirrorCommands mirror(app);
+    const ScanCommands scan(app);
     const UpkeepCommands upkeep(app);
 
     try {
@@ -347,6 +349,7 @@ int main(int argc, char** argv) {
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()
                             : mirror.parsed()         ? mirror.run()
+                            : scan.parsed()           ? scan.run()
                             : upkeep.parsed()         ? until_signal(upkeep)
                             : serve_command->parsed() ? serve(options)
                             : init_command->parsed()  ? init(options)

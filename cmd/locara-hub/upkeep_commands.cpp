@@ -43,6 +43,7 @@ UpkeepCommands::UpkeepCommands(CLI::App& app)
         verb->add_flag("--json", json_, "the result as one JSON object");
     }
     configuration_.add_to(rescan_);
+    rescan_->add_flag("--all", all_, "what the same scanners judged before, too");
     gc_->add_flag("-n,--dry-run", dry_run_, "only say what would go");
     gc_->add_option("--grace",
                     grace_,
@@ -156,6 +157,7 @@ Status UpkeepCommands::collect(const std::stop_token& stop) const {
                             {"removed_repositories", report.removed_folders},
                             {"packed_repositories", report.packed},
                             {"removed_packs", report.removed_packs},
+                            {"removed_verdicts", report.removed_verdicts},
                             {"missing_files", report.chunks.missing_files.size()}};
         std::printf("%s\n", words.dump().c_str());
     } else {
@@ -232,8 +234,11 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
     LOCARA_CHECK(configuration_.start(data_));
     hub::RescanOptions options;
     options.judge = [](const formats::ByteSource& content, std::string_view name) {
-        return gate::judge(content, name);
+        return gate::shared_gate().examine(content, name);
     };
+    LOCARA_TRY(options.scanners, gate::shared_gate().scanners());
+    options.known =
+        all_ ? hub::RescanOptions::Known::JudgeAgain : hub::RescanOptions::Known::Believe;
     options.stop = stop;
     LOCARA_TRY(const auto report, hub::rescan(data_, system_clock(), options));
     Json refused = Json::array();
@@ -248,6 +253,7 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
     if (json_) {
         const Json words = {{"schema", "locara-hub.rescan/1"},
                             {"files", report.files},
+                            {"judged", report.judged},
                             {"unjudged", report.unjudged},
                             {"refused", std::move(refused)}};
         std::printf("%s\n", words.dump().c_str());
@@ -262,8 +268,10 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
                         one.sha256.render().c_str(),
                         data_.c_str());
         }
-        std::printf("%llu files: %zu are refused now\n",
+        std::printf("%llu files, %llu of them judged now, the others by the same scanners before: "
+                    "%zu are refused now\n",
                     static_cast<unsigned long long>(report.files),
+                    static_cast<unsigned long long>(report.judged),
                     report.refused.size());
     }
     if (!report.refused.empty()) {

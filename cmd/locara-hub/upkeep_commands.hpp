@@ -34,6 +34,7 @@ class UpkeepCommands {
     bool dry_run_ = false;
     bool set_aside_ = false;
     bool json_ = false;
+    bool all_ = false;
     CLI::App* gc_;
     CLI::App* fsck_;
     CLI::App* rescan_;

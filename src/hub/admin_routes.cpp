@@ -62,8 +62,7 @@ Answer<std::vector<GitFile>> first_files(const Services& services, const Json& b
             one.path = text_at(file, "path").value_or("");
             LOCARA_CHECK(check_path(one.path));
             LOCARA_TRY(one.content, inline_content(file));
-            LOCARA_CHECK(
-                pass_gate(services, formats::MemorySource(as_bytes(one.content)), one.path));
+            LOCARA_CHECK(pass_gate(services, one.content, one.path));
             files.push_back(std::move(one));
         }
     }

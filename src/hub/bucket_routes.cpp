@@ -246,6 +246,7 @@ Answer<Response> resolve(const Services& services, const Request& request) {
                      bucket.id.render() + " names the file " + file->xet.render() +
                          ", which is not among its files");
     }
+    LOCARA_CHECK(check_served(services, bucket.key, stored->sha256.render()));
     return stored_answer(services, request, {bucket, "", path, false}, *stored);
 }
 
@@ -301,7 +302,7 @@ class BatchJob {
                    operation.kind == BatchOperation::Kind::Copy ? find_source(operation)
                                                                 : find_uploaded(operation));
         const StoredSource content(services_.cas, file.xet, file.size);
-        LOCARA_CHECK(pass_gate(services_, content, operation.path));
+        LOCARA_CHECK(pass_gate(services_, content, file.sha256.render(), operation.path));
         if (operation.kind == BatchOperation::Kind::Copy) {
             LOCARA_CHECK(require_room(services_, bucket_, file.size));
             LOCARA_CHECK(own_file(services_, bucket_.key, file.xet));

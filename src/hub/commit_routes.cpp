@@ -246,9 +246,8 @@ class CommitJob {
         change.path = operation.path;
         switch (operation.kind) {
         case CommitOperation::Kind::Text: {
-            const formats::MemorySource content(as_bytes(operation.content));
             LOCARA_CHECK(require_room_once());
-            LOCARA_CHECK(pass_gate(services_, content, operation.path));
+            LOCARA_CHECK(pass_gate(services_, operation.content, operation.path));
             LOCARA_TRY(change.blob, git_.write_blob(operation.content));
             break;
         }
@@ -289,7 +288,7 @@ class CommitJob {
                                "; upload it by Xet first");
         }
         const StoredSource content(services_.cas, file->xet, file->size);
-        LOCARA_CHECK(pass_gate(services_, content, operation.path));
+        LOCARA_CHECK(pass_gate(services_, content, file->sha256.render(), operation.path));
         return LfsPointer{operation.oid, file->size};
     }
 

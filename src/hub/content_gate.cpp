@@ -1,6 +1,7 @@
 #include "content_gate.hpp"
 
 #include <locara/gate/gate.hpp>
+#include <locara/hub/git_repo.hpp>
 
 #include <algorithm>
 
@@ -24,9 +25,38 @@ Status StoredSource::read(std::uint64_t offset, std::span<std::byte> out) const 
                        : Status(Error(ErrorCode::Corrupt, file_.render() + " ended early"));
 }
 
-Status
-pass_gate(const Services& services, const formats::ByteSource& content, std::string_view path) {
-    const auto verdict = gate::judge(content, path.substr(path.rfind('/') + 1));
+Judgement make_judgement(formats::Examination seen, const std::string& scanners, TimePoint now) {
+    return {std::move(seen.verdict),
+            scanners,
+            now,
+            seen.facts ? render_json(formats::render_facts(*seen.facts)) : ""};
+}
+
+Result<formats::Verdict> judge_content(const Services& services,
+                                       const std::string& id,
+                                       const std::string& name,
+                                       const std::function<formats::Examination()>& ask) {
+    // Asked first: what is judged while scanners change is judged again.
+    const auto scanners = gate::shared_gate().scanners();
+    if (scanners) {
+        LOCARA_TRY(auto known, services.verdicts.find(id, name));
+        if (known && known->scanners == *scanners) {
+            return std::move(known->verdict);
+        }
+    }
+    Judgement judgement = make_judgement(ask(), scanners ? *scanners : "", services.clock.now());
+    LOCARA_CHECK(services.verdicts.note(id, name, judgement));
+    return std::move(judgement.verdict);
+}
+
+Status pass_gate(const Services& services,
+                 const formats::ByteSource& content,
+                 const std::string& id,
+                 std::string_view path) {
+    const std::string name = name_of(path);
+    LOCARA_TRY(const formats::Verdict verdict, judge_content(services, id, name, [&] {
+                   return gate::shared_gate().examine(content, name);
+               }));
     if (verdict.decision != formats::Decision::Refuse) {
         return {};
     }
@@ -34,6 +64,26 @@ pass_gate(const Services& services, const formats::ByteSource& content, std::str
         "hub", "upload_refused", {{"path", std::string(path)}, {"rule", verdict.rule}});
     return Error(ErrorCode::Refused,
                  std::string(path) + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
+}
+
+Status pass_gate(const Services& services, std::string_view blob, std::string_view path) {
+    return pass_gate(services, formats::MemorySource(as_bytes(blob)), id_of_blob(blob), path);
+}
+
+Status check_served(const Services& services, std::int64_t repo, const std::string& id) {
+    LOCARA_TRY(const auto verdict, services.verdicts.find_refusal(id));
+    if (!verdict) {
+        return {};
+    }
+    if (verdict->label == formats::Label::WrongFormat) {
+        LOCARA_TRY(const auto found, services.names.find_repo(repo));
+        if (found && found->origin != Origin::Here) {
+            return {};
+        }
+    }
+    return Error(ErrorCode::Refused,
+                 "the gate refuses this file by now: " + verdict->reason + " (" + verdict->rule +
+                     "); it is not given away");
 }
 
 } // namespace locara::hub

@@ -4,7 +4,10 @@
 #include "services.hpp"
 
 #include <locara/formats/byte_source.hpp>
+#include <locara/formats/scan.hpp>
 
+#include <functional>
+#include <string>
 #include <string_view>
 
 namespace locara::hub {
@@ -25,9 +28,28 @@ class StoredSource final : public formats::ByteSource {
     const std::uint64_t size_;
 };
 
-/// Asks the gate. Refused, with path, reason and rule, if it refuses; what it flags is kept: a
+/// What the gate said just now, to be kept.
+Judgement make_judgement(formats::Examination seen, const std::string& scanners, TimePoint now);
+
+/// The verdict on content, by its id (verdict_store.hpp), under a name: what is kept of the same
+/// scanners, else what `ask`, which asks the gate, gives, and that is kept.
+Result<formats::Verdict> judge_content(const Services& services,
+                                       const std::string& id,
+                                       const std::string& name,
+                                       const std::function<formats::Examination()>& ask);
+
+/// Refused, with path, reason and rule, if the gate refuses the content; what it flags is let in: a
 /// curator decides whether it is ever listed. Blocks: for the pool only.
-Status
-pass_gate(const Services& services, const formats::ByteSource& content, std::string_view path);
+Status pass_gate(const Services& services,
+                 const formats::ByteSource& content,
+                 const std::string& id,
+                 std::string_view path);
+
+/// The same for a file that git itself holds.
+Status pass_gate(const Services& services, std::string_view blob, std::string_view path);
+
+/// Refused if the gate refuses by now what it let into the repository before: nothing gives it away
+/// any more. Of a mirrored repository a format that is merely not loaded does not count.
+Status check_served(const Services& services, std::int64_t repo, const std::string& id);
 
 } // namespace locara::hub

@@ -238,16 +238,20 @@ std::optional<Refusal> Downloads::bring(Download& download, const std::filesyste
         std::filesystem::remove(part, ignored);
         return wrong_bytes(wanted, *found);
     }
-    if (auto refusal = judge(download, *file)) {
+    auto refusal = judge(download, *file, sha256);
+    if (!refusal) {
+        return refusal.error();
+    }
+    if (*refusal) {
         MirroredFile refused{wanted.repo,
                              wanted.oid,
                              sha256,
                              download.size(),
                              services_.clock.now(),
-                             refusal->message};
+                             (*refusal)->message};
         std::filesystem::remove(part, ignored);
         const Status noted = services_.names.put_mirrored_file(refused);
-        return noted ? std::move(refusal) : std::optional<Refusal>(noted.error());
+        return noted ? std::move(*refusal) : std::optional<Refusal>(noted.error());
     }
     download.passed();
     if (const Status stored = store(download, *file, sha256); !stored) {
@@ -291,20 +295,25 @@ std::optional<Refusal> Downloads::receive(Download& download,
 }
 
 /// What the gate has against the file; a wrong format that the operator lets through is nothing.
-std::optional<Refusal> Downloads::judge(const Download& download, const Fd& file) const {
-    const formats::Verdict verdict = options_.judge(file, download.wanted().name);
+Result<std::optional<Refusal>> Downloads::judge(const Download& download,
+                                                const Fd& file,
+                                                const crypto::Sha256Digest& sha256) const {
+    LOCARA_TRY(const formats::Verdict verdict,
+               options_.judge(file, download.wanted().name, sha256));
     const auto& passing = options_.pass_formats;
     const bool passes =
         verdict.decision != formats::Decision::Refuse ||
         (verdict.label == formats::Label::WrongFormat &&
          std::find(passing.begin(), passing.end(), verdict.format) != passing.end());
     if (passes) {
-        return std::nullopt;
+        return std::optional<Refusal>();
     }
-    return Refusal(403,
-                   "RefusedByGate",
-                   download.wanted().source.path + " is refused by the format gate: " +
-                       verdict.reason + " (" + verdict.rule + ")");
+    return std::optional<Refusal>(std::in_place,
+                                  403,
+                                  "RefusedByGate",
+                                  download.wanted().source.path +
+                                      " is refused by the format gate: " + verdict.reason + " (" +
+                                      verdict.rule + ")");
 }
 
 Status

@@ -91,7 +91,8 @@ class Download {
 };
 
 /// The format gate: what it says about a whole file.
-using Judge = std::function<formats::Verdict(const Fd& file, const std::string& name)>;
+using Judge = std::function<Result<formats::Verdict>(
+    const Fd& file, const std::string& name, const crypto::Sha256Digest& sha256)>;
 
 class Downloads {
   public:
@@ -126,7 +127,8 @@ class Downloads {
     std::optional<Refusal> bring(Download& download, const std::filesystem::path& part);
     std::optional<Refusal>
     receive(Download& download, const Fd& file, crypto::Sha256& hash, std::uint64_t received);
-    std::optional<Refusal> judge(const Download& download, const Fd& file) const;
+    Result<std::optional<Refusal>>
+    judge(const Download& download, const Fd& file, const crypto::Sha256Digest& sha256) const;
     Status store(const Download& download, const Fd& file, const crypto::Sha256Digest& sha256);
     Result<bool> is_known(const WantedFile& wanted) const;
     std::filesystem::path part_of(const WantedFile& wanted) const;

@@ -1,4 +1,5 @@
 // Content of repositories: resolve gives files, raw gives what git holds.
+#include "content_gate.hpp"
 #include "file_answers.hpp"
 #include "place.hpp"
 #include "routes.hpp"
@@ -50,6 +51,7 @@ resolve(const Services& services, WarmFiles& warm, const Request& request, RepoT
     LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::Read));
     LOCARA_TRY(const Place place, locate_in(services, request, repo, web_revision_at(type)));
     LOCARA_TRY(const GitEntry file, find_entry(place));
+    LOCARA_CHECK(check_served(services, place.repo.key, content_id(file)));
     LOCARA_TRY(const FoundFile found,
                file.lfs ? find_stored(services, place, file) : read_blob(place, file));
     warm.keep(before, request, caller, place, found);
@@ -60,6 +62,7 @@ Answer<Response> raw(const Services& services, const Request& request, RepoType 
     LOCARA_TRY(const Place place,
                locate(services, request, type, web_revision_at(type), Action::Read));
     LOCARA_TRY(const GitEntry file, find_entry(place));
+    LOCARA_CHECK(check_served(services, place.repo.key, file.oid));
     LOCARA_TRY(const FoundFile found, read_blob(place, file));
     return found_answer(services, request, at(place), found);
 }

@@ -1,5 +1,6 @@
 #include "catalog_files.hpp"
 #include "client_address.hpp"
+#include "content_gate.hpp"
 #include "database.hpp"
 #include "database_watch.hpp"
 #include "git_leftovers.hpp"
@@ -10,6 +11,7 @@
 #include "openapi.hpp"
 #include "operation_routes.hpp"
 #include "rate_limit.hpp"
+#include "rescan_watch.hpp"
 #include "routes.hpp"
 #include "warm_files.hpp"
 
@@ -196,8 +198,8 @@ struct Hub::State {
         : data(std::move(folder)), clock(c), log(l), part(p), held(std::move(h)),
           repository(std::move(r)), database(d), names(d), organizations(d), scopes(d), requests(d),
           buckets(d), collections(d), discussions(d), sessions(d), oauth(d), audit(d, c),
-          quotas(std::move(d), data / kRepos), signer(std::move(s)), backend(std::move(b)),
-          chunks(*backend, {.clock = &clock}) {}
+          quotas(d, data / kRepos), verdicts(std::move(d)), signer(std::move(s)),
+          backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
     Status publish_seed(const Seed& seed);
@@ -223,6 +225,7 @@ struct Hub::State {
                                               const ClientAddress& client,
                                               const std::optional<RateLimiter::Token>& token);
     Status begin_mirror();
+    void begin_rescans();
     void sign_now();
     void keep_signing();
     void stop();
@@ -248,6 +251,7 @@ struct Hub::State {
     OAuth oauth;
     Audit audit;
     Quotas quotas;
+    const VerdictStore verdicts;
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
@@ -263,6 +267,7 @@ struct Hub::State {
                             oauth,
                             audit,
                             quotas,
+                            verdicts,
                             *backend,
                             chunks,
                             signer,
@@ -281,6 +286,7 @@ struct Hub::State {
     std::unique_ptr<http::BlockingPool> upstream;
     std::optional<MirrorDoor> door;
     http::Router front; ///< Of a mirror; `router` is behind it.
+    std::unique_ptr<RescanWatch> rescans;
     std::unique_ptr<http::Server> server;
     /// `server` for its own handlers, which may run before it is assigned.
     std::atomic<const http::Server*> serving{nullptr};
@@ -709,12 +715,31 @@ Status Hub::State::begin_mirror() {
     Mirror::Options options;
     options.config = *config.mirror;
     options.folder = data / kMirror;
-    options.judge = [](const Fd& file, const std::string& name) { return gate::judge(file, name); };
+    options.judge =
+        [this](const Fd& file, const std::string& name, const crypto::Sha256Digest& sha256) {
+            return judge_content(services, sha256.render(), name, [&] {
+                return gate::shared_gate().examine(file, name);
+            });
+        };
     LOCARA_TRY(mirror, Mirror::create(services, std::move(options)));
     upstream = std::make_unique<http::BlockingPool>(kUpstreamThreads);
     door.emplace(MirrorDoor{*mirror, services, router, *pool, *upstream});
     add_mirror_routes(front, *door);
     return {};
+}
+
+void Hub::State::begin_rescans() {
+    RescanWatch::Options options;
+    options.scanners = [] { return gate::shared_gate().scanners(); };
+    options.judge = [](const formats::ByteSource& content, std::string_view name) {
+        return gate::shared_gate().examine(content, name);
+    };
+    rescans = std::make_unique<RescanWatch>(
+        RescanSources{services.repos, names, buckets, verdicts, chunks, clock},
+        names,
+        log,
+        std::move(options));
+    rescans->start();
 }
 
 Status Hub::serve(const std::string& address, std::uint16_t port) {
@@ -763,6 +788,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
         return {};
     }
     state.renewal = std::thread([&state] { state.keep_signing(); });
+    state.begin_rescans();
     const std::string url =
         "http://" + (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" +
         std::to_string(state.server->port()) + "\n";
@@ -786,6 +812,7 @@ void Hub::State::stop() {
         wake.notify_all();
         renewal.join();
     }
+    rescans.reset();
     if (server) {
         if (part == Part::Owner) {
             std::error_code ignored;

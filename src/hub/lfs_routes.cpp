@@ -1,6 +1,7 @@
 // The Git LFS batch call (git-lfs: docs/api/batch.md), and the content of one object, up and down,
 // for clients that know no other way (docs/api/basic-transfers.md).
 #include "content.hpp"
+#include "content_gate.hpp"
 #include "incoming_body.hpp"
 #include "pulls.hpp"
 #include "quota_check.hpp"
@@ -201,6 +202,7 @@ Answer<Response> object(const Services& services, const Request& request, RepoTy
     if (!file) {
         return Refusal(404, "EntryNotFound", "this repository has no such object");
     }
+    LOCARA_CHECK(check_served(services, repo.key, oid.render()));
     http::Content content;
     content.body = open_content(services.cas, file->xet, file->size);
     content.etag = "\"" + file->sha256.render() + "\"";

@@ -572,14 +572,6 @@ Mirror::ask_listing(const Visit& visit, const Repo& repo, const std::string& com
 
 // ----------------------------------------------------------------------------------------- content
 
-namespace {
-
-std::string content_id(const GitEntry& file) {
-    return file.lfs ? file.lfs->sha256.render() : file.oid;
-}
-
-} // namespace
-
 Result<std::optional<StoredFile>> Mirror::find_stored(const Repo& repo,
                                                       const GitEntry& file) const {
     LOCARA_TRY(const auto known, services_.names.find_mirrored_file(repo.key, content_id(file)));

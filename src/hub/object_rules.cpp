@@ -17,13 +17,16 @@ ObjectRules object_rules(const Services& services, const Repo& repo) {
         return file && file->size == pointer.size && services.cas.touch(file->xet).has_value();
     };
     rules.judge_blob = [&services](const std::string& path, std::string_view blob) {
-        return pass_gate(services, formats::MemorySource(as_bytes(blob)), path);
+        return pass_gate(services, blob, path);
     };
     rules.judge_file = [&services, find](const std::string& path,
                                          const LfsPointer& pointer) -> Status {
         LOCARA_TRY(const auto file, find(pointer));
-        return file ? pass_gate(services, StoredSource(services.cas, file->xet, file->size), path)
-                    : Status(Error(ErrorCode::Refused, path + " went away meanwhile"));
+        if (!file) {
+            return Error(ErrorCode::Refused, path + " went away meanwhile");
+        }
+        const StoredSource content(services.cas, file->xet, file->size);
+        return pass_gate(services, content, file->sha256.render(), path);
     };
     return rules;
 }

@@ -1,6 +1,7 @@
 // The pages of a repository: what it is, its card, how to ask for its files, its discussions.
 // docs/hub.md, "Pages".
 #include "card_facts.hpp"
+#include "file_security.hpp"
 #include "gate_terms.hpp"
 #include "markdown.hpp"
 #include "place.hpp"
@@ -110,7 +111,16 @@ Result<std::string> render_gate(const Services& services, const Visit& visit) {
     return "<p>" + escape_html(line) + "</p>\n";
 }
 
-std::string render_files(const Visit& visit, const std::vector<GitEntry>& entries) {
+/// What the gate says of a file, in a word; why, unless it is fine, where the pointer rests.
+std::string render_verdict(const std::optional<Judgement>& found) {
+    const std::string level = escape_html(security_level(found));
+    return !found || found->verdict.decision == formats::Decision::Allow
+               ? level
+               : "<span title=\"" + escape_html(found->verdict.reason) + "\">" + level + "</span>";
+}
+
+Result<std::string>
+render_files(const Services& services, const Visit& visit, const std::vector<GitEntry>& entries) {
     // The links carry no token: what is not for everybody is fetched by programs that have one.
     const bool linked = may(Caller(), visit.repo, Action::Read);
     const std::string base = page_of(visit.repo) + "/resolve/main/";
@@ -126,19 +136,21 @@ std::string render_files(const Visit& visit, const std::vector<GitEntry>& entrie
             continue;
         }
         ++shown;
+        LOCARA_TRY(const auto found,
+                   services.verdicts.find(content_id(entry), name_of(entry.path)));
         rows += "<tr><td>" +
                 (linked ? link(base + percent_encode(entry.path, "/"), entry.path)
                         : escape_html(entry.path)) +
-                "</td><td align=\"right\">" + escape_html(render_size(entry.size())) +
-                "</td></tr>\n";
+                "</td><td align=\"right\">" + escape_html(render_size(entry.size())) + "</td><td>" +
+                render_verdict(found) + "</td></tr>\n";
     }
     std::string html = "<h2>Files</h2>\n";
     if (files == 0) {
         return html + "<p>None.</p>\n";
     }
-    html +=
-        "<table>\n<thead><tr><th>Path</th><th align=\"right\">Size</th></tr></thead>\n<tbody>\n" +
-        rows + "</tbody>\n</table>\n";
+    html += "<table>\n<thead><tr><th>Path</th><th "
+            "align=\"right\">Size</th><th>Gate</th></tr></thead>\n<tbody>\n" +
+            rows + "</tbody>\n</table>\n";
     if (files > shown) {
         html += "<p>and " + std::to_string(files - shown) + " more</p>\n";
     }
@@ -162,13 +174,13 @@ Answer<Response> repository(const Services& services, const Request& request, Re
     }
     LOCARA_TRY(const Card card, read_whole_card(git, *commit));
     LOCARA_TRY(const auto entries, git.list(*commit, "", GitRepo::Recursive::Yes));
+    LOCARA_TRY(const std::string files, render_files(services, seen, entries));
     const std::string text =
         card.text.find_first_not_of(" \t\r\n") == std::string::npos
             ? ""
             : "<article>\n" + show_markdown(card.text, here + "/resolve/main/") + "</article>\n";
     return show(repo.id.render(),
-                render_facts(repo, CardFacts::of(card.data, type)) + gate + text +
-                    render_files(seen, entries) + how);
+                render_facts(repo, CardFacts::of(card.data, type)) + gate + text + files + how);
 }
 
 // ------------------------------------------------------------------------------- asking for access

@@ -1,10 +1,12 @@
 // What there is: lists of repositories, one repository, its trees, paths and refs.
 #include "card_facts.hpp"
+#include "file_security.hpp"
 #include "listing.hpp"
 #include "place.hpp"
 #include "repo_search.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
+#include "weights_info.hpp"
 
 #include <locara/base/percent.hpp>
 
@@ -18,10 +20,14 @@ using http::Response;
 
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kExpandedPage = 100;
+constexpr const char* kSecurity = "securityRepoStatus";
+constexpr const char* kGguf = "gguf";
+constexpr const char* kSafetensors = "safetensors";
 
 // ----------------------------------------------------------------------------------------- trees
 
-/// Tree entries as JSON, with the last commit of each when it is asked for.
+/// Tree entries as JSON, with the last commit of each, and what the gate said of it, when they are
+/// asked for.
 Result<Json> render_entries(const Services& services,
                             const Place& place,
                             const std::vector<GitEntry>& entries,
@@ -48,6 +54,11 @@ Result<Json> render_entries(const Services& services,
             json["lastCommit"] = {{"id", commits[i].id},
                                   {"title", commits[i].title},
                                   {"date", render_date(commits[i].date)}};
+        }
+        if (expand && entry.kind == GitEntry::Kind::File) {
+            LOCARA_TRY(const auto found,
+                       services.verdicts.find(content_id(entry), name_of(entry.path)));
+            json["securityFileStatus"] = render_file_security(found);
         }
         list.push_back(std::move(json));
     }
@@ -177,7 +188,7 @@ Json render_siblings(const std::vector<GitEntry>& entries, bool blobs) {
     return siblings;
 }
 
-Result<Json> describe(const Place& place, bool blobs) {
+Result<Json> describe(const Services& services, const Place& place, bool blobs) {
     LOCARA_TRY(const GitCommit commit, place.git.commit(place.commit));
     LOCARA_TRY(const auto entries, place.git.list(place.commit, "", GitRepo::Recursive::Yes));
     std::uint64_t storage = 0;
@@ -214,6 +225,15 @@ Result<Json> describe(const Place& place, bool blobs) {
     if (card.data.is_object()) {
         json["cardData"] = std::move(card.data);
     }
+    if (id.type == RepoType::Model) {
+        LOCARA_TRY(WeightsInfo weights, read_weights_info(services.verdicts, entries));
+        if (!weights.gguf.is_null()) {
+            json[kGguf] = std::move(weights.gguf);
+        }
+        if (!weights.safetensors.is_null()) {
+            json[kSafetensors] = std::move(weights.safetensors);
+        }
+    }
     return json;
 }
 
@@ -231,8 +251,13 @@ void keep_only(Json& json, const std::vector<std::string>& keys) {
 
 Answer<Response> info(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
-    LOCARA_TRY(Json json, describe(place, request.query.flag("blobs")));
+    LOCARA_TRY(Json json, describe(services, place, request.query.flag("blobs")));
     const auto keys = listed(request, "expand");
+    const bool expanded = std::find(keys.begin(), keys.end(), kSecurity) != keys.end();
+    if (expanded || request.query.flag("securityStatus")) {
+        LOCARA_TRY(const auto entries, place.git.list(place.commit, "", GitRepo::Recursive::Yes));
+        LOCARA_TRY(json[kSecurity], render_repo_security(services.verdicts, entries));
+    }
     if (!keys.empty()) {
         keep_only(json, keys);
     }
@@ -264,7 +289,7 @@ find_all(const Services& services, const Request& request, RepoType type) {
         if (!place) {
             continue; // Being made or removed just now.
         }
-        LOCARA_TRY(Json json, describe(*place, request.query.flag("blobs")));
+        LOCARA_TRY(Json json, describe(services, *place, request.query.flag("blobs")));
         if (fits(request, json)) {
             found.push_back(std::move(json));
         }
@@ -285,7 +310,9 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
         if (!keys.empty()) {
             keep_only(all[i], keys);
         } else if (!request.query.flag("full")) {
-            all[i].erase("siblings");
+            for (const char* const key : {"siblings", kGguf, kSafetensors}) {
+                all[i].erase(key);
+            }
             if (!request.query.flag("cardData")) {
                 all[i].erase("cardData");
             }

@@ -137,6 +137,13 @@ constexpr const char* kVersion11[] = {
     " bytes BIGINT NOT NULL)",
 };
 
+/// What the gate said of content, by the name it was judged under.
+constexpr const char* kVersion12[] = {
+    "CREATE TABLE verdicts (content {text} NOT NULL, name {text} NOT NULL,"
+    " decision INTEGER NOT NULL, scanners {text} NOT NULL, judged BIGINT NOT NULL,"
+    " verdict {text} NOT NULL, facts {text} NOT NULL, PRIMARY KEY (content, name)) {compact}",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -162,6 +169,7 @@ constexpr SchemaTable kTables[] = {
     {"oauth_devices"},
     {"audit"},
     {"quotas"},
+    {"verdicts"},
 };
 
 constexpr std::span<const char* const> kVersions[] = {kVersion1,
@@ -174,7 +182,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion8,
                                                       kVersion9,
                                                       kVersion10,
-                                                      kVersion11};
+                                                      kVersion11,
+                                                      kVersion12};
 
 } // namespace
 

@@ -11,6 +11,7 @@
 #include "scopes.hpp"
 #include "sessions.hpp"
 #include "signer.hpp"
+#include "verdict_store.hpp"
 
 #include <locara/cas/cas.hpp>
 #include <locara/hub/oauth.hpp>
@@ -39,6 +40,7 @@ struct Services {
     OAuth& oauth;
     Audit& audit;
     Quotas& quotas;
+    const VerdictStore& verdicts;
     cas::Backend& backend;
     cas::Cas& cas;
     const Signer& signer;

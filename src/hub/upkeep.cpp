@@ -1,20 +1,21 @@
+#include "all_repos.hpp"
 #include "buckets.hpp"
-#include "content_gate.hpp"
 #include "database.hpp"
 #include "disk_use.hpp"
 #include "git_leftovers.hpp"
+#include "git_objects.hpp"
 #include "git_packs.hpp"
 #include "layout.hpp"
 #include "mirror.hpp"
 #include "names.hpp"
 #include "operation_routes.hpp"
+#include "verdict_store.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/upkeep.hpp>
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <system_error>
 
@@ -27,19 +28,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Of the chunk store, read between two looks at the clock of whoever waits.
-constexpr std::uint64_t kCheckStep = 256U << 20U;
 constexpr RepoType kAllTypes[] = {
     RepoType::Model, RepoType::Dataset, RepoType::Space, RepoType::Bucket};
 
-Result<std::vector<Repo>> all_repos(const Names& names) {
-    std::vector<Repo> all;
-    for (const RepoType type : kAllTypes) {
-        LOCARA_TRY(auto some, names.list_repos(type));
-        std::move(some.begin(), some.end(), std::back_inserter(all));
-    }
-    return all;
-}
+/// Of the chunk store, read between two looks at the clock of whoever waits.
+constexpr std::uint64_t kCheckStep = 256U << 20U;
 
 /// What lies directly in a folder, was changed before `limit`, and is of this type (S_IFDIR ...). A
 /// folder that is not there holds nothing.
@@ -75,7 +68,7 @@ unnamed_folders(const fs::path& data, const Names& names, TimePoint limit) {
                  std::back_inserter(folders),
                  [](const fs::path& folder) { return folder.filename() != kParts; });
     // Asked after the folders were listed: a repository's folder comes before its name.
-    LOCARA_TRY(const auto known, all_repos(names));
+    LOCARA_TRY(const auto known, list_all_repos(names));
     std::erase_if(folders, [&known](const fs::path& folder) {
         return std::any_of(known.begin(), known.end(), [&folder](const Repo& repo) {
             return repo.internal == folder.stem();
@@ -99,7 +92,7 @@ class Checker {
             report_.bad.push_back({"database", line});
         }
         LOCARA_CHECK(check_objects());
-        LOCARA_TRY(const auto repos, all_repos(names_));
+        LOCARA_TRY(const auto repos, list_all_repos(names_));
         for (const Repo& repo : repos) {
             LOCARA_CHECK(check_stop());
             LOCARA_CHECK(check_repo(repo));
@@ -245,83 +238,24 @@ class Checker {
     CheckReport report_;
 };
 
-/// One run of rescan.
-class Rescanner {
-  public:
-    Rescanner(const fs::path& data,
-              std::shared_ptr<Database> database,
-              const cas::Cas& chunks,
-              const RescanOptions& options)
-        : data_(data), names_(std::move(database)), chunks_(chunks), options_(options) {}
-
-    Result<RescanReport> run() {
-        LOCARA_TRY(const auto repos, all_repos(names_));
-        for (const Repo& repo : repos) {
-            std::map<crypto::Sha256Digest, std::string> paths;
-            if (repo.origin == Origin::Here && repo.id.type != RepoType::Bucket) {
-                LOCARA_CHECK(rescan_git(repo, paths));
-            }
-            LOCARA_TRY(const auto files, names_.list_files(repo.key));
-            for (const StoredFile& file : files) {
-                LOCARA_CHECK(ask(repo,
-                                 paths[file.sha256],
-                                 StoredSource(chunks_, file.xet, file.size),
-                                 file.sha256));
-            }
+/// Forgets what the gate said, before `limit`, of content that is nowhere any more.
+Result<std::uint64_t> forget_verdicts(const fs::path& data,
+                                      const VerdictStore& verdicts,
+                                      const std::vector<Repo>& repos,
+                                      TimePoint limit) {
+    LOCARA_TRY(auto gone, verdicts.old_blobs(limit));
+    for (const Repo& repo : repos) {
+        if (gone.empty() || repo.origin != Origin::Here || repo.id.type == RepoType::Bucket) {
+            continue;
         }
-        return std::move(report_);
+        const Status listed = for_each_object(repo_folder(data / kRepos, repo.internal),
+                                              [&gone](const std::string& oid) { gone.erase(oid); });
+        if (!listed && listed.error().code() != ErrorCode::NotFound) {
+            return listed.error(); // Else it is being made, or was removed just now.
+        }
     }
-
-  private:
-    /// Judges what git itself holds, and notes where the large files stand.
-    Status rescan_git(const Repo& repo, std::map<crypto::Sha256Digest, std::string>& paths) {
-        LOCARA_TRY(const auto git, GitRepo::open(repo_folder(data_ / kRepos, repo.internal)));
-        LOCARA_TRY(const auto refs, git.refs());
-        std::set<std::string> seen; // blobs
-        for (const GitRef& ref : refs) {
-            LOCARA_TRY(const auto entries, git.list(ref.commit, "", GitRepo::Recursive::Yes));
-            for (const GitEntry& entry : entries) {
-                if (entry.lfs) {
-                    paths.emplace(entry.lfs->sha256, entry.path);
-                } else if (entry.kind == GitEntry::Kind::File && seen.insert(entry.oid).second) {
-                    LOCARA_TRY(const std::string blob, git.read_blob(entry.oid, entry.blob_size));
-                    const ByteView bytes = as_bytes(blob);
-                    LOCARA_CHECK(
-                        ask(repo, entry.path, formats::MemorySource(bytes), crypto::sha256(bytes)));
-                }
-            }
-        }
-        return {};
-    }
-
-    Status ask(const Repo& repo,
-               const std::string& path,
-               const formats::ByteSource& content,
-               const crypto::Sha256Digest& sha256) {
-        if (options_.stop.stop_requested()) {
-            return Error(ErrorCode::Cancelled, "the rescan was stopped");
-        }
-        auto verdict = options_.judge(content, path.substr(path.rfind('/') + 1));
-        ++report_.files;
-        if (verdict.label == formats::Label::Unreadable) {
-            ++report_.unjudged;
-        } else if (verdict.decision == formats::Decision::Refuse &&
-                   (repo.origin == Origin::Here || verdict.label != formats::Label::WrongFormat)) {
-            report_.refused.push_back(
-                {std::string(render_plural(repo.id.type)) + "/" + repo.id.render(),
-                 path,
-                 sha256,
-                 std::move(verdict)});
-        }
-        return {};
-    }
-
-    const fs::path& data_;
-    const Names names_;
-    const cas::Cas& chunks_;
-    const RescanOptions& options_;
-    RescanReport report_;
-};
+    return verdicts.forget(gone, limit);
+}
 
 /// Makes one of many packs, in each repository that has them.
 Status consolidate(const fs::path& data,
@@ -362,7 +296,7 @@ Status consolidate(const fs::path& data,
 Result<CollectReport>
 collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& options) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
-    const Names names(std::move(database));
+    const Names names(database);
     const auto lock = FileLock::try_acquire(data / kGcLock);
     if (!lock) {
         return lock.error().code() == ErrorCode::Busy
@@ -390,7 +324,7 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
         }
     }
     std::set<xet::FileHash> live;
-    LOCARA_TRY(const auto repos, all_repos(names));
+    LOCARA_TRY(const auto repos, list_all_repos(names));
     LOCARA_CHECK(consolidate(data, repos, limit, options, report));
     for (const Repo& repo : repos) {
         LOCARA_TRY(const auto files, names.list_files(repo.key));
@@ -401,6 +335,8 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     LOCARA_TRY(report.chunks, chunks.gc(live, options));
     report.freed_bytes += report.chunks.freed_bytes;
     if (options.dry_run == cas::GcOptions::DryRun::No) {
+        LOCARA_TRY(report.removed_verdicts,
+                   forget_verdicts(data, VerdictStore(database), repos, limit));
         LOCARA_CHECK(write_last_collection(
             data, {clock.now(), report.freed_bytes, report.chunks.kept_bytes}));
     }
@@ -413,14 +349,6 @@ check_data(const fs::path& data, const Clock& clock, const CheckOptions& options
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
     cas::Cas chunks(*backend, {.clock = &clock});
     return Checker(data, std::move(database), chunks, options).run();
-}
-
-Result<RescanReport>
-rescan(const fs::path& data, const Clock& clock, const RescanOptions& options) {
-    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
-    LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
-    const cas::Cas chunks(*backend, {.clock = &clock});
-    return Rescanner(data, std::move(database), chunks, options).run();
 }
 
 Result<HubStatistics> count_data(const fs::path& data) {
@@ -463,7 +391,7 @@ Result<HubStatistics> count_data(const fs::path& data) {
 Result<std::vector<MirroredRepo>> list_mirrored(const fs::path& data) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
     const Names names(std::move(database));
-    LOCARA_TRY(const auto repos, all_repos(names));
+    LOCARA_TRY(const auto repos, list_all_repos(names));
     LOCARA_TRY(const auto files, names.list_mirrored_files());
     std::vector<MirroredRepo> listed;
     for (const Repo& repo : repos) {
@@ -488,7 +416,7 @@ Result<std::vector<MirroredRepo>> list_mirrored(const fs::path& data) {
 Status remove_mirrored(const fs::path& data, const std::string& id) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
     Names names(std::move(database));
-    LOCARA_TRY(const auto repos, all_repos(names));
+    LOCARA_TRY(const auto repos, list_all_repos(names));
     for (const Repo& repo : repos) {
         if (repo.origin != Origin::Here && http::equals_ignoring_case(rule_id(repo.id), id)) {
             return names.remove_repo(repo.key);

@@ -123,8 +123,10 @@ for await (const file of listFiles({ hubUrl, repo, recursive: true, expand: true
 }
 assert.deepEqual(paths.sort(), [".gitattributes", "README.md", "copy.bin", "d", "d/a.txt", "d/b.bin", "d/c.bin",
                                 "empty.bin", "lines.bin", "random.bin"]);
-const [told] = await pathsInfo({ hubUrl, repo, paths: ["d/b.bin"], expand: true });
+const [told, plain] = await pathsInfo({ hubUrl, repo, paths: ["d/b.bin", "d/a.txt"], expand: true });
 assert.equal(told.lfs.oid, sha256(noise(3, 300_000)));
+assert.equal(told.securityFileStatus.status, "suspicious"); // bytes of no known format
+assert.equal(plain.securityFileStatus.status, "safe");
 const models = [];
 for await (const model of listModels({ hubUrl, search: { owner: "ana" } })) {
     models.push(model.name);

@@ -7,6 +7,7 @@
 #include "../names.hpp"
 #include "../schema.hpp"
 #include "../scopes.hpp"
+#include "../verdict_store.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/hub/audit.hpp>
@@ -161,6 +162,12 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
         EXPECT_EQ((*board)->redirects, std::vector<std::string>{"https://board.example.org/in"});
         EXPECT_EQ((*names.find_account("ana"))->website, "https://example.org/ana");
     }
+    const auto judged = VerdictStore(*database).find(std::string(64, '4'), "data.bin");
+    EXPECT_EQ(judged && *judged, GetParam() >= 12);
+    if (GetParam() >= 12) {
+        EXPECT_EQ((*judged)->verdict.rule, "content.unknown");
+        EXPECT_EQ((*judged)->scanners, "locara-formats 2.1.0");
+    }
 }
 
 TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
@@ -182,7 +189,8 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
                                            "discussions",
                                            "sessions",
                                            "audit",
-                                           "quotas"};
+                                           "quotas",
+                                           "verdicts"};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(GetParam()) - 1;
     if (next == made.size()) {
@@ -196,7 +204,7 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
 
 INSTANTIATE_TEST_SUITE_P(Versions,
                          SchemaTest,
-                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
                          [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {

@@ -173,7 +173,7 @@ TEST_F(UpkeepTest, has_everything_judged_again_and_names_what_is_refused_now) {
     RescanOptions options;
     const auto pass = [&asked](const formats::ByteSource& content, std::string_view name) {
         asked.emplace_back(name);
-        return formats::scan_source(content, name);
+        return formats::examine_source(content, name);
     };
     options.judge = pass;
     const auto before = rescan(seed_.data(), system_clock(), options);
@@ -184,9 +184,14 @@ TEST_F(UpkeepTest, has_everything_judged_again_and_names_what_is_refused_now) {
 
     // The gate learns something about the weights, and is down for the card.
     options.judge = [&pass](const formats::ByteSource& content, std::string_view name) {
-        return name == "model.gguf" ? formats::make_verdict("gguf", {"antivirus.hit", "known", {}})
+        return name == "model.gguf"
+                   ? formats::Examination{formats::make_verdict("gguf",
+                                                                {"antivirus.hit", "known", {}}),
+                                          {}}
                : name == "README.md"
-                   ? formats::make_verdict("text", {"antivirus.down", "it is down", {}})
+                   ? formats::Examination{formats::make_verdict(
+                                              "text", {"antivirus.down", "it is down", {}}),
+                                          {}}
                    : pass(content, name);
     };
     const auto after = rescan(seed_.data(), system_clock(), options);

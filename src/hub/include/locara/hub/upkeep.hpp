@@ -10,7 +10,7 @@
 #include <locara/cas/cas.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/formats/byte_source.hpp>
-#include <locara/formats/verdict.hpp>
+#include <locara/formats/scan.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -24,10 +24,11 @@ namespace locara::hub {
 
 struct CollectReport {
     cas::GcReport chunks; ///< `missing_files` are files of repositories whose content is gone.
-    std::uint64_t removed_folders = 0; ///< Of repositories that are gone.
-    std::uint64_t packed = 0;          ///< Repositories whose git objects are in one new pack now.
-    std::uint64_t removed_packs = 0;   ///< Of git, whose objects are in another one.
-    std::uint64_t freed_bytes = 0;     ///< Of chunks, folders and git objects.
+    std::uint64_t removed_verdicts = 0; ///< About content that is gone.
+    std::uint64_t removed_folders = 0;  ///< Of repositories that are gone.
+    std::uint64_t packed = 0;           ///< Repositories whose git objects are in one new pack now.
+    std::uint64_t removed_packs = 0;    ///< Of git, whose objects are in another one.
+    std::uint64_t freed_bytes = 0;      ///< Of chunks, folders and git objects.
 };
 
 /// Removes what no repository names and nobody used within `options.grace` (see cas::GcOptions):
@@ -101,30 +102,48 @@ struct CheckOptions {
 Result<CheckReport>
 check_data(const std::filesystem::path& data, const Clock& clock, const CheckOptions& options = {});
 
+/// A content of a repository, as rescan goes through them.
+struct RescanPlace {
+    std::int64_t repo = 0;
+    std::string content;
+};
+
 struct RescanReport {
     struct Refused {
-        std::string repo; ///< "models/acme/tiny"
-        std::string path; ///< At a branch or tag; empty for a large file that none of them names.
+        std::int64_t key = 0; ///< Of the repository, in the database.
+        std::string repo;     ///< "models/acme/tiny"
+        std::string path; ///< At a branch or tag, or in a bucket; empty if none of them names it.
         crypto::Sha256Digest sha256;
         formats::Verdict verdict;
     };
 
-    std::uint64_t files = 0; ///< Judged, each content of a repository once.
+    std::uint64_t files = 0;  ///< Each content of a repository once for each name that it has.
+    std::uint64_t judged = 0; ///< Of them, judged now; of the others the verdict was known.
     std::vector<Refused> refused;
     std::uint64_t unjudged = 0; ///< Of the files: could not be read, or the gate could not work.
+    /// Where the next step goes on; nothing after the last one.
+    std::optional<RescanPlace> next;
 };
 
 struct RescanOptions {
-    /// The gate (gate::judge).
-    std::function<formats::Verdict(const formats::ByteSource& content, std::string_view name)>
+    /// The gate (gate::Gate::examine).
+    std::function<formats::Examination(const formats::ByteSource& content, std::string_view name)>
         judge;
+    /// Who that is (gate::Gate::scanners): what the same ones said before, at any door, counts.
+    /// Empty: everything is judged, and nothing is kept.
+    std::string scanners;
+    enum class Known { Believe, JudgeAgain } known = Known::Believe;
+    std::optional<RescanPlace> from; ///< RescanReport::next of the step before.
+    /// Ends the step after content of this many bytes was judged, each content that was looked up
+    /// counting as 4 KiB; 0 means never.
+    std::uint64_t budget_bytes = 0;
     std::stop_token stop; ///< Asked to stop, the answer is Cancelled.
 };
 
-/// Has everything judged again that was let in before, since the gate may have learned: every large
-/// file of every repository, and what git holds at branches and tags. Of mirrored repositories, a
-/// format that is merely not loaded does not count: the mirror may let it pass. NotFound without a
-/// hub in `data`.
+/// Has judged what was let in before and what the gate of today has not seen, since it may have
+/// learned: every large file of every repository, and what git holds at branches and tags; and
+/// keeps what it says. Of mirrored repositories, a format that is merely not loaded does not count
+/// as refused: the mirror may let it pass. NotFound without a hub in `data`.
 Result<RescanReport>
 rescan(const std::filesystem::path& data, const Clock& clock, const RescanOptions& options);
 

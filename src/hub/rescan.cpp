@@ -1,0 +1,233 @@
+#include "rescan.hpp"
+
+#include "all_repos.hpp"
+#include "content_gate.hpp"
+#include "database.hpp"
+#include "layout.hpp"
+
+#include <locara/hub/git_repo.hpp>
+
+#include <map>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Bytes of the budget for a look at what is known of one content.
+constexpr std::uint64_t kLookCost = 4096;
+
+/// Content that a repository has.
+struct Content {
+    std::uint64_t size = 0;
+    std::optional<xet::FileHash> xet;         ///< Of a large file; else git holds it.
+    std::map<std::string, std::string> paths; ///< By their last part, one of each.
+};
+
+/// By its id, so that a step can begin at one.
+using Contents = std::map<std::string, Content>;
+
+class Rescanner {
+  public:
+    Rescanner(const RescanSources& sources, const RescanOptions& options)
+        : sources_(sources), options_(options) {}
+
+    Result<RescanReport> run() {
+        LOCARA_TRY(const auto repos, list_all_repos(sources_.names));
+        for (const Repo& repo : repos) {
+            if (options_.from && repo.key < options_.from->repo) {
+                continue;
+            }
+            LOCARA_CHECK(rescan_repo(repo));
+            if (report_.next) {
+                break;
+            }
+        }
+        return std::move(report_);
+    }
+
+  private:
+    Status rescan_repo(const Repo& repo) {
+        const bool has_git = repo.origin == Origin::Here && repo.id.type != RepoType::Bucket;
+        std::optional<GitRepo> git;
+        Contents contents;
+        if (has_git) {
+            LOCARA_TRY(git, GitRepo::open(repo_folder(sources_.repos, repo.internal)));
+            LOCARA_CHECK(add_git(*git, contents));
+        }
+        LOCARA_CHECK(add_files(repo, contents));
+        const bool begun = options_.from && options_.from->repo == repo.key;
+        for (auto at = contents.lower_bound(begun ? options_.from->content : "");
+             at != contents.end();
+             ++at) {
+            const auto& [id, content] = *at;
+            if (options_.budget_bytes != 0 && spent_ >= options_.budget_bytes) {
+                report_.next = RescanPlace{repo.key, id};
+                return {};
+            }
+            if (content.xet) {
+                const StoredSource source(sources_.chunks, *content.xet, content.size);
+                LOCARA_CHECK(ask(repo, id, content, source));
+            } else if (is_git_id(id)) {
+                LOCARA_TRY(const std::string blob, git->read_blob(id, content.size));
+                LOCARA_CHECK(ask(repo, id, content, formats::MemorySource(as_bytes(blob))));
+            }
+        }
+        return {};
+    }
+
+    static bool is_git_id(const std::string& id) { return id.size() == 40; }
+
+    /// What git holds, and the names of large files.
+    static Status add_git(const GitRepo& git, Contents& contents) {
+        LOCARA_TRY(const auto refs, git.refs());
+        for (const GitRef& ref : refs) {
+            LOCARA_TRY(const auto entries, git.list(ref.commit, "", GitRepo::Recursive::Yes));
+            for (const GitEntry& entry : entries) {
+                if (entry.kind == GitEntry::Kind::File) {
+                    Content& content = contents[content_id(entry)];
+                    content.size = entry.size();
+                    content.paths.emplace(name_of(entry.path), entry.path);
+                }
+            }
+        }
+        return {};
+    }
+
+    /// Large files; and of all the names that they were judged under before, at any door.
+    Status add_files(const Repo& repo, Contents& contents) const {
+        LOCARA_TRY(const auto files, sources_.names.list_files(repo.key));
+        std::map<xet::FileHash, std::string> ids;
+        for (const StoredFile& file : files) {
+            const std::string id = file.sha256.render();
+            Content& content = contents[id];
+            content.size = file.size;
+            content.xet = file.xet;
+            ids.emplace(file.xet, id);
+        }
+        if (repo.id.type == RepoType::Bucket) {
+            LOCARA_CHECK(add_bucket(repo, ids, contents));
+        }
+        for (auto& [id, content] : contents) {
+            LOCARA_TRY(const auto names, sources_.verdicts.names_of(id));
+            for (const std::string& name : names) {
+                content.paths.emplace(name, "");
+            }
+            if (content.paths.empty()) {
+                content.paths.emplace("", "");
+            }
+        }
+        return {};
+    }
+
+    Status add_bucket(const Repo& bucket,
+                      const std::map<xet::FileHash, std::string>& ids,
+                      Contents& contents) const {
+        std::string from;
+        do {
+            LOCARA_TRY(
+                const BucketPage page,
+                sources_.buckets.list(bucket, "", Buckets::Recursive::Yes, from, kBucketPage));
+            for (const BucketEntry& entry : page.entries) {
+                if (const auto id = ids.find(entry.file.xet); id != ids.end()) {
+                    contents[id->second].paths.emplace(name_of(entry.file.path), entry.file.path);
+                }
+            }
+            from = page.next;
+        } while (!from.empty());
+        return {};
+    }
+
+    Status ask(const Repo& repo,
+               const std::string& id,
+               const Content& content,
+               const formats::ByteSource& source) {
+        std::vector<RescanReport::Refused> refused;
+        bool passes = false; // Under one of its names.
+        for (const auto& [name, path] : content.paths) {
+            if (options_.stop.stop_requested()) {
+                return Error(ErrorCode::Cancelled, "the rescan was stopped");
+            }
+            LOCARA_TRY(auto verdict, judge(id, name, source));
+            ++report_.files;
+            if (verdict.label == formats::Label::Unreadable) {
+                ++report_.unjudged;
+            } else if (is_refused(repo, verdict)) {
+                refused.push_back({repo.key, full_name(repo), path, {}, std::move(verdict)});
+            } else {
+                passes = true;
+            }
+        }
+        if (passes) { // A bad name that somebody gave it elsewhere does not count.
+            std::erase_if(refused, [](const auto& one) { return one.path.empty(); });
+        }
+        for (RescanReport::Refused& one : refused) {
+            LOCARA_TRY(one.sha256, digest_of(id, source));
+            report_.refused.push_back(std::move(one));
+        }
+        return {};
+    }
+
+    static bool is_refused(const Repo& repo, const formats::Verdict& verdict) {
+        return verdict.decision == formats::Decision::Refuse &&
+               (repo.origin == Origin::Here || verdict.label != formats::Label::WrongFormat);
+    }
+
+    static std::string full_name(const Repo& repo) {
+        return std::string(render_plural(repo.id.type)) + "/" + repo.id.render();
+    }
+
+    Result<formats::Verdict>
+    judge(const std::string& id, const std::string& name, const formats::ByteSource& source) {
+        spent_ += kLookCost;
+        if (!options_.scanners.empty() && options_.known == RescanOptions::Known::Believe) {
+            LOCARA_TRY(auto known, sources_.verdicts.find(id, name));
+            if (known && known->scanners == options_.scanners) {
+                return std::move(known->verdict);
+            }
+        }
+        Judgement judgement =
+            make_judgement(options_.judge(source, name), options_.scanners, sources_.clock.now());
+        ++report_.judged;
+        spent_ += source.size();
+        if (!options_.scanners.empty()) {
+            LOCARA_CHECK(sources_.verdicts.note(id, name, judgement));
+        }
+        return std::move(judgement.verdict);
+    }
+
+    static Result<crypto::Sha256Digest> digest_of(const std::string& id,
+                                                  const formats::ByteSource& source) {
+        if (!is_git_id(id)) {
+            return crypto::Sha256Digest::parse(id);
+        }
+        Bytes bytes(static_cast<std::size_t>(source.size())); // git holds small files
+        LOCARA_CHECK(source.read(0, bytes));
+        return crypto::sha256(bytes);
+    }
+
+    const RescanSources& sources_;
+    const RescanOptions& options_;
+    RescanReport report_;
+    std::uint64_t spent_ = 0; ///< Of the budget.
+};
+
+} // namespace
+
+Result<RescanReport> rescan(const RescanSources& sources, const RescanOptions& options) {
+    return Rescanner(sources, options).run();
+}
+
+Result<RescanReport>
+rescan(const fs::path& data, const Clock& clock, const RescanOptions& options) {
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));
+    const cas::Cas chunks(*backend, {.clock = &clock});
+    const Names names(database);
+    const Buckets buckets(database);
+    const VerdictStore verdicts(std::move(database));
+    const fs::path repos = data / kRepos;
+    return rescan(RescanSources{repos, names, buckets, verdicts, chunks, clock}, options);
+}
+
+} // namespace locara::hub
