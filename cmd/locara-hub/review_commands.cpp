@@ -109,6 +109,23 @@ void print_page(const Json& report) {
     }
 }
 
+/// What became of the weights that it pins.
+void print_pins(const Json& report) {
+    for (const Json& model : list_of(report, "pins")) {
+        std::printf("Weights of %s %s, %s@%.12s:\n",
+                    text_of(model, "model").c_str(),
+                    text_of(model, "version").c_str(),
+                    text_of(model, "repository").c_str(),
+                    text_of(model, "revision").c_str());
+        for (const Json& file : list_of(model, "files")) {
+            std::printf("  %-9s %s (%s)\n",
+                        text_of(file, "state").c_str(),
+                        text_of(file, "path").c_str(),
+                        text_of(file, "variant").c_str());
+        }
+    }
+}
+
 void print_report(const Json& report) {
     for (const Json& finding : report.at("findings")) {
         std::printf("  %-8s %-9s %s\n",
@@ -129,6 +146,7 @@ void print_report(const Json& report) {
             std::printf("    no change of these\n");
         }
     }
+    print_pins(report);
     print_page(report);
 }
 

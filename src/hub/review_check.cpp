@@ -10,6 +10,8 @@
 #include <locara/manifest/bundle.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include <fcntl.h>
 
@@ -38,17 +40,26 @@ class Check {
     Check(const ReviewSources& sources,
           const Submission& submission,
           const PageCheck& page,
+          PinDepth pins,
           TempFolder scratch)
-        : sources_(sources), submission_(submission), page_(page), scratch_(std::move(scratch)),
-          folder_(scratch_.path() / "app") {}
+        : sources_(sources), submission_(submission), page_(page), pins_(pins),
+          scratch_(std::move(scratch)), folder_(scratch_.path() / "app") {}
 
     Result<CheckedSubmission> run() {
         LOCARA_CHECK(read_catalog());
         LOCARA_CHECK(check_out());
         CheckedSubmission out{std::move(scratch_), {}, {}};
         LOCARA_TRY(out.app, policy::check_app(folder_, out.archive(), models_));
+        PinReport pins;
         if (out.app.app) {
             add_what_only_a_hub_knows(out.app);
+            LOCARA_TRY(
+                pins,
+                check_pins(
+                    sources_.data, sources_.names, sources_.cas, pinned_by(*out.app.app), pins_));
+            for (std::string& wrong : pins.wrong) {
+                add_error(out.app, "models", ErrorCode::Corrupt, std::move(wrong));
+            }
         }
         out.report = policy::render_app_report(out.app, published_);
         hide_scratch(out.report);
@@ -58,6 +69,7 @@ class Check {
         if (out.app.bundle) { // by either digest a takedown may call it back
             out.report["bundle"]["archive"] = "sha256:" + out.app.bundle->archive_sha256.render();
         }
+        out.report["pins"] = std::move(pins.models);
         out.report["scanner"] = formats::kScannerVersion;
         out.report["checked"] = render_time(sources_.clock.now());
         LOCARA_TRY(out.report["page"], look_at_page(out));
@@ -77,6 +89,8 @@ class Check {
             if (target.role == "models") {
                 LOCARA_TRY(const std::string bytes, read_target(tree, target));
                 LOCARA_CHECK(models_.add(bytes));
+                LOCARA_TRY(auto model, manifest::ModelManifest::parse(bytes));
+                manifests_.emplace(crypto::sha256(as_bytes(bytes)), std::move(model));
             } else if (target.name.starts_with(entries)) {
                 LOCARA_TRY(const std::string bytes, read_target(tree, target));
                 LOCARA_TRY(auto entry, manifest::AppEntry::parse(bytes));
@@ -147,12 +161,32 @@ class Check {
         return page_(bundle, unpacked.manifest);
     }
 
+    /// Errors come first.
+    static void
+    add_error(policy::AppReport& report, const char* rule, ErrorCode code, std::string message) {
+        report.findings.insert(report.findings.begin(),
+                               {AppFinding::Level::Error, rule, Error(code, std::move(message))});
+    }
+
+    /// The models that the app may come to run with; of those that the catalog has.
+    std::vector<manifest::ModelManifest> pinned_by(const manifest::AppManifest& app) const {
+        std::set<crypto::Sha256Digest> digests;
+        for (const manifest::ModelNeed& need : app.models) {
+            digests.insert(need.manifest);
+            digests.insert(need.fallbacks.begin(), need.fallbacks.end());
+        }
+        std::vector<manifest::ModelManifest> models;
+        for (const crypto::Sha256Digest& digest : digests) {
+            if (const auto found = manifests_.find(digest); found != manifests_.end()) {
+                models.push_back(found->second);
+            }
+        }
+        return models;
+    }
+
     void add_what_only_a_hub_knows(policy::AppReport& report) const {
         const auto add = [&report](const char* rule, ErrorCode code, std::string message) {
-            // Errors come first.
-            report.findings.insert(
-                report.findings.begin(),
-                {AppFinding::Level::Error, rule, Error(code, std::move(message))});
+            add_error(report, rule, code, std::move(message));
         };
         const std::string id = report.app->id.render();
         if (id != submission_.app) {
@@ -184,9 +218,11 @@ class Check {
     const ReviewSources& sources_;
     const Submission& submission_;
     const PageCheck& page_;
+    const PinDepth pins_;
     TempFolder scratch_;
     const fs::path folder_;
     policy::KnownModels models_;
+    std::map<crypto::Sha256Digest, manifest::ModelManifest> manifests_;
     std::optional<manifest::AppManifest> published_;
 };
 
@@ -194,9 +230,10 @@ class Check {
 
 Result<CheckedSubmission> check_submission(const ReviewSources& sources,
                                            const Submission& submission,
-                                           const PageCheck& page) {
+                                           const PageCheck& page,
+                                           PinDepth pins) {
     LOCARA_TRY(auto scratch, TempFolder::create(sources.data, ".review-"));
-    return Check(sources, submission, page, std::move(scratch)).run();
+    return Check(sources, submission, page, pins, std::move(scratch)).run();
 }
 
 } // namespace locara::hub

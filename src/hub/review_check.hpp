@@ -2,6 +2,7 @@
 #pragma once
 
 #include "names.hpp"
+#include "review_pins.hpp"
 
 #include <locara/cas/cas.hpp>
 #include <locara/hub/reviews.hpp>
@@ -33,10 +34,12 @@ struct CheckedSubmission {
 };
 
 /// Checks a submission against the catalog as it is published. What is wrong with the app stands in
-/// the report. `page` looks at the page of what is otherwise right; empty: nobody does. Errors:
+/// the report. `page` looks at the page of what is otherwise right; empty: nobody does.
+/// `pins` says how far the weights that the app pins are looked at. Errors:
 /// NotFound (the repository or the commit is gone), Corrupt, Io, NoSpace.
 Result<CheckedSubmission> check_submission(const ReviewSources& sources,
                                            const Submission& submission,
-                                           const PageCheck& page = {});
+                                           const PageCheck& page = {},
+                                           PinDepth pins = PinDepth::Resolve);
 
 } // namespace locara::hub

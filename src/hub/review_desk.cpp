@@ -70,7 +70,8 @@ Reviews& ReviewDesk::reviews() {
 
 Result<Submission> ReviewDesk::check(std::uint64_t number, const PageCheck& page) {
     LOCARA_TRY(const Submission submission, state_->reviews.get(number));
-    LOCARA_TRY(const auto checked, check_submission(state_->sources(), submission, page));
+    LOCARA_TRY(const auto checked,
+               check_submission(state_->sources(), submission, page, PinDepth::Hash));
     return state_->reviews.note_check(number, checked.report, checked.passes());
 }
 
@@ -102,7 +103,8 @@ Result<ReviewDesk::Staged> ReviewDesk::stage(const Submission& submission,
     if (lists(repository, names.entry)) {
         return Staged::No;
     }
-    LOCARA_TRY(const auto checked, check_submission(state_->sources(), submission));
+    LOCARA_TRY(const auto checked,
+               check_submission(state_->sources(), submission, {}, PinDepth::Hash));
     if (const Status passes = checked.app.status(); !passes) {
         return Error(ErrorCode::Refused,
                      submission.app + " " + submission.version + ": " + passes.error().describe());

@@ -186,6 +186,18 @@ class Review(harness.TestCase):
         self.review("publish", number, "--by", "carol", "--clamd", "/nowhere", "--config", none, expect=UNAVAILABLE)
         self.review("publish", number, "--by", "carol", "--config", none)
 
+    def test_weights_that_an_app_pins_are_read_and_hashed_before_it_is_approved(self):
+        number = self.publish(self.make_app("pins"))["number"]
+
+        def states():
+            pins = self.show(number)["report"]["pins"]
+            self.assertEqual([pin["model"] for pin in pins], ["locara/quick-add"])
+            return {file["state"] for file in pins[0]["files"]}
+        self.assertEqual(states(), {"resolved"}, "nobody waits for a hash when an app is submitted")
+        self.review("check", number)
+        self.assertEqual(states(), {"verified"})
+        self.assertIn("verified  quick-add-f16.gguf (f16)", self.review("show", number))
+
     def test_only_the_owner_submits_and_reads(self):
         number = self.publish(self.make_app("mine"))["number"]
         self.author.environment["LOCARA_TOKEN"] = self.ben

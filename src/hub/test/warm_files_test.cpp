@@ -3,10 +3,13 @@
 #include "../database.hpp"
 #include "../database_watch.hpp"
 #include "../routes.hpp"
+#include "../verdict_store.hpp"
 #include "../warm_files.hpp"
 
 #include <locara/base/secret.hpp>
+#include <locara/hub/audit.hpp>
 #include <locara/hub/git_repo.hpp>
+#include <locara/hub/quotas.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -48,6 +51,9 @@ class WarmFilesTest : public testing::Test {
         discussions_ = std::make_unique<Discussions>(database_);
         sessions_ = std::make_unique<Sessions>(database_);
         oauth_ = std::make_unique<OAuth>(database_);
+        audit_ = std::make_unique<Audit>(database_, clock_);
+        quotas_ = std::make_unique<Quotas>(database_, repos_);
+        verdicts_ = std::make_unique<VerdictStore>(database_);
         auto signer = Signer::open(folder_.path() / "xet.key");
         ASSERT_TRUE(signer);
         signer_.emplace(std::move(*signer));
@@ -65,6 +71,9 @@ class WarmFilesTest : public testing::Test {
                                    *discussions_,
                                    *sessions_,
                                    *oauth_,
+                                   *audit_,
+                                   *quotas_,
+                                   *verdicts_,
                                    *backend_,
                                    *chunks_,
                                    *signer_,
@@ -164,6 +173,9 @@ class WarmFilesTest : public testing::Test {
     std::unique_ptr<Discussions> discussions_;
     std::unique_ptr<Sessions> sessions_;
     std::unique_ptr<OAuth> oauth_;
+    std::unique_ptr<Audit> audit_;
+    std::unique_ptr<Quotas> quotas_;
+    std::unique_ptr<VerdictStore> verdicts_;
     std::optional<Signer> signer_;
     std::unique_ptr<cas::Backend> backend_;
     std::unique_ptr<cas::Cas> chunks_;
