@@ -449,6 +449,49 @@ class Push(harness.TestCase):
         self.assertEqual(len(list((self.hub.folder / "repos").iterdir())), len(json.loads(self.call("GET", "/api/models"))))
         print(f"killed: {dict(self.kills)} beside {self.version} uploads (seed {SEED})")
 
+    def test_gc_killed_while_it_packs(self):
+        self.call("POST", "/api/repos/create", {"name": self.repo.partition("/")[2]})
+        url = f"http://ana:{self.token}@127.0.0.1:{self.hub.port}/{self.repo}"
+
+        def git(*arguments, folder=self.local / "work"):
+            return subprocess.run(["git", "-c", "user.name=ana", "-c", "user.email=ana@example.org", *arguments], check=True,
+                                  cwd=folder, text=True, timeout=120, stdout=subprocess.PIPE).stdout
+
+        git("clone", "-q", url, "work", folder=self.local)
+        for number in range(10):  # each push leaves a pack
+            (self.local / "work/a.txt").write_text(weights.noise(number, 50_000).hex())
+            git("add", ".")
+            git("commit", "-q", "-m", str(number))
+            git("push", "-q", "origin", "HEAD:main")
+        commits = git("rev-list", "HEAD")
+        bare, = (folder for folder in (self.hub.folder / "repos").iterdir()
+                 if len(list(folder.glob("objects/pack/*.idx"))) == 10)
+
+        def check():
+            shutil.rmtree(self.local / "copy", ignore_errors=True)
+            git("clone", "-q", url, "copy", folder=self.local)
+            self.assertEqual(git("rev-list", "HEAD", folder=self.local / "copy"), commits)
+            git("fsck", "--full", "--strict", folder=self.local / "copy")
+            self.check_hub()
+
+        for _ in range(max(8, KILLS // 6)):
+            self.age()
+            collector = self.start_gc()
+            time.sleep(self.chance.uniform(0, 0.08))
+            if collector.poll() is None:
+                collector.kill()
+                self.kills["gc that packs"] += 1
+            _, errors = collector.communicate(timeout=60)
+            self.assertIn(collector.returncode, (0, -signal.SIGKILL), errors)
+            check()
+        reports = []
+        for _ in range(2):
+            self.age()
+            reports.append(json.loads(self.hub.admin("gc", "--grace", "1h", "--json")))
+            check()
+        self.assertEqual(len(list(bare.glob("objects/pack/*.pack"))), 1, reports)
+        print(f"killed: {dict(self.kills)} (seed {SEED})")
+
 
 if __name__ == "__main__":
     harness.main()
