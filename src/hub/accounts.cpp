@@ -2,6 +2,7 @@
 #include "layout.hpp"
 #include "names.hpp"
 #include "scopes.hpp"
+#include "token_text.hpp"
 #include "web_address.hpp"
 
 #include <locara/hub/accounts.hpp>
@@ -13,8 +14,6 @@ namespace {
 
 constexpr std::size_t kTokenNameLimit = 96;
 constexpr std::size_t kEmailLimit = 254; // RFC 5321, of a path
-/// 160 random bits as 40 characters; clients want "hf_" and at least 34 letters and digits.
-constexpr std::size_t kTokenBytes = 20;
 
 /// Something at something, of what needs no quotes; whether mail arrives there, the operator knows.
 Status check_email(const std::string& email) {
@@ -105,7 +104,7 @@ Result<Accounts::Made> Accounts::create_token(const std::string& user, const New
                      "there is no user '" + user + "'; add it with: locara-hub user add " + user);
     }
     LOCARA_TRY(const auto scopes, scopes_->resolve(token.scopes));
-    Secret text("hf_" + random_hex(kTokenBytes));
+    Secret text = make_token_text();
     const auto digest = crypto::sha256(as_bytes(text.reveal()));
     LOCARA_TRY(Token made, names_->add_token(*account, token, digest, clock_->now()));
     LOCARA_CHECK(scopes_->add(made.id, scopes)); // Until here it opens nothing.

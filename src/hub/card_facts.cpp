@@ -108,13 +108,17 @@ CardFacts CardFacts::of(Json data, RepoType type) {
     return facts;
 }
 
-Result<CardFacts> read_card(const GitRepo& git, const std::string& commit, RepoType type) {
+Result<std::string>
+read_card_text(const GitRepo& git, const std::string& commit, std::uint64_t limit) {
     LOCARA_TRY(const auto entry, git.find(commit, "README.md"));
-    if (!entry || entry->kind != GitEntry::Kind::File || entry->lfs ||
-        entry->blob_size > manifest::kCardLimitBytes) {
-        return CardFacts();
+    if (!entry || entry->kind != GitEntry::Kind::File || entry->lfs || entry->blob_size > limit) {
+        return std::string();
     }
-    LOCARA_TRY(const std::string text, git.read_blob(entry->oid, manifest::kCardLimitBytes));
+    return git.read_blob(entry->oid, limit);
+}
+
+Result<CardFacts> read_card(const GitRepo& git, const std::string& commit, RepoType type) {
+    LOCARA_TRY(const std::string text, read_card_text(git, commit, manifest::kCardLimitBytes));
     auto data = manifest::read_front_matter(text);
     return data && *data ? CardFacts::of(**std::move(data), type) : CardFacts();
 }

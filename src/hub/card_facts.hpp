@@ -29,6 +29,10 @@ struct CardFacts {
     static CardFacts of(Json data, RepoType type);
 };
 
+/// README.md of a commit; empty if it is not there, is a large file or has more than `limit` bytes.
+Result<std::string>
+read_card_text(const GitRepo& git, const std::string& commit, std::uint64_t limit);
+
 /// Reads README.md of a commit. A card that cannot be read says nothing: whoever wrote it was told
 /// by check_card.
 Result<CardFacts> read_card(const GitRepo& git, const std::string& commit, RepoType type);

@@ -1,5 +1,6 @@
 #include "database.hpp"
 #include "names_rows.hpp"
+#include "token_text.hpp"
 #include "web_address.hpp"
 
 #include <locara/base/file.hpp>
@@ -23,8 +24,6 @@ constexpr std::string_view kWrite = kScopes[4];
 constexpr std::size_t kIdLimit = 96;
 constexpr std::size_t kRedirects = 16;
 constexpr std::size_t kCodeBytes = 24;
-/// 160 random bits, as of every access token.
-constexpr std::size_t kTokenBytes = 20;
 constexpr long long kMostDevices = 10'000;
 
 /// Consonants, so that a code is no word; none that is taken for another. 20^8 codes.
@@ -112,7 +111,7 @@ Status check_client(const OAuthClient& client) {
 /// transaction of the caller.
 OAuthToken
 insert_token(soci::session& sql, OAuthGrant grant, std::chrono::seconds life, TimePoint now) {
-    OAuthToken made{Secret("hf_" + random_hex(kTokenBytes)), std::move(grant), now + life};
+    OAuthToken made{make_token_text(), std::move(grant), now + life};
     const long long account = made.grant.account;
     const long long created = seconds(now);
     const long long expires = seconds(made.expires);

@@ -65,12 +65,7 @@ struct Card {
 
 Result<Card> read_whole_card(const GitRepo& git, const std::string& commit) {
     Card card;
-    LOCARA_TRY(const auto entry, git.find(commit, "README.md"));
-    if (!entry || entry->kind != GitEntry::Kind::File || entry->lfs ||
-        entry->blob_size > kCardLimit) {
-        return card;
-    }
-    LOCARA_TRY(card.text, git.read_blob(entry->oid, kCardLimit));
+    LOCARA_TRY(card.text, read_card_text(git, commit, kCardLimit));
     auto front = manifest::read_front_matter(card.text);
     if (front && *front) {
         card.data = std::move(**front);
