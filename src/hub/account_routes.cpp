@@ -165,10 +165,7 @@ Answer<Response> organization_members(const Services& services, const Request& r
     }
     Response response = json_answer(page);
     if (end < members.size()) {
-        response.headers.add("Link",
-                             "<" + endpoint(request) + request.path +
-                                 "?limit=" + std::to_string(limit) +
-                                 "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+        response.headers.add("Link", next_page(request, limit, end));
     }
     return response;
 }

@@ -246,10 +246,7 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
     }
     Response response = json_answer(page);
     if (end < all.size()) {
-        response.headers.add("Link",
-                             "<" + endpoint(request) + request.path +
-                                 "?limit=" + std::to_string(limit) +
-                                 "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+        response.headers.add("Link", next_page(request, limit, end));
     }
     return response;
 }

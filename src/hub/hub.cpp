@@ -102,16 +102,21 @@ void log_request(Log& log, const http::Exchange& exchange) {
                {"sent", exchange.whole ? "whole" : "cut"}});
 }
 
-/// What every answer carries.
+/// What every answer carries, also to what a browser asks in advance.
 void add_common_headers(http::Response& response) {
     response.headers.add("Access-Control-Allow-Origin", "*");
     response.headers.add("X-Content-Type-Options", "nosniff");
 }
 
-http::Response limited_answer(const RateLimiter::Verdict& verdict) {
-    http::Response response = render_limited(verdict);
+/// What every other answer carries.
+void add_answer_headers(http::Response& response) {
     response.headers.add("Access-Control-Expose-Headers", kExposed);
     add_common_headers(response);
+}
+
+http::Response limited_answer(const RateLimiter::Verdict& verdict) {
+    http::Response response = render_limited(verdict);
+    add_answer_headers(response);
     return response;
 }
 
@@ -124,11 +129,11 @@ boost::asio::awaitable<http::Response> handle(const http::Router& router, http::
         response.headers.add("Access-Control-Allow-Headers",
                              "Authorization, Range, Content-Type, X-Xet-Session-Id");
         response.headers.add("Access-Control-Max-Age", "86400");
+        add_common_headers(response);
     } else {
         response = co_await router.handle(std::move(request));
-        response.headers.add("Access-Control-Expose-Headers", kExposed);
+        add_answer_headers(response);
     }
-    add_common_headers(response);
     co_return response;
 }
 
@@ -666,8 +671,7 @@ std::optional<http::Response> Hub::State::known(const http::Request& request) {
     if (counted.is_refused()) {
         response = limited_answer(*counted.verdict);
     } else {
-        response->headers.add("Access-Control-Expose-Headers", kExposed);
-        add_common_headers(*response);
+        add_answer_headers(*response);
     }
     if (counted.verdict) {
         add_headers(*counted.verdict, response->headers);

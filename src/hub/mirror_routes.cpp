@@ -349,11 +349,7 @@ Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visi
     Response response = json_answer(list);
     response.headers.add("X-Repo-Commit", spot.commit);
     if (end < entries.size()) {
-        response.headers.add("Link",
-                             "<" + endpoint(request) + request.path +
-                                 "?recursive=" + (recursive ? "true" : "false") +
-                                 "&limit=" + std::to_string(limit) +
-                                 "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+        response.headers.add("Link", next_page(request, limit, end));
     }
     return Reaction(std::move(response));
 }

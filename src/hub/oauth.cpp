@@ -8,7 +8,6 @@
 #include <locara/hub/oauth.hpp>
 
 #include <algorithm>
-#include <array>
 
 namespace locara::hub {
 namespace {
@@ -16,10 +15,8 @@ namespace {
 using soci::into;
 using soci::use;
 
-constexpr std::array<std::string_view, 5> kScopes = {
-    "openid", "profile", "email", "read-repos", "write-repos"};
-constexpr std::string_view kRead = kScopes[3];
-constexpr std::string_view kWrite = kScopes[4];
+constexpr std::string_view kRead = kOAuthScopes[3];
+constexpr std::string_view kWrite = kOAuthScopes[4];
 
 constexpr std::size_t kIdLimit = 96;
 constexpr std::size_t kRedirects = 16;
@@ -42,15 +39,13 @@ OAuthClient hf_command() {
             "openid profile email write-repos"};
 }
 
-bool has_scope(std::string_view list, std::string_view scope) {
-    while (!list.empty()) {
-        const std::size_t end = std::min(list.find(' '), list.size());
-        if (list.substr(0, end) == scope) {
-            return true;
-        }
-        list.remove_prefix(std::min(end + 1, list.size()));
+/// For messages.
+std::string all_scopes() {
+    std::string all;
+    for (const std::string_view scope : kOAuthScopes) {
+        all.append(all.empty() ? "" : " ").append(scope);
     }
-    return false;
+    return all;
 }
 
 std::string digest_of(std::string_view text) {
@@ -94,13 +89,12 @@ Status check_client(const OAuthClient& client) {
     for (const std::string& address : client.redirects) {
         LOCARA_CHECK(check_web_address(address));
     }
-    const std::string all = "openid profile email read-repos write-repos";
     for (std::size_t begin = 0; begin < client.scopes.size();) {
         const std::size_t end = std::min(client.scopes.find(' ', begin), client.scopes.size());
         const std::string scope = client.scopes.substr(begin, end - begin);
-        if (!has_scope(all, scope)) {
+        if (std::find(kOAuthScopes.begin(), kOAuthScopes.end(), scope) == kOAuthScopes.end()) {
             return Error(ErrorCode::InvalidArgument,
-                         "found scope '" + scope + "', there are " + all);
+                         "found scope '" + scope + "', there are " + all_scopes());
         }
         begin = end + 1;
     }
@@ -162,10 +156,21 @@ Error not_good(const char* what) {
 
 } // namespace
 
+bool has_scope(std::string_view list, std::string_view scope) {
+    while (!list.empty()) {
+        const std::size_t end = std::min(list.find(' '), list.size());
+        if (list.substr(0, end) == scope) {
+            return true;
+        }
+        list.remove_prefix(std::min(end + 1, list.size()));
+    }
+    return false;
+}
+
 std::string grantable_scopes(std::string_view asked, std::string_view allowed) {
     const bool writes = has_scope(asked, kWrite);
     std::string granted;
-    for (const std::string_view scope : kScopes) {
+    for (const std::string_view scope : kOAuthScopes) {
         bool given = has_scope(asked, scope) && has_scope(allowed, scope);
         if (scope == kRead) { // Writing implies it, whoever names it.
             const bool readable = has_scope(allowed, kRead) || has_scope(allowed, kWrite);

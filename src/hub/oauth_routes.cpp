@@ -319,7 +319,7 @@ note_token(const Services& services, const Request& request, const OAuthToken& t
             {"user", known->account.name},
             {"role", render(known->token.role)},
             {"client", token.grant.client}});
-    const bool asked = token.grant.scopes.substr(0, 6) == "openid";
+    const bool asked = has_scope(token.grant.scopes, "openid");
     return asked ? std::optional(known->account.id) : std::nullopt;
 }
 
@@ -373,22 +373,21 @@ Answer<Response> give_token(const Provider& provider, const Request& request) {
 
 Answer<Response> configuration(const Provider& /*provider*/, const Request& request) {
     const std::string here = endpoint(request);
-    return json_answer(
-        {{"issuer", here},
-         {"authorization_endpoint", here + "/oauth/authorize"},
-         {"device_authorization_endpoint", here + "/oauth/device"},
-         {"token_endpoint", here + "/oauth/token"},
-         {"userinfo_endpoint", here + "/oauth/userinfo"},
-         {"jwks_uri", here + "/oauth/jwks"},
-         {"scopes_supported", {"openid", "profile", "email", "read-repos", "write-repos"}},
-         {"response_types_supported", {"code"}},
-         {"grant_types_supported",
-          {"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"}},
-         {"subject_types_supported", {"public"}},
-         {"id_token_signing_alg_values_supported", {"EdDSA"}},
-         {"token_endpoint_auth_methods_supported", {"none"}},
-         {"code_challenge_methods_supported", {"S256"}},
-         {"authorization_response_iss_parameter_supported", true}});
+    return json_answer({{"issuer", here},
+                        {"authorization_endpoint", here + "/oauth/authorize"},
+                        {"device_authorization_endpoint", here + "/oauth/device"},
+                        {"token_endpoint", here + "/oauth/token"},
+                        {"userinfo_endpoint", here + "/oauth/userinfo"},
+                        {"jwks_uri", here + "/oauth/jwks"},
+                        {"scopes_supported", kOAuthScopes},
+                        {"response_types_supported", {"code"}},
+                        {"grant_types_supported",
+                         {"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"}},
+                        {"subject_types_supported", {"public"}},
+                        {"id_token_signing_alg_values_supported", {"EdDSA"}},
+                        {"token_endpoint_auth_methods_supported", {"none"}},
+                        {"code_challenge_methods_supported", {"S256"}},
+                        {"authorization_response_iss_parameter_supported", true}});
 }
 
 Answer<Response> key_set(const Provider& provider, const Request& /*request*/) {

@@ -89,11 +89,7 @@ Answer<Response> tree(const Services& services, const Request& request, RepoType
     Response response = json_answer(list);
     response.headers.add("X-Repo-Commit", place.commit);
     if (end < entries->size()) {
-        response.headers.add("Link",
-                             "<" + endpoint(request) + request.path +
-                                 "?recursive=" + (recursive ? "true" : "false") + "&expand=" +
-                                 (expand ? "true" : "false") + "&limit=" + std::to_string(limit) +
-                                 "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+        response.headers.add("Link", next_page(request, limit, end));
     }
     return response;
 }

@@ -12,6 +12,7 @@
 #include <locara/base/secret.hpp>
 #include <locara/hub/accounts.hpp>
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -33,9 +34,13 @@ inline constexpr std::chrono::seconds kDeviceInterval{5};
 inline constexpr std::chrono::seconds kCodeTokenLife = std::chrono::hours(8);
 inline constexpr std::chrono::seconds kDeviceTokenLife = std::chrono::hours(30 * 24);
 
-/// What tokens may be asked for, with the Hub's names: "openid", "profile", "email" (who it is),
-/// "read-repos", "write-repos" (which implies reading). Lists of them are separated by spaces.
-///
+/// What tokens may be asked for, with the Hub's names: who it is, and the repositories of whoever
+/// says yes (writing implies reading). Lists of them are texts, separated by spaces.
+inline constexpr std::array<std::string_view, 5> kOAuthScopes = {
+    "openid", "profile", "email", "read-repos", "write-repos"};
+
+bool has_scope(std::string_view list, std::string_view scope);
+
 /// Of those in `asked` the ones that `allowed` covers, in this order, each once; others are left
 /// out. Where only reading is allowed, writing becomes that.
 std::string grantable_scopes(std::string_view asked, std::string_view allowed);
