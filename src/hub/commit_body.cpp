@@ -98,12 +98,16 @@ Answer<CommitOperation> parse_removal(const std::string& key, std::string& path)
 
 Answer<CommitOperation> parse_operation(const Line& line) {
     std::string path = text_at(line.value, "path").value_or("");
-    if (line.value.contains("oldPath")) {
-        return Refusal(501, "", "renames are not supported yet; send the file anew");
-    }
+    const std::string old_path = text_at(line.value, "oldPath").value_or("");
+    const bool file = line.key == "file" || line.key == "lfsFile";
     Answer<CommitOperation> operation =
         bad_request("found key '" + line.key + "', wanted " + std::string(kKeys));
-    if (line.key == "file") {
+    if (file && !old_path.empty() && !line.value.contains("content") &&
+        !line.value.contains("oid")) {
+        CommitOperation rename;
+        rename.kind = CommitOperation::Kind::Rename;
+        operation = std::move(rename);
+    } else if (line.key == "file") {
         operation = parse_text_file(line.value);
     } else if (line.key == "lfsFile") {
         operation = parse_stored_file(line.value);
@@ -114,6 +118,13 @@ Answer<CommitOperation> parse_operation(const Line& line) {
     if (operation) {
         LOCARA_CHECK(check_path(path));
         operation->path = std::move(path);
+    }
+    if (operation && file && !old_path.empty()) {
+        LOCARA_CHECK(check_path(old_path));
+        if (old_path == operation->path) {
+            return bad_request(old_path + " is to be renamed to itself");
+        }
+        operation->old_path = old_path;
     }
     return operation;
 }

@@ -33,9 +33,10 @@ struct CommitHeader {
 
 /// One change that a line asks for.
 struct CommitOperation {
-    enum class Kind { Text, Stored, RemoveFile, RemoveFolder };
+    enum class Kind { Text, Stored, Rename, RemoveFile, RemoveFolder };
     Kind kind = Kind::Text;
     std::string path;
+    std::string old_path;              ///< Of a file that gets another name, and maybe content.
     std::string content;               ///< Text: the file's bytes.
     crypto::Sha256Digest oid;          ///< Stored: the content that git holds a pointer to.
     std::optional<std::uint64_t> size; ///< Stored, if the caller said it.

@@ -174,6 +174,7 @@ class CommitJob {
     /// Reads the body, writes its files, and moves the branch or opens a pull request for it.
     Answer<Done> run(const Target& target, ByteView body) {
         body_bytes_ = body.size();
+        branch_ = target.ref;
         const auto take = [this](CommitOperation operation) { return note(std::move(operation)); };
         LOCARA_TRY(const CommitHeader header, read_commit_body(body, take));
         if (target.way == Target::Way::Propose) {
@@ -244,7 +245,18 @@ class CommitJob {
     Answer<std::monostate> note(CommitOperation operation) {
         GitChange change;
         change.path = operation.path;
+        if (operation.kind == CommitOperation::Kind::Rename) {
+            LOCARA_TRY(change.blob, find_renamed(operation));
+            changes_.push_back({GitChange::Kind::RemoveFile, operation.old_path, change.blob});
+            changes_.push_back(std::move(change));
+            return std::monostate();
+        }
+        if (!operation.old_path.empty()) {
+            changes_.push_back({GitChange::Kind::RemoveFile, operation.old_path, ""});
+        }
         switch (operation.kind) {
+        case CommitOperation::Kind::Rename: // Above.
+            break;
         case CommitOperation::Kind::Text: {
             LOCARA_CHECK(require_room_once());
             LOCARA_CHECK(pass_gate(services_, operation.content, operation.path));
@@ -266,6 +278,27 @@ class CommitJob {
         }
         changes_.push_back(std::move(change));
         return std::monostate();
+    }
+
+    /// The blob of a file that gets another name, under which it is judged anew.
+    Answer<std::string> find_renamed(const CommitOperation& operation) {
+        LOCARA_TRY(const std::string head, git_.resolve(branch_));
+        LOCARA_TRY(const auto entry, git_.find(head, operation.old_path));
+        if (!entry || entry->kind != GitEntry::Kind::File) {
+            return no_such_entry(
+                head, "A file with this name doesn't exist: there is no " + operation.old_path);
+        }
+        if (entry->lfs) {
+            CommitOperation stored;
+            stored.path = operation.path;
+            stored.oid = entry->lfs->sha256;
+            LOCARA_CHECK(find_stored(stored));
+            stored_.push_back(operation.path);
+        } else {
+            LOCARA_TRY(const std::string content, git_.read_blob(entry->oid, kInlineFileLimit));
+            LOCARA_CHECK(pass_gate(services_, content, operation.path));
+        }
+        return entry->oid;
     }
 
     /// Before the first text: what only removes may always be done.
@@ -365,6 +398,7 @@ class CommitJob {
     GitRepo git_;
     const Identity who_;
     std::vector<GitChange> changes_;
+    std::string branch_; ///< What the change is for.
     std::vector<std::string> stored_; ///< Paths of pointers.
     std::uint64_t body_bytes_ = 0;
     bool asked_for_room_ = false;

@@ -101,6 +101,10 @@ Status apply_change(git_index* index, const GitChange& change) {
         LOCARA_TRY(entry.id, parse_oid(change.blob));
         code = git_index_add(index, &entry);
     } else if (change.kind == GitChange::Kind::RemoveFile) {
+        const git_index_entry* const entry = git_index_get_bypath(index, change.path.c_str(), 0);
+        if (entry != nullptr && !change.blob.empty() && render_oid(&entry->id) != change.blob) {
+            return Error(ErrorCode::Conflict, change.path + " was changed meanwhile");
+        }
         code = git_index_remove(index, change.path.c_str(), 0);
     } else if (has_below(index, change.path + "/")) {
         code = git_index_remove_directory(index, change.path.c_str(), 0);

@@ -67,6 +67,23 @@ TEST(CommitBody, reads_every_kind_of_line_with_and_without_a_last_newline) {
     EXPECT_EQ(out.operations[5].path, "older");
 }
 
+TEST(CommitBody, reads_renames_with_and_without_new_content) {
+    const std::string oid(64, 'a');
+    const Read out = read(kHeader +
+                          R"({"key":"file","value":{"path":"b.txt","oldPath":"a.txt"}})"
+                          "\n"
+                          R"({"key":"lfsFile","value":{"path":"b.bin","oldPath":"a.bin","oid":")" +
+                          oid + R"("}})");
+    ASSERT_TRUE(out.header) << out.message;
+    ASSERT_EQ(out.operations.size(), 2U);
+    EXPECT_EQ(out.operations[0].kind, CommitOperation::Kind::Rename);
+    EXPECT_EQ(out.operations[0].old_path, "a.txt");
+    EXPECT_EQ(out.operations[1].kind, CommitOperation::Kind::Stored);
+    EXPECT_EQ(out.operations[1].old_path, "a.bin");
+    EXPECT_EQ(read(file(R"({"path":"a","oldPath":"a"})")).status, 400);
+    EXPECT_EQ(read(file(R"({"path":"a","oldPath":"../a"})")).status, 422);
+}
+
 TEST(CommitBody, refuses_what_is_no_such_body) {
     for (const std::string& body : {
              std::string(),

@@ -94,7 +94,7 @@ struct GitSnapshot {
 struct GitChange {
     enum class Kind {
         Put,         ///< A file: the blob `blob`.
-        RemoveFile,  ///< NotFound if there is none.
+        RemoveFile,  ///< NotFound if there is none, Conflict if `blob` is set and it is another.
         RemoveFolder ///< With all below it; NotFound if there is none.
     };
     Kind kind = Kind::Put;
