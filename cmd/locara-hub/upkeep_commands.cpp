@@ -154,6 +154,8 @@ Status UpkeepCommands::collect(const std::stop_token& stop) const {
                             {"removed_files", report.chunks.removed_files},
                             {"removed_xorbs", report.chunks.removed_xorbs},
                             {"removed_entries", report.chunks.removed_entries},
+                            {"forgotten_files", report.forgotten_files},
+                            {"forgotten_bytes", report.forgotten_bytes},
                             {"removed_repositories", report.removed_folders},
                             {"packed_repositories", report.packed},
                             {"removed_packs", report.removed_packs},
@@ -173,6 +175,13 @@ Status UpkeepCommands::collect(const std::stop_token& stop) const {
             static_cast<unsigned long long>(report.removed_packs),
             static_cast<unsigned long long>(report.packed),
             render_size(report.chunks.kept_bytes).c_str());
+    }
+    if (!json_ && report.forgotten_files > 0) {
+        std::printf("%llu large files of %s %s named by no history: squashed away, or never "
+                    "committed.\n",
+                    static_cast<unsigned long long>(report.forgotten_files),
+                    render_size(report.forgotten_bytes).c_str(),
+                    dry_run_ ? "are" : "were");
     }
     if (!report.chunks.missing_files.empty()) {
         return Error(ErrorCode::Corrupt,

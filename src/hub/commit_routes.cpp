@@ -312,7 +312,8 @@ class CommitJob {
 
     /// The content must have come to this very repository: who knows a hash has not the bytes.
     Answer<LfsPointer> find_stored(const CommitOperation& operation) {
-        LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, operation.oid));
+        LOCARA_TRY(const auto file,
+                   services_.names.use_file(repo_.key, operation.oid, services_.clock.now()));
         const bool fits = file && (!operation.size || *operation.size == file->size);
         if (!fits || !services_.cas.touch(file->xet)) {
             return bad_request(operation.path + ": sha256:" + operation.oid.render() +
@@ -397,8 +398,8 @@ class CommitJob {
     const Repo repo_;
     GitRepo git_;
     const Identity who_;
-    std::vector<GitChange> changes_;
     std::string branch_; ///< What the change is for.
+    std::vector<GitChange> changes_;
     std::vector<std::string> stored_; ///< Paths of pointers.
     std::uint64_t body_bytes_ = 0;
     bool asked_for_room_ = false;

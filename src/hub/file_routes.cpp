@@ -37,9 +37,9 @@ Answer<FoundFile> find_stored(const Services& services, const Place& place, cons
     FoundFile found{file.oid, {}, {}};
     LOCARA_TRY(found.stored, services.names.find_file(place.repo.key, file.lfs->sha256));
     if (!found.stored) {
-        return Error(ErrorCode::Internal,
-                     place.repo.id.render() + " names sha256:" + file.lfs->sha256.render() +
-                         ", which is not among its files");
+        return no_such_entry(place.commit,
+                             "the content of " + place.path +
+                                 " is here no more: it was deleted, or squashed away");
     }
     return found;
 }

@@ -1,5 +1,8 @@
 // The large files of a repository as such, wherever its history names them: docs/hub.md, "Large
 // files".
+#include "audit_record.hpp"
+#include "history_rewrite.hpp"
+#include "named_files.hpp"
 #include "place.hpp"
 #include "quota_check.hpp"
 #include "routes.hpp"
@@ -10,11 +13,15 @@
 namespace locara::hub {
 namespace {
 
+namespace fs = std::filesystem;
 using http::Request;
 using http::Response;
 
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kDuplicateLimit = 1000;
+constexpr std::size_t kRemoveLimit = 1000;
+/// Each time that somebody else moved a ref meanwhile, the history is written again.
+constexpr int kRewriteTries = 3;
 
 // ---------------------------------------------------------------------------------------- listing
 
@@ -164,6 +171,108 @@ Answer<Response> duplicate(const Services& services, const Request& request, Rep
     return response;
 }
 
+// --------------------------------------------------------------------------------------- deleting
+
+/// Whether the histories are to be written anew without the files.
+enum class RewriteHistory { No, Yes };
+
+/// Writes the histories of a repository without some files, all refs at once. Whether a ref moved.
+Answer<bool> rewrite_history(const Services& services, const Repo& repo, const FileDigests& files) {
+    const fs::path folder = services.folder_of(repo);
+    LOCARA_TRY(GitRepo git, GitRepo::open(folder));
+    for (int tries = 1;; ++tries) {
+        LOCARA_TRY(auto moves, rewrite_without(folder, files, {}));
+        if (moves.empty()) {
+            return false;
+        }
+        const Status moved = git.move_refs(moves, [] { return Status(); });
+        if (moved) {
+            return true;
+        }
+        if (moved.error().code() != ErrorCode::Conflict || tries == kRewriteTries) {
+            return moved.error();
+        }
+    }
+}
+
+/// Takes large files from a repository for good, and from its histories if so told.
+Answer<Response> remove_files(const Services& services,
+                              const Request& request,
+                              RepoType type,
+                              const FileDigests& files,
+                              RewriteHistory rewrite) {
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::Write));
+    for (const crypto::Sha256Digest& oid : files) {
+        LOCARA_TRY(const auto file, services.names.find_file(repo.key, oid));
+        if (!file) {
+            return Refusal(404,
+                           "EntryNotFound",
+                           oid.render() + " is no large file of " + repo.id.render() +
+                               "; nothing was deleted");
+        }
+    }
+    bool rewritten = false;
+    if (rewrite == RewriteHistory::Yes) {
+        LOCARA_TRY(rewritten, rewrite_history(services, repo, files));
+    }
+    FileDigests unnamed = files;
+    LOCARA_CHECK(take_out_named(services.folder_of(repo), unnamed, {}));
+    if (unnamed.size() != files.size()) {
+        return Refusal(409,
+                       "",
+                       "the history names some of these files; send rewriteHistory: true to have "
+                       "it written without them. Nothing was deleted");
+    }
+    for (const crypto::Sha256Digest& oid : files) {
+        LOCARA_CHECK(services.names.remove_unused_file(repo.key, oid, TimePoint::max()));
+    }
+    record(services,
+           request,
+           "files-deleted",
+           repo,
+           {{"files", std::to_string(files.size())}, {"rewritten", rewritten ? "yes" : "no"}});
+    return json_answer({{"deleted", files.size()}, {"historyRewritten", rewritten}});
+}
+
+Answer<Response> remove_many(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Json body, parse_object(request));
+    const auto deletions = body.find("deletions");
+    const Json none = Json::object();
+    const Json& wanted = deletions == body.end() ? none : *deletions;
+    const auto list = wanted.find("sha");
+    if (list == wanted.end() || !list->is_array() || list->empty() || list->size() > kRemoveLimit) {
+        return bad_request("deletions has sha, a list of 1 to " + std::to_string(kRemoveLimit) +
+                           " SHA-256, and rewriteHistory");
+    }
+    FileDigests files;
+    for (const Json& one : *list) {
+        const auto oid = crypto::Sha256Digest::parse(one.is_string() ? one.get<std::string>() : "");
+        if (!oid) {
+            return bad_request("each sha has 64 hex digits: the fileOid of lfs-files");
+        }
+        files.insert(*oid);
+    }
+    return remove_files(services,
+                        request,
+                        type,
+                        files,
+                        flag_at(wanted, "rewriteHistory") ? RewriteHistory::Yes
+                                                          : RewriteHistory::No);
+}
+
+Answer<Response> remove_one(const Services& services, const Request& request, RepoType type) {
+    const auto oid = crypto::Sha256Digest::parse(request.param("sha"));
+    if (!oid) {
+        return bad_request("a large file is named by its SHA-256, 64 hex digits");
+    }
+    return remove_files(services,
+                        request,
+                        type,
+                        {*oid},
+                        request.query.flag("rewriteHistory") ? RewriteHistory::Yes
+                                                             : RewriteHistory::No);
+}
+
 } // namespace
 
 void add_large_file_routes(Routes& routes, const Services& services) {
@@ -178,6 +287,8 @@ void add_large_file_routes(Routes& routes, const Services& services) {
     };
     for_each_type([&](RepoType type, const std::string& /*prefix*/) {
         routes.get(here(type) + "lfs-files", bind(type, &list));
+        routes.post(here(type) + "lfs-files/batch", bind(type, &remove_many));
+        routes.add("DELETE", here(type) + "lfs-files/{sha}", bind(type, &remove_one));
         routes.post(here(type) + "lfs-files/duplicate", bind(type, &duplicate));
         routes.get(here(type) + "treesize/{*rev}", bind(type, &tree_size));
     });

@@ -96,6 +96,12 @@ class BatchAnswer {
     }
 
   private:
+    /// Whoever hears that an upload is not needed will name the file.
+    Result<std::optional<StoredFile>> find(const crypto::Sha256Digest& oid) const {
+        return batch_.upload ? services_.names.use_file(repo_.key, oid, services_.clock.now())
+                             : services_.names.find_file(repo_.key, oid);
+    }
+
     void add_download(Json& out, const std::optional<StoredFile>& file) const {
         if (!file) {
             out["error"] = {{"code", 404}, {"message", "this repository has no such object"}};

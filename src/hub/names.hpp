@@ -169,13 +169,24 @@ class Names {
 
     // --- What belongs to a repository ------------------------------------------------------------
 
-    Status add_file(std::int64_t repo, const StoredFile& file);
+    /// Counts as use of the file.
+    Status add_file(std::int64_t repo, const StoredFile& file, TimePoint now);
+    /// What find_file finds, for who is about to name it in a commit: as used, gc leaves it.
+    Result<std::optional<StoredFile>>
+    use_file(std::int64_t repo, const crypto::Sha256Digest& sha256, TimePoint now);
     Result<std::optional<StoredFile>> find_file(std::int64_t repo,
                                                 const crypto::Sha256Digest& sha256) const;
     Result<std::optional<StoredFile>> find_file(std::int64_t repo, const xet::FileHash& hash) const;
 
     /// All of a repository's, in no order.
     Result<std::vector<StoredFile>> list_files(std::int64_t repo) const;
+
+    /// Those of them that nobody used since `limit`.
+    Result<std::vector<StoredFile>> list_unused_files(std::int64_t repo, TimePoint limit) const;
+
+    /// Forgets a file, if nobody used it since `limit`. Whether it did.
+    Result<bool>
+    remove_unused_file(std::int64_t repo, const crypto::Sha256Digest& sha256, TimePoint limit);
 
     /// Notes that the repository brought this xorb: somebody who may write to it had all its bytes.
     Status add_xorb(std::int64_t repo, const xet::XorbHash& xorb);

@@ -8,17 +8,22 @@ namespace {
 using soci::into;
 using soci::use;
 
+/// Using a file again within this time is not written down: gc waits longer than that.
+constexpr std::chrono::minutes kUseStep{10};
+
 } // namespace
 
-Status Names::add_file(std::int64_t repo, const StoredFile& file) {
+Status Names::add_file(std::int64_t repo, const StoredFile& file, TimePoint now) {
     return database_->with([&](soci::session& sql) -> Status {
         const long long key = repo;
+        const long long used = seconds(now);
         const std::string sha256 = file.sha256.render();
         const std::string xet = file.xet.render();
         const auto size = static_cast<long long>(file.size);
-        sql << "INSERT INTO files (repo, sha256, xet, size) VALUES (:r, :s, :x, :z)"
-               " ON CONFLICT (repo, sha256) DO UPDATE SET xet = excluded.xet, size = excluded.size",
-            use(key), use(sha256), use(xet), use(size);
+        sql << "INSERT INTO files (repo, sha256, xet, size, used) VALUES (:r, :s, :x, :z, :u)"
+               " ON CONFLICT (repo, sha256) DO UPDATE"
+               " SET xet = excluded.xet, size = excluded.size, used = excluded.used",
+            use(key), use(sha256), use(xet), use(size), use(used);
         return {};
     });
 }
@@ -58,14 +63,20 @@ Result<std::optional<StoredFile>> Names::find_file(std::int64_t repo,
 }
 
 Result<std::vector<StoredFile>> Names::list_files(std::int64_t repo) const {
+    return list_unused_files(repo, TimePoint::max());
+}
+
+Result<std::vector<StoredFile>> Names::list_unused_files(std::int64_t repo, TimePoint limit) const {
     return database_->with([&](soci::session& sql) -> Result<std::vector<StoredFile>> {
         const long long key = repo;
+        const long long before = seconds(limit);
         std::string sha256;
         std::string xet;
         long long size = 0;
         soci::statement statement =
-            (sql.prepare << "SELECT sha256, xet, size FROM files WHERE repo = :r",
+            (sql.prepare << "SELECT sha256, xet, size FROM files WHERE repo = :r AND used < :l",
              use(key),
+             use(before),
              into(sha256),
              into(xet),
              into(size));
@@ -77,6 +88,50 @@ Result<std::vector<StoredFile>> Names::list_files(std::int64_t repo) const {
             files.push_back({digest, hash, static_cast<std::uint64_t>(size)});
         }
         return files;
+    });
+}
+
+Result<std::optional<StoredFile>>
+Names::use_file(std::int64_t repo, const crypto::Sha256Digest& sha256, TimePoint now) {
+    LOCARA_TRY(const auto file, find_file(repo, sha256));
+    if (!file) {
+        return file;
+    }
+    LOCARA_TRY(const bool still, database_->with([&](soci::session& sql) -> Result<bool> {
+        const long long key = repo;
+        const std::string wanted = sha256.render();
+        const long long used = seconds(now);
+        const long long recent = seconds(now - kUseStep);
+        long long known = 0;
+        sql << "SELECT used FROM files WHERE repo = :r AND sha256 = :s", use(key), use(wanted),
+            into(known);
+        if (!sql.got_data() || known >= recent) {
+            return sql.got_data();
+        }
+        soci::statement update =
+            (sql.prepare << "UPDATE files SET used = :u WHERE repo = :r AND sha256 = :s",
+             use(used),
+             use(key),
+             use(wanted));
+        update.execute(true);
+        return update.get_affected_rows() > 0;
+    }));
+    return still ? file : std::nullopt;
+}
+
+Result<bool>
+Names::remove_unused_file(std::int64_t repo, const crypto::Sha256Digest& sha256, TimePoint limit) {
+    return database_->with([&](soci::session& sql) -> Result<bool> {
+        const long long key = repo;
+        const std::string gone = sha256.render();
+        const long long before = seconds(limit);
+        soci::statement remove =
+            (sql.prepare << "DELETE FROM files WHERE repo = :r AND sha256 = :s AND used < :l",
+             use(key),
+             use(gone),
+             use(before));
+        remove.execute(true);
+        return remove.get_affected_rows() > 0;
     });
 }
 

@@ -12,8 +12,9 @@ ObjectRules object_rules(const Services& services, const Repo& repo) {
     ObjectRules rules;
     rules.blob_limit = kInlineFileLimit;
     // As of a commit by the API: who knows a hash has not the bytes.
-    rules.has_file = [&services, find](const LfsPointer& pointer) -> Result<bool> {
-        LOCARA_TRY(const auto file, find(pointer));
+    rules.has_file = [&services, key = repo.key](const LfsPointer& pointer) -> Result<bool> {
+        LOCARA_TRY(const auto file,
+                   services.names.use_file(key, pointer.sha256, services.clock.now()));
         return file && file->size == pointer.size && services.cas.touch(file->xet).has_value();
     };
     rules.judge_blob = [&services](const std::string& path, std::string_view blob) {

@@ -90,6 +90,28 @@ Answer<std::monostate> check_new(const GitRepo& git, const std::string& name) {
     return std::monostate();
 }
 
+/// A commit that no ref leads to may have lost its large files to gc: none may lead there then.
+Answer<std::monostate> require_content(const Services& services,
+                                       const Repo& repo,
+                                       const GitRepo& git,
+                                       const std::string& commit) {
+    LOCARA_TRY(const auto entries, git.list(commit, "", GitRepo::Recursive::Yes));
+    for (const GitEntry& entry : entries) {
+        if (!entry.lfs) {
+            continue;
+        }
+        LOCARA_TRY(const auto file,
+                   services.names.use_file(repo.key, entry.lfs->sha256, services.clock.now()));
+        if (!file) {
+            return Refusal(409,
+                           "",
+                           entry.path + " of commit " + commit +
+                               " is here no more: it was deleted, or squashed away");
+        }
+    }
+    return std::monostate();
+}
+
 // -------------------------------------------------------------------------------------- branches
 
 Answer<Response> create_branch(const Services& services, const Request& request, RepoType type) {
@@ -113,6 +135,8 @@ Answer<Response> create_branch(const Services& services, const Request& request,
         nothing.author_email = author_email(change.who.account);
         nothing.date = services.clock.now();
         LOCARA_TRY(commit, change.git.write_snapshot(nothing));
+    } else {
+        LOCARA_CHECK(require_content(services, change.repo, change.git, commit));
     }
     return move(change.git,
                 {name, present ? std::optional(present->object) : std::nullopt, commit});
@@ -145,6 +169,7 @@ Answer<Response> create_tag(const Services& services, const Request& request, Re
     if (present) {
         return exists(name);
     }
+    LOCARA_CHECK(require_content(services, change.repo, change.git, object));
     const std::string message = text_at(change.body, "message").value_or("");
     if (message.size() > kMessageLimit) {
         return bad_request("a message has at most " + std::to_string(kMessageLimit) + " bytes");

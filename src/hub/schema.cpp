@@ -144,6 +144,11 @@ constexpr const char* kVersion12[] = {
     " verdict {text} NOT NULL, facts {text} NOT NULL, PRIMARY KEY (content, name)) {compact}",
 };
 
+/// When a large file was last brought, or found here by who is about to name it.
+constexpr const char* kVersion13[] = {
+    "ALTER TABLE files ADD COLUMN used BIGINT NOT NULL DEFAULT 0",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -183,7 +188,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion9,
                                                       kVersion10,
                                                       kVersion11,
-                                                      kVersion12};
+                                                      kVersion12,
+                                                      kVersion13};
 
 } // namespace
 

@@ -9,7 +9,7 @@ Status own_file(const Services& services, std::int64_t repo, const xet::FileHash
     for (const xet::XorbHash& xorb : xorbs) {
         LOCARA_CHECK(services.names.add_xorb(repo, xorb));
     }
-    return services.names.add_file(repo, {sha256, hash, info.size});
+    return services.names.add_file(repo, {sha256, hash, info.size}, services.clock.now());
 }
 
 std::string author_email(const Account& account) {

@@ -1,5 +1,6 @@
 #include "all_repos.hpp"
 #include "buckets.hpp"
+#include "catalog_files.hpp"
 #include "database.hpp"
 #include "disk_use.hpp"
 #include "git_leftovers.hpp"
@@ -7,6 +8,7 @@
 #include "git_packs.hpp"
 #include "layout.hpp"
 #include "mirror.hpp"
+#include "named_files.hpp"
 #include "names.hpp"
 #include "operation_routes.hpp"
 #include "verdict_store.hpp"
@@ -14,6 +16,7 @@
 #include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/upkeep.hpp>
+#include <locara/manifest/model_manifest.hpp>
 
 #include <algorithm>
 #include <set>
@@ -291,12 +294,81 @@ Status consolidate(const fs::path& data,
     return {};
 }
 
+/// The files of models whose manifests the catalog has signed.
+Result<FileDigests> pinned_files(const fs::path& data) {
+    FileDigests pinned;
+    const auto catalog = catalog::Repository::load(data / "catalog", data / "keys");
+    if (!catalog && catalog.error().code() == ErrorCode::NotFound) {
+        return pinned; // There is none yet.
+    }
+    if (!catalog) {
+        return catalog.error();
+    }
+    for (const catalog::Target& target : catalog->targets()) {
+        if (target.role != "models" || fs::path(target.name).extension() != ".json") {
+            continue;
+        }
+        LOCARA_TRY(const std::string text, read_target(data / "catalog", target));
+        LOCARA_TRY(const auto model, manifest::ModelManifest::parse(text));
+        for (const manifest::Variant& variant : model.variants) {
+            for (const manifest::ModelFile& file : variant.files) {
+                pinned.insert(file.sha256);
+            }
+        }
+    }
+    return pinned;
+}
+
+/// Forgets large files that no history names and nobody used since `limit`: uploads that were
+/// never committed, and what was squashed away. Returns what stays of this repository.
+Result<std::vector<StoredFile>> forget_unnamed(const fs::path& data,
+                                               Names& names,
+                                               const Repo& repo,
+                                               const FileDigests& pinned,
+                                               TimePoint limit,
+                                               const cas::GcOptions& options,
+                                               CollectReport& report) {
+    LOCARA_TRY(auto files, names.list_files(repo.key));
+    if (repo.origin != Origin::Here || repo.id.type == RepoType::Bucket) {
+        return files; // The mirror and buckets forget by themselves.
+    }
+    LOCARA_TRY(const auto unused, names.list_unused_files(repo.key, limit));
+    FileDigests unnamed;
+    for (const StoredFile& file : unused) {
+        if (!pinned.contains(file.sha256)) {
+            unnamed.insert(file.sha256);
+        }
+    }
+    const Status looked =
+        take_out_named(repo_folder(data / kRepos, repo.internal), unnamed, options.stop);
+    if (!looked && looked.error().code() == ErrorCode::Cancelled) {
+        return looked.error();
+    }
+    if (!looked) {
+        return files; // A repository that is damaged, or was removed just now, loses nothing.
+    }
+    std::vector<StoredFile> kept;
+    for (const StoredFile& file : files) {
+        bool gone = unnamed.contains(file.sha256);
+        if (gone && options.dry_run == cas::GcOptions::DryRun::No) {
+            LOCARA_TRY(gone, names.remove_unused_file(repo.key, file.sha256, limit));
+        }
+        if (gone) {
+            ++report.forgotten_files;
+            report.forgotten_bytes += file.size;
+        } else {
+            kept.push_back(file);
+        }
+    }
+    return kept;
+}
+
 } // namespace
 
 Result<CollectReport>
 collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& options) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
-    const Names names(database);
+    Names names(database);
     const auto lock = FileLock::try_acquire(data / kGcLock);
     if (!lock) {
         return lock.error().code() == ErrorCode::Busy
@@ -324,10 +396,11 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
         }
     }
     std::set<xet::FileHash> live;
-    LOCARA_TRY(const auto repos, list_all_repos(names));
     LOCARA_CHECK(consolidate(data, repos, limit, options, report));
+    LOCARA_TRY(const FileDigests pinned, pinned_files(data));
     for (const Repo& repo : repos) {
-        LOCARA_TRY(const auto files, names.list_files(repo.key));
+        LOCARA_TRY(const auto files,
+                   forget_unnamed(data, names, repo, pinned, limit, options, report));
         for (const StoredFile& file : files) {
             live.insert(file.xet);
         }

@@ -57,7 +57,8 @@ class BucketsTest : public testing::Test {
         for (const BucketChange& change : changes) {
             if (change.kind == BucketChange::Kind::Put) {
                 const auto digest = crypto::sha256(as_bytes(change.file.xet.render()));
-                ASSERT_TRUE(names_->add_file(bucket_.key, {digest, change.file.xet, 5}));
+                ASSERT_TRUE(
+                    names_->add_file(bucket_.key, {digest, change.file.xet, 5}, TimePoint()));
             }
         }
         const Status applied = buckets_->apply(bucket_, changes);

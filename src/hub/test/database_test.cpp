@@ -161,7 +161,7 @@ TEST_P(DatabaseContract, is_copied_whole_and_gives_out_no_key_again) {
     ASSERT_TRUE(names.add_token(*ana, {"ci", TokenRole::Write, {}}, crypto::sha256({}), now));
     const auto kept = names.add_repo(repo_named("kept"));
     const auto gone = names.add_repo(repo_named("gone"));
-    ASSERT_TRUE(names.add_file(kept->key, {crypto::sha256({}), {}, 1ULL << 40U}));
+    ASSERT_TRUE(names.add_file(kept->key, {crypto::sha256({}), {}, 1ULL << 40U}, TimePoint()));
     ASSERT_TRUE(names.move_repo(kept->key, {RepoType::Model, "ana", "moved"}));
     ASSERT_TRUE(names.remove_repo(gone->key));
     const auto folder = TempFolder::create("/tmp", "locara-copy-");

@@ -98,8 +98,8 @@ TEST_P(NamesTest, gives_a_file_to_its_own_repository_only) {
     const Repo one = make_repo(names, "one", Visibility::Private);
     const Repo two = make_repo(names, "two", Visibility::Private);
     const StoredFile file{digest_, *xet::FileHash::parse(std::string(64, '1')), 1ULL << 40U};
-    ASSERT_TRUE(names.add_file(one.key, file));
-    ASSERT_TRUE(names.add_file(one.key, file));
+    ASSERT_TRUE(names.add_file(one.key, file, TimePoint()));
+    ASSERT_TRUE(names.add_file(one.key, file, TimePoint()));
     const auto by_sha = names.find_file(one.key, file.sha256);
     ASSERT_TRUE(by_sha && *by_sha);
     EXPECT_EQ((*by_sha)->xet, file.xet);
@@ -107,6 +107,25 @@ TEST_P(NamesTest, gives_a_file_to_its_own_repository_only) {
     EXPECT_TRUE(*names.find_file(one.key, file.xet));
     EXPECT_FALSE(*names.find_file(two.key, file.xet));
     EXPECT_FALSE(*names.find_file(two.key, file.sha256));
+}
+
+TEST_P(NamesTest, tells_which_files_nobody_used_since_and_forgets_no_other) {
+    Names names = open();
+    const Repo repo = make_repo(names, "one", Visibility::Private);
+    const TimePoint then(std::chrono::seconds(1'800'000'000));
+    const StoredFile file{digest_, *xet::FileHash::parse(std::string(64, '1')), 7};
+    ASSERT_TRUE(names.add_file(repo.key, file, then));
+    EXPECT_EQ(names.list_unused_files(repo.key, then)->size(), 0U);
+    EXPECT_EQ(names.list_unused_files(repo.key, then + std::chrono::hours(1))->size(), 1U);
+
+    const auto later = then + std::chrono::hours(2);
+    const auto used = names.use_file(repo.key, digest_, later);
+    ASSERT_TRUE(used && *used);
+    EXPECT_EQ((*used)->size, 7U);
+    EXPECT_EQ(names.list_unused_files(repo.key, later)->size(), 0U);
+    EXPECT_FALSE(*names.remove_unused_file(repo.key, digest_, later));
+    EXPECT_TRUE(*names.remove_unused_file(repo.key, digest_, later + std::chrono::seconds(1)));
+    EXPECT_FALSE(*names.use_file(repo.key, digest_, later));
 }
 
 TEST_P(NamesTest, lets_a_xorb_be_used_by_who_brought_it_or_once_it_is_public) {
@@ -127,7 +146,7 @@ TEST_P(NamesTest, removes_a_repository_with_what_belongs_to_it_and_never_gives_i
     const Repo gone = make_repo(names, "gone", Visibility::Public);
     const auto xorb = *xet::XorbHash::parse(std::string(64, '2'));
     ASSERT_TRUE(names.add_xorb(gone.key, xorb));
-    ASSERT_TRUE(names.add_file(gone.key, {digest_, {}, 1}));
+    ASSERT_TRUE(names.add_file(gone.key, {digest_, {}, 1}, TimePoint()));
     ASSERT_TRUE(names.remove_repo(gone.key));
     const Repo next = make_repo(names, "gone", Visibility::Public);
     EXPECT_NE(next.key, gone.key);

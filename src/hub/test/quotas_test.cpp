@@ -42,7 +42,7 @@ class QuotasTest : public DatabaseTest {
     void add_file(std::int64_t repo, char digit, std::uint64_t size) {
         const std::string text(64, digit);
         EXPECT_TRUE(names_->add_file(
-            repo, {*crypto::Sha256Digest::parse(text), *xet::FileHash::parse(text), size}));
+            repo, {*crypto::Sha256Digest::parse(text), *xet::FileHash::parse(text), size}, {}));
     }
 
     TempFolder repos_ = *TempFolder::create("/tmp", "locara-quotas-");

@@ -5,6 +5,7 @@
 #include "../discussions.hpp"
 #include "../layout.hpp"
 #include "../names.hpp"
+#include "../names_rows.hpp"
 #include "../schema.hpp"
 #include "../scopes.hpp"
 #include "../verdict_store.hpp"
@@ -91,6 +92,8 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
     EXPECT_EQ((*repo)->origin, Origin::Here);
     const auto files = names.list_files((*repo)->key);
     ASSERT_TRUE(files && files->size() == 1U);
+    const auto unused = names.list_unused_files((*repo)->key, time_of(1'795'000'040));
+    EXPECT_EQ(unused && unused->empty(), GetParam() >= 13);
     EXPECT_EQ(files->front().size, 1ULL << 40U);
     EXPECT_TRUE(*names.may_use_xorb((*repo)->key, *xet::XorbHash::parse(std::string(64, '6'))));
     EXPECT_EQ((*names.find_repo(RepoId{RepoType::Dataset, "ana", "notes"}))->visibility,
@@ -179,32 +182,45 @@ TEST_P(SchemaTest, makes_of_an_earlier_version_what_a_new_one_is) {
 }
 
 TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
-    // A table that the next version makes is there already.
-    const std::vector<std::string> made = {"mirrored_files",
-                                           "members",
-                                           "token_repos",
-                                           "access_requests",
-                                           "bucket_files",
-                                           "collections",
-                                           "discussions",
-                                           "sessions",
-                                           "audit",
-                                           "quotas",
-                                           "verdicts"};
+    // What the next version makes is there already: a table, or a column.
+    struct Thing {
+        std::string table;
+        std::string column = "";
+    };
+
+    const std::vector<Thing> made = {{"mirrored_files"},
+                                     {"members"},
+                                     {"token_repos"},
+                                     {"access_requests"},
+                                     {"bucket_files"},
+                                     {"collections"},
+                                     {"discussions"},
+                                     {"sessions"},
+                                     {"audit"},
+                                     {"quotas"},
+                                     {"verdicts"},
+                                     {"files", "used"}};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(GetParam()) - 1;
     if (next == made.size()) {
         return; // There is no next version.
     }
-    run_sql(file(), fixture() + "CREATE TABLE " + made[next] + " (x INTEGER);");
+    const auto& [table, column] = made[next];
+    const bool is_table = column.empty();
+    run_sql(file(),
+            fixture() + (is_table
+                             ? "CREATE TABLE " + table + " (x INTEGER);"
+                             : "ALTER TABLE " + table + " ADD COLUMN " + column + " INTEGER;"));
     EXPECT_FALSE(Database::open(file()));
-    run_sql(file(), "DROP TABLE " + made[next] + ";");
+    run_sql(file(),
+            is_table ? "DROP TABLE " + table + ";"
+                     : "ALTER TABLE " + table + " DROP COLUMN " + column + ";");
     EXPECT_TRUE(Database::open(file())); // Nothing of the failed change is in its way.
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions,
                          SchemaTest,
-                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13),
                          [](const auto& version) { return std::to_string(version.param); });
 
 TEST(Schema, of_a_newer_program_is_refused_and_left_alone) {

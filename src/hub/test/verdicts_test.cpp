@@ -99,7 +99,8 @@ TEST_P(VerdictStoreTest, forgets_what_is_old_and_nowhere) {
     const auto made = names.add_repo(repo);
     ASSERT_TRUE(made);
     const std::string kept(64, 'c');
-    ASSERT_TRUE(names.add_file(made->key, {*crypto::Sha256Digest::parse(kept), {}, 1}));
+    ASSERT_TRUE(
+        names.add_file(made->key, {*crypto::Sha256Digest::parse(kept), {}, 1}, TimePoint()));
     const std::string young(64, 'd');
     const std::string blob(40, 'e');
     for (const auto& [content, when] : {std::pair(file_, now_ - hours(2)),

@@ -25,6 +25,8 @@ namespace locara::hub {
 struct CollectReport {
     cas::GcReport chunks; ///< `missing_files` are files of repositories whose content is gone.
     std::uint64_t removed_verdicts = 0; ///< About content that is gone.
+    std::uint64_t forgotten_files = 0;  ///< Large ones, that no history of their repository names.
+    std::uint64_t forgotten_bytes = 0;  ///< Their sizes; what that freed is in `chunks`.
     std::uint64_t removed_folders = 0;  ///< Of repositories that are gone.
     std::uint64_t packed = 0;           ///< Repositories whose git objects are in one new pack now.
     std::uint64_t removed_packs = 0;    ///< Of git, whose objects are in another one.
@@ -32,9 +34,10 @@ struct CollectReport {
 };
 
 /// Removes what no repository names and nobody used within `options.grace` (see cas::GcOptions):
-/// files, xorbs, folders of removed repositories, and parts of files to be mirrored; and makes one
-/// of a repository's many packs (git_packs.hpp). NotFound without a hub in `data`; Busy while
-/// another gc runs; Cancelled.
+/// large files that no branch, tag or pull request has in its history, but for those of models that
+/// the catalog pins; xorbs, folders of removed repositories, and parts of files to be mirrored; and
+/// makes one of a repository's many packs (git_packs.hpp). NotFound without a hub in `data`; Busy
+/// while another gc runs; Cancelled.
 Result<CollectReport> collect_garbage(const std::filesystem::path& data,
                                       const Clock& clock,
                                       const cas::GcOptions& options = {});
