@@ -1,6 +1,7 @@
 #include "database.hpp"
 #include "git_journal.hpp"
 #include "layout.hpp"
+#include "lfs_parts.hpp"
 #include "names.hpp"
 #include "tree_copy.hpp"
 
@@ -114,7 +115,8 @@ Status copy_repository(TreeCopy& copy, const fs::path& from, const fs::path& to)
     for (int tries = 1;; ++tries) {
         const std::string before = describe_refs(from);
         LOCARA_CHECK(copy.folder(from, to, TreeCopy::How::Copy, [](const fs::path& path) {
-            return *path.begin() != "objects" && path.extension() != ".lock";
+            return *path.begin() != "objects" && *path.begin() != kLfsParts &&
+                   path.extension() != ".lock";
         }));
         if (tries == kTries || (before == describe_refs(from) && !before.ends_with("moving"))) {
             break;

@@ -1,8 +1,10 @@
 // The Git LFS batch call (git-lfs: docs/api/batch.md), and the content of one object, up and down,
-// for clients that know no other way (docs/api/basic-transfers.md).
+// for clients that know no other way (docs/api/basic-transfers.md); up also in parts
+// (lfs_parts.hpp).
 #include "content.hpp"
 #include "content_gate.hpp"
 #include "incoming_body.hpp"
+#include "lfs_parts.hpp"
 #include "pulls.hpp"
 #include "quota_check.hpp"
 #include "routes.hpp"
@@ -10,6 +12,7 @@
 #include "xet_token.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace locara::hub {
 namespace {
@@ -20,6 +23,8 @@ using http::Response;
 constexpr std::size_t kObjectsLimit = 1000;
 /// What the chunk store takes as one file, about.
 constexpr std::uint64_t kObjectBytesLimit = 1ULL << 40U;
+/// When to ask again whether a file has been put together.
+constexpr std::chrono::seconds kPartsRetry{5};
 constexpr std::string_view kLfsJson = "application/vnd.git-lfs+json";
 
 struct BatchObject {
@@ -30,6 +35,7 @@ struct BatchObject {
 struct Batch {
     bool upload = false;
     bool offers_xet = false;
+    bool offers_parts = false;
     std::optional<std::string> ref; ///< What it is for, if the client says so.
     std::vector<BatchObject> objects;
 };
@@ -48,8 +54,11 @@ Answer<Batch> parse_batch(const Request& request) {
     }
     const auto transfers = body.find("transfers");
     if (transfers != body.end() && transfers->is_array()) {
-        batch.offers_xet =
-            std::find(transfers->begin(), transfers->end(), Json("xet")) != transfers->end();
+        const auto offers = [&transfers](const char* name) {
+            return std::find(transfers->begin(), transfers->end(), Json(name)) != transfers->end();
+        };
+        batch.offers_xet = offers("xet");
+        batch.offers_parts = offers("multipart");
     }
     const auto ref = body.find("ref");
     if (ref != body.end() && ref->is_object()) {
@@ -77,10 +86,15 @@ class BatchAnswer {
         : services_(services), request_(request), repo_(repo), batch_(std::move(batch)) {}
 
     Answer<Json> render() const {
+        // git-lfs wants one way for all of a batch.
         const bool by_xet = batch_.upload && batch_.offers_xet;
+        const bool in_parts = batch_.upload && !by_xet && batch_.offers_parts &&
+                              std::any_of(batch_.objects.begin(),
+                                          batch_.objects.end(),
+                                          [](const auto& one) { return one.size > kPartsFrom; });
         Json objects = Json::array();
         for (const BatchObject& object : batch_.objects) {
-            LOCARA_TRY(const auto file, services_.names.find_file(repo_.key, object.oid));
+            LOCARA_TRY(const auto file, find(object.oid));
             Json out = {
                 {"oid", object.oid.render()}, {"size", object.size}, {"authenticated", true}};
             if (!batch_.upload) {
@@ -88,11 +102,13 @@ class BatchAnswer {
             } else if (!file && by_xet) {
                 out["actions"] = {{"upload", xet_upload()}};
             } else if (!file) {
-                out["actions"] = {{"upload", basic_upload(object)}};
+                out["actions"] = {
+                    {"upload", in_parts ? upload_in_parts(object) : basic_upload(object)}};
             }
             objects.push_back(std::move(out));
         }
-        return Json{{"transfer", by_xet ? "xet" : "basic"}, {"objects", std::move(objects)}};
+        return Json{{"transfer", by_xet ? "xet" : (in_parts ? "multipart" : "basic")},
+                    {"objects", std::move(objects)}};
     }
 
   private:
@@ -122,10 +138,30 @@ class BatchAnswer {
     }
 
     /// Clients of the Hub send neither their token nor any header with the file: the URL permits.
+    std::string upload_query(const BatchObject& object) const {
+        return "?" +
+               services_.signer.make_upload_query(
+                   {repo_.key, object.oid, object.size, services_.clock.now() + kDataUrlLife});
+    }
+
     Json basic_upload(const BatchObject& object) const {
-        const std::string query = services_.signer.make_upload_query(
-            {repo_.key, object.oid, object.size, services_.clock.now() + kDataUrlLife});
-        return {{"href", object_url(object.oid) + "?" + query},
+        return {{"href", object_url(object.oid) + upload_query(object)},
+                {"expires_in", kDataUrlLife.count()}};
+    }
+
+    /// Who may send the file may send any part of it.
+    Json upload_in_parts(const BatchObject& object) const {
+        const PartPlan plan = plan_parts(object.size);
+        const std::string query = upload_query(object);
+        const std::string url = object_url(object.oid) + "/parts";
+        Json header = {{"chunk_size", std::to_string(plan.bytes)}};
+        for (std::uint64_t number = 1; number <= plan.count; ++number) {
+            std::string digits = std::to_string(number);
+            header[std::string(5 - std::min<std::size_t>(5, digits.size()), '0') + digits] =
+                url + "/" + digits + query;
+        }
+        return {{"href", url + query},
+                {"header", std::move(header)},
                 {"expires_in", kDataUrlLife.count()}};
     }
 
@@ -224,7 +260,13 @@ struct PutCall {
     std::uint64_t size = 0; ///< So far.
 };
 
-Answer<PutCall> begin_put(const Services& services, const Request& request) {
+/// What the URL of a request lets in, and where.
+struct Admitted {
+    LfsUpload upload;
+    Repo repo;
+};
+
+Answer<Admitted> admit(const Services& services, const Request& request) {
     LOCARA_TRY(const auto oid, parse_oid(request));
     LOCARA_TRY(const LfsUpload upload,
                services.signer.parse_upload_query(oid,
@@ -233,13 +275,18 @@ Answer<PutCall> begin_put(const Services& services, const Request& request) {
                                                   request.query.find("exp").value_or(""),
                                                   request.query.find("sig").value_or(""),
                                                   services.clock.now()));
-    LOCARA_TRY(const auto repo, services.names.find_repo(upload.repo));
+    LOCARA_TRY(auto repo, services.names.find_repo(upload.repo));
     if (!repo) {
         return no_such_repo();
     }
     LOCARA_CHECK(require_room(services, *repo, upload.size)); // Others may have come since.
+    return Admitted{upload, std::move(*repo)};
+}
+
+Answer<PutCall> begin_put(const Services& services, const Request& request) {
+    LOCARA_TRY(const Admitted admitted, admit(services, request));
     LOCARA_TRY(cas::Ingest ingest, services.cas.begin_ingest());
-    return PutCall{upload, std::move(ingest)};
+    return PutCall{admitted.upload, std::move(ingest)};
 }
 
 Status take_block(PutCall& call, ByteView block) {
@@ -265,20 +312,90 @@ Answer<Response> finish_put(const Services& services, PutCall& call) {
     return json_answer(Json::object());
 }
 
-boost::asio::awaitable<Answer<Response>>
-put_object(const Services& services, http::BlockingPool& pool, const Request& request) {
-    const auto begin = [&] { return begin_put(services, request); };
-    auto call = co_await http::run_blocking(pool, begin);
+/// Receives what a request brings: `begin` makes of it a call that takes it, block by block, by
+/// `take`, and `finish` answers. Nothing is read for who may not send it.
+template <class Call>
+boost::asio::awaitable<Answer<Response>> put(const Services& services,
+                                             http::BlockingPool& pool,
+                                             const Request& request,
+                                             Answer<Call> (*begin)(const Services&, const Request&),
+                                             Status (*take)(Call&, ByteView),
+                                             Answer<Response> (*finish)(const Services&, Call&)) {
+    const auto start = [&] { return begin(services, request); };
+    auto call = co_await http::run_blocking(pool, start);
     if (!call) {
         co_return std::move(call).error();
     }
-    TakeBlock take = [&call](ByteView block) { return take_block(*call, block); };
-    auto read = co_await read_blocks(request, pool, std::move(take));
+    TakeBlock take_block = [&call, take](ByteView block) { return take(*call, block); };
+    auto read = co_await read_blocks(request, pool, std::move(take_block));
     if (!read) {
         co_return std::move(read).error();
     }
-    const auto finish = [&] { return finish_put(services, *call); };
-    co_return co_await http::run_blocking(pool, finish);
+    const auto end = [&] { return finish(services, *call); };
+    co_return co_await http::run_blocking(pool, end);
+}
+
+// -------------------------------------------------------------------------------- upload in parts
+
+LfsParts parts_of(const Services& services, const Admitted& admitted) {
+    return {services.folder_of(admitted.repo), admitted.upload.oid, admitted.upload.size};
+}
+
+Answer<LfsParts::Incoming> begin_part(const Services& services, const Request& request) {
+    LOCARA_TRY(const Admitted admitted, admit(services, request));
+    const std::string& text = request.param("part");
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) {
+        return bad_request("a part is named by its number");
+    }
+    LOCARA_TRY(auto part, parts_of(services, admitted).begin(number));
+    return part;
+}
+
+Status take_part(LfsParts::Incoming& part, ByteView block) {
+    return part.write(block);
+}
+
+Answer<Response> finish_part(const Services& /*services*/, LfsParts::Incoming& part) {
+    const auto digest = part.finish();
+    if (!digest) {
+        return digest.error();
+    }
+    Response response = json_answer(Json::object());
+    response.headers.set("ETag", "\"" + digest->render() + "\"");
+    return response;
+}
+
+/// All parts have come: they become the file. A client that has not waited long enough for this may
+/// ask again.
+Answer<Response> finish_parts(const Services& services, const Request& request) {
+    LOCARA_TRY(const Admitted admitted, admit(services, request));
+    LOCARA_TRY(const auto file,
+               services.names.find_file(admitted.upload.repo, admitted.upload.oid));
+    if (file) {
+        return json_answer(Json::object());
+    }
+    const LfsParts parts = parts_of(services, admitted);
+    LOCARA_TRY(cas::Ingest ingest, services.cas.begin_ingest());
+    PutCall call{admitted.upload, std::move(ingest)};
+    const Status read = parts.read([&call](ByteView block) { return take_block(call, block); });
+    if (!read && read.error().code() == ErrorCode::NotFound) {
+        return bad_request(read.error().message());
+    }
+    if (!read && read.error().code() == ErrorCode::Busy) {
+        Refusal later(503, "", "the parts are being put together; ask again in a moment");
+        later.headers.set("Retry-After", std::to_string(kPartsRetry.count()));
+        return later;
+    }
+    if (!read) {
+        return read.error();
+    }
+    auto answer = finish_put(services, call);
+    if (answer || answer.error().status == 400) { // Wrong bytes must be sent again, all of them.
+        parts.remove();
+    }
+    return answer;
 }
 
 } // namespace
@@ -296,8 +413,19 @@ void add_lfs_routes(Routes& routes, const Services& services) {
                             lfs + "{oid}",
                             kObjectBytesLimit,
                             [&services, &pool = routes.uploads()](const Request& request) {
-                                return put_object(services, pool, request);
+                                return put<PutCall>(
+                                    services, pool, request, &begin_put, &take_block, &finish_put);
                             });
+        routes.add_streamed("PUT",
+                            lfs + "{oid}/parts/{part}",
+                            kObjectBytesLimit,
+                            [&services, &pool = routes.uploads()](const Request& request) {
+                                return put<LfsParts::Incoming>(
+                                    services, pool, request, &begin_part, &take_part, &finish_part);
+                            });
+        routes.post(lfs + "{oid}/parts", [&services](const Request& request) {
+            return finish_parts(services, request);
+        });
     });
 }
 

@@ -7,6 +7,7 @@
 #include "git_objects.hpp"
 #include "git_packs.hpp"
 #include "layout.hpp"
+#include "lfs_parts.hpp"
 #include "mirror.hpp"
 #include "named_files.hpp"
 #include "names.hpp"
@@ -260,6 +261,19 @@ Result<std::uint64_t> forget_verdicts(const fs::path& data,
     return verdicts.forget(gone, limit);
 }
 
+/// Folders of files that were coming in parts, and that nobody ended since `limit`.
+Result<std::vector<fs::path>>
+unended_parts(const fs::path& data, const std::vector<Repo>& repos, TimePoint limit) {
+    std::vector<fs::path> folders;
+    for (const Repo& repo : repos) {
+        LOCARA_TRY(
+            const auto some,
+            old_entries(repo_folder(data / kRepos, repo.internal) / kLfsParts, S_IFDIR, limit));
+        folders.insert(folders.end(), some.begin(), some.end());
+    }
+    return folders;
+}
+
 /// Makes one of many packs, in each repository that has them.
 Status consolidate(const fs::path& data,
                    const std::vector<Repo>& repos,
@@ -385,6 +399,9 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     // Files that were on their way from upstream, which nobody asked for again.
     LOCARA_TRY(const auto parts, old_entries(data / kMirror / kParts, S_IFREG, limit));
     leftovers.insert(leftovers.end(), parts.begin(), parts.end());
+    LOCARA_TRY(const auto repos, list_all_repos(names));
+    LOCARA_TRY(const auto unended, unended_parts(data, repos, limit));
+    leftovers.insert(leftovers.end(), unended.begin(), unended.end());
     for (const fs::path& folder : leftovers) {
         report.freed_bytes += allocated_bytes(folder);
         if (options.dry_run == cas::GcOptions::DryRun::No) {
