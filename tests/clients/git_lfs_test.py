@@ -1,6 +1,8 @@
 """Debian's git-lfs, unmodified, sends a large file to a hub and gets it back. (git_push_test.py has it together with git.)"""
 import hashlib
 import random
+import re
+import urllib.request
 
 from tests.clients import hub_process
 
@@ -37,6 +39,31 @@ class GitLfs(hub_process.TestCase):
         entry, = [e for e in self.api("GET", "/api/models/ana/lfs/tree/main") if e["path"] == "w.bin"]
         self.assertEqual(entry["lfs"]["oid"], digest)
         self.assertRegex(entry["xetHash"], "^[0-9a-f]{64}$")
+
+    def test_waits_when_it_is_told_that_it_asks_too_often(self):
+        config = self.folder / "limited.toml"
+        config.write_text('[limits]\nexempt = []\ntoken_resolvers = 4\nwindow = "2s"\n')
+        self.hub.stop()
+        self.hub.config = config
+        self.hub.start()
+        self.api("POST", "/api/repos/create", self.ana, {"name": "many"})
+        folder = self.folder / "many"
+        self.git(self.folder, "clone", "-q", self.remote("ana/many", self.ana), folder)
+        self.git(folder, "lfs", "install", "--local")
+        contents = {f"{number}.bin": random.Random(number).randbytes(20_000) for number in range(9)}
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        self.git(folder, "add", "-A")
+        self.git(folder, "commit", "-qm", "many")
+        self.git(folder, "push", "-q")
+        fetched = self.folder / "fetched"
+        self.git(self.folder, "clone", "-q", self.remote("ana/many", self.ana), fetched)
+        self.git(fetched, "lfs", "install", "--local")
+        self.git(fetched, "lfs", "pull")
+        self.assertEqual({name: (fetched / name).read_bytes() for name in contents}, contents)
+        counted = urllib.request.urlopen(self.hub.url + "/metrics", timeout=30).read().decode()
+        refused = re.search(r"^locara_hub_rate_limited_requests_total (\d+)$", counted, re.M)
+        self.assertTrue(refused and int(refused[1]) > 0, "nothing had to wait")
 
 
 if __name__ == "__main__":
