@@ -305,6 +305,25 @@ Result<std::vector<Receipt>> Installer::receipts(const InstalledEntry& app) cons
     return out;
 }
 
+namespace {
+
+/// A catalog may take its newest version back; who has that one goes back by naming the older.
+Status check_no_rollback(const manifest::AppRef& ref,
+                         const manifest::AppManifest& offered,
+                         const manifest::Version& installed) {
+    if (!ref.version.empty() || !(offered.version < installed)) {
+        return {};
+    }
+    const std::string id = offered.id.render();
+    return Error(ErrorCode::Forbidden,
+                 id + " " + installed.render() + " is installed, and the catalog has " +
+                     offered.version.render() + " at most: the newer version was taken back. " +
+                     "`locara install " + id + "@" + offered.version.render() +
+                     "` puts the older one in its place");
+}
+
+} // namespace
+
 Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     auto& state = *state_;
     if (state.options.network == Network::Allowed || state.bundle) {
@@ -341,6 +360,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     }
     plan.memory_bytes = std::max(entry.manifest.memory_bytes, engines);
     if (const auto installed = get(entry.manifest.id)) {
+        LOCARA_CHECK(check_no_rollback(ref, entry.manifest, installed->lock.version));
         plan.replaces = installed->lock.version;
         plan.new_powers = changed_facts(installed->manifest, entry.manifest).new_powers();
         const bool whole =

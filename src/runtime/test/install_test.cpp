@@ -138,6 +138,24 @@ TEST_F(InstallTest, a_newer_version_takes_the_place_of_the_older) {
     EXPECT_EQ(apps->front().lock.version.render(), "1.1.0");
 }
 
+TEST_F(InstallTest, an_older_version_takes_the_place_of_the_newer_only_if_it_is_named) {
+    auto installer = open_with_hub();
+    publish_app("locara/first", "1.1.0");
+    ASSERT_TRUE(install(installer, "locara/first"));
+    const auto app = *manifest::AppId::parse("locara/first");
+    const auto newer = *manifest::Version::parse("1.1.0");
+    ASSERT_TRUE(repository_->remove_target(manifest::entry_target(app, newer)));
+    ASSERT_TRUE(repository_->publish(clock_));
+
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_FALSE(plan);
+    EXPECT_EQ(plan.error().code(), ErrorCode::Forbidden);
+    EXPECT_THAT(plan.error().describe(), HasSubstr("locara install locara/first@1.0.0"));
+    EXPECT_EQ(installer.get(app)->lock.version.render(), "1.1.0") << "nothing has changed";
+    ASSERT_TRUE(install(installer, "locara/first@1.0.0"));
+    EXPECT_EQ(installer.get(app)->lock.version.render(), "1.0.0");
+}
+
 TEST_F(InstallTest, the_same_version_with_other_bytes_is_installed_anew) {
     auto installer = open_with_hub();
     ASSERT_TRUE(install(installer, "locara/first"));

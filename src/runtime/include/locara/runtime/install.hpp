@@ -275,7 +275,8 @@ class Installer {
 
     /// Refreshes the catalogs, resolves everything and compares with this machine. Errors: those of
     /// refresh, find, resolve_models and judge; Corrupt (the catalog has expired); Refused (taken
-    /// down, or by policy); NoSpace (disk or memory, with numbers).
+    /// down, or by policy); Forbidden (a newer version is installed, and `ref` names none); NoSpace
+    /// (disk or memory, with numbers).
     Result<Plan> plan(const manifest::AppRef& ref);
 
     /// Carries a plan out. On any error nothing is installed; parts of weights stay for the next
