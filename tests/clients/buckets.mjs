@@ -52,6 +52,11 @@ assert.match(info.xet.refreshUrl.pathname, /\/api\/buckets\/ana\/store\/xet-read
 const [file, folder] = await pathsInfo({ ...at, paths: ["d/b.txt", "d/e", "none"] });
 assert.deepEqual([file.type, file.size, folder.type, folder.path], ["file", 3, "directory", "d/e"]);
 
+// What the gate refuses becomes no file, whatever it is called.
+const pickle = new Blob(["cos\nsystem\n(S'id'\ntR."]);
+await assert.rejects(() => uploadFile({ ...at, file: { path: "weights.gguf", content: pickle } }), /weights\.gguf/);
+assert.equal(await fileExists({ ...at, path: "weights.gguf" }), false);
+
 // Anew under the same path, and what is the same is not sent again.
 await uploadFile({ ...at, file: { path: "a.txt", content: new Blob(["one more"]) } });
 assert.equal(await text("a.txt"), "one more");

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace {
@@ -35,6 +36,24 @@ void take_memory() {
     while (true) {
         all.push_back(new char[16U << 20U]);
     }
+}
+
+/// Whether a way out of the sandbox is open. `path` is a file outside that everybody may read.
+bool gets_out(const std::string& way, const char* path) {
+    if (way == "reads") {
+        return open(path, O_RDONLY | O_CLOEXEC) >= 0;
+    }
+    if (way == "writes") {
+        return open("/tmp/from-inside", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 &&
+               write(open("/tmp/from-inside", O_WRONLY | O_CLOEXEC), "four", 4) == 4;
+    }
+    if (way == "connects") {
+        return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0;
+    }
+    if (way == "runs") {
+        execl("/bin/true", "true", nullptr);
+    }
+    return false;
 }
 
 Json right_answer() {
@@ -66,7 +85,7 @@ int main(int count, char** words) {
         if (!gate::receive_message(socket, &file, deadline)) {
             return 0;
         }
-        if (mode == "exits") {
+        if (mode == "exits" || (mode == "gets-out" && !gets_out(words[2], words[3]))) {
             return 3;
         }
         if (mode == "crashes") {

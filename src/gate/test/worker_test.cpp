@@ -175,6 +175,21 @@ TEST_F(Worker, that_fails_is_never_an_allow) {
     EXPECT_EQ(Gate(missing).judge(file("text\n"), "a.txt").rule, "gate.worker");
 }
 
+TEST_F(Worker, has_no_way_out) {
+    const fs::path outside = folder_->path() / "outside";
+    std::ofstream(outside) << "x";
+    fs::permissions(outside, fs::perms::all);
+    fs::permissions(folder_->path(), fs::perms::all);
+    for (const char* way : {"reads", "writes", "connects", "runs"}) {
+        Options options = bad("gets-out");
+        options.arguments.insert(options.arguments.end(), {way, outside.string()});
+        Gate gate(options);
+        const auto verdict = gate.judge(file("text\n"), "a.txt"); // "content.inert" if it gets out.
+        EXPECT_EQ(verdict.rule, "gate.worker") << way << ": " << verdict.reason;
+        EXPECT_THAT(verdict.reason, HasSubstr("it ended with")) << way;
+    }
+}
+
 TEST_F(Worker, gets_a_descriptor_that_cannot_write) {
     Gate gate(bad("can-it-write"));
     const Fd both_ways = file("x");
