@@ -35,6 +35,8 @@ using App =
 constexpr std::uint64_t kBodyLimit = 4U << 20U;
 constexpr std::size_t kTailBytes = 4096;
 constexpr std::chrono::minutes kAnswerTimeout{10};
+/// What a chat template may make of the messages, as JSON.
+constexpr std::uint64_t kTemplateBytes = 1U << 20U;
 constexpr std::chrono::seconds kTakedownStep{2};
 
 Response
@@ -245,6 +247,7 @@ struct Broker::State {
     asio::awaitable<Response> answer(std::shared_ptr<Flow> flow, EngineRequest asked);
 
     asio::awaitable<Status> open_engine(Flow& flow, std::string body);
+    asio::awaitable<Status> try_template(Flow& flow, std::string body);
     asio::awaitable<Result<std::string>> read_answer(Flow& flow);
     asio::awaitable<Error> explain(Flow& flow, Error error);
     engine::EngineSpec make_spec(const AppModel& model) const;
@@ -744,6 +747,9 @@ asio::awaitable<Status> Broker::State::open_engine(Flow& flow, std::string body)
         co_return std::move(lease).error();
     }
     flow.lease.emplace(std::move(*lease));
+    if (flow.route == Route::Chat) {
+        LOCARA_CO_CHECK(co_await try_template(flow, body));
+    }
 
     http::LocalRequest request;
     request.method = "POST";
@@ -760,6 +766,41 @@ asio::awaitable<Status> Broker::State::open_engine(Flow& flow, std::string body)
     }
     flow.exchange.emplace(std::move(*opened));
     co_return Status();
+}
+
+/// A chat template is a stranger's program, whose loops go over what the app sends: it is run by
+/// itself first, and ends with the engine if it does not end.
+asio::awaitable<Status> Broker::State::try_template(Flow& flow, std::string body) {
+    http::LocalRequest request;
+    request.method = "POST";
+    request.target = "/apply-template";
+    request.headers.add("Content-Type", "application/json");
+    request.body = std::move(body);
+    http::LocalOptions limits;
+    limits.head_timeout = limits.read_timeout = options.template_timeout;
+    limits.body_limit = kTemplateBytes;
+    const auto rendered =
+        co_await http::local_request(flow.lease->socket(), std::move(request), limits);
+    if (rendered) {
+        co_return Status(); // What it refuses, the request itself is refused for too.
+    }
+    if (rendered.error().code() == ErrorCode::TooLarge) {
+        co_return Error(ErrorCode::TooLarge,
+                        "the model's chat template makes more than " +
+                            std::to_string(kTemplateBytes) + " bytes of these messages");
+    }
+    if (rendered.error().code() != ErrorCode::Timeout) {
+        co_return co_await explain(flow, rendered.error());
+    }
+    engine::Supervisor* const engines = options.engines;
+    std::function<bool()> stop = [engines, model = flow.model.manifest.digest()] {
+        engines->stop_model(model);
+        return true;
+    };
+    co_await http::run_blocking(pool, std::move(stop));
+    co_return Error(ErrorCode::Timeout,
+                    "the chat template of " + flow.model.manifest->id.render() +
+                        " did not come to an end with these messages; the engine was stopped");
 }
 
 asio::awaitable<Result<std::string>> Broker::State::read_answer(Flow& flow) {

@@ -66,7 +66,8 @@ class BrokerTest : public testing::Test {
         }
     }
 
-    void start(milliseconds idle = std::chrono::minutes(15)) {
+    void start(milliseconds idle = std::chrono::minutes(15),
+               milliseconds template_timeout = std::chrono::seconds(10)) {
         broker_.reset();
         BrokerOptions options;
         options.port = 0;
@@ -76,6 +77,7 @@ class BrokerTest : public testing::Test {
         options.registry = registry_.get();
         options.engines = supervisor_.get();
         options.idle_timeout = idle;
+        options.template_timeout = template_timeout;
         auto broker = Broker::start(options);
         ASSERT_TRUE(broker) << broker.error().describe();
         broker_ = std::move(*broker);
@@ -261,6 +263,31 @@ TEST_F(BrokerTest, a_prompt_that_is_too_long_is_an_error_with_counts) {
                     testing::ContainsRegex("has 9[0-9]+ tokens and this model takes at most 256"));
         EXPECT_THAT(answer.body, HasSubstr("\"hint\":\"Shorten it by at least"));
     }
+}
+
+TEST_F(BrokerTest, a_chat_template_that_does_not_end_is_stopped_with_its_engine) {
+    // The gate takes it: how often a loop over messages turns, it cannot know.
+    broker_.reset();
+    registry_ = std::make_unique<TestRegistry>(
+        path("hostile"),
+        *store_,
+        "{{1}}{%for a in messages%}{%for b in messages%}{%for c in messages%}{%for d in messages%}"
+        "{%endfor%}{%endfor%}{%endfor%}{%endfor%}");
+    start(std::chrono::minutes(15), milliseconds(500));
+    const std::string code = token("locara/quick-add");
+    const auto chat_with = [&](std::size_t messages) {
+        Json body = chat();
+        body["messages"] = Json(messages, body["messages"][0]);
+        return ask(code, "/v1/chat/completions", body);
+    };
+    EXPECT_EQ(chat_with(2).status, 200);
+    const auto before = supervisor_->status();
+    ASSERT_EQ(before.size(), 1U);
+    const auto answer = chat_with(1000);
+    EXPECT_EQ(answer.status, 504) << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr("did not come to an end"));
+    EXPECT_NE(::kill(before.front().pid, 0), 0) << "it goes on";
+    EXPECT_EQ(chat_with(2).status, 200) << "the next one is served by an engine of its own";
 }
 
 TEST_F(BrokerTest, a_role_the_manifest_does_not_name_is_denied_and_written_down) {

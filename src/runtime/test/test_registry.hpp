@@ -20,9 +20,18 @@ namespace locara::runtime {
 /// Two installed apps on one tiny model.
 class TestRegistry : public AppRegistry {
   public:
-    TestRegistry(const std::filesystem::path& folder, store::Store& store) : files_(store) {
-        const auto put =
-            store.put_file(test_support::source_dir() / "src/engine/test/data/tiny.gguf");
+    /// `chat_template` takes the place of the model's own, which must not be shorter.
+    TestRegistry(const std::filesystem::path& folder,
+                 store::Store& store,
+                 const std::string& chat_template = "")
+        : files_(store) {
+        std::filesystem::path weights =
+            test_support::source_dir() / "src/engine/test/data/tiny.gguf";
+        if (!chat_template.empty()) {
+            std::filesystem::create_directories(folder);
+            weights = with_template(weights, chat_template, folder / "tiny.gguf");
+        }
+        const auto put = store.put_file(weights);
         EXPECT_TRUE(put) << put.error().describe();
         weights_ = put->digest;
         std::filesystem::create_directories(folder / "dist/assets");
@@ -60,6 +69,20 @@ class TestRegistry : public AppRegistry {
     }
 
   private:
+    static std::filesystem::path with_template(const std::filesystem::path& weights,
+                                               const std::string& chat_template,
+                                               std::filesystem::path changed) {
+        std::string bytes = *read_file(weights, 1U << 20U);
+        const std::size_t begin = bytes.find("{% for message in messages %}");
+        const std::size_t end = bytes.find("{% endif %}", begin) + 11;
+        EXPECT_LE(chat_template.size(), end - begin);
+        bytes.replace(begin,
+                      end - begin,
+                      chat_template + std::string(end - begin - chat_template.size(), ' '));
+        std::ofstream(changed, std::ios::binary) << bytes;
+        return changed;
+    }
+
     manifest::VerifiedModelManifest model_manifest(const char* task) const {
         const std::string json =
             R"({"schema":"locara.dev/model/v1","id":"locara/tiny","version":"1.0.0",

@@ -29,6 +29,8 @@ struct BrokerOptions {
     std::filesystem::path audit_log;   ///< "<state folder>/audit.jsonl"
     std::filesystem::path share;       ///< Holds shell/ and prompt/; see find_share_folder.
     std::chrono::milliseconds idle_timeout = std::chrono::minutes(15);
+    /// For a chat template and its messages to become a text; then the engine is stopped.
+    std::chrono::milliseconds template_timeout = std::chrono::seconds(10);
     std::uint64_t context_limit = 8192;    ///< Most tokens of context, whatever a model could take.
     AppRegistry* registry = nullptr;       ///< Borrowed; outlives the broker.
     engine::Supervisor* engines = nullptr; ///< Borrowed; outlives the broker.
