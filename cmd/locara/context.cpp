@@ -166,12 +166,12 @@ Result<runtime::Installer> Context::installer() {
     return installer("");
 }
 
-Result<runtime::Installer> Context::installer(const std::string& bundle) {
+Result<runtime::Installer> Context::installer(const std::string& bundle, std::stop_token stop) {
     runtime::InstallerOptions options;
     LOCARA_TRY(options.home, home());
     LOCARA_TRY(options.http, http());
     options.log = &log();
-    options.stop = interrupt_token();
+    options.stop = std::move(stop);
     if (flags.offline || is_set("LOCARA_OFFLINE") || is_set("HF_HUB_OFFLINE")) {
         options.network = runtime::Network::Offline;
     }

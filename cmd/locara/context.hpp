@@ -69,7 +69,8 @@ class Context {
     Result<http::Client*> http();
     Result<runtime::Installer> installer();
     /// Everything comes from the folder `bundle`, unless it is empty.
-    Result<runtime::Installer> installer(const std::string& bundle);
+    Result<runtime::Installer> installer(const std::string& bundle,
+                                         std::stop_token stop = interrupt_token());
 
     /// Gives the gate what policy.toml says of scanners, before it is asked for the first time.
     /// Errors: those of policy::Policy::load.

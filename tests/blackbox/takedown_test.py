@@ -80,6 +80,25 @@ class Takedown(harness.TestCase):
         self.client.stop()
         client.run("run", TINY)
 
+    def test_a_machine_that_only_runs_apps_hears_of_it_within_a_day(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        self.call_back(TINY)
+        client.run("run", TINY)
+        client.run("run", TINY, "--offline", faketime="+25h")
+        self.hub.stop()
+        client.run("run", TINY, faketime="+25h")  # what cannot be asked is not waited for
+        self.assertEqual(self.running(), [TINY])
+        self.hub.start(clock="+25h")  # signs anew
+        try:
+            client.run("run", TINY, expect=8, faketime="+25h")
+            self.assertIn(REASON, client.stderr)
+            harness.wait_for(lambda: self.running() == [], "the app to be stopped", seconds=5)
+        finally:
+            self.hub.stop()
+            self.hub.start()
+
     def test_block_install_leaves_what_is_installed_alone(self):
         client = self.client
         client.add_hub(self.hub)
