@@ -1,5 +1,6 @@
 // The sandboxed reader: what it cannot do, and that its failure is never an "allow".
 #include "protocol.hpp"
+#include "test/benign_repositories.hpp"
 
 #include <locara/gate/gate.hpp>
 #include <locara/test_support/folders.hpp>
@@ -173,6 +174,22 @@ TEST_F(Worker, that_fails_is_never_an_allow) {
     Options missing;
     missing.program = "/nonexistent/locara-gate";
     EXPECT_EQ(Gate(missing).judge(file("text\n"), "a.txt").rule, "gate.worker");
+}
+
+// By all scanners that need no service, as every door asks them.
+TEST_F(Worker, passes_benign_repositories_whole) {
+    Gate gate{Options{}};
+    std::size_t files = 0;
+    for (const auto& [name, repository] : formats::benign::repositories()) {
+        for (const auto& [path, bytes] : repository) {
+            const auto verdict = gate.judge(formats::MemorySource(as_bytes(bytes)),
+                                            fs::path(path).filename().string());
+            EXPECT_EQ(verdict.decision, Decision::Allow)
+                << name << "/" << path << ": " << verdict.rule << " (" << verdict.reason << ")";
+            ++files;
+        }
+    }
+    EXPECT_GE(files, 300U);
 }
 
 TEST_F(Worker, has_no_way_out) {
