@@ -50,7 +50,6 @@ namespace {
 namespace fs = std::filesystem;
 
 /// How often the signatures are looked at. Short, since a laptop that slept may have to catch up.
-constexpr std::chrono::seconds kSignEvery{60};
 constexpr std::uint64_t kSmallFile = 1U << 20U;
 /// A body that is taken whole into memory: 1000 files of a preupload, 2000 paths.
 constexpr std::uint64_t kBodyLimit = 2U << 20U;
@@ -281,6 +280,7 @@ struct Hub::State {
 
     std::unique_ptr<WarmFiles> warm;
     HubConfig config;
+    std::chrono::milliseconds sign_every = std::chrono::minutes(1);
     std::optional<RateLimiter> limiter; ///< Since serve.
     std::once_flag told_of_proxy;
     Metrics metrics;
@@ -703,15 +703,16 @@ void Hub::State::sign_now() {
 
 void Hub::State::keep_signing() {
     std::unique_lock guard(mutex);
-    while (!wake.wait_for(guard, kSignEvery, [this] { return stopping; })) {
+    while (!wake.wait_for(guard, sign_every, [this] { return stopping; })) {
         guard.unlock();
         sign_now();
         guard.lock();
     }
 }
 
-void Hub::configure(HubConfig config) {
+void Hub::configure(HubConfig config, std::chrono::milliseconds sign_every) {
     LOCARA_ASSERT(!state_->server);
+    state_->sign_every = sign_every;
     state_->config = std::move(config);
 }
 

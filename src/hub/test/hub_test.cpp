@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 
 #include <regex>
+#include <thread>
 
 namespace locara::hub {
 namespace {
@@ -31,6 +32,7 @@ class HubTest : public testing::Test {
         auto hub = Hub::open(seed_.data(), clock_, null_log());
         ASSERT_TRUE(hub) << hub.error().describe();
         hub_ = std::move(*hub);
+        hub_->configure({}, std::chrono::milliseconds(20));
         const auto report = hub_->take_seed(seed_.root());
         ASSERT_TRUE(report) << report.error().describe();
         report_ = *report;
@@ -421,6 +423,20 @@ TEST_F(HubTest, signs_anew_when_it_starts_after_signatures_lapsed) {
     const auto expires = parse_time(signed_part["expires"].get<std::string>());
     ASSERT_TRUE(expires);
     EXPECT_GT(*expires, clock_.now());
+}
+
+TEST_F(HubTest, signs_anew_while_it_serves_before_signatures_lapse) {
+    const auto expiry = [this] {
+        const Json timestamp = get("/catalog/metadata/timestamp.json").json();
+        return *parse_time(timestamp["signed"]["expires"].get<std::string>());
+    };
+    const TimePoint before = expiry();
+    clock_.set(before - std::chrono::minutes(1));
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (expiry() == before && std::chrono::steady_clock::now() < give_up) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_GT(expiry(), before + std::chrono::hours(1));
 }
 
 TEST_F(HubTest, has_its_data_folder_for_itself_and_says_when_it_serves) {

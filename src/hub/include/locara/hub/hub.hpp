@@ -14,6 +14,7 @@
 #include <locara/base/result.hpp>
 #include <locara/hub/config.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -52,9 +53,10 @@ class Hub {
     /// this one lacks stays. Call it before serve, as the owner.
     Result<SeedReport> take_seed(const std::filesystem::path& seed);
 
-    /// What the operator wants beyond the defaults. Call it before serve, which refuses to mirror
-    /// in a hub that joined (Unsupported).
-    void configure(HubConfig config);
+    /// What the operator wants beyond the defaults, and how often it is looked whether signatures
+    /// are due. Call it before serve, which refuses to mirror in a hub that joined (Unsupported).
+    void configure(HubConfig config,
+                   std::chrono::milliseconds sign_every = std::chrono::minutes(1));
 
     /// Starts to serve; as the owner also to sign the catalog anew before it lapses, and writes
     /// `ready`, which holds the address. Errors as http::Server::start. Port 0 takes a free one.
