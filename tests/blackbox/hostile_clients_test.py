@@ -7,6 +7,7 @@ import pathlib
 import re
 import socket
 import statistics
+import struct
 import subprocess
 import time
 
@@ -14,7 +15,7 @@ from tests import harness
 from tests.harness import weights
 from tests.harness.mirror import call, publish
 
-EACH = 100
+EACH = 56  # of each of nine kinds: 504
 CONTENT = weights.gguf(weights.noise(3, 8 << 20))
 FILE = "/ana/w/resolve/main/w.gguf"
 SMALL = "/ana/w/resolve/main/README.md"
@@ -22,9 +23,11 @@ SMALL = "/ana/w/resolve/main/README.md"
 
 class Hostile:
     """A connection that sends `steps` one after the other, a moment between them, and then its `drip` again and again; it
-    reads what comes, unless it is `deaf`. `status` is the first answer's."""
+    reads what comes, unless it is `deaf`. `status` is the first answer's. In the end it may say that nothing more comes
+    (`end` is "half") or be gone without a word ("reset")."""
 
-    def __init__(self, port, steps, drip=b"", deaf=False):
+    def __init__(self, port, steps, drip=b"", deaf=False, end=None):
+        self.end = end
         self.socket = socket.socket()
         if deaf:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -46,6 +49,15 @@ class Hostile:
                 sent = self.socket.send(more)
                 if sent < len(more):
                     self.steps.insert(0, more[sent:])
+            elif self.end == "half":
+                self.socket.shutdown(socket.SHUT_WR)
+                self.end = None
+            elif self.end == "reset":
+                # No FIN and no reading of what is under way: the kernel answers with a reset.
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.socket.close()
+                self.open = False
+                return
         except BlockingIOError:
             pass
         except OSError:
@@ -97,7 +109,15 @@ class HostileClients(harness.TestCase):
             yield "endless body", Hostile(port, [post + b"Transfer-Encoding: chunked\r\n\r\n"],
                                           drip=b"10000\r\n" + bytes(0x10000) + b"\r\n")
             yield "bad chunk", Hostile(port, [post + b"Transfer-Encoding: chunked\r\n\r\n", b"zz\r\n"])
-            yield "deaf", Hostile(port, [f"GET {FILE} HTTP/1.1\r\n".encode() + head + b"\r\n"], deaf=True)
+            get = f"GET {FILE} HTTP/1.1\r\n".encode() + head
+            yield "deaf", Hostile(port, [get + b"\r\n"], deaf=True)
+            # On one connection, again and again: beyond the end, backwards, none at all, too many.
+            yield "bad range", Hostile(port, [get + b"Range: bytes=99999999-\r\n\r\n"], drip=b"".join(
+                b"HEAD" + get[3:] + b"Range: bytes=" + ranges + b"\r\n\r\n"
+                for ranges in (b"99999999-", b"7-3", b"-", b"x-y", b"18446744073709551616-", b"0-0," * 3000)))
+            yield "half a head", Hostile(port, [b"GET / HTTP/1.1\r\nHost: x"], end="half")
+            yield "half-closed", Hostile(port, [b"GET " + SMALL.encode() + b" HTTP/1.1\r\n" + head + b"\r\n"], end="half")
+            yield "vanished", Hostile(port, [get + b"\r\n"], deaf=True, end="reset")
 
     def test_others_are_served_meanwhile(self):
         quiet = self.time_of_small_answers(40)
@@ -121,6 +141,10 @@ class HostileClients(harness.TestCase):
         found = collections.Counter((kind, client.status) for kind, client in clients)
         self.assertEqual(found["bad chunk", 400], EACH, found)
         self.assertEqual(found["endless body", 413], EACH, found)
+        self.assertEqual(found["bad range", 416], EACH, found)
+        # Who only stops to send has its answer all the same; half a request has none to get, and ends.
+        self.assertEqual(found["half-closed", 200], EACH, found)
+        self.assertFalse([client for kind, client in clients if kind in ("half a head", "half-closed") and client.open])
         status = pathlib.Path(f"/proc/{self.hub.process.pid}/status").read_text()
         peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) >> 10
         print(f"the hub took {peak} MiB at most")
