@@ -290,7 +290,9 @@ class Push(git_client.TestCase):
             time.sleep(random.Random(turn).random() * 0.8)
             self.hub.kill()
             answered = push.wait(60) == 0
+            self.hub.admin("fsck")  # what lies on the disk is whole before anything is mended
             self.hub.start()
+            self.hub.admin("fsck")
             refs = self.refs(repo)
             moved = refs["refs/heads/main"] == self.head(one)
             self.assertEqual(moved, f"refs/heads/t{turn}" in refs)
