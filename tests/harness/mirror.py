@@ -53,7 +53,10 @@ def call(hub, method, path, token=None, body=None, headers=None, read=True, time
         body = json.dumps(body)
         sent.setdefault("Content-Type", "application/json")
     connection.request(method, path, body=body, headers=sent)
-    return Answer(connection.getresponse(), read)
+    answer = Answer(connection.getresponse(), read)
+    if read:
+        connection.close()
+    return answer
 
 
 def publish(hub, token, repo, files, message="add", private=False):
