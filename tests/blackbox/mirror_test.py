@@ -1,15 +1,20 @@
 """A hub that mirrors another one: what clients get, what upstream is asked, and what happens when upstream, a client or
 the hub itself misbehaves. Upstream is a second real hub, with a proxy in between that counts, lies and breaks."""
 import concurrent.futures
+import contextlib
+import http.client
 import json
+import os
 import pathlib
+import random
 import re
 import socket
 import subprocess
+import threading
 
 from tests import harness
 from tests.harness import wait_for
-from tests.harness.mirror import HELD, MIB, Fault, TestCase, blob_id, call, noise, publish, sha256
+from tests.harness.mirror import HELD, MIB, Fault, FaultyProxy, TestCase, blob_id, call, noise, publish, sha256
 
 CONFIG = b'{"architectures": ["Tiny"]}\n'
 PICKLE = b"\x80\x02cos\nsystem\nq\x00X\x04\x00\x00\x00echoq\x01\x85q\x02Rq\x03."
@@ -177,13 +182,48 @@ class MetadataTest(TestCase):
         self.assertIn(f"{config}:3: unknown key \"speed\" in [mirror]", done.stderr)
 
 
+class Stalled:
+    """A mirror whose upstream falls silent: after 2 MiB of a file, once, and instead of any answer about another repository.
+    Time-outs take half a minute; it begins with the class, and the others go on meanwhile."""
+
+    def __init__(self, cls):
+        self.silence = [Fault(hold_after=2 * MIB, patience=300)]
+        self.mute = Fault(status=200, hold_after=0, body=b"{}", patience=300)
+        self.proxy = FaultyProxy(cls.upstream, self.rule)
+        folder = cls.folder / "stalled"
+        folder.mkdir()
+        (folder / "hub.toml").write_text(f'[mirror]\nupstream = "{self.proxy.url}"\n')
+        self.mirror = harness.Hub(folder / "data", seed=None, config=folder / "hub.toml")
+        self.pool = concurrent.futures.ThreadPoolExecutor(2)
+        self.file = self.pool.submit(call, self.mirror, "GET", ContentTest.PATH, timeout=150)
+        self.info = self.pool.submit(call, self.mirror, "GET", "/api/models/ana/mute", timeout=150)
+
+    def rule(self, method, path, headers):
+        if "/ana/mute" in path:
+            return self.mute
+        return self.silence.pop() if self.silence and "/resolve/" in path else None
+
+    def stop(self):
+        for fault in (self.mute, *self.silence):
+            fault.release.set()
+        self.pool.shutdown()
+        self.mirror.stop()
+        self.proxy.stop()
+
+
 class ContentTest(TestCase):
+    @classmethod
+    def tearDownClass(cls):
+        cls.stalled.stop()
+        super().tearDownClass()
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.big = noise(2, 6 * MIB)
         cls.other = cls.big[:5 * MIB] + noise(3, MIB)
         cls.commit = publish(cls.upstream, cls.ana, "ana/big", {"config.json": CONFIG, "big.bin": cls.big})
+        cls.stalled = Stalled(cls)
 
     PATH = "/ana/big/resolve/main/big.bin"
 
@@ -303,6 +343,32 @@ class ContentTest(TestCase):
         mirror.admin("fsck")
         wait_for(lambda: not list((mirror.folder / "mirror/parts").iterdir()), "no part to be left")
 
+    def test_killed_at_random_moments(self):
+        chance = random.Random(int(os.environ.get("LOCARA_SEED", "1")))
+        for _ in range(int(os.environ.get("LOCARA_SOAK_KILLS", "6"))):
+            # While bytes arrive, when the last has, and while what was fetched is chunked and put away.
+            hold = Fault(hold_after=chance.choice([chance.randrange(6 * MIB), 6 * MIB - 1, 6 * MIB]))
+            proxy = self.proxy(lambda method, path, headers: hold if path.endswith("big.bin") and "resolve" in path else None)
+            mirror = self.mirror(proxy.url)
+            answer = call(mirror, "GET", self.PATH, read=False)
+            self.assertTrue(hold.held.wait(20))
+            timer = threading.Timer(chance.choice([0, chance.uniform(0, 0.2)]), mirror.process.kill)
+            timer.start()
+            hold.release.set()
+            timer.join()
+            mirror.kill()
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                # However much of it the client has, it is right.
+                self.assertTrue(self.big.startswith(answer.response.read()))
+            mirror.admin("fsck")
+            proxy.rule = None
+            mirror.start()
+            self.assert_content(call(mirror, "GET", self.PATH), self.big)
+            self.wait_stored(mirror, self.PATH)
+            mirror.admin("fsck")
+            wait_for(lambda: not list((mirror.folder / "mirror/parts").iterdir()), "no part to be left")
+            mirror.stop()
+
     def test_nobody_gets_a_whole_file_of_wrong_bytes(self):
         faults = [Fault(flip=100), Fault(flip=3 * MIB)]
         proxy = self.proxy(lambda method, path, headers:
@@ -340,6 +406,15 @@ class ContentTest(TestCase):
             self.assertEqual(int(errors[1]) > 0, status != 403)
             mirror.stop()
         self.upstream_gone()
+
+    def test_upstream_that_falls_silent_is_given_up_and_asked_for_the_rest(self):
+        self.assert_error(self.stalled.info.result(), 504, "UpstreamUnavailable")
+        self.assert_content(self.stalled.file.result(), self.big)
+        first, second = self.fetched(self.stalled.proxy)
+        self.assertIsNone(first[2].get("range"))
+        begin = int(second[2]["range"].removeprefix("bytes=").split("-")[0])
+        self.assertGreaterEqual(begin, 2 * MIB - HELD)
+        self.stalled.mirror.admin("fsck")
 
     def upstream_gone(self):
         port = harness.free_port()
@@ -474,6 +549,44 @@ class AccessTest(TestCase):
         self.assertNotIn(self.ana, mirror.said)
         mirror.start()
         self.assert_error(call(mirror, "GET", path, self.ana), 403, "GatedRepo")
+
+    def test_a_yes_is_believed_for_its_time_and_no_longer(self):
+        granted = {self.ana}
+
+        def rule(method, path, headers):
+            token = headers.get("Authorization", "").removeprefix("Bearer ")
+            if "/auth-check" in path and token not in granted:
+                return Fault(status=403, headers={"X-Error-Code": "GatedRepo"}, body=b'{"error": "not in the list"}')
+            return Fault(edit=lambda info: {**info, "gated": "manual"}) if "/revision/" in path else None
+
+        proxy = self.proxy(rule)
+        mirror = self.mirror(proxy.url, forward_tokens=True, access="1h")
+        clock = harness.Clock(self.folder / "access-clock")
+        mirror.stop()
+        mirror.start(clock=clock)
+        path = "/ana/gated/resolve/main/w.bin"
+
+        def checks():
+            return len(proxy.asked("/api/models/ana/gated/auth-check"))
+
+        self.assert_content(call(mirror, "GET", path, self.ana), self.secret)
+        self.assertEqual(checks(), 1)
+        clock.move("+59m")
+        granted.clear()
+        self.assert_content(call(mirror, "GET", path, self.ana), self.secret)
+        self.assertEqual(checks(), 1)
+        clock.move("+61m")
+        for method in ("GET", "HEAD"):
+            self.assertEqual(call(mirror, method, path, self.ana).status, 403)
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/gated/xet-read-token/main", self.ana).status, 403)
+        # A no is kept for ten seconds.
+        granted.add(self.ana)
+        asked = checks()
+        self.assertEqual(call(mirror, "GET", path, self.ana).status, 403)
+        self.assertEqual(checks(), asked)
+        clock.move("+62m")
+        self.assert_content(call(mirror, "GET", path, self.ana), self.secret)
+        self.assertEqual(checks(), asked + 1)
 
     def test_no_token_crosses_to_another_host(self):
         elsewhere = self.proxy()

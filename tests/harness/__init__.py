@@ -85,11 +85,25 @@ def make_database(made=itertools.count(1)):
 
 
 def moved_clock(by):
-    """Environment that moves the wall clock of a program and of those it starts, but not the times of files. Not the command `faketime`:
-    that waits for every descendant, and the broker outlives the CLI."""
+    """Environment that moves the wall clock of a program and of those it starts, by a text ("+2h") or as a Clock says, but
+    not the times of files. Not the command `faketime`: that waits for every descendant, and the broker outlives the CLI."""
     library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    return {"LD_PRELOAD": str(library), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+    told = {"FAKETIME_TIMESTAMP_FILE": str(by.path), "FAKETIME_NO_CACHE": "1"} if isinstance(by, Clock) else {"FAKETIME": by}
+    return {"LD_PRELOAD": str(library), **told, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1"}
+
+
+class Clock:
+    """A clock for `moved_clock` that moves while a program runs: `move("+2h")`, from what it really is."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.move("+0")
+
+    def move(self, by):
+        new = self.path.with_suffix(".new")
+        new.write_text(by)
+        new.replace(self.path)  # never half a text
 
 
 class Hub:

@@ -101,13 +101,14 @@ class Fault:
 
     status, headers, body: sent instead of asking the hub at all. edit: changes the JSON of an answer. flip: the byte at
     this offset of the body is another one. length: what Content-Length says instead. cut_after: the connection breaks
-    after so many bytes of the body. hold_after: so many bytes are sent, then the event `release` is waited for, `held`
-    is set before."""
+    after so many bytes of the body. hold_after: so many bytes are sent, then the event `release` is waited for (`patience`
+    seconds at most), `held` is set before."""
 
     def __init__(self, status=None, headers=None, body=b"", edit=None, flip=None, length=None, cut_after=None,
-                 hold_after=None):
+                 hold_after=None, patience=30):
         self.status, self.headers, self.body, self.edit = status, headers or {}, body, edit
         self.flip, self.length, self.cut_after, self.hold_after = flip, length, cut_after, hold_after
+        self.patience = patience
         self.held, self.release = threading.Event(), threading.Event()
 
 
@@ -183,7 +184,7 @@ class FaultyProxy:
             begin = at
             if at == fault.hold_after:
                 fault.held.set()
-                fault.release.wait(30)
+                fault.release.wait(fault.patience)
             if at == fault.cut_after:
                 handler.close_connection = True
                 handler.connection.shutdown(socket.SHUT_RDWR)
