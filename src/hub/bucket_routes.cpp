@@ -146,6 +146,17 @@ Answer<Response> list(const Services& services, const Request& request) {
     return response;
 }
 
+/// An id of one part names no bucket. Who asks by a namespace alone, as Python's client does if it
+/// is given a name without one, is told that nothing is there and not that it may not be asked.
+Answer<Response> remove_unnamed(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_CHECK(require_known(caller));
+    Refusal refusal = hidden_repo(caller);
+    refusal.message =
+        "there is no bucket '" + request.param("org") + "': the id of a bucket is namespace/name";
+    return refusal;
+}
+
 // --------------------------------------------------------------------------------- what is in them
 
 Json render(const BucketEntry& entry) {
@@ -397,6 +408,7 @@ void add_bucket_routes(Routes& routes, const Services& services) {
     };
     const std::string one = "/api/buckets/{org}/{repo}";
     routes.get("/api/buckets/{org}", bind(&list));
+    routes.add("DELETE", "/api/buckets/{org}", bind(&remove_unnamed));
     routes.post(one, bind(&create));
     routes.get(one, bind(&info));
     routes.add("DELETE", one, bind(&remove));

@@ -1,0 +1,149 @@
+"""What servers of this protocol get wrong easily, and what the Python client's own tests ask for, where no other test has it:
+requests as huggingface_hub 1.29 and npm @huggingface/hub send them."""
+import json
+import sqlite3
+
+from tests.clients import git_client, hub_process
+from tests.clients.raw_protocol_test import FILES, SHARD, XORB, XORB_HASH
+from tests.harness.mirror import call
+
+
+class EasilyWrong(git_client.TestCase):
+    def test_a_clash_of_titles_names_the_collection_that_is_there(self):
+        made = self.api("POST", "/api/collections", self.ana, {"title": "My shelf", "namespace": "ana"})
+        for method, path, body in (
+                ("POST", "/api/collections", {"title": "My shelf", "namespace": "ana", "description": "again"}),
+                ("POST", "/api/collections", {"title": "My shelf"})):
+            answer = call(self.hub, method, path, self.ana, body)
+            self.assertEqual((answer.status, answer.json()["slug"]), (409, made["slug"]), answer.body)
+            self.assertIn("already", answer.json()["error"])
+        # The same by a new title for another one; who reads `slug` finds the first.
+        other = self.api("POST", "/api/collections", self.ana, {"title": "Other"})
+        answer = call(self.hub, "PATCH", f"/api/collections/{other['slug']}", self.ana, {"title": "My shelf"})
+        self.assertEqual((answer.status, answer.json()["slug"]), (409, made["slug"]), answer.body)
+        self.assertEqual(self.api("GET", f"/api/collections/{answer.json()['slug']}")["title"], "My shelf")
+
+    def test_the_revision_none_gives_a_token_that_writes(self):
+        repo = self.make_repo("none")
+        for path in (f"/api/models/{repo}/xet-write-token/None", f"/api/models/{repo}/xet-write-token/None?create_pr=1"):
+            token = self.api("GET", path, self.ana)
+            self.assertEqual(token["casUrl"], f"{self.hub.url}/cas")
+            answer = call(self.hub, "POST", f"/cas/v1/xorbs/default/{XORB_HASH}", token["accessToken"], XORB)
+            self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(call(self.hub, "GET", f"/api/models/{repo}/xet-write-token/None", self.ben).status, 403)
+
+    def test_a_page_of_a_tree_has_a_thousand_entries(self):
+        """llama.cpp reads the first page only."""
+        repo = self.make_repo("many")
+        folders = [f"{i:04}" for i in range(1003)]
+        self.commit(repo, {f"{folder}/x.txt": "x\n" for folder in folders})  # the gate looks once at what is the same
+        all_ = sorted([".gitattributes", *folders, *(f"{folder}/x.txt" for folder in folders)])
+        for query, expected, size in (("recursive=true", all_, 1000), ("", [".gitattributes", *folders], 1000),
+                                      ("recursive=true&expand=false", all_, 1000), ("expand=true", [".gitattributes", *folders], 100)):
+            path, seen, pages = f"/api/models/{repo}/tree/main?{query}", [], []
+            while path:
+                answer = call(self.hub, "GET", path)
+                page = [entry["path"] for entry in answer.json()]
+                seen += page
+                pages.append(len(page))
+                link = answer.headers.get("Link")
+                self.assertTrue(link is None or link.startswith(f"<{self.hub.url}/api/") and link.endswith('>; rel="next"'), link)
+                path = link and link[1 + len(self.hub.url):link.index(">")]
+            self.assertEqual(sorted(seen), expected)
+            self.assertEqual(pages, [size] * (len(expected) // size) + [len(expected) % size], query)
+
+    def upload(self, bucket):
+        """The sample file of the Xet tests, into a bucket; its hash."""
+        token = self.api("GET", f"/api/buckets/{bucket}/xet-write-token", self.ana)["accessToken"]
+        for path, body in ((f"/cas/v1/xorbs/default/{XORB_HASH}", XORB), ("/cas/v1/shards", SHARD)):
+            self.assertEqual(call(self.hub, "POST", path, token, body).status, 200)
+        return FILES["random.bin"]["file_hash"]
+
+    def test_a_bucket_lists_what_lies_deeper_unless_told_otherwise(self):
+        self.api("POST", "/api/buckets/ana/store", self.ana, {})
+        hash_ = self.upload("ana/store")
+        paths = ["binary.bin", "file.txt", "sub/binary.bin", "sub/file.txt"]
+        lines = [{"type": "addFile", "path": path, "xetHash": hash_, "mtime": 1764000000000 + i} for i, path in enumerate(paths)]
+        done = self.api("POST", "/api/buckets/ana/store/batch", self.ana, lines=lines)
+        self.assertEqual((done["success"], done["succeeded"]), (True, 4))
+        found = self.api("GET", "/api/buckets/ana/store/tree")
+        self.assertEqual([(entry["type"], entry["path"]) for entry in found], [("file", path) for path in paths])
+        for i, entry in enumerate(found):
+            self.assertEqual((entry["size"], entry["xetHash"]), (FILES["random.bin"]["size"], hash_))
+            self.assertEqual(entry["mtime"], f"2025-11-24T16:00:00.{i:03}Z")
+        self.assertEqual(self.api("GET", "/api/buckets/ana/store/tree?recursive=true"), found)
+        self.assertEqual([entry["path"] for entry in self.api("GET", "/api/buckets/ana/store/tree?recursive=false")],
+                         ["binary.bin", "file.txt", "sub"])
+        # One part is no bucket's id, whatever it names.
+        for part in ("nobody", "ana", "store"):
+            answer = call(self.hub, "DELETE", f"/api/buckets/{part}", self.ana)
+            self.assertEqual((answer.status, answer.headers["X-Error-Code"]), (404, "RepoNotFound"), answer.body)
+        self.assertEqual(call(self.hub, "DELETE", "/api/buckets/ana").status, 401)
+        self.assertEqual(call(self.hub, "GET", "/api/buckets/nobody", self.ana).status, 404)
+        self.assertEqual(len(self.api("GET", "/api/buckets/ana/store/tree")), 4)
+
+    def test_an_author_who_is_gone_is_left_out_and_not_null(self):
+        zed = self.hub.make_writer("zed")
+        repo = self.make_repo("orphans")
+        self.api("POST", f"/api/models/{repo}/discussions", zed, {"title": "Hi", "description": "there", "pullRequest": False})
+        path = f"/api/models/{repo}/discussions"
+        self.assertEqual(self.api("GET", f"{path}/1?diff=1")["author"]["name"], "zed")
+        self.hub.stop()
+        with sqlite3.connect(self.data / "names.db") as database:  # no command removes an account, an operator may
+            database.execute("DELETE FROM accounts WHERE name = 'zed'")
+        database.close()
+        self.hub.start()
+        one = self.api("GET", f"{path}/1?diff=1")
+        self.assertEqual([event["type"] for event in one["events"]], ["comment"])
+        self.assertEqual(one["events"][0]["data"]["latest"]["raw"], "there")
+        self.assertNotIn('"author"', json.dumps(one))
+        self.assertNotIn('"author"', json.dumps(self.api("GET", f"{path}?p=0")))
+
+    # ------------------------------------------------------------- what huggingface_hub's tests pin down
+
+    def test_a_repositorys_own_gitignore_is_heeded(self):
+        repo = self.make_repo("ignores")
+        files = [{"path": path, "size": 2, "sample": "aGk="} for path in ("a.log", "keep.log", "tmp/x.txt", "a.txt")]
+
+        def ignored(**more):
+            answer = self.api("POST", f"/api/models/{repo}/preupload/main", self.ana, {"files": files, **more})
+            return [file["path"] for file in answer["files"] if file["shouldIgnore"]]
+        self.assertEqual(ignored(), [])
+        self.commit(repo, {".gitignore": "*.log\n!keep.log\ntmp/\n"})
+        self.assertEqual(ignored(), ["a.log", "tmp/x.txt"])
+        # What comes with the request counts instead.
+        self.assertEqual(ignored(gitIgnore="a.txt\n"), ["a.txt"])
+
+    def test_an_empty_file_is_regular_whatever_its_name(self):
+        repo = self.make_repo("empty")
+        self.commit(repo, {"empty.bin": "", "empty.safetensors": ""})
+        info = self.api("GET", f"/api/models/{repo}?blobs=true")
+        siblings = {sibling["rfilename"]: sibling for sibling in info["siblings"]}
+        for name in ("empty.bin", "empty.safetensors"):
+            self.assertEqual(siblings[name], {"rfilename": name, "size": 0, "blobId": "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"})
+        for entry in self.api("GET", f"/api/models/{repo}/tree/main"):
+            self.assertNotIn("lfs", entry)
+
+    def test_a_squashed_pull_request_leaves_all_branches_as_they_are(self):
+        repo = self.make_repo("squashed")
+        for text in ("one", "two"):
+            self.commit(repo, {"a.txt": text})
+        self.api("POST", f"/api/models/{repo}/branch/other", self.ana, {})
+        lines = [{"key": "header", "value": {"summary": "A proposal"}},
+                 {"key": "file", "value": {"path": "b.txt", "content": "b"}}]
+        done = self.api("POST", f"/api/models/{repo}/commit/main?create_pr=1", self.ana, lines=lines)
+        ref = "refs%2Fpr%2F" + done["pullRequestUrl"].rsplit("/", 1)[1]
+        before = {branch: [commit["id"] for commit in self.api("GET", f"/api/models/{repo}/commits/{branch}")]
+                  for branch in ("main", "other")}
+        self.assertEqual([len(commits) for commits in before.values()], [3, 3])
+        made = self.api("POST", f"/api/models/{repo}/super-squash/{ref}", self.ana, {"message": "squashed"})["commitId"]
+        history = self.api("GET", f"/api/models/{repo}/commits/{ref}")
+        self.assertEqual([(commit["id"], commit["title"]) for commit in history], [(made, "squashed")])
+        for branch, commits in before.items():
+            self.assertEqual([commit["id"] for commit in self.api("GET", f"/api/models/{repo}/commits/{branch}")], commits)
+        self.assertEqual({entry["path"] for entry in self.api("GET", f"/api/models/{repo}/tree/{ref}")},
+                         {".gitattributes", "a.txt", "b.txt"})
+
+
+if __name__ == "__main__":
+    hub_process.main()
