@@ -309,6 +309,32 @@ TEST_F(VerdictsTest, say_what_is_in_weights) {
     EXPECT_THAT(call("GET", "/api/models?filter=safetensors").json(), SizeIs(0));
 }
 
+/// A safetensors file of this header and as many bytes of data.
+std::string safetensors(const std::string& header, std::size_t bytes) {
+    std::string out;
+    test::put_number(out, header.size(), 8);
+    return out + header + std::string(bytes, '\1');
+}
+
+TEST_F(VerdictsTest, add_up_the_parts_of_split_safetensors) {
+    make_repo();
+    const std::string first = safetensors(
+        R"({"a":{"dtype":"BF16","shape":[10,3],"data_offsets":[0,60]},"b":{"dtype":"F32","shape":[2],"data_offsets":[60,68]}})",
+        68);
+    const std::string second =
+        safetensors(R"({"c":{"dtype":"BF16","shape":[5],"data_offsets":[0,10]}})", 10);
+    ASSERT_EQ(commit("model-00001-of-00002.safetensors", first).status(), 200);
+    ASSERT_EQ(commit("model-00002-of-00002.safetensors", second).status(), 200);
+    const Json expected = {{"parameters", {{"BF16", 35}, {"F32", 2}}}, {"total", 37}};
+    const Json info = call("GET", "/api/models/ana/m").json();
+    EXPECT_EQ(info["safetensors"], expected);
+    EXPECT_FALSE(info.contains("gguf"));
+    const Json listed = call("GET", "/api/models?filter=safetensors&expand[]=safetensors").json();
+    ASSERT_THAT(listed, SizeIs(1));
+    EXPECT_EQ(listed[0]["safetensors"], expected);
+    EXPECT_FALSE(call("GET", "/api/models?filter=safetensors").json()[0].contains("safetensors"));
+}
+
 TEST_F(VerdictsTest, spare_a_rescan_what_the_same_scanners_saw_and_bound_its_steps) {
     RescanOptions once = options();
     const RescanReport first = rescan(once);
