@@ -1,9 +1,12 @@
 #include "card_facts.hpp"
 
+#include "card_terms.hpp"
+
 #include <locara/manifest/card.hpp>
 #include <locara/manifest/license.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace locara::hub {
 namespace {
@@ -76,6 +79,101 @@ void add_dataset_tags(Tags& tags, const Json& data) {
         tags.add_all(data, key, std::string(key) + ":");
     }
     tags.add_all(data, "tags");
+}
+
+/// One member that must be there; a text unless anything will do.
+enum class Member { Text, Any };
+
+std::optional<std::string>
+lack_of(const Json& object, const std::string& where, const char* key, Member kind) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) {
+        return where + "." + key + " is required";
+    }
+    if (kind == Member::Text && !found->is_string()) {
+        return where + "." + key + " must be text";
+    }
+    return std::nullopt;
+}
+
+/// What is wrong with one result of `model-index`; its words are those of the Hub.
+std::optional<std::string> fault_of_result(const Json& result, const std::string& where) {
+    if (!result.is_object()) {
+        return where + " must have members";
+    }
+    for (const char* const key : {"task", "dataset"}) {
+        const auto found = result.find(key);
+        if (found == result.end() || !found->is_object()) {
+            return where + "." + key + " is required, with members";
+        }
+        if (auto lack = lack_of(*found, where + "." + key, "type", Member::Text)) {
+            return lack;
+        }
+    }
+    if (auto lack = lack_of(result["dataset"], where + ".dataset", "name", Member::Text)) {
+        return lack;
+    }
+    const auto metrics = result.find("metrics");
+    if (metrics == result.end() || !metrics->is_array()) {
+        return where + ".metrics must be a list";
+    }
+    for (std::size_t i = 0; i < metrics->size(); ++i) {
+        const Json& metric = (*metrics)[i];
+        const std::string at = where + ".metrics[" + std::to_string(i) + "]";
+        if (!metric.is_object()) {
+            return at + " must have members";
+        }
+        if (auto lack = lack_of(metric, at, "type", Member::Text)) {
+            return lack;
+        }
+        if (auto lack = lack_of(metric, at, "value", Member::Any)) {
+            return lack;
+        }
+    }
+    return std::nullopt;
+}
+
+/// What is wrong with `model-index`, the results of evaluations (huggingface_hub,
+/// repocard_data.py): [{name, results: [{task: {type}, dataset: {type, name}, metrics: [{type,
+/// value}]}]}]. The first fault; nothing without one.
+std::optional<std::string> fault_of_model_index(const Json& index) {
+    const std::string name = "model-index";
+    if (!index.is_array()) {
+        return name + " must be a list";
+    }
+    for (std::size_t i = 0; i < index.size(); ++i) {
+        const std::string where = name + "[" + std::to_string(i) + "]";
+        if (!index[i].is_object()) {
+            return where + " must have members";
+        }
+        if (auto lack = lack_of(index[i], where, "name", Member::Text)) {
+            return lack;
+        }
+        const auto results = index[i].find("results");
+        if (results == index[i].end() || !results->is_array()) {
+            return where + ".results must be a list";
+        }
+        for (std::size_t j = 0; j < results->size(); ++j) {
+            const std::string at = where + ".results[" + std::to_string(j) + "]";
+            if (auto fault = fault_of_result((*results)[j], at)) {
+                return fault;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+/// Adds a warning for each text of a member that is no word known here.
+void warn_of_unknown(const Json& data,
+                     const char* key,
+                     const char* what,
+                     bool (*known)(std::string_view),
+                     std::vector<std::string>& warnings) {
+    for (const std::string& text : texts_of(data, key)) {
+        if (!known(text)) {
+            warnings.push_back(std::string(key) + " \"" + text + "\" is no id of a " + what);
+        }
+    }
 }
 
 } // namespace
@@ -155,8 +253,16 @@ CardCheck check_card(std::string_view card, RepoType type) {
                                   "datasets",
                                   "base_model",
                                   "pipeline_tag",
-                                  "library_name"}) {
+                                  "library_name",
+                                  "metrics",
+                                  "task_categories",
+                                  "task_ids"}) {
         expect_texts(key);
+    }
+    if (const auto index = json.find("model-index"); index != json.end() && !index->is_null()) {
+        if (auto fault = fault_of_model_index(*index)) {
+            check.errors.push_back(std::move(*fault));
+        }
     }
     if (!check.errors.empty()) {
         return check;
@@ -170,6 +276,12 @@ CardCheck check_card(std::string_view card, RepoType type) {
             check.warnings.push_back("license \"" + license + "\" is no id that is known here");
         }
     }
+    warn_of_unknown(json,
+                    type == RepoType::Dataset ? "task_categories" : "pipeline_tag",
+                    "task",
+                    &is_task,
+                    check.warnings);
+    warn_of_unknown(json, "language", "language", &is_language, check.warnings);
     return check;
 }
 

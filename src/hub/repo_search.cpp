@@ -78,6 +78,9 @@ bool fits(const http::Request& request, const Json& repo) {
     if (request.query.find("gated") && request.query.flag("gated") != gated) {
         return false;
     }
+    if (request.query.find("gguf") && request.query.flag("gguf") != has_tag(repo, "gguf")) {
+        return false;
+    }
     for (const std::string& tag : listed(request, "filter")) {
         if (!has_tag(repo, tag)) {
             return false;

@@ -21,8 +21,8 @@ std::string to_lower(std::string_view text);
 std::vector<std::string> listed(const http::Request& request, std::string_view key);
 
 /// Whether a repository, as it is described to clients, has all that the query asks for: `search`
-/// (parts of the id), `filter` (tags), `pipeline_tag`, `library`, `license`, `language`, `gated`.
-/// Keys that are not known are passed over.
+/// (parts of the id), `filter` (tags), `pipeline_tag`, `library`, `license`, `language`; `gguf` and
+/// `gated`, each true or false. Keys that are not known are passed over.
 bool fits(const http::Request& request, const Json& repo);
 
 /// Puts them in the order of `sort` (id, createdAt, lastModified, downloads, likes, usedStorage,

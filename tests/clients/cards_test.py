@@ -91,6 +91,43 @@ class Cards(hub_process.TestCase):
         self.assertEqual([tag["id"] for tag in tags["pipeline_tag"]], ["text-generation"])
         self.assertIn({"id": "transformers", "label": "transformers", "type": "library"}, tags["library"])
 
+    def pages(self, path):
+        """The ids on each page of a list, by the links from one to the next, as clients follow them: whole, as they are."""
+        pages = []
+        while path:
+            connection = http.client.HTTPConnection("127.0.0.1", self.hub.port, timeout=30)
+            connection.request("GET", path, headers={"authorization": f"Bearer {self.ana}"})
+            answer = connection.getresponse()
+            pages.append([repo["id"] for repo in json.loads(answer.read())])
+            link = answer.getheader("Link")
+            connection.close()
+            self.assertEqual(answer.status, 200)
+            if link:
+                self.assertTrue(link.startswith(f"<{self.hub.url}/api/") and link.endswith('>; rel="next"'), link)
+            path = link and link[1 + len(self.hub.url):link.index(">")]
+        return pages
+
+    def test_lists_come_in_pages_that_lead_from_one_to_the_next(self):
+        names = [f"page-{i}" for i in range(5)]
+        for name in names:
+            self.api("POST", "/api/repos/create", self.ana, {"name": name, "private": name == "page-2"})
+            self.api("POST", "/api/repos/create", self.ana, {"name": name, "type": "dataset"})
+        for name in ("page-1", "page-3", "page-4"):
+            self.commit_card("model", f"ana/{name}", "---\nlicense: mit\ntags: [a b&c=d]\n---\n")
+        ids = [f"ana/{name}" for name in names]
+        self.assertEqual(self.pages("/api/models?search=page-&sort=id&limit=2"), [ids[:2], ids[2:4], ids[4:]])
+        self.assertEqual(self.pages("/api/models?search=page-&sort=id&direction=-1&limit=5"), [ids[::-1]])
+        # What the first page was asked for holds for the next ones, however it was written.
+        self.assertEqual(self.pages("/api/models?author=ana&filter=license%3Amit&filter=a+b%26c%3Dd&search=page&sort=id&limit=1"),
+                         [["ana/page-1"], ["ana/page-3"], ["ana/page-4"]])
+        self.assertEqual(self.pages("/api/models?filter[]=a%20b%26c%3Dd&gguf=false&full=true&expand=sha&sort=id&limit=2"),
+                         [["ana/page-1", "ana/page-3"], ["ana/page-4"]])
+        self.assertEqual(self.pages("/api/datasets?search=page&sort=id&limit=3"), [ids[:3], ids[3:]])
+        self.assertEqual(self.pages("/api/models?search=page&gguf=true&limit=1"), [[]])
+        for name in names:
+            self.api("DELETE", "/api/repos/delete", self.ana, {"name": name})
+            self.api("DELETE", "/api/repos/delete", self.ana, {"name": name, "type": "dataset"})
+
     def test_a_card_that_cannot_be_read_is_told_and_says_nothing(self):
         for card, words in (("---\nlicense: [mit\n---\n", "no YAML"), ("---\nlicense: {a: b}\n---\n", "license must be text"),
                             ("---\na: 1\na: 2\n---\n", "given twice"), ("---\n- a\n---\n", "list of members")):
@@ -101,6 +138,18 @@ class Cards(hub_process.TestCase):
         self.assertEqual(self.send("POST", "/api/validate-yaml", {"content": "", "repoType": "x"})[0], 400)
         status, answer = self.send("POST", "/api/validate-yaml", {"content": "---\nlicense: my-own\n---\n", "repoType": "model"})
         self.assertEqual((status, "my-own" in answer["warnings"][0]["message"]), (200, True), answer)
+        for kind, more, words in (("model", "pipeline_tag: chatting", 'pipeline_tag "chatting" is no id of a task'),
+                                  ("dataset", "task_categories: [chatting]", 'task_categories "chatting" is no id of a task'),
+                                  ("model", "language: [en, Klingon]", 'language "Klingon" is no id of a language')):
+            card = f"---\nlicense: mit\n{more}\n---\n"
+            status, answer = self.send("POST", "/api/validate-yaml", {"content": card, "repoType": kind})
+            self.assertEqual((status, answer), (200, {"errors": [], "warnings": [{"message": words}]}))
+        # As huggingface_hub's EvalResult writes results, and with what it would not find again.
+        index = ("model-index:\n- name: tiny\n  results:\n  - task:\n      type: text-generation\n    dataset:\n      name: SQuAD\n"
+                 "      type: squad\n    metrics:\n    - type: f1\n      value: 0.5\n")
+        for card, status in ((index, 200), (index.replace("value", "values"), 400), (index.replace("- name: tiny", "- names: x"), 400)):
+            self.assertEqual(self.send("POST", "/api/validate-yaml", {"content": f"---\nlicense: mit\n{card}---\n",
+                                                                      "repoType": "model"})[0], status, card)
 
         # By git or npm it comes all the same: the repository is there, without what its card would say.
         self.api("POST", "/api/repos/create", self.ana, {"name": "broken"})
