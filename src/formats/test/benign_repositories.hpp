@@ -19,6 +19,11 @@ using test::deflate_text;
 using test::TarBuilder;
 using test::ZipBuilder;
 
+/// Of the formats, whoever's test this is.
+inline std::filesystem::path data_dir() {
+    return test_support::source_dir() / "src/formats/test/data";
+}
+
 /// path -> bytes
 using Repository = std::map<std::string, std::string>;
 
@@ -32,7 +37,8 @@ inline std::string noise(std::size_t size, std::uint64_t seed) {
 }
 
 /// One tensor of bytes.
-inline std::string weights(const std::string& bytes, const std::string& metadata = R"("format":"pt")") {
+inline std::string weights(const std::string& bytes,
+                           const std::string& metadata = R"("format":"pt")") {
     return test::safetensors(R"({"__metadata__":{)" + metadata +
                                  R"(},"model.weight":{"dtype":"U8","shape":[)" +
                                  std::to_string(bytes.size()) + R"(],"data_offsets":[0,)" +
@@ -204,12 +210,9 @@ inline std::map<std::string, Repository> repositories() {
         {"data/corpus.txt.gz", deflate_text("Call me Ishmael.\n" + words(9, 200), 31)}};
 
     // 52: a web app, as files and as bundles.
-    const std::string icon =
-        read_file(test_support::source_dir() / "src/formats/test/data" / "benign/icon.png", 1 << 20).value();
-    const std::string font =
-        read_file(test_support::source_dir() / "src/formats/test/data" / "benign/font.woff2", 1 << 20).value();
-    const std::string wasm =
-        read_file(test_support::source_dir() / "src/formats/test/data" / "benign/module.wasm", 1 << 20).value();
+    const std::string icon = read_file(data_dir() / "benign/icon.png", 1 << 20).value();
+    const std::string font = read_file(data_dir() / "benign/font.woff2", 1 << 20).value();
+    const std::string wasm = read_file(data_dir() / "benign/module.wasm", 1 << 20).value();
     const Repository app = {
         {"locara.json", R"({"schema":"locara.app/1","id":"test/app","entry":{"kind":"web"}})"},
         {"icon.svg", R"(<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>)"},
@@ -241,7 +244,7 @@ inline std::map<std::string, Repository> repositories() {
 
     // 54: pictures, sounds and fonts.
     Repository media;
-    for (const auto& entry : std::filesystem::directory_iterator(test_support::source_dir() / "src/formats/test/data" / "benign")) {
+    for (const auto& entry : std::filesystem::directory_iterator(data_dir() / "benign")) {
         media[entry.path().filename()] = read_file(entry.path(), 1 << 20).value();
     }
     media["tone.wav"] = "RIFF" + test::u32(100) + "WAVEfmt " + std::string(92, '\1');
