@@ -50,6 +50,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// How often the signatures are looked at. Short, since a laptop that slept may have to catch up.
+/// How long before a role of other people lapses they are told.
+constexpr std::chrono::hours kLapseWarning{7 * 24};
 constexpr std::uint64_t kSmallFile = 1U << 20U;
 /// A body that is taken whole into memory: 1000 files of a preupload, 2000 paths.
 constexpr std::uint64_t kBodyLimit = 2U << 20U;
@@ -231,6 +233,7 @@ struct Hub::State {
     Status begin_mirror();
     void begin_rescans();
     void sign_now();
+    void tell_what_lapses();
     void keep_signing();
     void stop();
 
@@ -243,6 +246,7 @@ struct Hub::State {
     const Held held;
     /// Used by the caller's thread before serve and by `renewal` after it.
     catalog::Repository repository;
+    TimePoint told_lapses{};                  ///< When tell_what_lapses last did.
     const std::shared_ptr<Database> database; ///< Shared with those that keep something in it.
     Names names;
     Organizations organizations;
@@ -691,6 +695,7 @@ void Hub::State::sign_now() {
             all = std::move(fresh).error();
         }
     }
+    tell_what_lapses();
     if (all) {
         return;
     }
@@ -699,6 +704,25 @@ void Hub::State::sign_now() {
     const Error& error = online ? all.error() : online.error();
     log.warning(
         "hub", online ? "role_not_signed" : "catalog_not_signed", {{"error", error.describe()}});
+}
+
+/// Who signs elsewhere is told in time, once a day.
+void Hub::State::tell_what_lapses() {
+    const TimePoint now = clock.now();
+    if (now < told_lapses + std::chrono::hours(24)) {
+        return;
+    }
+    told_lapses = now;
+    for (const catalog::RoleState& role : repository.roles()) {
+        const bool online = role.name == "snapshot" || role.name == "timestamp";
+        if (!online && role.expires < now + kLapseWarning) {
+            log.warning("hub",
+                        "role_lapses",
+                        {{"role", role.name},
+                         {"expires", render_time(role.expires)},
+                         {"do", "have it signed anew: locara-hub keys export, sign, import"}});
+        }
+    }
 }
 
 void Hub::State::keep_signing() {

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import shutil
 import subprocess
 import tempfile
@@ -77,6 +78,24 @@ class Keys(unittest.TestCase):
         self.hub.start(clock="+12d")
         found = self.refresh(clock="+12d")
         self.assertEqual((found["timestamp"], found["snapshot"]), (5, 4))
+
+    def test_a_takedown_list_that_lapses_within_a_week_is_told(self):
+        self.serve()
+        self.hub.stop()
+        self.move_away(*OFFLINE)
+        person = harness.Client(self.folder / "person")
+
+        def told(clock):
+            self.hub.start(clock=clock)
+            person.run("hub", "add", self.hub.url, "--fingerprint", self.hub.fingerprint, faketime=clock)
+            found = person.json("doctor", faketime=clock, expect=None)["findings"]
+            self.hub.stop()
+            return (bool(re.search(r"role_lapses.*\btakedown\b", self.hub.said)),
+                    [one["level"] for one in found if 'role "takedown" lapses' in one["text"]])
+
+        self.assertEqual(told("+6d"), (False, []))
+        self.assertEqual(told("+8d"), (True, ["note"]))
+        self.hub.start()
 
     def test_a_lost_online_key_is_recovered_by_rotation(self):
         self.serve()

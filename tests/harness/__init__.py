@@ -205,7 +205,7 @@ class Client:
     def run(self, *arguments, expect=0, timeout=120, **options):
         process = self.start(*arguments, **options)
         stdout, stderr = process.communicate(timeout=timeout)
-        if process.returncode != expect:
+        if expect is not None and process.returncode != expect:
             raise AssertionError(f"locara {' '.join(map(str, arguments))}: exit {process.returncode}, expected {expect}\n"
                                  f"stdout: {stdout}\nstderr: {stderr}")
         self.stderr = stderr
