@@ -8,7 +8,8 @@ sendfile, and then bf16 weights, whose chunks the hub has to unpack. nginx has t
 makes 64 connections from two threads. Small answers are of files of 23 bytes: one by branch, by commit, with a token from
 a private repository, a thousand in turn. (HEAD, which clients of the
 Hub send for each file, cannot be asked by wrk: it waits for the body.) Then 64 clients that read slowly take a file of eight times the size at once, and
-the hub's memory is looked at. Prints ratios first."""
+the hub's memory is looked at. Prints ratios, and fails by name if one of these does not hold: files of raw chunks at FLOOR_RAW of
+nginx's pace, small answers at FLOOR_SMALL, MOST_MEMORY of resident memory."""
 import contextlib
 import grp
 import os
@@ -35,6 +36,8 @@ http {{
     server {{ listen 127.0.0.1:{port}; root {folder}/root; }}
 }}
 """
+FLOOR_RAW, FLOOR_SMALL = 0.8, 0.5  # times nginx
+MOST_MEMORY = 300  # MiB
 SECONDS = 5
 # "0000" in the path becomes the number of the file.
 MANY = """local n = 0
@@ -148,20 +151,31 @@ def main():
             "small file, private, with a token": requests(private, "small.json", "-H", f"Authorization: Bearer {token}"),
             "small files, a thousand in turn": requests(main, "many/0000.json", "-s", folder / "many.lua"),
         }
+        missed = []
+
+        def hold(holds, what):
+            if not holds:
+                missed.append(what)
+
         with nginx(folder) as other:
             for what, measure in {**({} if small_only else large), **small}.items():
                 pairs = [(measure(hub.url), measure(other)) for _ in range(rounds + 1)][1:]
                 ratio = statistics.median(ours / theirs for ours, theirs in pairs)
                 ours, theirs = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+                floor = FLOOR_SMALL if what in small else FLOOR_RAW if "raw" in what else 0
+                hold(ratio >= floor, f"{what}: {ratio:.2f}x of nginx, at least {floor}x has to hold")
                 unit = (1, "requests/s") if what in small else (1e9, "GB/s")
                 print(f"{what}: {ratio:.2f}x of nginx   ({ours / unit[0]:.2f} against {theirs / unit[0]:.2f} {unit[1]})",
                       flush=True)
         if not small_only:
             before, most = memory_with_readers(hub, hub.url + main + "large.bin")
             print(f"resident with 64 downloads of {8 * mebibytes} MiB under way: {most} MiB ({before} before)")
+            hold(most <= MOST_MEMORY, f"{most} MiB resident, {MOST_MEMORY} MiB are allowed")
         cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
         print(f"medians of {rounds} rounds in turn; {cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
               f"{platform.system()} {platform.release()}")
+        if missed:
+            sys.exit("nginx_bench: a limit does not hold\n  " + "\n  ".join(missed))
     finally:
         if hub and hub.process:
             hub.stop()
