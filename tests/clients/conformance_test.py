@@ -13,6 +13,7 @@ import traceback
 import typing
 
 from tests import harness
+from tests.clients import replay
 from tests.harness import BIN, MANIFEST, SOURCE, free_port, wait_for, weights
 from tests.harness.golden import GoldenFolder
 from tests.harness.mirror import TestCase, call, publish, sha256
@@ -40,7 +41,12 @@ the outcome is not what stands here. `./dev test --accept -R conformance` writes
   may, and not with one that may not; the list of a gated one's files is for everybody.
 - **miss**, **hit**, **offline**: a repository of another hub that this one mirrors: asked for the first time; again, when
   it is stored here; and with the other hub gone.
+- **replayed**: no registry has the client, so it was run once by hand, and the requests that it sent are sent again here, each
+  answer held to what the client's own code reads of it (`tests/clients/replay.py`).
 - **yes**: done, and the content was right. **–**: there is no such thing. **no**, with the number of a note: see below.
+
+Not covered: `huggingface_hub` for Python with its `hf_xet`, `git-xet` and `ollama`. No registry has them, and nothing
+of theirs was recorded.
 
 `tests/clients/specs_test.py` runs the tests that npm `@huggingface/hub` brings in its package, those that talk to a hub, and
 names the ones that do not pass, with the reason.
@@ -240,6 +246,27 @@ def locara_upload(place, folder):
     same(call_url(place, "mine.gguf"), WEIGHTS)
 
 
+def replayed(*operations, check=lambda client, place: None):
+    """The recorded requests of a client that is in no registry."""
+    def do(place, folder):
+        client = replay.Replay(place.url, place.repo, place.token)
+        for operation in operations:
+            client.run(operation)
+        check(client, place)
+    return do
+
+
+def check_replayed_download(client, place):
+    same(client.files["w.gguf"], place.weights)
+    same(client.files["config.json"], FILES["config.json"])
+
+
+def check_replayed_upload(client, place):
+    content = call_url(place, "weights.bin")
+    same(call_url(place, "sub/a%20b%231.txt"), b"odd name\n")
+    assert len(content) == 600, len(content)
+
+
 # --------------------------------------------------------------------------------------------------------- the table
 
 @dataclasses.dataclass(frozen=True)
@@ -254,6 +281,9 @@ class Row:
 
 
 NPM = "npm `@huggingface/hub`"
+PYTHON = "`huggingface_hub` 1.29 for Python"
+HF = "its `hf`"
+REPLAYED = "LFS, replayed"
 ROWS = (
     Row(NPM, "info, list files", "", npm("info"), open=True),
     Row(NPM, "download", "LFS", npm("download")),
@@ -266,6 +296,17 @@ ROWS = (
     Row(NPM, "pull request", "", npm("propose"), ("own", "private")),
     Row("its `hfjs`", "upload a folder", "Xet", hfjs_upload, ("own", "private")),
     Row("npm `@huggingface/transformers`", "load tokenizer, config", "", transformers),
+    Row(PYTHON, "hf_hub_download", REPLAYED, replayed("hf_hub_download", check=lambda client, place: same(
+        client.files["w.gguf"], place.weights))),
+    Row(PYTHON, "snapshot_download, cached", REPLAYED, replayed("snapshot_download(allow_patterns, local_dir)",
+                                                                "hf download, again")),
+    Row(PYTHON, "upload_file", "replayed", replayed("upload_file", check=lambda client, place: same(
+        call_url(place, "notes/more.txt"), b"one more\n")), OWN),
+    Row(PYTHON, "upload_file to a pull request", REPLAYED, replayed(
+        "upload_file(create_pr=True)", check=lambda client, place: same(
+            call_url(place, "pr.txt", f"refs%2Fpr%2F{client.values['pr']}"), b"in it")), ("own", "private")),
+    Row(HF, "download", REPLAYED, replayed("hf download", check=check_replayed_download)),
+    Row(HF, "upload a folder", REPLAYED, replayed("hf upload", check=check_replayed_upload), OWN),
     Row("`git`", "clone", "", git_clone()),
     Row("`git`", "shallow clone", "", git_clone("--depth", "1")),
     Row("`git`", "partial clone", "", git_clone("--filter=blob:none")),
