@@ -182,7 +182,10 @@ void Downloads::work() {
         guard.unlock();
         run(*next);
         guard.lock();
-        known_.erase(key_of(next->wanted()));
+        const auto found = known_.find(key_of(next->wanted()));
+        if (found != known_.end() && found->second == next) { // Not one that began after it failed.
+            known_.erase(found);
+        }
     }
 }
 
@@ -200,6 +203,11 @@ void Downloads::run(Download& download) {
             "download_failed",
             {{"file", download.wanted().source.path},
              {"error", refusal->cause ? refusal->cause->describe() : refusal->message}});
+        {
+            // First: who hears of the failure and asks again has the file fetched anew.
+            const std::lock_guard guard(mutex_);
+            known_.erase(key_of(download.wanted()));
+        }
         download.fail(std::move(*refusal));
     }
 }
