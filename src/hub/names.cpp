@@ -46,6 +46,9 @@ std::string_view render_plural(RepoType type) {
 }
 
 std::optional<RepoType> parse_repo_type(std::string_view text) {
+    if (text == "app") {
+        return RepoType::Space;
+    }
     for (const RepoType type : kTypes) {
         if (render(type) == text) {
             return type;

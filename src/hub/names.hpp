@@ -28,6 +28,7 @@ enum class RepoType { Model, Dataset, Space, Bucket };
 /// "model"; "models", as it stands in API paths.
 std::string_view render(RepoType type);
 std::string_view render_plural(RepoType type);
+/// "app" is a space, too: that is what an app's repository is to the Hub's clients.
 std::optional<RepoType> parse_repo_type(std::string_view text);
 
 /// "", "datasets/", "spaces/" or "buckets/": what stands before the id in web paths.

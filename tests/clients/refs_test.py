@@ -33,6 +33,10 @@ class Refs(hub_process.TestCase):
         found = self.api("GET", repo + "/refs", self.ana)
         return {ref["ref"]: ref["targetCommit"] for ref in found["branches"] + found["tags"]}
 
+    def test_an_app_is_a_space(self):
+        self.api("POST", "/api/repos/create", self.ana, {"name": "notes", "type": "app"})
+        self.assertEqual(self.api("GET", "/api/spaces/ana/notes")["id"], "ana/notes")
+
     def test_npm_client(self):
         self.node("refs_js.mjs")
 
