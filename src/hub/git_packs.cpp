@@ -167,6 +167,7 @@ Loose count_loose(const fs::path& objects) {
 asio::awaitable<Status> run_git(const fs::path& repository, std::vector<std::string> arguments) {
     GitProgram::Call call;
     call.repository = repository;
+    call.access = GitProgram::Access::Write;
     call.arguments = std::move(arguments);
     call.time = kPackTime;
     const auto executor = co_await asio::this_coro::executor;

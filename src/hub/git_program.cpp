@@ -1,5 +1,8 @@
 #include "git_program.hpp"
 
+#include <locara/base/pipe.hpp>
+#include <locara/sandbox/confined.hpp>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -15,8 +18,6 @@
 #include <optional>
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,10 +33,15 @@ using Descriptor = asio::posix::stream_descriptor;
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 constexpr const char* kGit = "/usr/bin/git";
+/// What git becomes for its parts; it starts no shell and nothing else.
+constexpr const char* kGitCore = "/usr/lib/git-core/git";
 /// Of what it writes to standard error, from the end.
 constexpr std::size_t kMessageLimit = 4096;
 /// Of address space: what a pack makes git allocate is said by the pack.
-constexpr rlim_t kMemoryLimit = 3ULL << 30U;
+constexpr std::uint64_t kMemoryLimit = 3ULL << 30U;
+/// Of one file in a quarantine: four times what a pack may have (git_push.hpp), since git adds to
+/// it what its deltas are against.
+constexpr std::uint64_t kQuarantineFile = 4ULL << 30U;
 
 /// git-config(1). Nothing that a machine or a user has configured counts; memory is bounded;
 /// objects are synced like everything else that is answered for.
@@ -65,7 +71,7 @@ constexpr const char* kConfiguration[] = {
 };
 
 std::vector<std::string> command_line(const GitProgram::Call& call) {
-    std::vector<std::string> words = {"git"};
+    std::vector<std::string> words = {kGit};
     for (const char* const setting : kConfiguration) {
         words.insert(words.end(), {"-c", setting});
     }
@@ -96,28 +102,6 @@ std::vector<std::string> environment(const GitProgram::Call& call) {
     return words;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& words) {
-    std::vector<char*> out;
-    for (std::string& word : words) {
-        out.push_back(word.data());
-    }
-    out.push_back(nullptr);
-    return out;
-}
-
-struct Pipe {
-    Fd read;
-    Fd write;
-};
-
-Result<Pipe> make_pipe() {
-    int ends[2] = {-1, -1};
-    if (::pipe2(ends, O_CLOEXEC) != 0) {
-        return Error::from_errno("making a pipe", errno);
-    }
-    return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
-
 /// For its input: writing to a pipe that nobody reads any more raises a signal, to a socket not.
 Result<Pipe> make_socket_pair() {
     int ends[2] = {-1, -1};
@@ -127,42 +111,39 @@ Result<Pipe> make_socket_pair() {
     return Pipe{Fd(ends[0]), Fd(ends[1])};
 }
 
-/// Starts the command in a process group of its own, with no signal blocked or ignored.
+/// How large a file it may write.
+std::uint64_t file_limit(const GitProgram::Call& call) {
+    constexpr std::uint64_t kNone = 1; // 0 would be no limit
+    return call.access == GitProgram::Access::Write ? 0
+           : !call.quarantine.empty()               ? kQuarantineFile
+                                                    : kNone;
+}
+
 Result<pid_t> spawn(const GitProgram::Call& call, int input, int output, int error) {
-    std::vector<std::string> command = command_line(call);
-    std::vector<std::string> variables = environment(call);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, error, STDERR_FILENO);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    pid_t child = -1;
-    const int code = posix_spawn(
-        &child, kGit, &actions, &attributes, pointers(command).data(), pointers(variables).data());
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    if (code == ENOENT) {
+    if (::access(kGit, X_OK) != 0) {
         return Error(ErrorCode::Unavailable,
                      std::string("this hub has no ") + kGit + "; install the package git");
     }
-    if (code != 0) {
-        return Error::from_errno(std::string("starting ") + kGit, code);
+    sandbox::Confined confined;
+    confined.name = "git";
+    confined.command = command_line(call);
+    confined.environment = environment(call);
+    confined.executables = {kGit, kGitCore};
+    if (call.access == GitProgram::Access::Write) {
+        confined.writable = {call.repository};
+    } else {
+        confined.readable = {call.repository};
     }
-    const rlimit memory{kMemoryLimit, kMemoryLimit};
-    // What it starts itself inherits it; it cannot have come that far yet.
-    static_cast<void>(::prlimit(child, RLIMIT_AS, &memory, nullptr));
-    return child;
+    if (!call.quarantine.empty()) {
+        confined.writable.push_back(call.quarantine);
+    }
+    confined.limits.address_space_bytes = kMemoryLimit;
+    confined.limits.file_bytes = file_limit(call);
+    confined.limits.tasks = 0; // It would count all that the hub's user has running.
+    confined.input = input;
+    confined.output = output;
+    confined.error = error;
+    return sandbox::start_confined(confined);
 }
 
 } // namespace
@@ -269,8 +250,8 @@ GitProgram::~GitProgram() {
 
 Result<std::unique_ptr<GitProgram>> GitProgram::start(asio::any_io_executor executor, Call call) {
     LOCARA_TRY(Pipe input, make_socket_pair());
-    LOCARA_TRY(Pipe output, make_pipe());
-    LOCARA_TRY(Pipe error, make_pipe());
+    LOCARA_TRY(Pipe output, Pipe::create());
+    LOCARA_TRY(Pipe error, Pipe::create());
     const bool piped = !call.input.valid();
     LOCARA_TRY(const pid_t pid,
                spawn(call,

@@ -1,8 +1,9 @@
 // One of git's own programs (Debian's), at work for a request.
 //
 // It sees an environment of a few variables, no configuration but ours and that of the repository,
-// and nothing of this process but its three descriptors. It and what it starts are killed when its
-// owner goes, when its time is up, and when nobody reads what it writes.
+// and nothing of this process but its three descriptors. It runs behind walls (docs/sandbox.md,
+// "Without namespaces"): of the disk it has /usr and its repository, and no network. It and what it
+// starts are killed when its owner goes, when its time is up, and when nobody reads what it writes.
 // Threads: start blocks, so it runs on a pool; everything else belongs to the executor's strand.
 #pragma once
 
@@ -25,13 +26,17 @@ namespace locara::hub {
 
 class GitProgram {
   public:
+    /// What a program may do to its repository. Its quarantine it may always write to.
+    enum class Access { Read, Write };
+
     struct Call {
         std::vector<std::string> arguments; ///< After "git": {"upload-pack", ...}.
         std::filesystem::path repository;   ///< Absolute; its GIT_DIR.
-        std::filesystem::path quarantine;   ///< New objects go here; empty for the repository.
-        std::string protocol;               ///< GIT_PROTOCOL, empty for none.
-        Fd input;                           ///< Standard input; without one a pipe, see write.
-        std::chrono::milliseconds time{0};  ///< From start to end.
+        Access access = Access::Read;
+        std::filesystem::path quarantine;  ///< New objects go here; empty for the repository.
+        std::string protocol;              ///< GIT_PROTOCOL, empty for none.
+        Fd input;                          ///< Standard input; without one a pipe, see write.
+        std::chrono::milliseconds time{0}; ///< From start to end.
     };
 
     /// How it ended.
@@ -40,7 +45,7 @@ class GitProgram {
         std::string message; ///< The last that it wrote to standard error.
     };
 
-    /// Errors: Unavailable when there is no git here, Io.
+    /// Errors: Unavailable when there is no git here or a wall cannot be raised, Timeout, Io.
     static Result<std::unique_ptr<GitProgram>> start(boost::asio::any_io_executor executor,
                                                      Call call);
 

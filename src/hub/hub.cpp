@@ -29,6 +29,7 @@
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/manifest/model_signature.hpp>
+#include <locara/sandbox/profile.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -790,6 +791,13 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     }
     if (state.config.mirror) {
         LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
+    }
+    if (sandbox::landlock_abi() == 0) {
+        state.log.warning("hub",
+                          "git_without_landlock",
+                          {{"hint",
+                            "this kernel has no Landlock, so that git's own programs may read and "
+                            "write what this hub may; see docs/sandbox.md"}});
     }
     http::ServerOptions options;
     options.address = address;

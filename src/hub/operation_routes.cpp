@@ -8,6 +8,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/sandbox/profile.hpp>
 
 #include <cerrno>
 #include <charconv>
@@ -156,6 +157,9 @@ class Operator {
         const auto git = GitProgram::counts();
         gauge("locara_hub_git_processes", "Programs of git that run.", git.running);
         counter("locara_hub_git_processes_started", "Programs of git started.", git.started);
+        gauge("locara_hub_git_landlock_version",
+              "Of the wall around the programs of git; 0 if this kernel has none.",
+              static_cast<std::uint64_t>(sandbox::landlock_abi()));
         if (operation_.mirror) {
             const MirrorCounts& counts = operation_.mirror->counts();
             const std::string help = "GETs of mirrored files: here, or fetched for it.";

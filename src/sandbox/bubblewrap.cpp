@@ -1,5 +1,7 @@
 #include "bubblewrap.hpp"
 
+#include "inner_words.hpp"
+
 #include <system_error>
 
 namespace locara::sandbox {
@@ -9,9 +11,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kInitInside = "/run/locara/sandbox-init";
-
-// The dynamic loader is executed too, as far as Landlock is concerned.
-constexpr const char* kLoaders[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"};
 
 Status check_bind(const Bind& bind, const std::string& name) {
     if (!bind.host.is_absolute() || !bind.inside.is_absolute()) {
@@ -47,18 +46,7 @@ void append_system(std::vector<std::string>& words) {
 
 std::vector<std::string> inner_command(const Profile& profile, int status) {
     std::vector<std::string> words{kInitInside, "inner", "--status", std::to_string(status)};
-    const auto limit = [&](const char* name, std::uint64_t value) {
-        if (value != 0) {
-            append(words, {"--limit", std::string(name) + "=" + std::to_string(value)});
-        }
-    };
-    append(words, {"--limit", "core=0"});
-    limit("address_space", profile.limits.address_space_bytes);
-    limit("file_size", profile.limits.file_bytes);
-    limit("open_files", profile.limits.open_files);
-    limit("tasks", profile.limits.tasks);
-    limit("cpu_seconds", profile.limits.cpu_seconds);
-
+    append_limits(words, profile.limits);
     if (profile.syscalls == SyscallPolicy::Browser) {
         append(words, {"--network", "loopback"});
     }
@@ -76,15 +64,7 @@ std::vector<std::string> inner_command(const Profile& profile, int status) {
             append(words, {"--exec", bind.inside});
         }
     } else {
-        for (const auto& path : profile.executables) {
-            append(words, {"--exec", path});
-        }
-        for (const char* loader : kLoaders) {
-            std::error_code error;
-            if (fs::exists(loader, error)) {
-                append(words, {"--exec", loader});
-            }
-        }
+        append_executables(words, profile.executables);
     }
     words.emplace_back("--");
     words.insert(words.end(), profile.command.begin(), profile.command.end());

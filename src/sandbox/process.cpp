@@ -1,11 +1,13 @@
 #include "bubblewrap.hpp"
 #include "cgroup.hpp"
 #include "kernel_file.hpp"
+#include "report.hpp"
 #include "seccomp.hpp"
 #include "spawner.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/pipe.hpp>
 #include <locara/sandbox/process.hpp>
 
 #include <algorithm>
@@ -13,7 +15,6 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
-#include <sstream>
 #include <thread>
 
 #include <fcntl.h>
@@ -35,30 +36,6 @@ void send_signal(const Fd& handle, int number) {
     if (handle.valid()) {
         syscall(SYS_pidfd_send_signal, handle.get(), number, nullptr, 0);
     }
-}
-
-using Deadline = std::chrono::steady_clock::time_point;
-
-struct Pipe {
-    Fd read;
-    Fd write;
-
-    static Result<Pipe> create() {
-        int ends[2] = {-1, -1};
-        if (pipe2(ends, O_CLOEXEC) != 0) {
-            return Error::from_errno("pipe", errno);
-        }
-        Pipe made;
-        made.read.reset(ends[0]);
-        made.write.reset(ends[1]);
-        return made;
-    }
-};
-
-int milliseconds_until(Deadline deadline) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
-    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000'000));
 }
 
 // The last bytes of a stream. Once something was dropped, the cut first line goes too.
@@ -194,49 +171,6 @@ void Process::State::kill_all() const {
 }
 
 namespace {
-
-struct Report {
-    bool ready = false;
-    bool timed_out = false;
-    std::string failed; ///< "WALL: text"
-    int landlock = 0;
-    std::vector<std::string> limits;
-};
-
-// Reads locara-sandbox-init's lines until the program runs (the descriptor closes) or all is lost.
-Report read_report(const Fd& status, Deadline deadline) {
-    std::string text;
-    Report report;
-    while (true) {
-        pollfd wait{status.get(), POLLIN, 0};
-        const int ready = poll(&wait, 1, milliseconds_until(deadline));
-        if (ready == 0) {
-            report.timed_out = true;
-            break;
-        }
-        std::array<char, 1024> buffer;
-        const ssize_t count = ready < 0 ? -1 : ::read(status.get(), buffer.data(), buffer.size());
-        if (count == 0 || (count < 0 && errno != EINTR)) {
-            break;
-        }
-        if (count > 0) {
-            text.append(buffer.data(), static_cast<std::size_t>(count));
-        }
-    }
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        if (line == "ready") {
-            report.ready = true;
-        } else if (line.rfind("failed ", 0) == 0) {
-            report.failed = line.substr(7);
-        } else if (line.rfind("landlock ", 0) == 0) {
-            report.landlock = std::atoi(line.c_str() + 9);
-        } else if (line.rfind("limit ", 0) == 0) {
-            report.limits.push_back(line.substr(6));
-        }
-    }
-    return report;
-}
 
 // The program's process: the child of the first process in the namespace, which bubblewrap names.
 pid_t find_program(const Fd& info) {

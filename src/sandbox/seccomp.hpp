@@ -1,4 +1,4 @@
-// The two seccomp filters, as programs ready for bubblewrap's --seccomp.
+// The seccomp filters, as programs ready for the --seccomp of bubblewrap and locara-sandbox-init.
 #pragma once
 
 #include <locara/base/file.hpp>

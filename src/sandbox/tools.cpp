@@ -31,24 +31,29 @@ Result<Tools> Tools::find() {
         return Error(ErrorCode::Unavailable,
                      "wall bubblewrap: bubblewrap is not installed: apt install bubblewrap");
     }
+    LOCARA_TRY(tools.init, find_init());
+    return tools;
+}
+
+Result<fs::path> Tools::find_init() {
+    fs::path init;
     if (const char* chosen = std::getenv("LOCARA_SANDBOX_INIT"); chosen != nullptr) {
-        tools.init = chosen;
+        init = chosen;
     } else {
         std::error_code error;
         const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-        tools.init = folder / "locara-sandbox-init";
-        if (!may_run(tools.init)) {
-            tools.init = folder.parent_path() / "libexec/locara/locara-sandbox-init";
+        init = folder / "locara-sandbox-init";
+        if (!may_run(init)) {
+            init = folder.parent_path() / "libexec/locara/locara-sandbox-init";
         }
     }
-    if (!may_run(tools.init)) {
+    if (!may_run(init)) {
         return Error(ErrorCode::Unavailable,
                      "wall landlock: locara-sandbox-init is neither beside this program nor in "
                      "../libexec/locara (looked for " +
-                         tools.init.string() +
-                         "): install Locara again, or set LOCARA_SANDBOX_INIT");
+                         init.string() + "): install Locara again, or set LOCARA_SANDBOX_INIT");
     }
-    return tools;
+    return init;
 }
 
 int landlock_abi() {

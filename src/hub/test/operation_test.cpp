@@ -9,6 +9,7 @@
 #include <locara/hub/accounts.hpp>
 #include <locara/hub/audit.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/sandbox/profile.hpp>
 
 #include <gmock/gmock.h>
 
@@ -212,6 +213,9 @@ TEST_F(OperationTest, metrics_are_well_formed_and_count_by_template) {
                           "method=\"GET\",status=\"2xx\"} 1\n"));
     EXPECT_THAT(reply.body, HasSubstr("locara_hub_connections 1\n"));
     EXPECT_THAT(reply.body, HasSubstr("locara_hub_database_errors_total 0\n"));
+    EXPECT_THAT(reply.body,
+                HasSubstr("locara_hub_git_landlock_version " +
+                          std::to_string(sandbox::landlock_abi()) + "\n"));
     EXPECT_THAT(reply.body, Not(HasSubstr("tiny")));
     EXPECT_THAT(reply.body, Not(HasSubstr("model.gguf")));
     // The rules of the format: each family is described once, before its samples, and is whole.

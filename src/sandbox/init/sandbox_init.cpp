@@ -4,9 +4,12 @@
 //       runs before bubblewrap: dies with its parent, starts a session, resets signals, closes
 //       every descriptor that is not to be kept, waits (for its control group), then becomes
 //       bubblewrap.
-//   inner --status FD [--network loopback] [--read P]... [--write P]... [--exec P]...
+//   inner --status FD [--seccomp FD] [--network loopback] [--read P]... [--write P]... [--exec
+//   P]...
 //         [--limit NAME=N]... -- program ...
 //       runs inside: sets the limits, then Landlock, tells what stands, then becomes the program.
+//       With --seccomp there is no bubblewrap around it: it leaves descriptors behind, drops
+//       capabilities and sets the filter.
 //
 // The status descriptor speaks lines: "landlock N", "limit NAME", "ready"; or "failed WALL: text".
 // It needs nothing but the C library, since it runs where nearly nothing is.
@@ -22,6 +25,8 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -227,6 +232,53 @@ void raise_landlock(const Arguments& arguments) {
     close(ruleset);
 }
 
+// Root is held to what Landlock leaves, so it may keep the one capability that makes folders of
+// others its own. Who is not root has none to lose, and gets none: no new privileges.
+void drop_capabilities() {
+    constexpr int kOverride = 1; // CAP_DAC_OVERRIDE, capability(7)
+    for (int number = 0; number < 64; ++number) {
+        if (number != kOverride && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0 &&
+            errno != EINVAL /* no such capability */ && errno != EPERM /* it has none */) {
+            fail("capabilities", reason("PR_CAPBSET_DROP"));
+        }
+    }
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
+        fail("capabilities", reason("PR_CAP_AMBIENT_CLEAR_ALL"));
+    }
+}
+
+void raise_filter(int fd) {
+    struct stat info {};
+
+    if (fstat(fd, &info) != 0) {
+        fail("seccomp", reason("--seccomp"));
+    }
+    std::vector<sock_filter> program(static_cast<std::size_t>(info.st_size) / sizeof(sock_filter));
+    const std::size_t bytes = program.size() * sizeof(sock_filter);
+    // By position: programs that start at the same time share the descriptor's own.
+    if (pread(fd, program.data(), bytes, 0) != static_cast<ssize_t>(bytes)) {
+        fail("seccomp", reason("reading the filter"));
+    }
+    close(fd);
+    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0) {
+        fail("seccomp", reason("setting the filter"));
+    }
+}
+
+/// What this process was itself started with, if that was not closed on the way.
+void leave_descriptors() {
+    constexpr long kCloseRange = 436;       // Linux 5.9
+    constexpr unsigned kCloexec = 1U << 2U; // Linux 5.11
+    if (syscall(kCloseRange, 3, ~0U, kCloexec) == 0) {
+        return;
+    }
+    for (int fd = 3; fd < 65536; ++fd) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+}
+
 void run_inner(const Arguments& arguments) {
     status_fd = arguments.number("--status");
     if (fcntl(status_fd, F_SETFD, FD_CLOEXEC) != 0) {
@@ -236,6 +288,11 @@ void run_inner(const Arguments& arguments) {
         set_limit(limit);
     }
     raise_landlock(arguments);
+    if (const int filter = arguments.number("--seccomp"); filter >= 0) {
+        leave_descriptors();
+        drop_capabilities();
+        raise_filter(filter);
+    }
     tell("ready");
     become(arguments, "program");
 }

@@ -13,10 +13,12 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +104,20 @@ void try_kernel() {
     waitpid(child, nullptr, 0);
 }
 
+// What reaches others without opening anything of theirs.
+void try_others() {
+    tell("signal parent", kill(getppid(), 0));
+    tell("limit parent", prlimit(getppid(), RLIMIT_CORE, nullptr, nullptr));
+    tell("setsid", setsid());
+    tell("memfd_create", memfd_create("probe", MFD_CLOEXEC));
+}
+
+void try_change(const std::string& path) {
+    tell("truncate " + path, truncate(path.c_str(), 0));
+    tell("chmod " + path, chmod(path.c_str(), 0777));
+    tell("utime " + path, utimensat(AT_FDCWD, path.c_str(), nullptr, 0));
+}
+
 void list_processes() {
     DIR* folder = opendir("/proc");
     int count = 0;
@@ -168,12 +184,15 @@ int main(int count, char** words) {
     try_network();
     try_kernel();
     list_processes();
+    try_others();
     for (int at = 1; at + 1 < count; at += 2) {
         const std::string verb = words[at];
         if (verb == "read") {
             try_read(words[at + 1]);
         } else if (verb == "write") {
             try_write(words[at + 1]);
+        } else if (verb == "change") {
+            try_change(words[at + 1]);
         } else if (verb == "exec") {
             const pid_t child = fork();
             if (child == 0) {

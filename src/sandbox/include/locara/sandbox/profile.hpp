@@ -28,7 +28,9 @@ enum class SyscallPolicy {
     App,    ///< All but those on a list: ptrace, mount, keyctl, bpf, io_uring, namespaces, ...
     /// As App, but sockets of IP and netlink too: a browser and the server that it looks at talk by
     /// the loopback of their own network namespace, which has nothing else.
-    Browser
+    Browser,
+    /// As App, without what namespaces would take care of: see confined.hpp.
+    Confined
 };
 
 /// Limits on what the program may use. 0 means no limit.
@@ -84,6 +86,9 @@ struct Tools {
     /// program, else from <prefix>/libexec/locara, or wherever LOCARA_SANDBOX_INIT says.
     /// Errors: Unavailable, naming the wall that cannot be built and how to mend that.
     static Result<Tools> find();
+
+    /// locara-sandbox-init alone, for programs behind walls that need no bubblewrap.
+    static Result<std::filesystem::path> find_init();
 };
 
 /// Which walls stand around a running program.
