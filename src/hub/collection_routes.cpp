@@ -1,5 +1,6 @@
 // Collections by the Hub's API: docs/hub.md, "Collections".
 #include "access.hpp"
+#include "audit_record.hpp"
 #include "collections.hpp"
 #include "routes.hpp"
 
@@ -150,6 +151,17 @@ Answer<Json> render_whole(const Services& services, const Request& request, cons
 
 // ---------------------------------------------------------------------------------------- changes
 
+void record(const Services& services,
+            const Request& request,
+            std::string_view event,
+            const Collection& collection,
+            const Json& fields = Json::object()) {
+    Json all = {{"collection", collection.slug()},
+                {"private", collection.visibility == Visibility::Private}};
+    all.update(fields);
+    record(services, request, event, std::move(all));
+}
+
 /// What a body says of a collection, over what it is.
 Answer<std::monostate> take(const Json& body, Collection& collection) {
     collection.title = text_at(body, "title").value_or(collection.title);
@@ -196,6 +208,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     if (!made) {
         return std::move(made).error();
     }
+    record(services, request, "collection-created", *made);
     LOCARA_TRY(const Json json, render_whole(services, request, {caller, *made}));
     return json_answer(json);
 }
@@ -216,6 +229,7 @@ Answer<Response> change(const Services& services, const Request& request) {
         return already_there(services, shelf.collection);
     }
     LOCARA_CHECK(changed);
+    record(services, request, "collection-changed", shelf.collection);
     LOCARA_TRY(const Json json, render_whole(services, request, shelf));
     return json_answer({{"success", true}, {"data", json}});
 }
@@ -223,10 +237,29 @@ Answer<Response> change(const Services& services, const Request& request) {
 Answer<Response> remove(const Services& services, const Request& request) {
     LOCARA_TRY(const Shelf shelf, find_shelf(services, request, Action::Write));
     LOCARA_CHECK(services.collections.remove(shelf.collection));
+    record(services, request, "collection-removed", shelf.collection);
     return json_answer(Json::object());
 }
 
 // ------------------------------------------------------------------------------------------ items
+
+/// What the audit log tells of an item: "model ana/m".
+Json name_item(const CollectionItem& item) {
+    return {{"item", item.type + " " + item.target}};
+}
+
+/// The item that a request names.
+Answer<CollectionItem>
+find_item(const Services& services, const Request& request, const Collection& collection) {
+    LOCARA_TRY(auto items, services.collections.items(collection));
+    const std::string& id = request.param("item");
+    const auto found = std::find_if(
+        items.begin(), items.end(), [&id](const CollectionItem& item) { return item.id == id; });
+    if (found == items.end()) {
+        return Refusal(404, "", "the collection has no item " + id);
+    }
+    return std::move(*found);
+}
 
 /// What a body wants on the shelf, which must be there for the caller.
 Answer<CollectionItem>
@@ -263,6 +296,7 @@ Answer<Response> add_item(const Services& services, const Request& request) {
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const CollectionItem item, parse_item(services, shelf.caller, body));
     LOCARA_CHECK(services.collections.add_item(shelf.collection, item, services.clock.now()));
+    record(services, request, "collection-item-added", shelf.collection, name_item(item));
     return info(services, request);
 }
 
@@ -278,15 +312,18 @@ Answer<Response> change_item(const Services& services, const Request& request) {
     if (given != body.end() && given->is_number_unsigned()) {
         position = given->get<std::size_t>();
     }
+    LOCARA_TRY(const CollectionItem item, find_item(services, request, shelf.collection));
     LOCARA_CHECK(services.collections.change_item(
-        shelf.collection, request.param("item"), note, position, services.clock.now()));
+        shelf.collection, item.id, note, position, services.clock.now()));
+    record(services, request, "collection-item-changed", shelf.collection, name_item(item));
     return json_answer({{"success", true}});
 }
 
 Answer<Response> remove_item(const Services& services, const Request& request) {
     LOCARA_TRY(const Shelf shelf, find_shelf(services, request, Action::Write));
-    LOCARA_CHECK(services.collections.remove_item(
-        shelf.collection, request.param("item"), services.clock.now()));
+    LOCARA_TRY(const CollectionItem item, find_item(services, request, shelf.collection));
+    LOCARA_CHECK(services.collections.remove_item(shelf.collection, item.id, services.clock.now()));
+    record(services, request, "collection-item-removed", shelf.collection, name_item(item));
     return json_answer({{"success", true}});
 }
 

@@ -1,5 +1,6 @@
 #include "git_push.hpp"
 
+#include "audit_record.hpp"
 #include "git_leftovers.hpp"
 #include "object_rules.hpp"
 #include "pulls.hpp"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 
@@ -23,6 +25,9 @@ constexpr const char* kAbilities =
 
 /// A pack's head and its checksum (gitformat-pack).
 constexpr std::uintmax_t kEmptyPack = 12 + 20;
+
+/// A line of the audit log has 64 KiB at most, a ref in it less than 400 bytes (ref_name.cpp).
+constexpr std::size_t kRefsPerLine = 100;
 
 std::optional<std::string> object_or_none(const std::string& id) {
     return id == kNoObject ? std::nullopt : std::optional(id);
@@ -45,9 +50,10 @@ Answer<std::string> advertise_push(const Services& services, const Repo& repo) {
     return out.append(kFlushPkt);
 }
 
-Push::Push(const Services& services, Repo repo, Identity who, PushRequest request)
+Push::Push(
+    const Services& services, Repo repo, Identity who, PushRequest request, http::Request asked)
     : services_(services), repo_(std::move(repo)), who_(std::move(who)),
-      request_(std::move(request)) {}
+      request_(std::move(request)), asked_(std::move(asked)) {}
 
 void Push::refuse(std::string ref, std::string_view why) {
     std::string line(why);
@@ -226,6 +232,22 @@ Status Push::move_pack_in() const {
     return sync_folder(to);
 }
 
+void Push::record_moves() const {
+    const auto object_or_null = [](const std::string& id) {
+        return id == kNoObject ? Json() : Json(id);
+    };
+    Json refs = Json::array();
+    for (const RefCommand& command : request_.commands) {
+        refs.push_back({{"ref", command.name},
+                        {"from", object_or_null(command.from)},
+                        {"to", object_or_null(command.to)}});
+        if (refs.size() == kRefsPerLine || &command == &request_.commands.back()) {
+            record(
+                services_, asked_, "pushed", repo_, {{"refs", std::exchange(refs, Json::array())}});
+        }
+    }
+}
+
 Status Push::apply() {
     if (!refused_) {
         std::vector<RefMove> moves;
@@ -250,6 +272,7 @@ Status Push::apply() {
                                {{"repo", repo_.id.render()},
                                 {"by", who_.account.name},
                                 {"refs", std::to_string(moves.size())}});
+            record_moves();
         }
     }
     quarantine_.reset();

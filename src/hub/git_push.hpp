@@ -26,7 +26,12 @@ Answer<std::string> advertise_push(const Services& services, const Repo& repo);
 
 class Push {
   public:
-    Push(const Services& services, Repo repo, Identity who, PushRequest request);
+    /// `asked` is what the audit log tells of the request: its id, peer and notes.
+    Push(const Services& services,
+         Repo repo,
+         Identity who,
+         PushRequest request,
+         http::Request asked);
 
     /// Whether the refs may be moved like that, as far as is to be seen without the pack.
     Status check_commands();
@@ -71,11 +76,13 @@ class Push {
     Status check_pull(const RefCommand& command) const;
     Result<std::unordered_set<std::string>> judged_blobs() const;
     Status move_pack_in() const;
+    void record_moves() const;
 
     const Services& services_;
     const Repo repo_;
     const Identity who_;
     const PushRequest request_;
+    const http::Request asked_;
     std::optional<TempFolder> quarantine_;
     std::optional<Refused> refused_;
     std::optional<std::string> bad_pack_;

@@ -440,9 +440,13 @@ asio::awaitable<Answer<Response>> receive(Git git, const Request& request, RepoT
     if (commands->commands.empty()) {
         co_return response; // git asks like this whether it may push, before it sends a lot.
     }
+    http::Request asked; // The request itself goes before its answer is sent.
+    asked.id = request.id;
+    asked.peer = request.peer;
+    asked.notes = request.notes;
     auto work = std::make_shared<PushWork>(
         git,
-        Push(git.services, pusher->repo, pusher->who, std::move(*commands)),
+        Push(git.services, pusher->repo, pusher->who, std::move(*commands), std::move(asked)),
         pusher->pack_limit);
     const auto check = [&work] { return work->push.check_commands(); };
     LOCARA_CO_CHECK(co_await http::run_blocking(git.pool, check));

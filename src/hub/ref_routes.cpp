@@ -138,8 +138,11 @@ Answer<Response> create_branch(const Services& services, const Request& request,
     } else {
         LOCARA_CHECK(require_content(services, change.repo, change.git, commit));
     }
-    return move(change.git,
-                {name, present ? std::optional(present->object) : std::nullopt, commit});
+    LOCARA_TRY(
+        Response done,
+        move(change.git, {name, present ? std::optional(present->object) : std::nullopt, commit}));
+    record(services, request, present ? "ref-moved" : "ref-created", change.repo, {{"ref", name}});
+    return done;
 }
 
 Answer<Response> remove_branch(const Services& services, const Request& request, RepoType type) {
@@ -178,7 +181,9 @@ Answer<Response> create_tag(const Services& services, const Request& request, Re
         const GitSigned by = signed_by(services, change.who, message + "\n");
         LOCARA_TRY(object, change.git.write_tag(tag, object, by));
     }
-    return move(change.git, {name, std::nullopt, object});
+    LOCARA_TRY(Response done, move(change.git, {name, std::nullopt, object}));
+    record(services, request, "ref-created", change.repo, {{"ref", name}});
+    return done;
 }
 
 Answer<Response> remove_tag(const Services& services, const Request& request, RepoType type) {

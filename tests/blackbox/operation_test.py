@@ -105,6 +105,71 @@ class OperationTest(harness.unittest.TestCase):
                 database.execute(back)
             hub.admin("audit", "verify")
 
+    def test_pushes_refs_and_collections_are_kept_too(self):
+        hub = self.hub()
+        ana = hub.make_writer("ana")
+        call(hub, "POST", "/api/repos/create", ana, {"name": "m"})
+        work = hub.folder.parent / "work"
+
+        def git(*arguments, folder=work, expect=0):
+            done = subprocess.run(["git", "-c", "user.name=ana", "-c", "user.email=ana@example.org", *arguments], cwd=folder,
+                                  text=True, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, expect, done.stderr)
+            return done.stdout.strip()
+
+        def told(event):
+            lines = [json.loads(line) for line in hub.admin("audit", "list", "--json", "--event", event).splitlines()]
+            for line in lines:
+                self.assertEqual((line["by"], line["address"]), ("ana", "127.0.0.1"))
+                self.assertRegex(line["request"], "^[0-9a-f]{16}$")
+            return lines
+
+        git("clone", "-q", f"http://ana:{ana}@127.0.0.1:{hub.port}/ana/m", work, folder=hub.folder.parent)
+        first = git("rev-parse", "HEAD")
+        git("commit", "-q", "--allow-empty", "-m", "second")
+        second = git("rev-parse", "HEAD")
+        git("push", "-q", "origin", "HEAD:main", "HEAD:refs/heads/side", "HEAD:refs/tags/v1")
+        git("push", "-q", "origin", ":side")
+        git("commit", "-q", "--allow-empty", "-m", "third")
+        third = git("rev-parse", "HEAD")
+        git("push", "-q", "origin", f"+{first}:main", f"{third}:refs/heads/next")
+        git("push", "-q", "origin", ":main", expect=1)  # refused, so not there
+        self.assertEqual([(line["repo"], line["type"], line["private"]) for line in told("pushed")],
+                         [("ana/m", "model", False)] * 3)
+        self.assertEqual([sorted((ref["ref"], ref["from"], ref["to"]) for ref in line["refs"]) for line in told("pushed")], [
+            [("refs/heads/main", first, second), ("refs/heads/side", None, second), ("refs/tags/v1", None, second)],
+            [("refs/heads/side", second, None)],
+            [("refs/heads/main", second, first), ("refs/heads/next", None, third)]])
+        # More of them than a line takes: all are told.
+        git("push", "-q", "origin", *(f"HEAD:refs/tags/many-{i}" for i in range(250)))
+        lines = told("pushed")[3:]
+        self.assertEqual([len(line["refs"]) for line in lines], [100, 100, 50])
+        self.assertEqual(len({line["request"] for line in lines}), 1)
+        self.assertEqual(len({ref["ref"] for line in lines for ref in line["refs"]}), 250)
+
+        call(hub, "POST", "/api/models/ana/m/branch/made", ana, {})
+        call(hub, "POST", "/api/models/ana/m/tag/main", ana, {"tag": "v2"})
+        self.assertEqual([line["ref"] for line in told("ref-created")], ["refs/heads/made", "refs/tags/v2"])
+        call(hub, "POST", "/api/models/ana/m/branch/made", ana, {"startingPoint": "next", "overwrite": True})
+        self.assertEqual([line["ref"] for line in told("ref-moved")], ["refs/heads/made"])
+
+        slug = call(hub, "POST", "/api/collections", ana, {"title": "Shelf", "private": True}).json()["slug"]
+        path = f"/api/collections/{slug}"
+        call(hub, "POST", path + "/items", ana, {"item": {"type": "model", "id": "ana/m"}})
+        item = call(hub, "GET", path, ana).json()["items"][0]["_id"]
+        call(hub, "PATCH", f"{path}/items/{item}", ana, {"note": "good"})
+        call(hub, "DELETE", f"{path}/items/{item}", ana)
+        self.assertEqual(call(hub, "DELETE", f"{path}/items/{item}", ana).status, 404)
+        renamed = call(hub, "PATCH", path, ana, {"title": "Board", "private": False}).json()["data"]["slug"]
+        call(hub, "DELETE", f"/api/collections/{renamed}", ana)
+        for event, collection, private in (("collection-created", slug, True), ("collection-changed", renamed, False),
+                                           ("collection-removed", renamed, False)):
+            self.assertEqual([(line["collection"], line["private"]) for line in told(event)], [(collection, private)], event)
+        for event in ("added", "changed", "removed"):
+            self.assertEqual([(line["collection"], line["item"]) for line in told(f"collection-item-{event}")],
+                             [(slug, "model ana/m")], event)
+        hub.admin("audit", "verify")
+
     def test_quotas_are_shown_set_and_kept_to(self):
         hub = self.hub('[quotas]\nuser = "2MB"\n')
         ana = hub.make_writer("ana")
