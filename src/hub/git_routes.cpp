@@ -1,12 +1,12 @@
 // git over HTTP (git's Documentation: gitprotocol-http). A fetch is answered by git's own
 // upload-pack; of a push git only unpacks the pack, the rest is ours.
+#include "git_answer.hpp"
 #include "git_program.hpp"
 #include "git_push.hpp"
 #include "git_wire.hpp"
 #include "gunzip.hpp"
 #include "incoming_body.hpp"
 #include "quota_check.hpp"
-#include "reading_pace.hpp"
 #include "routes.hpp"
 
 #include <locara/base/bytes.hpp>
@@ -41,6 +41,7 @@ constexpr std::chrono::seconds kShareWait{10};
 constexpr std::chrono::milliseconds kSlotLook{50};
 constexpr std::chrono::hours kProgramTime{1};
 constexpr std::size_t kBlock = 64U << 10U;
+constexpr ReadingPace::Limits kReaders{};
 
 /// How many of git's programs run at once for one purpose, and for whom. Shared by the connections.
 class Slots : public std::enable_shared_from_this<Slots> {
@@ -154,36 +155,10 @@ struct Work {
     Log* log = nullptr;
 };
 
-/// Writes, and sees that the client keeps the pace.
-asio::awaitable<Status>
-write_at_pace(Log& log, ReadingPace& pace, http::BodyWriter& writer, std::string_view bytes) {
-    const auto began = std::chrono::steady_clock::now();
-    LOCARA_CO_CHECK(co_await writer.write(bytes));
-    if (!pace.took(bytes.size(), std::chrono::steady_clock::now() - began)) {
-        log.warning("git", "reader_too_slow", {{"bytes", std::to_string(pace.bytes())}});
-        co_return Error(ErrorCode::Cancelled, "the client reads too slowly");
-    }
-    co_return Status();
-}
-
 asio::awaitable<Status> send_output(std::shared_ptr<Work> work, http::BodyWriter& writer) {
-    ReadingPace pace;
-    LOCARA_CO_CHECK(co_await write_at_pace(*work->log, pace, writer, work->first));
-    Bytes block(kBlock);
-    while (true) {
-        LOCARA_CO_TRY(const std::size_t count, co_await work->program->read(block));
-        if (count == 0) {
-            break;
-        }
-        const std::string_view text = as_text(ByteView(block).first(count));
-        LOCARA_CO_CHECK(co_await write_at_pace(*work->log, pace, writer, text));
-    }
-    LOCARA_CO_TRY(const GitProgram::End end, co_await work->program->wait());
-    if (end.code < 0) {
-        co_return Error(ErrorCode::Internal, "git was ended by a signal: " + end.message);
-    }
-    // With any other code it has told the client what was wrong, in its own protocol.
-    co_return Status();
+    const Status sent =
+        co_await send_answer(*work->program, work->first, kReaders, *work->log, writer);
+    co_return sent;
 }
 
 /// Starts the program; the answer is `first` and what it writes.
