@@ -1,9 +1,11 @@
-"""Pulls, uploads, adoptions, the hub and both garbage collections killed with SIGKILL at random moments: no wrong byte is
-ever to be read, nothing that is needed or was acknowledged goes, and work goes on from where it was.
+"""Pulls, uploads, adoptions, pull requests, the hub and both garbage collections killed with SIGKILL at random moments: no
+wrong byte is ever to be read, nothing that is needed or was acknowledged goes, and work goes on from where it was.
 LOCARA_SOAK_KILLS sets how often, about and in all (`./dev soak` uses 500), LOCARA_SEED at which moments."""
 import collections
 import contextlib
 import hashlib
+import http.client
+import itertools
 import json
 import os
 import random
@@ -13,6 +15,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from tests import harness
@@ -491,6 +494,105 @@ class Push(harness.TestCase):
             check()
         self.assertEqual(len(list(bare.glob("objects/pack/*.pack"))), 1, reports)
         print(f"killed: {dict(self.kills)} (seed {SEED})")
+
+    # ------------------------------------------------------------------------------ pull requests
+
+    def propose(self):
+        """Opens a pull request that adds a file; its number and the text of the file, which is named after it."""
+        self.version += 1
+        text = f"text {self.version}"
+        lines = [{"key": "header", "value": {"summary": text}},
+                 {"key": "file", "value": {"path": f"{self.version}.txt", "content": text}}]
+        body = "\n".join(map(json.dumps, lines)).encode()
+        request = urllib.request.Request(f"{self.hub.url}/api/models/{self.repo}/commit/main?create_pr=1", body,
+                                         {"Authorization": f"Bearer {self.token}"}, method="POST")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(json.load(answer)["pullRequestUrl"].rpartition("/")[2]), text
+
+    def merge(self, number):
+        """Merges a pull request; the commit that did it."""
+        return json.loads(self.call("POST", f"/api/models/{self.repo}/discussions/{number}/merge", {}))["mergeCommitId"]
+
+    def cut_off(self, deed, usual):
+        """What the deed answered, None if the hub was killed before that. It is killed in any case."""
+        killer = threading.Timer(self.chance.uniform(0, 2 * usual), self.hub.process.kill)
+        killer.start()
+        try:
+            answer = deed()
+        except urllib.error.HTTPError:
+            raise
+        except (OSError, http.client.HTTPException):
+            answer = None
+        killer.join()
+        self.restart_hub()
+        return answer
+
+    def pulls(self):
+        """All that are there, each of which must be whole: number: its details and its text."""
+        found = {}
+        for page in itertools.count():
+            listed = json.loads(self.call("GET", f"/api/models/{self.repo}/discussions?p={page}"))["discussions"]
+            for one in listed:
+                self.assertNotIn(one["num"], found, "a number was given twice")
+                details = json.loads(self.call("GET", f"/api/models/{self.repo}/discussions/{one['num']}"))
+                text = details["title"]
+                file = f"{text.split()[1]}.txt"
+                self.assertEqual(self.call("GET", f"/{self.repo}/resolve/refs%2Fpr%2F{one['num']}/{file}").decode(), text)
+                if details["status"] == "merged":
+                    self.assertEqual(self.call("GET", f"/{self.repo}/resolve/main/{file}").decode(), text)
+                found[one["num"]] = details
+            if not listed:
+                return found
+
+    def test_hub_killed_while_pull_requests_are_opened_and_merged(self):
+        self.call("POST", "/api/repos/create", {"name": self.repo.partition("/")[2]})
+        began = time.monotonic()
+        opened = dict([self.propose()])  # number: text; of what was acknowledged
+        opening = time.monotonic() - began
+        began = time.monotonic()
+        merged = {1: self.merge(1)}  # number: commit; the same
+        merging = time.monotonic() - began
+        for turn in range(max(12, KILLS // 4)):
+            if turn % 2:
+                if opened.keys() == merged.keys():
+                    opened.update([self.propose()])
+                number = self.chance.choice(sorted(set(opened) - set(merged)))
+                commit = self.cut_off(lambda n=number: self.merge(n), merging)
+                self.kills["merging"] += commit is None
+                if commit is None:
+                    # It was done, or it can be done, and is done once.
+                    there = self.pulls()[number]
+                    commit = there["changes"]["mergeCommitId"] if there["status"] == "merged" else self.merge(number)
+                merged[number] = commit
+            else:
+                answer = self.cut_off(self.propose, opening)
+                self.kills["opening"] += answer is None
+                if answer is None:  # There as a whole, or not at all.
+                    new = {number: details["title"] for number, details in self.pulls().items() if number not in opened}
+                    self.assertLessEqual(len(new), 1)
+                    opened.update(new)
+                else:
+                    opened.update([answer])
+            tell(self.kills.total(), dict(self.kills))
+            found = self.pulls()
+            self.assertEqual({number: details["title"] for number, details in found.items()}, opened)
+            self.assertEqual({number: details["changes"]["mergeCommitId"] for number, details in found.items()
+                              if details["status"] == "merged"}, merged)
+            titles = collections.Counter(commit["title"] for commit in json.loads(
+                self.call("GET", f"/api/models/{self.repo}/commits/main?limit=1000")))
+            self.assertEqual([titles[f"{opened[number]} (#{number})"] for number in merged], [1] * len(merged))
+        # All of it, by git, and after a gc.
+        for step in ("before gc", "after gc"):
+            copy = self.local / step.replace(" ", "-")
+            url = f"http://ana:{self.token}@127.0.0.1:{self.hub.port}/{self.repo}"
+            for command in (["clone", "-q", "-c", "remote.origin.fetch=refs/pr/*:refs/pr/*", url, copy],
+                            ["-C", copy, "fsck", "--full", "--strict"]):
+                subprocess.run(["git", *command], check=True, timeout=120, stderr=subprocess.PIPE)
+            self.age()
+            self.hub.admin("gc", "--grace", "1h")
+            self.check_hub()
+        self.assertEqual({number: details["title"] for number, details in self.pulls().items()}, opened)
+        print(f"{len(opened)} pull requests, {len(merged)} merged, killed while {dict(self.kills)} (seed {SEED})")
 
 
 if __name__ == "__main__":
