@@ -2,6 +2,7 @@
 
 #include "audit_commands.hpp"
 
+#include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
 #include <locara/runtime/page_check.hpp>
 
@@ -126,6 +127,64 @@ void print_pins(const Json& report) {
     }
 }
 
+/// How large it is and who judged its files: what of them they do not simply allow.
+void print_bundle(const Json& report) {
+    const Json bundle = report.value("bundle", Json());
+    if (bundle.is_object()) {
+        std::printf("Bundle: %s files, %s\n",
+                    number_of(bundle, "files").c_str(),
+                    render_size(bundle.value("size", std::uint64_t{0})).c_str());
+    }
+    std::printf("Judged by %s\n", text_of(report, "scanner").c_str());
+    for (const Json& found : list_of(report, "verdicts")) {
+        const std::string member = text_of(found, "member");
+        const bool placed = found.value("offset", Json()).is_number();
+        std::printf("  %-8s %s%s (%s, %s): %s\n           rule %s%s, by %s %s\n",
+                    text_of(found, "verdict").c_str(),
+                    text_of(found, "path").c_str(),
+                    member.empty() ? "" : ("!/" + member).c_str(),
+                    text_of(found, "format").c_str(),
+                    text_of(found, "label").c_str(),
+                    text_of(found, "reason").c_str(),
+                    text_of(found, "rule").c_str(),
+                    placed ? (" at byte " + number_of(found, "offset")).c_str() : "",
+                    text_of(found, "scanner").c_str(),
+                    text_of(found, "version").c_str());
+    }
+}
+
+/// What it says of its own license, and what follows from those of its models, each fact with the
+/// clause it comes from.
+void print_licenses(const Json& report) {
+    const Json own = report.value("license", Json());
+    if (own.is_object()) {
+        std::printf("License: %s%s\n",
+                    text_of(own, "id").c_str(),
+                    own.value("commercial", Json()) == false ? ", no commercial use" : "");
+    }
+    for (const Json& model : list_of(report, "models")) {
+        const Json license = model.value("license", Json::object());
+        std::printf("License of %s (%s): %s\n",
+                    text_of(model, "model").c_str(),
+                    text_of(model, "role").c_str(),
+                    text_of(license, "id").c_str());
+        for (const Json& fact : list_of(license, "facts")) {
+            std::string source = text_of(fact, "license");
+            for (const char* const member : {"clause", "from"}) {
+                const std::string more = text_of(fact, member);
+                source += (source.empty() || more.empty() ? "" : ", ") + more;
+            }
+            std::printf("  %-17s %-8s %s\n",
+                        text_of(fact, "fact").c_str(),
+                        text_of(fact, "answer").c_str(),
+                        source.c_str());
+        }
+        for (const Json& conflict : list_of(license, "conflicts")) {
+            std::printf("  conflict          %s\n", line_of(conflict).c_str());
+        }
+    }
+}
+
 void print_report(const Json& report) {
     for (const Json& finding : report.at("findings")) {
         std::printf("  %-8s %-9s %s\n",
@@ -146,6 +205,8 @@ void print_report(const Json& report) {
             std::printf("    no change of these\n");
         }
     }
+    print_bundle(report);
+    print_licenses(report);
     print_pins(report);
     print_page(report);
 }

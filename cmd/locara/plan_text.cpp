@@ -4,6 +4,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/manifest/facts_json.hpp>
+#include <locara/manifest/license_json.hpp>
 
 #include <algorithm>
 
@@ -101,29 +102,7 @@ std::string render_plan(const runtime::Plan& plan, const Style& style) {
 }
 
 Json license_json(const runtime::PlannedModel& model) {
-    using manifest::FactKind;
-    const auto license = model.get_license();
-    Json facts = Json::array();
-    for (const auto kind : manifest::kFactKinds) {
-        const auto& fact = license.fact(kind);
-        facts.push_back({{"fact", manifest::render(kind)},
-                         {"answer", manifest::render(fact.answer)},
-                         {"license", fact.license},
-                         {"clause", fact.clause},
-                         {"from", fact.from}});
-    }
-    // Scripts that read one answer get the strict one where nothing is known.
-    return {{"id", model.manifest->license.id},
-            {"licenses", license.licenses},
-            {"commercial", !license.restricts(FactKind::CommercialUse)},
-            {"redistribution", !license.restricts(FactKind::Redistribution)},
-            {"derivatives", !license.restricts(FactKind::Derivatives)},
-            {"attribution", license.restricts(FactKind::Attribution)},
-            {"share_alike", license.restricts(FactKind::ShareAlike)},
-            {"use_restrictions", license.use_restrictions},
-            {"gated", license.restricts(FactKind::Gated)},
-            {"facts", std::move(facts)},
-            {"conflicts", license.conflicts}};
+    return manifest::render_license(model.manifest->license.id, model.get_license());
 }
 
 Json receipts_json(const std::vector<runtime::Receipt>& receipts) {

@@ -4,7 +4,7 @@
 #include "layout.hpp"
 
 #include <locara/base/path.hpp>
-#include <locara/formats/scan.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
@@ -48,6 +48,8 @@ class Check {
     Result<CheckedSubmission> run() {
         LOCARA_CHECK(read_catalog());
         LOCARA_CHECK(check_out());
+        // Asked before, so that a report never names signatures that came after its verdicts.
+        LOCARA_TRY(const std::string scanners, gate::shared_gate().scanners());
         CheckedSubmission out{std::move(scratch_), {}, {}};
         LOCARA_TRY(out.app, policy::check_app(folder_, out.archive(), models_));
         PinReport pins;
@@ -70,7 +72,7 @@ class Check {
             out.report["bundle"]["archive"] = "sha256:" + out.app.bundle->archive_sha256.render();
         }
         out.report["pins"] = std::move(pins.models);
-        out.report["scanner"] = formats::kScannerVersion;
+        out.report["scanner"] = scanners;
         out.report["checked"] = render_time(sources_.clock.now());
         LOCARA_TRY(out.report["page"], look_at_page(out));
         return out;

@@ -36,7 +36,8 @@ struct CheckedSubmission {
 /// Checks a submission against the catalog as it is published. What is wrong with the app stands in
 /// the report. `page` looks at the page of what is otherwise right; empty: nobody does.
 /// `pins` says how far the weights that the app pins are looked at. Errors:
-/// NotFound (the repository or the commit is gone), Corrupt, Io, NoSpace.
+/// NotFound (the repository or the commit is gone), Unavailable (a scanner is down), Corrupt, Io,
+/// NoSpace.
 Result<CheckedSubmission> check_submission(const ReviewSources& sources,
                                            const Submission& submission,
                                            const PageCheck& page = {},

@@ -1,7 +1,9 @@
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
+#include <locara/formats/verdict_json.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/manifest/facts_json.hpp>
+#include <locara/manifest/license_json.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/policy/app_report.hpp>
 
@@ -83,7 +85,7 @@ class Check {
     /// Only "allow" lets a file in: nobody here decides on a flag.
     Status judge(const std::string& path) {
         LOCARA_TRY(const Fd fd, open_file(folder_ / path, O_RDONLY | O_NOFOLLOW));
-        const auto verdict = gate::judge(fd, fs::path(path).filename().string());
+        auto verdict = gate::judge(fd, fs::path(path).filename().string());
         if (verdict.decision != formats::Decision::Allow) {
             add(Level::Error,
                 "gate",
@@ -91,6 +93,7 @@ class Check {
                       (folder_ / path).string() +
                           " is refused by the format gate: " + verdict.reason +
                           " (found: " + verdict.format + ", rule: " + verdict.rule + ")"));
+            report_.verdicts.push_back({path, std::move(verdict)});
         }
         return {};
     }
@@ -107,6 +110,7 @@ class Check {
                     add_unknown(need, pin);
                 } else {
                     licenses.push_back({need.role, found->second.id, found->second.license});
+                    report_.models.push_back({need.role, pin, found->second});
                 }
             }
         }
@@ -181,6 +185,24 @@ Json render_app_report(const AppReport& report,
                   {"files", report.bundle->list.files.size()},
                   {"size", report.bundle->archive_bytes}};
     }
+    Json license;
+    if (report.app) {
+        license = {{"id", report.app->license}, {"commercial", report.app->commercial}};
+    }
+    Json models = Json::array();
+    for (const PinnedModel& model : report.models) {
+        models.push_back(
+            {{"role", model.role},
+             {"model", model.terms.id.render()},
+             {"manifest", "sha256:" + model.manifest.render()},
+             {"license", manifest::render_license(model.terms.license_id, model.terms.license)}});
+    }
+    Json verdicts = Json::array();
+    for (const AppVerdict& found : report.verdicts) {
+        Json one = {{"path", found.path}};
+        one.update(formats::render_verdict(found.verdict));
+        verdicts.push_back(std::move(one));
+    }
     Json changes;
     if (report.app && published) {
         const auto changed = manifest::changed_facts(*published, *report.app);
@@ -195,13 +217,17 @@ Json render_app_report(const AppReport& report,
             {"facts",
              report.app ? manifest::render_facts(manifest::facts(*report.app)) : Json::array()},
             {"changes", std::move(changes)},
-            {"bundle", std::move(bundle)}};
+            {"bundle", std::move(bundle)},
+            {"license", std::move(license)},
+            {"models", std::move(models)},
+            {"verdicts", std::move(verdicts)}};
 }
 
 Status KnownModels::add(std::string_view json) {
     LOCARA_TRY(const auto model, manifest::ModelManifest::parse(json));
-    manifests.insert_or_assign(crypto::sha256(as_bytes(json)),
-                               ModelTerms{model.id, manifest::effective_license(model)});
+    manifests.insert_or_assign(
+        crypto::sha256(as_bytes(json)),
+        ModelTerms{model.id, model.license.id, manifest::effective_license(model)});
     return {};
 }
 

@@ -59,6 +59,19 @@ class Review(harness.TestCase):
         self.assertEqual(steps, ["submitted", "needs-review", "approved", "published"])
         self.assertIn("hang together", self.review("verify"))
 
+    def test_the_report_names_licenses_size_and_scanners(self):
+        number = self.publish(self.make_app("told"))["number"]
+        report = self.show(number)["report"]
+        self.assertRegex(report["scanner"], r"^locara-formats \S+; yara \S+, rules \S+")
+        self.assertEqual((report["license"]["commercial"], report["verdicts"]), (True, []))
+        [model] = report["models"]
+        self.assertEqual((model["role"], model["model"]), ("text", "locara/quick-add"))
+        facts = {fact["fact"]: fact for fact in model["license"]["facts"]}
+        self.assertEqual((facts["commercial-use"]["answer"], facts["commercial-use"]["from"]), ("yes", "locara/quick-add"))
+        said = self.review("show", number)
+        self.assertRegex(said, r"Bundle: \d+ files, [\d.]+ \w+\nJudged by locara-formats ")
+        self.assertRegex(said, r"License of locara/quick-add \(text\): \S+\n  commercial-use +yes +\S+, .*locara/quick-add")
+
     def test_a_new_version_says_what_it_may_do_besides(self):
         app = self.make_app("powers")
         self.decide(self.publish(app)["number"])

@@ -96,6 +96,40 @@ TEST_F(AppReportTest, every_packed_file_is_judged_by_its_content) {
     EXPECT_THAT(report.findings[1].error.message(), HasSubstr("dist/more.txt is refused"));
 }
 
+TEST_F(AppReportTest, tells_each_verdict_with_its_evidence) {
+    write("dist/data.json", kElf);
+    write("dist/more.txt", "\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.");
+    const Json verdicts = render_app_report(check(), std::nullopt).at("verdicts");
+    ASSERT_EQ(verdicts.size(), 2U); // and none of the files that are simply allowed
+    EXPECT_EQ(verdicts[0].at("path"), "dist/data.json");
+    EXPECT_EQ(verdicts[0].at("rule"), "executable.elf");
+    EXPECT_EQ(verdicts[1].at("verdict"), "refuse");
+    EXPECT_EQ(verdicts[1].at("label"), "malicious");
+    EXPECT_TRUE(verdicts[1].at("offset").is_number());
+    EXPECT_EQ(verdicts[1].at("scanner"), formats::kScannerName);
+    EXPECT_EQ(verdicts[1].at("version"), formats::kScannerVersion);
+}
+
+TEST_F(AppReportTest, tells_what_follows_from_the_licenses_of_its_models) {
+    Json model = manifest::sample_model();
+    model["license"]["id"] = "mit";
+    model["lineage"] = {{{"repo", "acme/base"},
+                         {"revision", std::string(40, '1')},
+                         {"relation", "finetune"},
+                         {"license", "cc-by-nc-4.0"}}};
+    const std::string bytes = model.dump();
+    models_.add(bytes).value();
+    app_["models"][0]["fallbacks"] = {"sha256:" + crypto::sha256(as_bytes(bytes)).render()};
+    const Json report = render_app_report(check(), std::nullopt); // whatever its errors are
+    EXPECT_EQ(report.at("license").at("commercial"), true);
+    ASSERT_EQ(report.at("models").size(), 2U);
+    const Json& fallback = report.at("models")[1];
+    EXPECT_EQ(fallback.at("manifest"), app_["models"][0]["fallbacks"][0]);
+    EXPECT_EQ(fallback.at("license").at("commercial"), false);
+    EXPECT_EQ(fallback.at("license").at("facts")[0].at("from"), "acme/base (finetune)");
+    EXPECT_FALSE(fallback.at("license").at("conflicts").empty());
+}
+
 TEST_F(AppReportTest, an_unknown_model_is_an_error_where_there_can_be_no_other) {
     app_["models"][0]["manifest"] = "sha256:" + std::string(64, 'a');
     EXPECT_THAT(kinds(check()), ElementsAre("error models"));

@@ -151,7 +151,7 @@ class ReviewDesk {
 
     /// Checks a submission again and notes it: for one whose check was cut off, or after the gate
     /// learned something, and its page, which the hub itself does not look at. Errors as
-    /// Reviews::note_check.
+    /// Reviews::note_check; Unavailable if a scanner is down.
     Result<Submission> check(std::uint64_t number, const PageCheck& page);
 
     /// Reviews::step to approved. Refused, naming the first, if an obstacle of its newest report is

@@ -9,6 +9,7 @@
 #include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/formats/verdict.hpp>
 #include <locara/manifest/app_manifest.hpp>
 #include <locara/manifest/bundle.hpp>
 #include <locara/manifest/effective_license.hpp>
@@ -25,6 +26,7 @@ namespace locara::policy {
 /// What an app must know of a model that it pins.
 struct ModelTerms {
     manifest::ModelId id;
+    std::string license_id; ///< As its manifest has it.
     manifest::EffectiveLicense license;
 };
 
@@ -52,8 +54,23 @@ struct AppFinding {
 /// "error", "warning".
 std::string_view render(AppFinding::Level level);
 
+/// A model that the app runs on in a role, or may fall back on, and that is known.
+struct PinnedModel {
+    std::string role;
+    crypto::Sha256Digest manifest;
+    ModelTerms terms;
+};
+
+/// What the gate says of a file that it does not simply allow.
+struct AppVerdict {
+    std::string path; ///< In the bundle.
+    formats::Verdict verdict;
+};
+
 struct AppReport {
     std::vector<AppFinding> findings;             ///< Errors first.
+    std::vector<PinnedModel> models;              ///< In the manifest's order.
+    std::vector<AppVerdict> verdicts;             ///< Other than "allow".
     std::optional<manifest::AppManifest> app;     ///< Unless locara.json is wrong.
     std::optional<manifest::PackedBundle> bundle; ///< Unless it could not be packed.
 
@@ -62,9 +79,11 @@ struct AppReport {
 };
 
 /// {"app", "version", "passes", "findings": [{"level", "rule", "message"}], "facts", "changes",
-/// "bundle": {"id", "files", "size"}}: what docs/cli.md says of locara.lint/1. `published` is the
-/// version that a catalog has, for "changes": {"since", "gone", "come"}, facts as in "facts":
-/// {"subject", "text", "mark"}. Null where there is nothing to say.
+/// "bundle": {"id", "files", "size"}, "license": {"id", "commercial"}, "models": [{"role", "model",
+/// "manifest", "license"}], "verdicts": [{"path", ...}]}: what docs/cli.md says of locara.lint/1.
+/// `published` is the version that a catalog has, for "changes": {"since", "gone", "come"}, facts
+/// as in "facts": {"subject", "text", "mark"}. Licenses are as manifest::render_license, verdicts
+/// as formats::render_verdict has them. Null where there is nothing to say.
 Json render_app_report(const AppReport& report,
                        const std::optional<manifest::AppManifest>& published);
 
