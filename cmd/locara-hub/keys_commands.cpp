@@ -21,25 +21,8 @@ namespace {
 /// Of a takedown's reason in the audit log, whose lines have at most 64 KiB.
 constexpr std::size_t kReasonBytes = 4096;
 
-constexpr std::uint64_t kDraftLimitBytes = 5'000'001; // one more than the longest role may have
-
 Error invalid(std::string message) {
     return Error(ErrorCode::InvalidArgument, std::move(message));
-}
-
-/// `<version>.<role>.json`, as it is called in the catalog.
-Result<catalog::Draft> read_draft(const fs::path& path) {
-    const std::string name = path.filename().string();
-    const auto dot = name.find('.');
-    constexpr std::string_view kSuffix = ".json";
-    if (dot == std::string::npos || !name.ends_with(kSuffix) ||
-        dot + 1 > name.size() - kSuffix.size()) {
-        return invalid("'" + path.string() + "': a file called <version>.<role>.json is wanted");
-    }
-    catalog::Draft draft;
-    draft.role = name.substr(dot + 1, name.size() - kSuffix.size() - dot - 1);
-    LOCARA_TRY(draft.bytes, read_file(path, kDraftLimitBytes));
-    return draft;
 }
 
 Status write_public(const fs::path& private_file, const crypto::PublicKey& key) {
@@ -135,13 +118,10 @@ void KeysCommands::add_key_verbs() {
     made->add_option("--to", access_.to, "folder for <version>.<role>.json")->required();
     access_.add_passphrase(made);
 
-    made = verb(keys_, "sign", "sign what was exported; needs no hub and no network", [this] {
-        return sign();
-    });
-    made->add_option("FILE", files_, "<version>.<role>.json, changed in place")->required();
-    made->add_option("--keys", keys_dir_, "folder with <role>-<n>.pem")->required();
-    made->add_flag("-n,--dry-run", dry_run_, "only say what would be signed");
-    access_.add_passphrase(made);
+    signing_.add_to(
+        verb(keys_, "sign", "sign what was exported; needs no hub and no network", [this] {
+            return signing_.run();
+        }));
 
     made = verb(
         keys_, "import", "publish what was signed elsewhere", [this] { return import_drafts(); });
@@ -291,27 +271,6 @@ Status KeysCommands::set_threshold() const {
 Status KeysCommands::export_drafts() const {
     LOCARA_TRY(auto repository, access_.load());
     return access_.finish(std::move(repository), roles_);
-}
-
-Status KeysCommands::sign() const {
-    std::vector<catalog::Draft> drafts;
-    for (const auto& file : files_) {
-        LOCARA_TRY(auto draft, read_draft(file));
-        drafts.push_back(std::move(draft));
-    }
-    std::optional<Secret> passphrase;
-    if (!dry_run_) {
-        LOCARA_TRY(passphrase, access_.existing_passphrase(keys_dir_));
-    }
-    for (std::size_t i = 0; i < drafts.size(); ++i) {
-        if (!dry_run_) {
-            LOCARA_CHECK(catalog::sign_draft(drafts[i], keys_dir_, passphrase));
-            LOCARA_CHECK(write_file_atomically(files_[i], as_bytes(drafts[i].bytes)));
-        }
-        LOCARA_TRY(const auto info, catalog::inspect_draft(drafts[i]));
-        print_draft(files_[i], info);
-    }
-    return {};
 }
 
 Status KeysCommands::import_drafts() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "catalog_access.hpp"
+#include "draft_signing.hpp"
 
 #include <locara/base/result.hpp>
 #include <locara/catalog/repository.hpp>
@@ -45,7 +46,6 @@ class KeysCommands {
     locara::Status remove_key() const;
     locara::Status set_threshold() const;
     locara::Status export_drafts() const;
-    locara::Status sign() const;
     locara::Status import_drafts() const;
     locara::Status call_back() const;
     locara::Status list_takedowns() const;
@@ -53,6 +53,7 @@ class KeysCommands {
     locara::Status note_in_reviews(const locara::catalog::TakedownList& list) const;
 
     CatalogAccess access_;
+    DraftSigning signing_;
     std::string keys_dir_;
     std::string role_;
     std::string file_;
@@ -67,7 +68,6 @@ class KeysCommands {
     std::vector<std::string> files_;
     unsigned threshold_ = 0;
     bool encrypt_ = false;
-    bool dry_run_ = false;
     CLI::App* keys_;
     CLI::App* takedown_;
     std::vector<std::pair<CLI::App*, std::function<locara::Status()>>> verbs_;

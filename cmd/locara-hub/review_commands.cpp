@@ -223,6 +223,7 @@ ReviewCommands::ReviewCommands(CLI::App& app)
                     "  locara-hub review approve 7 --data DATA\n"
                     "  locara-hub review publish 7 --data DATA\n"
                     "  locara-hub review publish 7 --to DRAFTS --data DATA\n"
+                    "  locara-hub review sign DRAFTS/3.apps.json --keys KEYS\n"
                     "  locara-hub review reject 7 --rule quality --why \"the page stays empty\" "
                     "--data DATA\n");
 
@@ -253,6 +254,10 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     add_curator(made);
     add_signing(made);
     configuration_.add_to(made);
+    made = review_->add_subcommand("sign",
+                                   "sign, on the curator's machine, what `publish --to` wrote");
+    signing_.add_to(made);
+    verbs_.emplace_back(made, &ReviewCommands::sign);
     made = verb_on_one(
         "yank", "take it out again; who has it keeps it (else: takedown)", &ReviewCommands::yank);
     add_curator(made);
@@ -452,6 +457,10 @@ Status ReviewCommands::publish() const {
         [](ReviewDesk& desk, const Submission& one, catalog::Repository& repository) {
             return desk.stage(one, repository);
         });
+}
+
+Status ReviewCommands::sign() const {
+    return signing_.run();
 }
 
 Status ReviewCommands::yank() const {

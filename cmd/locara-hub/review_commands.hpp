@@ -3,6 +3,7 @@
 
 #include "catalog_access.hpp"
 #include "configuration.hpp"
+#include "draft_signing.hpp"
 
 #include <locara/hub/reviews.hpp>
 
@@ -51,10 +52,12 @@ class ReviewCommands {
     locara::Status approve() const;
     locara::Status reject() const;
     locara::Status publish() const;
+    locara::Status sign() const;
     locara::Status yank() const;
     locara::Status verify() const;
 
     CatalogAccess access_;
+    DraftSigning signing_;
     Configuration configuration_;
     std::uint64_t number_ = 0;
     std::string state_;

@@ -144,7 +144,7 @@ class Review(harness.TestCase):
         self.review("publish", number, "--by", "carol", "--to", drafts)
         self.assertEqual(self.show(number)["state"], "approved")
         files = sorted(drafts.iterdir())
-        subprocess.run([harness.BIN / "locara-hub", "keys", "sign", *files, "--keys", keys], check=True, timeout=60,
+        subprocess.run([harness.BIN / "locara-hub", "review", "sign", *files, "--keys", keys], check=True, timeout=60,
                        stdout=subprocess.DEVNULL)
         self.hub.admin("keys", "import", *map(str, files))
         self.review("publish", number, "--by", "carol")

@@ -1,0 +1,33 @@
+// Signing what a hub exported, on the signer's own machine: `locara-hub keys sign`, and the same
+// for curators as `locara-hub review sign`.
+#pragma once
+
+#include "catalog_access.hpp"
+
+#include <locara/base/result.hpp>
+#include <locara/catalog/repository.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+/// Reads `<version>.<role>.json`, as it is called in the catalog.
+locara::Result<locara::catalog::Draft> read_draft(const std::filesystem::path& path);
+
+class DraftSigning {
+  public:
+    /// Gives the verb its options; this must outlive the parser's run.
+    void add_to(CLI::App* verb);
+
+    /// Signs each file in place with the keys that its role has in the folder, and says what it
+    /// lists. All files are read before the first is changed.
+    locara::Status run() const;
+
+  private:
+    CatalogAccess access_;
+    std::vector<std::string> files_;
+    std::string keys_dir_;
+    bool dry_run_ = false;
+};
