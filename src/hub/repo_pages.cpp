@@ -106,12 +106,25 @@ Result<std::string> render_gate(const Services& services, const Visit& visit) {
     return "<p>" + escape_html(line) + "</p>\n";
 }
 
-/// What the gate says of a file, in a word; why, unless it is fine, where the pointer rests.
+/// What the gate says of a file: a word and its evidence.
 std::string render_verdict(const std::optional<Judgement>& found) {
-    const std::string level = escape_html(security_level(found));
-    return !found || found->verdict.decision == formats::Decision::Allow
-               ? level
-               : "<span title=\"" + escape_html(found->verdict.reason) + "\">" + level + "</span>";
+    const std::string level(security_level(found));
+    if (!found) {
+        return level;
+    }
+    const formats::Verdict& verdict = found->verdict;
+    std::string evidence = verdict.format + ", rule " + verdict.rule;
+    if (!verdict.member.empty()) {
+        evidence += " in " + verdict.member;
+    }
+    if (verdict.offset) {
+        evidence += " at byte " + std::to_string(*verdict.offset);
+    }
+    evidence += ", by " + verdict.scanner + " " + verdict.scanner_version;
+    if (verdict.decision != formats::Decision::Allow) {
+        evidence = verdict.reason + " (" + evidence + ")";
+    }
+    return level + "<br><small>" + escape_html(evidence) + "</small>";
 }
 
 Result<std::string>

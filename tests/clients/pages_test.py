@@ -1,7 +1,9 @@
 """The pages of repositories, and asking for access there: by Chromium, and by curl."""
 import base64
 import hashlib
+import html
 import json
+import subprocess
 
 from tests.clients import hub_process
 
@@ -60,6 +62,29 @@ class Pages(hub_process.TestCase):
         self.api("PUT", "/api/datasets/ana/gated/settings", self.ana, {"gated": "manual"})
         self.api("POST", "/api/models/ana/shown/discussions", self.ben,
                  {"title": "Is it <small>?", "description": "**Very** <script>x</script>", "pullRequest": False})
+
+    def test_the_page_tells_each_verdict_with_its_evidence(self):
+        self.api("POST", "/api/repos/create", self.ana, {"name": "judged"})
+        key = subprocess.run(["openssl", "genpkey", "-algorithm", "rsa"], check=True, timeout=60, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL).stdout
+        files = {"blob.bin": bytes(range(128, 256)) * 8, "notes.txt": b"words\n", "<b>.txt": b"more words\n",
+                 "key.txt": b"mine:\n" + key}
+        self.commit("models", "ana/judged", {path: base64.b64encode(held).decode() for path, held in files.items()})
+        status, _, page = self.curl("/ana/judged", self.ana)
+        self.assertEqual(status, 200)
+        asked = self.api("GET", "/api/models/ana/judged/tree/main?expand=true", self.ana)
+        scans = {entry["path"]: entry["securityFileStatus"]["locaraScan"] for entry in asked}
+        for path, level in (("blob.bin", "suspicious"), ("notes.txt", "safe"), ("<b>.txt", "safe"), ("key.txt", "suspicious")):
+            row = next(row for row in page.split("<tr>") if f">{html.escape(path)}<" in row)
+            scan = scans[path]
+            self.assertIn(f"<td>{level}<br><small>", row)
+            self.assertIn(f"rule {scan['rule']}", row)
+            self.assertIn(f"by {scan['scanner']} {scan['version']}", row)
+            if level != "safe":
+                self.assertIn(html.escape(scan["reason"]), row)
+        self.assertEqual(scans["blob.bin"]["rule"], "content.unknown")
+        self.assertEqual(scans["key.txt"]["offset"], len("mine:\n"))
+        self.assertIn("rule secret.private-key at byte 6, by", page)
 
     def test_in_a_browser(self):
         self.node("pages.mjs", TOKEN=self.token)
