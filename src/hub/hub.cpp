@@ -1,4 +1,5 @@
 #include "catalog_files.hpp"
+#include "catalog_summary.hpp"
 #include "client_address.hpp"
 #include "content_gate.hpp"
 #include "database.hpp"
@@ -26,7 +27,6 @@
 #include <locara/hub/quotas.hpp>
 #include <locara/hub/reviews.hpp>
 #include <locara/hub/seed.hpp>
-#include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/manifest/model_signature.hpp>
 #include <locara/sandbox/profile.hpp>
@@ -509,49 +509,26 @@ Status Hub::State::publish_seed(const Seed& seed) {
 }
 
 Result<Page> Hub::State::make_page() const {
-
+    LOCARA_TRY(const CatalogContents contents, read_contents(tree(), repository));
     Page page;
     page.fingerprint = repository.fingerprint();
-    std::map<std::string, std::pair<manifest::Version, PageApp>> apps;
-    std::map<std::string, std::pair<manifest::Version, PageModel>> models;
-    for (const catalog::Target& target : repository.targets()) {
-        const bool json = fs::path(target.name).extension() == ".json";
-        if (target.role == "apps" && json) {
-            LOCARA_TRY(const std::string text, read_target(tree(), target));
-            LOCARA_TRY(const auto entry, manifest::AppEntry::parse(text));
-            const auto& app = entry.manifest;
-            auto& slot = apps[app.id.render()];
-            if (slot.second.id.empty() || slot.first < app.version) {
-                slot = {app.version,
-                        {app.id.render(),
-                         app.version.render(),
-                         app.name,
-                         app.description,
-                         app.license,
-                         app.models.empty() ? "" : app.models.front().id.render(),
-                         app.commercial}};
-            }
-        } else if (target.role == "models" && json) {
-            LOCARA_TRY(const std::string text, read_target(tree(), target));
-            LOCARA_TRY(const auto model, manifest::ModelManifest::parse(text));
-            auto& slot = models[model.id.render()];
-            if (slot.second.id.empty() || slot.first < model.version) {
-                slot = {model.version,
-                        {model.id.render(),
-                         model.version.render(),
-                         model.name,
-                         model.description,
-                         model.license.id,
-                         model.source.repo,
-                         model.get_default().download_bytes()}};
-            }
-        }
+    for (const auto& [id, app] : contents.apps) {
+        page.apps.push_back({id,
+                             app.version.render(),
+                             app.name,
+                             app.description,
+                             app.license,
+                             app.models.empty() ? "" : app.models.front().id.render(),
+                             app.commercial});
     }
-    for (auto& app : apps) {
-        page.apps.push_back(std::move(app.second.second));
-    }
-    for (auto& model : models) {
-        page.models.push_back(std::move(model.second.second));
+    for (const manifest::ModelManifest* model : contents.newest_models()) {
+        page.models.push_back({model->id.render(),
+                               model->version.render(),
+                               model->name,
+                               model->description,
+                               describe_license(*model),
+                               model->source.repo,
+                               model->get_default().download_bytes()});
     }
     return page;
 }
@@ -559,6 +536,7 @@ Result<Page> Hub::State::make_page() const {
 void Hub::State::add_routes(RenderedPage page) {
     Routes routes(router, *pool, *uploads, log);
     add_catalog_routes(routes, tree());
+    add_catalog_summary_route(routes, data);
     add_account_routes(routes, services);
     add_session_routes(routes, services);
     add_oauth_routes(routes, services);

@@ -47,6 +47,11 @@ constexpr RouteInfo kRoutes[] = {
     {"GET", "/catalog/metadata/{*path}", Auth::None, "TUF metadata of the catalog", Answers::Bytes},
     {"GET", "/catalog/targets/{*path}", Auth::None, "A target of the catalog", Answers::Bytes},
 
+    {"GET",
+     "/api/catalog",
+     Auth::None,
+     "The catalog's apps and models, and what may be done with them"},
+
     {"GET", "/api/whoami-v2", Auth::Needed, "The caller, its token and its organizations"},
     {"POST", "/api/credentials/revoke", Auth::None, "End tokens", Answers::Json, Body::Json},
     {"GET", "/api/users/{user}/overview", Auth::Optional, "A user"},

@@ -67,9 +67,25 @@ class Licenses(harness.TestCase):
         self.assertEqual(plan["licenses_to_accept"], ["cc-by-nc-4.0"])
         client.run("install", TINY, "--dry-run")
         self.assertIn("No commercial use", client.stderr)
-        page = subprocess.run(["curl", "-s", self.hub.url], text=True, stdout=subprocess.PIPE, check=False).stdout
-        if page:
-            self.assertIn("no commercial use", page)
+
+    def fetch(self, path):
+        return subprocess.run(["curl", "-sSf", self.hub.url + path], text=True, stdout=subprocess.PIPE, timeout=60,
+                              check=True).stdout
+
+    def test_the_limit_of_a_base_shows_on_the_hub(self):
+        page = self.fetch("/")
+        app, model = page[page.index("<h2>Apps"):page.index("<h2>Models")], page[page.index("<h2>Models"):]
+        self.assertIn("License Apache-2.0, no commercial use", app)
+        self.assertIn("License MIT, no commercial use", model)
+        catalog = json.loads(self.fetch("/api/catalog"))
+        [app], [model] = catalog["apps"], catalog["models"]
+        self.assertEqual((app["id"], app["commercial"]), (TINY, False))
+        [need] = app["models"]
+        self.assertEqual((need["role"], need["id"], need["commercial"]), ("text", "test/tiny", False))
+        # As a client tells it that verified the catalog itself.
+        shown = self.client.json("show", TINY)["models"][0]
+        self.assertEqual((need["license"], model["license"]), (shown["license"], shown["license"]))
+        self.assertTrue(any("the card says MIT" in one for one in need["license"]["conflicts"]))
 
     def test_yes_never_accepts_a_license(self):
         client = self.client

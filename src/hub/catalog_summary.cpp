@@ -1,0 +1,157 @@
+#include "catalog_summary.hpp"
+
+#include "catalog_files.hpp"
+#include "routes.hpp"
+
+#include <locara/base/file.hpp>
+#include <locara/manifest/app_entry.hpp>
+#include <locara/manifest/effective_license.hpp>
+#include <locara/manifest/license_json.hpp>
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kTimestampLimit = 16'384;
+
+Json render_license_of(const manifest::ModelManifest& model) {
+    return manifest::render_license(model.license.id, manifest::effective_license(model));
+}
+
+Json render_need(const CatalogContents& contents,
+                 const manifest::ModelNeed& need,
+                 const crypto::Sha256Digest& pin) {
+    const auto found = contents.models.find(pin);
+    Json license;
+    if (found != contents.models.end()) {
+        license = render_license_of(found->second);
+    }
+    return {{"role", need.role},
+            {"id", found == contents.models.end() ? need.id.render() : found->second.id.render()},
+            {"manifest", "sha256:" + pin.render()},
+            {"commercial", license.is_object() ? license.at("commercial") : Json(false)},
+            {"license", license}};
+}
+
+/// The answer to the last question, and the timestamp that it was true for.
+class Summary {
+  public:
+    explicit Summary(fs::path data) : data_(std::move(data)) {}
+
+    Result<Json> get() {
+        const std::lock_guard lock(mutex_);
+        const fs::path tree = data_ / "catalog";
+        LOCARA_TRY(std::string timestamp,
+                   read_file(tree / "metadata" / "timestamp.json", kTimestampLimit));
+        if (timestamp != timestamp_) {
+            LOCARA_TRY(const auto repository, catalog::Repository::load(tree, data_ / "keys"));
+            LOCARA_TRY(const auto contents, read_contents(tree, repository));
+            answer_ = render_contents(contents);
+            timestamp_ = std::move(timestamp);
+        }
+        return answer_;
+    }
+
+  private:
+    const fs::path data_;
+    std::mutex mutex_;
+    std::string timestamp_;
+    Json answer_;
+};
+
+} // namespace
+
+std::vector<const manifest::ModelManifest*> CatalogContents::newest_models() const {
+    std::map<std::string, const manifest::ModelManifest*> newest;
+    for (const auto& [digest, model] : models) {
+        const manifest::ModelManifest*& slot = newest[model.id.render()];
+        if (slot == nullptr || slot->version < model.version) {
+            slot = &model;
+        }
+    }
+    std::vector<const manifest::ModelManifest*> out;
+    for (const auto& [id, model] : newest) {
+        out.push_back(model);
+    }
+    return out;
+}
+
+Result<CatalogContents> read_contents(const fs::path& tree, const catalog::Repository& repository) {
+    CatalogContents out;
+    for (const catalog::Target& target : repository.targets()) {
+        if (fs::path(target.name).extension() != ".json") {
+            continue;
+        }
+        if (target.role == "models") {
+            LOCARA_TRY(const std::string text, read_target(tree, target));
+            LOCARA_TRY(auto model, manifest::ModelManifest::parse(text));
+            out.models.insert_or_assign(crypto::sha256(as_bytes(text)), std::move(model));
+        } else if (target.role == "apps") {
+            LOCARA_TRY(const std::string text, read_target(tree, target));
+            LOCARA_TRY(auto entry, manifest::AppEntry::parse(text));
+            const std::string id = entry.manifest.id.render();
+            const auto found = out.apps.find(id);
+            if (found == out.apps.end() || found->second.version < entry.manifest.version) {
+                out.apps.insert_or_assign(id, std::move(entry.manifest));
+            }
+        }
+    }
+    return out;
+}
+
+Json render_contents(const CatalogContents& contents) {
+    Json apps = Json::array();
+    for (const auto& [id, app] : contents.apps) {
+        Json needs = Json::array();
+        for (const manifest::ModelNeed& need : app.models) {
+            needs.push_back(render_need(contents, need, need.manifest));
+            for (const crypto::Sha256Digest& pin : need.fallbacks) {
+                needs.push_back(render_need(contents, need, pin));
+            }
+        }
+        apps.push_back({{"id", id},
+                        {"version", app.version.render()},
+                        {"name", app.name},
+                        {"license", app.license},
+                        {"commercial", app.commercial},
+                        {"models", std::move(needs)}});
+    }
+    Json models = Json::array();
+    for (const manifest::ModelManifest* model : contents.newest_models()) {
+        models.push_back({{"id", model->id.render()},
+                          {"version", model->version.render()},
+                          {"name", model->name},
+                          {"repo", model->source.repo},
+                          {"revision", model->source.revision},
+                          {"license", render_license_of(*model)}});
+    }
+    return {{"schema", "locara-hub.catalog/1"},
+            {"apps", std::move(apps)},
+            {"models", std::move(models)}};
+}
+
+std::string describe_license(const manifest::ModelManifest& model) {
+    const auto license = manifest::effective_license(model);
+    if (!license.restricts(manifest::FactKind::CommercialUse)) {
+        return model.license.id;
+    }
+    const auto answer = license.fact(manifest::FactKind::CommercialUse).answer;
+    return model.license.id + (answer == manifest::Answer::Unknown ? ", commercial use unknown"
+                                                                   : ", no commercial use");
+}
+
+void add_catalog_summary_route(Routes& routes, const fs::path& data) {
+    routes.get("/api/catalog",
+               [summary = std::make_shared<Summary>(data)](
+                   const http::Request&) -> Answer<http::Response> {
+                   LOCARA_TRY(const Json answer, summary->get());
+                   return json_answer(answer);
+               });
+}
+
+} // namespace locara::hub

@@ -1,0 +1,49 @@
+// What the catalog offers, for programs and people who read no TUF: each app and model in its
+// newest version, and what its license, over the whole derivation, allows.
+//
+// It says nothing that the signed targets do not say, and nothing installs by it.
+#pragma once
+
+#include <locara/base/json.hpp>
+#include <locara/base/result.hpp>
+#include <locara/catalog/repository.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/manifest/app_manifest.hpp>
+#include <locara/manifest/model_manifest.hpp>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace locara::hub {
+
+class Routes;
+
+struct CatalogContents {
+    std::map<crypto::Sha256Digest, manifest::ModelManifest> models; ///< Every version.
+    std::map<std::string, manifest::AppManifest> apps;              ///< The newest, by id.
+
+    /// Every model in its newest version, by id.
+    std::vector<const manifest::ModelManifest*> newest_models() const;
+};
+
+/// Reads what a catalog's targets list. Corrupt, NotFound and Io as read_target and the parsers.
+Result<CatalogContents> read_contents(const std::filesystem::path& tree,
+                                      const catalog::Repository& repository);
+
+/// {"schema": "locara-hub.catalog/1", "apps": [{"id", "version", "name", "license", "commercial",
+/// "models": [{"role", "id", "manifest", "commercial", "license"}]}], "models": [{"id", "version",
+/// "name", "repo", "revision", "license"}]}. Licenses are as manifest::render_license has them. An
+/// app's models are all that it may come to run with; `commercial` and `license` of one that the
+/// catalog lacks are false and null.
+Json render_contents(const CatalogContents& contents);
+
+/// "MIT", "MIT, no commercial use" or "MIT, commercial use unknown", over its derivation.
+std::string describe_license(const manifest::ModelManifest& model);
+
+/// GET /api/catalog: render_contents of the catalog in a data folder, as it is published then. It
+/// is read again only when the catalog's timestamp has changed.
+void add_catalog_summary_route(Routes& routes, const std::filesystem::path& data);
+
+} // namespace locara::hub
