@@ -82,6 +82,7 @@ class Reader {
             {"limits", &Reader::read_limits},
             {"mirror", &Reader::read_mirror},
             {"quotas", &Reader::read_quotas},
+            {"review", &Reader::read_review},
             {"scanners", &Reader::read_scanners},
             {"server", &Reader::read_server},
         };
@@ -149,6 +150,22 @@ class Reader {
             config_.clamd = path;
         }
         return {};
+    }
+
+    Status read_review(const toml::table& table) {
+        const Keys keys = {
+            {"curators",
+             [&](auto& key, auto& node) -> Status {
+                 LOCARA_TRY(config_.curators, text_of(key, node));
+                 if (!is_repo_part(config_.curators)) {
+                     return fault(node.source(),
+                                  key + ": " + printable(config_.curators) +
+                                      " cannot be the name of an organization");
+                 }
+                 return {};
+             }},
+        };
+        return read_keys("review", table, keys);
     }
 
     Status read_server(const toml::table& table) {

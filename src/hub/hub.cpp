@@ -556,7 +556,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_git_routes(routes, services);
     add_xet_routes(routes, services);
     add_cas_routes(routes, services);
-    add_review_routes(routes, services, data);
+    add_review_routes(routes, services, data, config.curators);
     routes.get(
         "/", [page = std::move(page)](const http::Request& request) -> Answer<http::Response> {
             http::Content content;

@@ -1,4 +1,5 @@
-// Submissions of apps: what their authors ask for and hear. Curators work on the hub's own machine.
+// Submissions of apps: what their authors ask for and hear, and what curators read. Curators decide
+// on the hub's own machine (`locara-hub review`).
 #include "place.hpp"
 #include "review_check.hpp"
 #include "routes.hpp"
@@ -13,7 +14,17 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr std::size_t kShown = 100;
+/// Submissions in one answer.
+constexpr std::size_t kPage = 100;
+
+/// What every handler here works with.
+struct Desk {
+    const Services& services;
+    const std::filesystem::path& data;
+    const std::string& curators; ///< Their organization; empty for none.
+
+    Reviews reviews() const { return Reviews(data, services.clock); }
+};
 
 Json render_submission(const Submission& submission) {
     return {{"number", submission.number},
@@ -61,8 +72,43 @@ Answer<std::string> read_version(const Place& place) {
     return app->version.render();
 }
 
-Answer<Response>
-submit(const Services& services, const std::filesystem::path& data, const Request& request) {
+/// A page of them, the newest first.
+Response list_page(std::vector<Submission> all, const Request& request) {
+    std::reverse(all.begin(), all.end());
+    const std::size_t limit =
+        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
+    const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
+    const std::size_t end = std::min(begin + limit, all.size());
+    Json out = Json::array();
+    for (std::size_t i = begin; i < end; ++i) {
+        out.push_back(render_submission(all[i]));
+    }
+    Response response = json_answer(out);
+    if (end < all.size()) {
+        response.headers.add("Link", next_page(request, limit, end));
+    }
+    return response;
+}
+
+/// The submission that the request's {number} names, if `fits` says so.
+template <class Fits>
+Answer<Response> show_one(const Desk& desk, const Request& request, Fits fits) {
+    const Reviews reviews = desk.reviews();
+    LOCARA_TRY(const auto all, reviews.list());
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Submission& one) {
+        return std::to_string(one.number) == request.param("number") && fits(one);
+    });
+    if (found == all.end()) {
+        return Refusal(404, "", "there is no such submission");
+    }
+    LOCARA_TRY(const Json whole, render_whole(reviews, *found));
+    return json_answer(whole);
+}
+
+// --------------------------------------------------------------------------------------- authors
+
+Answer<Response> submit(const Desk& desk, const Request& request) {
+    const Services& services = desk.services;
     LOCARA_TRY(const Caller caller, identify(services, request));
     LOCARA_TRY(const Repo repo,
                find_repo(services, request, caller, RepoType::Space, Action::Write));
@@ -70,11 +116,11 @@ submit(const Services& services, const std::filesystem::path& data, const Reques
     LOCARA_TRY(const Place place,
                open_place(services, repo, text_at(body, "revision").value_or("main")));
     LOCARA_TRY(const std::string version, read_version(place));
-    Reviews reviews(data, services.clock);
+    Reviews reviews = desk.reviews();
     LOCARA_TRY(Submission submission,
                reviews.submit(repo.id.render(), version, place.commit, caller->account.name));
     if (submission.state == ReviewState::Checking) {
-        const ReviewSources sources{data, services.names, services.cas, services.clock};
+        const ReviewSources sources{desk.data, services.names, services.cas, services.clock};
         LOCARA_TRY(const auto checked, check_submission(sources, submission));
         LOCARA_TRY(submission,
                    reviews.note_check(submission.number, checked.report, checked.passes()));
@@ -85,48 +131,76 @@ submit(const Services& services, const std::filesystem::path& data, const Reques
     return response;
 }
 
-Answer<Response>
-list(const Services& services, const std::filesystem::path& data, const Request& request) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Action::Write));
-    const Reviews reviews(data, services.clock);
-    LOCARA_TRY(auto all, reviews.list());
+Answer<Response> list(const Desk& desk, const Request& request) {
+    LOCARA_TRY(const Repo repo, find_repo(desk.services, request, RepoType::Space, Action::Write));
+    LOCARA_TRY(auto all, desk.reviews().list());
     std::erase_if(all, [&repo](const Submission& one) { return one.app != repo.id.render(); });
-    std::reverse(all.begin(), all.end()); // the newest first
-    Json out = Json::array();
-    for (std::size_t i = 0; i < std::min(all.size(), kShown); ++i) {
-        out.push_back(render_submission(all[i]));
-    }
-    return json_answer(out);
+    return list_page(std::move(all), request);
 }
 
-Answer<Response>
-show(const Services& services, const std::filesystem::path& data, const Request& request) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, RepoType::Space, Action::Write));
-    const Reviews reviews(data, services.clock);
-    LOCARA_TRY(const auto all, reviews.list());
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Submission& one) {
-        return one.app == repo.id.render() && std::to_string(one.number) == request.param("number");
-    });
-    if (found == all.end()) {
-        return Refusal(404, "", "this app has no such submission");
+Answer<Response> show(const Desk& desk, const Request& request) {
+    LOCARA_TRY(const Repo repo, find_repo(desk.services, request, RepoType::Space, Action::Write));
+    return show_one(
+        desk, request, [&repo](const Submission& one) { return one.app == repo.id.render(); });
+}
+
+// -------------------------------------------------------------------------------------- curators
+
+/// Submissions are of private repositories too: to whom they are not shown, they are not there.
+Answer<std::monostate> require_curator(const Desk& desk, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(desk.services, request));
+    LOCARA_TRY(const Identity who, require_known(caller));
+    const auto is_theirs = [&desk](std::string_view space) {
+        return http::equals_ignoring_case(space, desk.curators);
+    };
+    const bool belongs = std::any_of(
+        who.memberships.begin(), who.memberships.end(), [&is_theirs](const Membership& one) {
+            return one.role != OrgRole::NoAccess && is_theirs(one.organization.name);
+        });
+    const bool covered =
+        who.token.role != TokenRole::FineGrained ||
+        std::any_of(who.scopes.begin(), who.scopes.end(), [&is_theirs](const Scope& scope) {
+            return scope.kind == Scope::Kind::Space && is_theirs(scope.name);
+        });
+    if (!belongs || !covered) {
+        return Refusal(404, "", "there is nothing here, or nothing that you may see");
     }
-    LOCARA_TRY(const Json whole, render_whole(reviews, *found));
-    return json_answer(whole);
+    return std::monostate();
+}
+
+/// Of every app, or those in the state that `state` names.
+Answer<Response> list_all(const Desk& desk, const Request& request) {
+    LOCARA_CHECK(require_curator(desk, request));
+    LOCARA_TRY(auto all, desk.reviews().list());
+    if (const auto wanted = request.query.find("state")) {
+        const auto state = parse_review_state(*wanted);
+        if (!state) {
+            return bad_request("there is no state '" + std::string(*wanted) + "'");
+        }
+        std::erase_if(all, [&state](const Submission& one) { return one.state != *state; });
+    }
+    return list_page(std::move(all), request);
+}
+
+Answer<Response> show_any(const Desk& desk, const Request& request) {
+    LOCARA_CHECK(require_curator(desk, request));
+    return show_one(desk, request, [](const Submission&) { return true; });
 }
 
 } // namespace
 
 void add_review_routes(Routes& routes,
                        const Services& services,
-                       const std::filesystem::path& data) {
-    const auto bind = [&services, data](auto handle) {
-        return [&services, data, handle](const Request& request) {
-            return handle(services, data, request);
-        };
+                       const std::filesystem::path& data,
+                       const std::string& curators) {
+    const auto bind = [desk = Desk{services, data, curators}](auto handle) {
+        return [desk, handle](const Request& request) { return handle(desk, request); };
     };
     routes.post("/api/spaces/{org}/{repo}/submissions", bind(submit));
     routes.get("/api/spaces/{org}/{repo}/submissions", bind(list));
     routes.get("/api/spaces/{org}/{repo}/submissions/{number}", bind(show));
+    routes.get("/api/review/submissions", bind(list_all));
+    routes.get("/api/review/submissions/{number}", bind(show_any));
 }
 
 } // namespace locara::hub

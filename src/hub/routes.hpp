@@ -108,8 +108,12 @@ void add_cas_routes(Routes& routes, const Services& services);
 void add_cas_upload_routes(Routes& routes, const Services& services);
 void add_cas_data_routes(Routes& routes, const Services& services);
 
-/// POST and GET /api/spaces/{org}/{repo}/submissions: apps on their way into the catalog.
-void add_review_routes(Routes& routes, const Services& services, const std::filesystem::path& data);
+/// Apps on their way into the catalog: /api/spaces/{org}/{repo}/submissions, and all of them for
+/// the members of the organization `curators` at /api/review/submissions (HubConfig::curators).
+void add_review_routes(Routes& routes,
+                       const Services& services,
+                       const std::filesystem::path& data,
+                       const std::string& curators);
 
 /// "/datasets/ana/notes": where a repository's pages are.
 std::string page_of(const Repo& repo);

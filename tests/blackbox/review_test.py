@@ -211,6 +211,46 @@ class Review(harness.TestCase):
         self.assertEqual(states(), {"verified"})
         self.assertIn("verified  quick-add-f16.gguf (f16)", self.review("show", number))
 
+    def ask(self, path, token=None):
+        """The status and what the hub says."""
+        request = urllib.request.Request(self.hub.url + path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def test_curators_read_every_submission_and_nobody_else_does(self):
+        number = self.publish(self.make_app("read"))["number"]
+        for verb, *arguments in (("org", "create", "board"), ("user", "add", "carol"),
+                                 ("org", "add-member", "board", "carol", "--role", "read")):
+            self.hub.admin(verb, *arguments)
+        carol = self.hub.make_token("carol")
+        narrow = self.hub.make_token("carol", "--name", "narrow", "--role", "fine-grained", "--repo", "spaces/ana/read=read")
+        fitting = self.hub.make_token("carol", "--name", "fitting", "--role", "fine-grained", "--space", "board=read")
+        everything, one = "/api/review/submissions", f"/api/review/submissions/{number}"
+        self.assertEqual(self.ask(everything, carol)[0], 404, "the hub names no curators yet")
+        configuration = self.hub.folder / "hub.toml"
+        configuration.write_text('[review]\ncurators = "Board"\n')
+        self.addCleanup(configuration.unlink)
+        self.hub.stop()
+        self.hub.start()
+
+        waiting = self.ask(everything + "?state=needs-review", carol)[1]
+        self.assertIn((number, "ana/read"), [(each["number"], each["app"]) for each in waiting])
+        status, whole = self.ask(one, fitting)
+        self.assertEqual((status, whole["report"]["submission"], whole["steps"][0]["event"]), (200, number, "submitted"))
+        self.assertEqual(whole, self.ask(f"/api/spaces/ana/read/submissions/{number}", self.ana)[1])
+        page = self.ask(everything + "?limit=1", carol)[1]
+        self.assertEqual(page, self.ask(everything, carol)[1][:1])
+        self.assertEqual(self.ask(everything + "?state=lost", carol)[0], 400)
+        self.assertEqual(self.ask(everything + "/999", carol)[0], 404)
+        for path in everything, one:
+            for token, code in ((None, 401), (self.ana, 404), (self.ben, 404), (narrow, 404)):
+                self.assertEqual(self.ask(path, token)[0], code, (path, token))
+        self.hub.admin("org", "set-role", "board", "carol", "no_access")
+        self.assertEqual(self.ask(one, carol)[0], 404)
+
     def test_only_the_owner_submits_and_reads(self):
         number = self.publish(self.make_app("mine"))["number"]
         self.author.environment["LOCARA_TOKEN"] = self.ben
@@ -218,16 +258,10 @@ class Review(harness.TestCase):
         self.review("approve", number, "--by", "carol", *UNSEEN)
         self.assertIn("in spite of: unchecked", self.review("show", number))
         for token, code in ((None, 401), (self.ben, 403), (self.ana, 200)):
-            request = urllib.request.Request(f"{self.hub.url}/api/spaces/ana/mine/submissions/{number}")
-            if token:
-                request.add_header("Authorization", f"Bearer {token}")
-            try:
-                with urllib.request.urlopen(request, timeout=20) as answer:
-                    seen = json.load(answer)
-                    self.assertEqual((answer.status, seen["state"]), (code, "approved"))
-                    self.assertEqual(seen["steps"][-1]["accepted"], ["unchecked"])
-            except urllib.error.HTTPError as error:
-                self.assertEqual(error.code, code)
+            status, seen = self.ask(f"/api/spaces/ana/mine/submissions/{number}", token)
+            self.assertEqual(status, code)
+            if status == 200:
+                self.assertEqual((seen["state"], seen["steps"][-1]["accepted"]), ("approved", ["unchecked"]))
 
 
 if __name__ == "__main__":

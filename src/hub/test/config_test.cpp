@@ -101,6 +101,18 @@ organization = "2TB"
                 HasSubstr("unknown key \"team\" in [quotas]; known: organization, user"));
 }
 
+TEST(Config, names_the_organization_of_the_curators) {
+    EXPECT_EQ(parse("")->curators, "");
+    const auto config = parse("[review]\ncurators = \"board\"\n");
+    ASSERT_TRUE(config) << config.error().describe();
+    EXPECT_EQ(config->curators, "board");
+    EXPECT_THAT(error_of("[review]\ncurators = \"../x\"\n"),
+                HasSubstr("hub.toml:2: review.curators: \"../x\" cannot be the name"));
+    EXPECT_THAT(error_of("[review]\ncurators = [\"a\"]\n"), HasSubstr("review.curators must be"));
+    EXPECT_THAT(error_of("[review]\nwho = \"a\"\n"),
+                HasSubstr("unknown key \"who\" in [review]; known: curators"));
+}
+
 TEST(Config, reads_every_key) {
     const auto config = parse(R"(
 [mirror]

@@ -2,10 +2,11 @@
 //
 // [mirror]: which Hugging Face Hub this one is a pull-through cache of, and by which rules
 // (docs/hub.md, "Mirroring another hub"); a hub without that table mirrors nothing. [scanners]: the
-// antivirus that every file must pass, at every door. Of [server]: who is a proxy, and who may read
-// the metrics (the rest of that table is for who serves, serve_config.hpp). [limits]: how many
-// requests may come. [quotas]: how much users and organizations may store.
-// Unknown keys and values out of range are errors that name file and line. Threads: plain values.
+// antivirus that every file must pass, at every door. [review]: whose members read all submissions.
+// Of [server]: who is a proxy, and who may read the metrics (the rest of that table is for who
+// serves, serve_config.hpp). [limits]: how many requests may come. [quotas]: how much users and
+// organizations may store. Unknown keys and values out of range are errors that name file and line.
+// Threads: plain values.
 #pragma once
 
 #include <locara/base/result.hpp>
@@ -97,6 +98,10 @@ struct HubConfig {
 
     /// `[scanners] clamd`: the Unix socket of clamd, an absolute path; empty for none.
     std::filesystem::path clamd;
+
+    /// `[review] curators`: the organization whose members read all submissions; empty for none. It
+    /// need not be there (yet).
+    std::string curators;
 
     std::vector<AddressRange> proxies;              ///< Whose X-Forwarded-For is believed.
     std::vector<AddressRange> metrics = loopback(); ///< Who may read /metrics.
