@@ -474,6 +474,10 @@ Status Hub::State::publish_model(const SeedModel& model) {
             LOCARA_CHECK(store_file(repo, model.folder / "repo" / file.path, file));
         }
     }
+    for (const SeenFile& file : model.pin.seen) {
+        LOCARA_CHECK(verdicts.note(
+            file.content, file.name, make_judgement(file.seen, model.pin.scanners, clock.now())));
+    }
     RepoFacts facts;
     facts.task = model.task;
     facts.license = model.license;

@@ -1,4 +1,5 @@
 #include "attributes.hpp"
+#include "verdict_store.hpp"
 
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
@@ -100,10 +101,11 @@ Result<std::vector<fs::path>> folders_of(const fs::path& parent) {
 }
 
 /// Asks the gate. Only "allow" lets a file in: there is no curator here to decide on a flag.
-Status judge(const Fd& fd, const FoundFile& file) {
-    const formats::Verdict verdict = gate::judge(fd, fs::path(file.path).filename().string());
+Result<formats::Examination> examine(const Fd& fd, const FoundFile& file) {
+    formats::Examination seen = gate::shared_gate().examine(fd, name_of(file.path));
+    const formats::Verdict& verdict = seen.verdict;
     if (verdict.decision == formats::Decision::Allow) {
-        return {};
+        return seen;
     }
     return Error(ErrorCode::Refused,
                  file.where.string() + " is refused by the format gate: " + verdict.reason +
@@ -240,13 +242,15 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
     }
     LOCARA_TRY(const std::vector<FoundFile> found, walk(repo));
     ModelPin pin;
+    const auto scanners = gate::shared_gate().scanners(); // Before they judge, as judge_content.
+    pin.scanners = scanners ? *scanners : "";
     std::vector<std::string> paths;
     for (const FoundFile& file : found) {
         LOCARA_CHECK(validate_path(file.path).context("in " + repo.string()));
         paths.push_back(file.path);
         LOCARA_TRY(const Fd fd, open_file(file.where, O_RDONLY | O_NOFOLLOW));
         LOCARA_TRY(const std::uint64_t size, regular_file_size(fd, file.where));
-        LOCARA_CHECK(judge(fd, file));
+        LOCARA_TRY(formats::Examination seen, examine(fd, file));
         RepoFile out;
         out.path = file.path;
         out.size = size;
@@ -265,6 +269,9 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
         if (out.lfs) {
             content = LfsPointer{out.sha256, size}.render();
         }
+        pin.seen.push_back({out.lfs ? out.sha256.render() : id_of_blob(content),
+                            name_of(file.path),
+                            std::move(seen)});
         pin.snapshot.files.push_back({file.path, std::move(content)});
         pin.files.push_back(std::move(out));
     }
@@ -273,7 +280,13 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
         return Error(ErrorCode::NotFound, repo.string() + " holds no file");
     }
     if (find_file(pin, ".gitattributes") == nullptr) {
-        pin.snapshot.files.push_back({".gitattributes", attributes_for(pin.files)});
+        const std::string path = ".gitattributes";
+        std::string text = attributes_for(pin.files);
+        pin.seen.push_back(
+            {id_of_blob(text),
+             path,
+             gate::shared_gate().examine(formats::MemorySource(as_bytes(text)), path)});
+        pin.snapshot.files.push_back({path, std::move(text)});
     }
     // Fixed, so that whoever publishes these files gets this commit.
     pin.snapshot.message = "Publish " + std::string(name) + " " + std::string(version) + "\n";

@@ -26,6 +26,7 @@ using std::chrono::hours;
 using test::Reply;
 using test::SampleSeed;
 using testing::ElementsAre;
+using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -254,6 +255,22 @@ TEST_F(VerdictsTest, are_kept_of_a_commit_and_shown_as_clients_of_the_hub_read_t
               ErrorCode::InvalidArgument);
 }
 
+TEST_F(VerdictsTest, are_kept_of_a_seed_when_it_is_taken_in) {
+    const auto listed = list_verdicts(seed_.data(), "locara/tiny", "main");
+    ASSERT_TRUE(listed) << listed.error().describe();
+    EXPECT_THAT(listed->files, SizeIs(Ge(3U)));
+    for (const FileVerdict& file : listed->files) {
+        ASSERT_TRUE(file.found) << file.path;
+        EXPECT_EQ(file.found->verdict.decision, formats::Decision::Allow) << file.path;
+        EXPECT_EQ(file.found->scanners, *gate::shared_gate().scanners()) << file.path;
+        EXPECT_EQ(file.found->made, clock_.now()) << file.path;
+        EXPECT_EQ(file.found->facts.empty(), file.path != "model.gguf") << file.path;
+    }
+    EXPECT_EQ(call("GET", "/api/models/locara/tiny?securityStatus=true")
+                  .json()["securityRepoStatus"]["scansDone"],
+              true);
+}
+
 TEST_F(VerdictsTest, are_kept_of_what_is_refused_too) {
     make_repo();
     const std::string pickle = "cos\nsystem\n(S'true'\ntR.";
@@ -298,8 +315,6 @@ TEST_F(VerdictsTest, of_today_keep_a_file_that_was_let_in_from_being_given_away)
 }
 
 TEST_F(VerdictsTest, say_what_is_in_weights) {
-    EXPECT_FALSE(call("GET", "/api/models/locara/tiny").json().contains("gguf"));
-    rescan(options());
     const Json expected = {{"total", 1000}, {"architecture", "llama"}};
     EXPECT_EQ(call("GET", "/api/models/locara/tiny").json()["gguf"], expected);
     const Json listed = call("GET", "/api/models?filter=gguf&expand[]=gguf").json();
@@ -336,7 +351,9 @@ TEST_F(VerdictsTest, add_up_the_parts_of_split_safetensors) {
 }
 
 TEST_F(VerdictsTest, spare_a_rescan_what_the_same_scanners_saw_and_bound_its_steps) {
+    EXPECT_EQ(rescan(options()).judged, 0U) << "the seed's files were judged when it came";
     RescanOptions once = options();
+    once.scanners = "others";
     const RescanReport first = rescan(once);
     EXPECT_THAT(first.refused, IsEmpty());
     EXPECT_EQ(first.judged, first.files);
@@ -348,7 +365,7 @@ TEST_F(VerdictsTest, spare_a_rescan_what_the_same_scanners_saw_and_bound_its_ste
     EXPECT_EQ(rescan(once).judged, first.files);
 
     RescanOptions step = options();
-    step.scanners = "others";
+    step.scanners = "yet others";
     step.budget_bytes = 1;
     std::uint64_t judged = 0;
     std::uint64_t steps = 0;

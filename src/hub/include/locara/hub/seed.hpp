@@ -10,6 +10,7 @@
 #include <locara/base/clock.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/formats/scan.hpp>
 #include <locara/hub/git_repo.hpp>
 
 #include <cstdint>
@@ -27,11 +28,20 @@ struct RepoFile {
     bool lfs = false; ///< Kept in the content store; otherwise a git blob.
 };
 
+/// What the gate said of a file that it let in.
+struct SeenFile {
+    std::string content; ///< SHA-256 (64 hex digits) of one in the content store, or git's id (40).
+    std::string name;    ///< The last part of its path.
+    formats::Examination seen;
+};
+
 /// What a model's folder stands for: the same files, name and version always give the same commit.
 struct ModelPin {
     std::string commit;
     std::vector<RepoFile> files; ///< Sorted by path.
     GitSnapshot snapshot;        ///< What the commit is made of.
+    std::vector<SeenFile> seen;  ///< Of each file of the commit.
+    std::string scanners;        ///< Who judged (gate::Gate::scanners); empty if that is unknown.
 };
 
 /// Reads `folder`/repo, judges every file by the format gate and computes the commit that publishes
