@@ -2,7 +2,6 @@
 #include "attributes.hpp"
 #include "audit_record.hpp"
 #include "commit_body.hpp"
-#include "content_gate.hpp"
 #include "disk_use.hpp"
 #include "new_repo.hpp"
 #include "quota_check.hpp"
@@ -46,7 +45,7 @@ Answer<RepoId> parse_repo_id(const Json& body, const Caller& caller) {
 }
 
 /// The files of a repository's first commit: what the body brings, and what every one has.
-Answer<std::vector<GitFile>> first_files(const Services& services, const Json& body) {
+Answer<std::vector<GitFile>> first_files(const Json& body) {
     std::vector<GitFile> files;
     const auto given = body.find("files");
     if (given != body.end() && given->is_array()) {
@@ -62,7 +61,6 @@ Answer<std::vector<GitFile>> first_files(const Services& services, const Json& b
             one.path = text_at(file, "path").value_or("");
             LOCARA_CHECK(check_path(one.path));
             LOCARA_TRY(one.content, inline_content(file));
-            LOCARA_CHECK(pass_gate(services, one.content, one.path));
             files.push_back(std::move(one));
         }
     }
@@ -106,7 +104,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     repo.facts.license = text_at(body, "license").value_or("");
     LOCARA_CHECK(require_room(services, space, request.body.size()));
     GitSnapshot first;
-    LOCARA_TRY(first.files, first_files(services, body));
+    LOCARA_TRY(first.files, first_files(body));
     first.message = "initial commit\n";
     first.author_name = by.name;
     first.author_email = author_email(by);

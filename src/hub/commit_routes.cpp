@@ -390,7 +390,9 @@ class CommitJob {
         }
         GitChange change;
         change.path = kAttributes;
-        LOCARA_TRY(change.blob, git_.write_blob(text + lines));
+        text += lines;
+        LOCARA_CHECK(pass_gate(services_, text, kAttributes)); // As new_repo.cpp.
+        LOCARA_TRY(change.blob, git_.write_blob(text));
         return std::optional(std::move(change));
     }
 

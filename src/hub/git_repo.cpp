@@ -898,4 +898,22 @@ Result<std::string> GitRepo::read_blob(const std::string& oid_text,
     return std::string(static_cast<const char*>(git_blob_rawcontent(raw)), size);
 }
 
+Result<std::optional<std::uint64_t>> GitRepo::find_blob(const std::string& oid_text) const {
+    LOCARA_TRY(const git_oid oid, parse_oid(oid_text));
+    git_odb* raw = nullptr;
+    int code = git_repository_odb(&raw, state_->repository.get());
+    const ObjectDatabase objects(raw);
+    // Without it libgit2 lists the packs anew for each object that is not there.
+    if (code == 0 && git_odb_exists_ext(raw, &oid, GIT_ODB_LOOKUP_NO_REFRESH) == 0) {
+        return std::optional<std::uint64_t>();
+    }
+    std::size_t size = 0;
+    git_object_t kind = GIT_OBJECT_INVALID;
+    code = code == 0 ? git_odb_read_header(&size, &kind, raw, &oid) : code;
+    if (code != 0) {
+        return git_failure("object " + oid_text, code);
+    }
+    return kind == GIT_OBJECT_BLOB ? std::optional<std::uint64_t>(size) : std::nullopt;
+}
+
 } // namespace locara::hub

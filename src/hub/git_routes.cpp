@@ -1,6 +1,7 @@
 // git over HTTP (git's Documentation: gitprotocol-http). A fetch is answered by git's own
 // upload-pack; of a push git only unpacks the pack, the rest is ours.
 #include "git_answer.hpp"
+#include "git_held.hpp"
 #include "git_program.hpp"
 #include "git_push.hpp"
 #include "git_wire.hpp"
@@ -42,6 +43,8 @@ constexpr std::chrono::milliseconds kSlotLook{50};
 constexpr std::chrono::hours kProgramTime{1};
 constexpr std::size_t kBlock = 64U << 10U;
 constexpr ReadingPace::Limits kReaders{};
+/// Of the words why a fetch is not answered.
+constexpr std::size_t kObjectionBytes = 4000;
 
 /// How many of git's programs run at once for one purpose, and for whom. Shared by the connections.
 class Slots : public std::enable_shared_from_this<Slots> {
@@ -239,6 +242,65 @@ asio::awaitable<Answer<Fd>> spool(Git git, const Request& request) {
     co_return file;
 }
 
+/// All of a spooled body.
+Result<std::string> read_spooled(const Fd& file) {
+    LOCARA_TRY(const std::uint64_t size, regular_file_size(file, "a request"));
+    std::string body(static_cast<std::size_t>(size), '\0');
+    LOCARA_CHECK(read_exactly_at(file, 0, std::as_writable_bytes(std::span(body))));
+    return body;
+}
+
+/// Why git may not give what a fetch asks for; nothing if it may.
+using Objection = std::optional<std::string>;
+
+/// In words, of a file that was found.
+Result<Objection> describe(const Services& services, const Repo& repo, const HeldFile& file) {
+    const std::string name = file.path.empty() ? "object " + file.blob : file.path;
+    services.log.info("git", "fetch_refused", {{"repo", repo.id.render()}, {"path", name}});
+    LOCARA_TRY(const auto verdict, services.verdicts.find_refusal(file.blob));
+    const std::string why = verdict ? ": " + verdict->reason + " (" + verdict->rule + ", " +
+                                          std::string(formats::render(verdict->label)) + ")"
+                                    : std::string();
+    return Objection(name + " was let in and is refused by now" + why +
+                     ". No history that has it is given away; who may write can push one without "
+                     "it.");
+}
+
+asio::awaitable<Answer<Objection>>
+find_objection(Git git, const Request& request, const Repo& repo, const Fd& body) {
+    const auto find = [&] { return find_held(git.services, repo); };
+    LOCARA_CO_TRY(const RefusedBlobs held, co_await http::run_blocking(git.pool, find));
+    if (held.empty()) {
+        co_return Objection();
+    }
+    const auto read = [&body] { return read_spooled(body); };
+    LOCARA_CO_TRY(const std::string text, co_await http::run_blocking(git.pool, read));
+    const auto wants = parse_wants(text);
+    if (!wants) {
+        co_return bad_request(wants.error().message());
+    }
+    if (wants->empty()) {
+        co_return Objection(); // It asks which refs there are.
+    }
+    const auto hold = co_await take_slot(git, client_of(request));
+    if (!hold) {
+        co_return hold.error();
+    }
+    const auto file = co_await find_held_file(git.pool, git.services.folder_of(repo), *wants, held);
+    if (!file && file.error().code() == ErrorCode::NotFound) {
+        co_return Objection(file.error().message());
+    }
+    if (!file) {
+        co_return file.error();
+    }
+    if (!*file) {
+        co_return Objection();
+    }
+    const auto tell = [&] { return describe(git.services, repo, **file); };
+    LOCARA_CO_TRY(Objection objection, co_await http::run_blocking(git.pool, tell));
+    co_return objection;
+}
+
 asio::awaitable<Answer<Response>> fetch(Git git, const Request& request, RepoType type) {
     const auto find = [&] { return find_git_repo(git.services, request, type, Action::Read); };
     auto repo = co_await http::run_blocking(git.pool, find);
@@ -249,10 +311,21 @@ asio::awaitable<Answer<Response>> fetch(Git git, const Request& request, RepoTyp
     if (!body) {
         co_return std::move(body).error();
     }
+    const std::string type_of_answer = "application/x-git-upload-pack-result";
+    auto objection = co_await find_objection(git, request, *repo, *body);
+    if (!objection) {
+        co_return std::move(objection).error();
+    }
+    if (*objection) {
+        // With another status than 200 git would not show it.
+        Response response = http::text_response(
+            200, type_of_answer, render_error((*objection)->substr(0, kObjectionBytes)));
+        response.headers.add("Cache-Control", "no-cache");
+        co_return response;
+    }
     GitProgram::Call call = upload_pack(git, request, *repo);
     call.input = std::move(body).value();
-    co_return co_await run_program(
-        git, client_of(request), std::move(call), "application/x-git-upload-pack-result", "");
+    co_return co_await run_program(git, client_of(request), std::move(call), type_of_answer, "");
 }
 
 // ------------------------------------------------------------------------------------------ push

@@ -22,7 +22,7 @@ Result<std::size_t> parse_length(std::string_view digits) {
                           : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                                  : -1;
         if (value < 0) {
-            return Error(ErrorCode::InvalidArgument, "a push must begin with pkt-lines");
+            return Error(ErrorCode::InvalidArgument, "what git sends must be pkt-lines");
         }
         length = length * 16 + static_cast<std::size_t>(value);
     }
@@ -61,6 +61,38 @@ std::string render_band(Band band, std::string_view text) {
         out += render_pkt(line.append(text.substr(0, kPktLimit - kHead - 1)));
     }
     return out;
+}
+
+std::string render_error(std::string_view why) {
+    return render_pkt("ERR " + std::string(why));
+}
+
+Result<std::vector<std::string>> parse_wants(std::string_view body) {
+    constexpr std::string_view kWant = "want ";
+    std::vector<std::string> wants;
+    while (!body.empty()) {
+        LOCARA_TRY(const std::size_t length, parse_length(body.substr(0, kHead)));
+        // Flush, delimiter and end of answer (gitprotocol-v2) are lengths that no line can have.
+        const std::size_t whole = length < kHead - 1 ? kHead : length;
+        if (whole < kHead || whole > kPktLimit || whole > body.size()) {
+            return Error(ErrorCode::InvalidArgument,
+                         "a pkt-line of a fetch has length " + std::to_string(length) + ", and " +
+                             std::to_string(body.size()) + " bytes are left");
+        }
+        const std::string_view line = body.substr(kHead, whole - kHead);
+        body.remove_prefix(whole);
+        if (line.starts_with(kWant)) {
+            std::string id(line.substr(kWant.size(), kOid));
+            std::transform(id.begin(), id.end(), id.begin(), [](char c) {
+                return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+            });
+            if (!is_oid(id)) {
+                return Error(ErrorCode::InvalidArgument, "a fetch wants what is no id of git's");
+            }
+            wants.push_back(std::move(id));
+        }
+    }
+    return wants;
 }
 
 bool PushRequest::can(std::string_view ability) const {

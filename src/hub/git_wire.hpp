@@ -1,5 +1,6 @@
 // What git speaks around its packs (git's Documentation: gitprotocol-common, gitprotocol-pack,
-// gitprotocol-http): pkt-lines, and the list of commands that a push begins with.
+// gitprotocol-v2, gitprotocol-http): pkt-lines, and the list of commands that a push begins with,
+// and what a fetch asks for.
 //
 // Threads: plain functions and values.
 #pragma once
@@ -33,6 +34,10 @@ std::string render_pkt(std::string_view text);
 enum class Band : char { Answer = 1, Progress = 2 };
 std::string render_band(Band band, std::string_view text);
 
+/// The line that ends a conversation, in which the client shows `why` (gitprotocol-pack, "ERR").
+/// REQUIRES: as render_pkt, with 4 bytes less.
+std::string render_error(std::string_view why);
+
 /// One ref that a push wants to move.
 struct RefCommand {
     std::string from; ///< 40 hex digits; kNoObject to make it.
@@ -52,6 +57,11 @@ struct PushRequest {
 
     bool operator==(const PushRequest&) const = default;
 };
+
+/// The ids of the objects that a fetch asks for, in lower case and as often as it names them: the
+/// lines "want ID" of all versions of the protocol. `body` is whole. InvalidArgument if it is not
+/// made of pkt-lines, or wants what is no id.
+Result<std::vector<std::string>> parse_wants(std::string_view body);
 
 /// Reads the list of commands off the front of a push.
 class PushParser {

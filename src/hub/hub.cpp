@@ -470,13 +470,13 @@ Status Hub::State::publish_model(const SeedModel& model) {
     // Content first, then the commit, then its names, so that whoever reads finds all of it.
     LOCARA_TRY(const Repo repo, find_or_make_repo(model));
     for (const RepoFile& file : model.pin.files) {
-        if (file.lfs) {
-            LOCARA_CHECK(store_file(repo, model.folder / "repo" / file.path, file));
-        }
-    }
     for (const SeenFile& file : model.pin.seen) {
         LOCARA_CHECK(verdicts.note(
             file.content, file.name, make_judgement(file.seen, model.pin.scanners, clock.now())));
+    }
+        if (file.lfs) {
+            LOCARA_CHECK(store_file(repo, model.folder / "repo" / file.path, file));
+        }
     }
     RepoFacts facts;
     facts.task = model.task;

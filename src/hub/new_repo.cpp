@@ -1,5 +1,7 @@
 #include "new_repo.hpp"
 
+#include "content_gate.hpp"
+
 #include <locara/base/secret.hpp>
 
 #include <system_error>
@@ -32,6 +34,13 @@ Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot&
     LOCARA_TRY(const auto mirrored, services.names.find_repo(repo.id));
     if (mirrored && mirrored->origin != Origin::Here) {
         LOCARA_CHECK(services.names.remove_repo(mirrored->key));
+    }
+    // What the hub wrote itself too: content without a verdict would have that of whoever brings it
+    // elsewhere, under a bad name.
+    for (const GitFile& file : first.files) {
+        if (!LfsPointer::parse(file.content)) { // Its content was judged, or will be.
+            LOCARA_CHECK(pass_gate(services, file.content, file.path));
+        }
     }
     repo.internal = random_hex(12);
     const std::filesystem::path folder = services.folder_of(repo);

@@ -9,7 +9,8 @@
 namespace locara::hub {
 
 /// Makes the git repository with one commit of these files and notes the repository's name. The
-/// repository's internal id is made here. Conflict when the name is taken; nothing is left then.
+/// repository's internal id is made here. Conflict when the name is taken, Refused when the gate
+/// refuses a file; nothing is left then.
 Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot& first);
 
 /// What a body says of who may see a repository: "visibility", or "private"; public if neither.

@@ -34,6 +34,7 @@ class Rescanner {
 
     Result<RescanReport> run() {
         LOCARA_TRY(const auto repos, list_all_repos(sources_.names));
+        LOCARA_TRY(refused_, sources_.verdicts.refused_blobs());
         for (const Repo& repo : repos) {
             if (options_.from && repo.key < options_.from->repo) {
                 continue;
@@ -54,6 +55,7 @@ class Rescanner {
         if (has_git) {
             LOCARA_TRY(git, GitRepo::open(repo_folder(sources_.repos, repo.internal)));
             LOCARA_CHECK(add_git(*git, contents));
+            LOCARA_CHECK(add_history(*git, contents));
         }
         LOCARA_CHECK(add_files(repo, contents));
         const bool begun = options_.from && options_.from->repo == repo.key;
@@ -89,6 +91,18 @@ class Rescanner {
                     content.size = entry.size();
                     content.paths.emplace(name_of(entry.path), entry.path);
                 }
+            }
+        }
+        return {};
+    }
+
+    /// What was refused and is in the history only: it is withheld with all that leads to it, which
+    /// must end when the signature was wrong.
+    Status add_history(const GitRepo& git, Contents& contents) const {
+        for (const auto& [blob, names] : refused_) {
+            LOCARA_TRY(const auto size, git.find_blob(blob));
+            if (size) {
+                contents[blob].size = *size;
             }
         }
         return {};
@@ -208,6 +222,7 @@ class Rescanner {
 
     const RescanSources& sources_;
     const RescanOptions& options_;
+    RefusedBlobs refused_; ///< Before.
     RescanReport report_;
     std::uint64_t spent_ = 0; ///< Of the budget.
 };

@@ -149,6 +149,11 @@ constexpr const char* kVersion13[] = {
     "ALTER TABLE files ADD COLUMN used BIGINT NOT NULL DEFAULT 0",
 };
 
+/// What is refused, which every fetch by git asks for.
+constexpr const char* kVersion14[] = {
+    "CREATE INDEX verdicts_refused ON verdicts (content, name) WHERE decision = 2",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -189,7 +194,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion10,
                                                       kVersion11,
                                                       kVersion12,
-                                                      kVersion13};
+                                                      kVersion13,
+                                                      kVersion14};
 
 } // namespace
 

@@ -98,6 +98,25 @@ VerdictStore::find_refusal(const std::string& content) const {
     });
 }
 
+Result<RefusedBlobs> VerdictStore::refused_blobs() const {
+    return database_->with([&](soci::session& sql) -> Result<RefusedBlobs> {
+        std::string content;
+        std::string name;
+        soci::statement statement =
+            (sql.prepare << "SELECT content, name FROM verdicts WHERE decision = 2"
+                            " AND LENGTH(content) = 40 AND NOT EXISTS (SELECT 1 FROM verdicts v"
+                            " WHERE v.content = verdicts.content AND v.decision <> 2)",
+             into(content),
+             into(name));
+        statement.execute();
+        RefusedBlobs blobs;
+        while (statement.fetch()) {
+            blobs[content].push_back(name);
+        }
+        return blobs;
+    });
+}
+
 Result<std::vector<std::string>> VerdictStore::names_of(const std::string& content) const {
     return database_->with([&](soci::session& sql) -> Result<std::vector<std::string>> {
         std::string name;

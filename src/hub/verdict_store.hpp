@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -26,6 +27,9 @@ std::string content_id(const GitEntry& file);
 
 /// The last part of a path.
 std::string name_of(std::string_view path);
+
+/// Blobs of git by their ids, each with the names under which it is refused.
+using RefusedBlobs = std::unordered_map<std::string, std::vector<std::string>>;
 
 class VerdictStore {
   public:
@@ -44,6 +48,9 @@ class VerdictStore {
     /// A refusal of content that is refused under every name it is known by: one that somebody gave
     /// it elsewhere does not count alone.
     Result<std::optional<formats::Verdict>> find_refusal(const std::string& content) const;
+
+    /// All blobs that find_refusal is about, also those that were refused when they came.
+    Result<RefusedBlobs> refused_blobs() const;
 
     /// The names under which a content was judged, sorted.
     Result<std::vector<std::string>> names_of(const std::string& content) const;

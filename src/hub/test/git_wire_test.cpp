@@ -34,6 +34,30 @@ TEST(GitWire, writes_lines_with_their_length) {
     EXPECT_EQ(two.substr(65520), "0006\001x");
 }
 
+TEST(GitWire, reads_what_a_fetch_wants_in_every_version) {
+    EXPECT_EQ(render_error("no"), "000aERR no");
+    const std::string upper(40, 'A');
+    const std::string old = render_pkt("want " + kOne + " ofs-delta agent=x\n") +
+                            render_pkt("want " + upper + "\n") + "0000" +
+                            render_pkt("have " + kTwo + "\n") + render_pkt("done\n");
+    const std::string lower(40, 'a');
+    EXPECT_EQ(*parse_wants(old), (std::vector<std::string>{kOne, lower}));
+    const std::string second = render_pkt("command=fetch") + "0001" + render_pkt("thin-pack") +
+                               render_pkt("want " + kTwo) + "00040000";
+    EXPECT_EQ(*parse_wants(second), std::vector<std::string>{kTwo});
+    EXPECT_TRUE(parse_wants("")->empty());
+    EXPECT_TRUE(parse_wants(render_pkt("command=ls-refs") + "0000")->empty());
+    for (const std::string& bad : {std::string("0003"),
+                                   std::string("00"),
+                                   std::string("zzzz"),
+                                   std::string("0009want"),
+                                   render_pkt("want refs/heads/main"),
+                                   render_pkt("want " + kOne.substr(1)),
+                                   "fff1" + std::string(70'000, 'x')}) {
+        EXPECT_EQ(parse_wants(bad).error().code(), ErrorCode::InvalidArgument) << bad.substr(0, 60);
+    }
+}
+
 TEST(GitWire, takes_the_commands_and_leaves_the_pack) {
     const std::string first = kOne + " " + kTwo + " refs/heads/main";
     const std::string text =

@@ -223,6 +223,10 @@ class GitRepo {
     /// The content of a blob. TooLarge above `limit_bytes`.
     Result<std::string> read_blob(const std::string& oid, std::uint64_t limit_bytes) const;
 
+    /// The size of a blob, whatever leads to it; nothing if there was none when the repository was
+    /// opened.
+    Result<std::optional<std::uint64_t>> find_blob(const std::string& oid) const;
+
   private:
     struct State;
     explicit GitRepo(std::unique_ptr<State> state);

@@ -115,7 +115,8 @@ struct RescanReport {
     struct Refused {
         std::int64_t key = 0; ///< Of the repository, in the database.
         std::string repo;     ///< "models/acme/tiny"
-        std::string path; ///< At a branch or tag, or in a bucket; empty if none of them names it.
+        std::string path; ///< At a branch or tag, or in a bucket; empty if none of them names it
+                          ///< (any more: git's history holds it).
         crypto::Sha256Digest sha256;
         formats::Verdict verdict;
     };
@@ -144,9 +145,10 @@ struct RescanOptions {
 };
 
 /// Has judged what was let in before and what the gate of today has not seen, since it may have
-/// learned: every large file of every repository, and what git holds at branches and tags; and
-/// keeps what it says. Of mirrored repositories, a format that is merely not loaded does not count
-/// as refused: the mirror may let it pass. NotFound without a hub in `data`.
+/// learned: every large file of every repository, what git holds at branches and tags, and what of
+/// its history was refused before; and keeps what it says. Of mirrored repositories, a format that
+/// is merely not loaded does not count as refused: the mirror may let it pass. NotFound without a
+/// hub in `data`.
 Result<RescanReport>
 rescan(const std::filesystem::path& data, const Clock& clock, const RescanOptions& options);
 
