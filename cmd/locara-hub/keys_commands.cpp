@@ -6,6 +6,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/reviews.hpp>
 
 #include <algorithm>
@@ -148,6 +149,19 @@ void KeysCommands::add_takedown_verbs() {
     made = verb(
         takedown_, "list", "every entry, the oldest first", [this] { return list_takedowns(); });
     access_.add_data(made);
+    made = verb(takedown_,
+                "pending",
+                "weights that the catalog pins and the gate refuses by now",
+                [this] { return list_pending(); });
+    access_.add_data(made);
+    made->add_flag("--json", json_, "as JSON");
+    made = verb(takedown_, "publish", "call all that back", [this] { return publish_pending(); });
+    made->add_option("--action", action_, "warn, block-install or block-run")
+        ->capture_default_str();
+    made->add_option("--by", who_, "who decides, for the record of reviews; else USER");
+    access_.add_data(made);
+    access_.add_to(made);
+    access_.add_passphrase(made);
 }
 
 Status KeysCommands::run() const {
@@ -312,20 +326,87 @@ Status KeysCommands::call_back() const {
     entry.reason = reason_;
     entry.date = render_time(system_clock().now());
     LOCARA_TRY(auto repository, access_.load());
-    LOCARA_CHECK(repository.add_takedown(entry));
+    return publish(std::move(repository), {entry});
+}
+
+Status KeysCommands::publish(catalog::Repository repository,
+                             const std::vector<catalog::TakedownEntry>& entries) const {
+    for (const auto& entry : entries) {
+        LOCARA_CHECK(repository.add_takedown(entry));
+    }
     const catalog::TakedownList list = repository.takedown();
     LOCARA_CHECK(access_.finish(std::move(repository), {"takedown"}));
     if (!access_.to.empty()) {
         return {}; // A draft is no word yet: `keys import` notes it.
     }
-    LOCARA_CHECK(record(access_.data,
-                        "takedown",
-                        {{"kind", kind_},
-                         {"id", id_},
-                         {"versions", versions_},
-                         {"action", action_},
-                         {"reason", reason_.substr(0, kReasonBytes)}}));
+    for (const auto& entry : entries) {
+        LOCARA_CHECK(record(access_.data,
+                            "takedown",
+                            {{"kind", entry.kind},
+                             {"id", entry.id},
+                             {"versions", entry.versions.value_or(std::vector<std::string>())},
+                             {"action", catalog::render(entry.action)},
+                             {"reason", entry.reason.substr(0, kReasonBytes)}}));
+    }
     return note_in_reviews(list);
+}
+
+Status KeysCommands::list_pending() const {
+    LOCARA_TRY(const auto pending, hub::list_pending_takedowns(access_.data, system_clock()));
+    if (json_) {
+        Json list = Json::array();
+        for (const auto& one : pending) {
+            list.push_back(hub::render(one));
+        }
+        std::printf(
+            "%s\n",
+            render_json({{"schema", "locara-hub.pending-takedowns/1"}, {"pending", list}}).c_str());
+        return {};
+    }
+    for (const auto& one : pending) {
+        std::printf("%s %s\n  %s, %s\n",
+                    one.entry.kind.c_str(),
+                    one.entry.id.c_str(),
+                    std::string(formats::render(one.verdict.label)).c_str(),
+                    one.entry.reason.c_str());
+        for (const std::string& model : one.pinned_by) {
+            std::printf("  pinned by %s\n", model.c_str());
+        }
+    }
+    if (pending.empty()) {
+        std::printf("nothing waits for the takedown key\n");
+    } else {
+        std::printf("Call all of it back: locara-hub takedown publish --data %s\n"
+                    "Leave one alone: locara-hub takedown add ID --kind file --action warn "
+                    "--reason ... --data %s\n",
+                    access_.data.c_str(),
+                    access_.data.c_str());
+    }
+    return {};
+}
+
+Status KeysCommands::publish_pending() const {
+    LOCARA_TRY(const auto action, parse_action(action_));
+    LOCARA_TRY(const auto pending, hub::list_pending_takedowns(access_.data, system_clock()));
+    if (pending.empty()) {
+        std::printf("nothing waits for the takedown key\n");
+        return {};
+    }
+    std::vector<catalog::TakedownEntry> entries;
+    for (const auto& one : pending) {
+        entries.push_back(one.entry);
+        entries.back().action = action;
+    }
+    LOCARA_TRY(auto repository, access_.load());
+    LOCARA_CHECK(publish(std::move(repository), entries));
+    for (const auto& entry : entries) {
+        std::printf("%s  %s %s: %s\n",
+                    std::string(catalog::render(action)).c_str(),
+                    entry.kind.c_str(),
+                    entry.id.c_str(),
+                    entry.reason.c_str());
+    }
+    return {};
 }
 
 Status KeysCommands::list_takedowns() const {

@@ -49,6 +49,11 @@ class KeysCommands {
     locara::Status import_drafts() const;
     locara::Status call_back() const;
     locara::Status list_takedowns() const;
+    locara::Status list_pending() const;
+    locara::Status publish_pending() const;
+    /// Makes them public, here or by --to, and puts them on record.
+    locara::Status publish(locara::catalog::Repository repository,
+                           const std::vector<locara::catalog::TakedownEntry>& entries) const;
     /// What is called back, or no longer, and was submitted: a step in the reviews' log.
     locara::Status note_in_reviews(const locara::catalog::TakedownList& list) const;
 
@@ -68,6 +73,7 @@ class KeysCommands {
     std::vector<std::string> files_;
     unsigned threshold_ = 0;
     bool encrypt_ = false;
+    bool json_ = false;
     CLI::App* keys_;
     CLI::App* takedown_;
     std::vector<std::pair<CLI::App*, std::function<locara::Status()>>> verbs_;

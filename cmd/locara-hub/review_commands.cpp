@@ -4,6 +4,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
+#include <locara/hub/pending_takedowns.hpp>
 #include <locara/runtime/page_check.hpp>
 
 #include <algorithm>
@@ -344,6 +345,12 @@ Status ReviewCommands::list() const {
     if (all.empty()) {
         std::printf("nothing%s was submitted yet; authors do it with `locara publish`\n",
                     wanted ? " in this state" : "");
+    }
+    LOCARA_TRY(const auto pending, hub::list_pending_takedowns(access_.data, system_clock()));
+    if (!pending.empty()) {
+        std::printf("%zu takedowns wait for their key: locara-hub takedown pending --data %s\n",
+                    pending.size(),
+                    access_.data.c_str());
     }
     return {};
 }

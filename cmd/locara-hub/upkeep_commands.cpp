@@ -6,6 +6,7 @@
 #include <locara/base/json.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/hub/backup.hpp>
+#include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/upkeep.hpp>
 
 #include <cstdio>
@@ -239,6 +240,18 @@ Status UpkeepCommands::check(const std::stop_token& stop) const {
     return {};
 }
 
+/// What of it the catalog pins, in one line.
+Status UpkeepCommands::tell_of_takedowns() const {
+    LOCARA_TRY(const auto pending, hub::list_pending_takedowns(data_, system_clock()));
+    if (!pending.empty()) {
+        std::printf("%zu of them the catalog pins, and nobody decided yet: locara-hub takedown "
+                    "pending --data %s\n",
+                    pending.size(),
+                    data_.c_str());
+    }
+    return {};
+}
+
 Status UpkeepCommands::rescan(const std::stop_token& stop) const {
     LOCARA_CHECK(configuration_.start(data_));
     hub::RescanOptions options;
@@ -282,6 +295,7 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
                     static_cast<unsigned long long>(report.files),
                     static_cast<unsigned long long>(report.judged),
                     report.refused.size());
+        LOCARA_CHECK(tell_of_takedowns());
     }
     if (!report.refused.empty()) {
         return Error(ErrorCode::Refused,

@@ -25,6 +25,7 @@ class UpkeepCommands {
     locara::Status collect(const std::stop_token& stop) const;
     locara::Status check(const std::stop_token& stop) const;
     locara::Status rescan(const std::stop_token& stop) const;
+    locara::Status tell_of_takedowns() const;
     locara::Status count() const;
     locara::Status copy(const std::stop_token& stop) const;
 

@@ -24,6 +24,7 @@
 #include <locara/hub/audit.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/quotas.hpp>
 #include <locara/hub/reviews.hpp>
 #include <locara/hub/seed.hpp>
@@ -233,6 +234,7 @@ struct Hub::State {
                                               const std::optional<RateLimiter::Token>& token);
     Status begin_mirror();
     void begin_rescans();
+    Status tell_of_takedowns();
     void sign_now();
     void tell_what_lapses();
     void keep_signing();
@@ -468,12 +470,12 @@ Status Hub::State::store_file(const Repo& repo, const fs::path& source, const Re
 
 Status Hub::State::publish_model(const SeedModel& model) {
     // Content first, then the commit, then its names, so that whoever reads finds all of it.
-    LOCARA_TRY(const Repo repo, find_or_make_repo(model));
-    for (const RepoFile& file : model.pin.files) {
     for (const SeenFile& file : model.pin.seen) {
         LOCARA_CHECK(verdicts.note(
             file.content, file.name, make_judgement(file.seen, model.pin.scanners, clock.now())));
     }
+    LOCARA_TRY(const Repo repo, find_or_make_repo(model));
+    for (const RepoFile& file : model.pin.files) {
         if (file.lfs) {
             LOCARA_CHECK(store_file(repo, model.folder / "repo" / file.path, file));
         }
@@ -746,12 +748,27 @@ void Hub::State::begin_rescans() {
     options.judge = [](const formats::ByteSource& content, std::string_view name) {
         return gate::shared_gate().examine(content, name);
     };
+    options.after = [this] { return tell_of_takedowns(); };
     rescans = std::make_unique<RescanWatch>(
         RescanSources{services.repos, names, buckets, verdicts, chunks, clock},
         names,
         log,
         std::move(options));
     rescans->start();
+}
+
+/// What a person with the key has to call back.
+Status Hub::State::tell_of_takedowns() {
+    LOCARA_TRY(const auto pending, list_pending_takedowns(data, clock));
+    for (const PendingTakedown& one : pending) {
+        log.warning("hub",
+                    "takedown_pending",
+                    {{"id", one.entry.id},
+                     {"pinned_by", one.pinned_by.front()},
+                     {"reason", one.entry.reason},
+                     {"publish", "locara-hub takedown publish"}});
+    }
+    return {};
 }
 
 Status Hub::serve(const std::string& address, std::uint16_t port) {

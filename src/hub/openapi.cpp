@@ -565,6 +565,10 @@ constexpr RouteInfo kRoutes[] = {
      "/api/review/submissions/{number}",
      Auth::Needed,
      "Any submission with report and reasons, for curators"},
+    {"GET",
+     "/api/review/takedowns",
+     Auth::Needed,
+     "What the catalog pins and the gate refuses by now, for curators"},
 
     {"GET",
      "/cas/v1/reconstructions",

@@ -8,6 +8,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/pending_takedowns.hpp>
 #include <locara/sandbox/profile.hpp>
 
 #include <cerrno>
@@ -32,6 +33,8 @@ constexpr auto kCounter = Sample::Type::Counter;
 constexpr std::chrono::seconds kHealthEvery{1};
 /// To walk through a large store takes a while.
 constexpr std::chrono::minutes kWeighEvery{10};
+/// To read a catalog takes less.
+constexpr std::chrono::minutes kPendingEvery{1};
 constexpr const char* kLastCollection = "gc.json";
 constexpr std::uint64_t kNoteBytes = 4096;
 
@@ -193,6 +196,15 @@ class Operator {
             gauge("locara_hub_gc_freed_bytes", "What the last gc freed.", last->freed_bytes);
             gauge("locara_hub_gc_kept_bytes", "What the last gc left.", last->kept_bytes);
         }
+        const auto pending = pending_.get(kPendingEvery, [this] {
+            const auto found = list_pending_takedowns(operation_.data, operation_.clock);
+            return found ? std::optional<std::uint64_t>(found->size()) : std::nullopt;
+        });
+        if (pending) {
+            gauge("locara_hub_takedowns_pending",
+                  "Weights that the catalog pins and the gate refuses, not called back yet.",
+                  *pending);
+        }
         gauge("process_resident_memory_bytes", "Resident memory.", resident_bytes());
         gauge("process_start_time_seconds",
               "When it began to serve.",
@@ -204,6 +216,7 @@ class Operator {
     const TimePoint started_;
     Aging<Health> health_;
     Aging<Weights> weights_;
+    Aging<std::optional<std::uint64_t>> pending_; ///< Nothing if it cannot be told.
 };
 
 } // namespace

@@ -13,6 +13,7 @@ Result<RescanWatch::Step> RescanWatch::step() {
     if (scanners != current_) {
         current_ = scanners;
         from_.reset();
+        refused_ = false;
     }
     RescanOptions options;
     options.judge = options_.judge;
@@ -23,6 +24,7 @@ Result<RescanWatch::Step> RescanWatch::step() {
     LOCARA_TRY(const RescanReport report, rescan(sources_, options));
     for (const RescanReport::Refused& file : report.refused) {
         LOCARA_CHECK(take_down(file));
+        refused_ = true;
     }
     if (report.judged > 0) {
         log_.info("hub",
@@ -35,6 +37,9 @@ Result<RescanWatch::Step> RescanWatch::step() {
     from_ = report.next;
     if (from_) {
         return Step::More;
+    }
+    if (refused_ && options_.after) {
+        LOCARA_CHECK(options_.after());
     }
     done_ = scanners;
     return Step::Idle;
@@ -57,6 +62,7 @@ Status RescanWatch::take_down(const RescanReport::Refused& file) {
                   {"sha256", file.sha256.render()},
                   {"rule", file.verdict.rule},
                   {"reason", file.verdict.reason},
+                  {"label", std::string(formats::render(file.verdict.label))},
                   {"call_it_back",
                    "locara-hub takedown add sha256:" + file.sha256.render() + " --kind file"}});
     return {};

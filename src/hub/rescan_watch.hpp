@@ -3,8 +3,8 @@
 //
 // Taken down here: a file of this hub's own repositories is given away no more (check_served, by
 // the verdict that is kept); content of mirrored ones is forgotten, and comes again only past the
-// gate. What clients have already is called back by a person (`locara-hub takedown`): a signature
-// that is wrong would stop every client. The log says what, and how.
+// gate. What clients have already is called back by a person (pending_takedowns.hpp). The log says
+// what.
 // Threads: `start` and `stop` by one thread; the work has a thread of its own.
 #pragma once
 
@@ -31,6 +31,8 @@ class RescanWatch {
         std::chrono::milliseconds pause = std::chrono::seconds(1); ///< Between steps.
         std::chrono::milliseconds every =
             std::chrono::seconds(10); ///< Between looks at the scanners, which are cheap.
+        /// If set, called whenever everything was judged and something is refused.
+        std::function<Status()> after;
     };
 
     /// Borrows the sources and the log. `names` are those of the sources.
@@ -62,6 +64,7 @@ class RescanWatch {
     std::string done_;                ///< The scanners that have judged everything.
     std::string current_;             ///< Those that are at it.
     std::optional<RescanPlace> from_; ///< Where they go on.
+    bool refused_ = false;            ///< Whether they refuse anything.
     std::stop_source stop_;
     std::thread thread_;
 };

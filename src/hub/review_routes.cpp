@@ -4,6 +4,7 @@
 #include "review_check.hpp"
 #include "routes.hpp"
 
+#include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/reviews.hpp>
 
 #include <algorithm>
@@ -187,6 +188,16 @@ Answer<Response> show_any(const Desk& desk, const Request& request) {
     return show_one(desk, request, [](const Submission&) { return true; });
 }
 
+Answer<Response> list_pending(const Desk& desk, const Request& request) {
+    LOCARA_CHECK(require_curator(desk, request));
+    LOCARA_TRY(const auto pending, list_pending_takedowns(desk.data, desk.services.clock));
+    Json out = Json::array();
+    for (const PendingTakedown& one : pending) {
+        out.push_back(render(one));
+    }
+    return json_answer(out);
+}
+
 } // namespace
 
 void add_review_routes(Routes& routes,
@@ -201,6 +212,7 @@ void add_review_routes(Routes& routes,
     routes.get("/api/spaces/{org}/{repo}/submissions/{number}", bind(show));
     routes.get("/api/review/submissions", bind(list_all));
     routes.get("/api/review/submissions/{number}", bind(show_any));
+    routes.get("/api/review/takedowns", bind(list_pending));
 }
 
 } // namespace locara::hub

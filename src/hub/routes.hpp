@@ -109,7 +109,7 @@ void add_cas_upload_routes(Routes& routes, const Services& services);
 void add_cas_data_routes(Routes& routes, const Services& services);
 
 /// Apps on their way into the catalog: /api/spaces/{org}/{repo}/submissions, and all of them for
-/// the members of the organization `curators` at /api/review/submissions (HubConfig::curators).
+/// the members of the organization `curators` at /api/review/ (HubConfig::curators).
 void add_review_routes(Routes& routes,
                        const Services& services,
                        const std::filesystem::path& data,

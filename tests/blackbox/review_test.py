@@ -245,7 +245,8 @@ class Review(harness.TestCase):
         self.assertEqual(page, self.ask(everything, carol)[1][:1])
         self.assertEqual(self.ask(everything + "?state=lost", carol)[0], 400)
         self.assertEqual(self.ask(everything + "/999", carol)[0], 404)
-        for path in everything, one:
+        self.assertEqual(self.ask("/api/review/takedowns", carol), (200, []))
+        for path in everything, one, "/api/review/takedowns":
             for token, code in ((None, 401), (self.ana, 404), (self.ben, 404), (narrow, 404)):
                 self.assertEqual(self.ask(path, token)[0], code, (path, token))
         self.hub.admin("org", "set-role", "board", "carol", "no_access")

@@ -46,7 +46,52 @@ class Scanners(harness.TestCase):
         harness.wait_for(lambda: all(f"/{self.clamd.version}/" in scan.get("scanners", "") for scan in self.shown().values()),
                          "everything to be judged", seconds=60)
 
+    def pending(self):
+        return json.loads(self.hub.admin("takedown", "pending", "--json"))["pending"]
+
+    def test_what_the_catalog_pins_is_called_back_by_one_command_of_who_has_the_key(self):
+        client = self.client  # which has no antivirus of its own
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        client.run("run", TINY)
+        self.assertEqual(self.pending(), [])
+        self.assertIn("nothing waits", self.hub.admin("takedown", "publish"))
+
+        self.clamd.learn(WEIGHTS)
+        harness.wait_for(self.pending, "a takedown to wait", seconds=60)
+        waits, = self.pending()
+        self.assertEqual((waits["kind"], waits["label"], waits["rule"], waits["pinned_by"]),
+                         ("file", "malicious", "antivirus.hit", ["test/tiny 1.0.0"]))
+        self.assertIn("model.gguf: ", waits["reason"])
+        self.assertIn("1 takedowns wait for their key", self.hub.admin("review", "list"))
+        with urllib.request.urlopen(self.hub.url + "/metrics", timeout=30) as answer:
+            self.assertIn("\nlocara_hub_takedowns_pending 1\n", answer.read().decode())
+        client.run("search", "--refresh")
+        self.assertEqual([app["id"] for app in client.json("status")["broker"]["apps"]], [TINY], "the hub has signed nothing")
+
+        # Who has the key elsewhere carries a draft there.
+        self.hub.admin("takedown", "publish", "--to", self.folder / "drafts")
+        self.assertEqual(self.pending(), [waits])
+        self.assertIn(waits["id"], self.hub.admin("takedown", "publish", "--by", "dora"))
+        self.assertEqual(self.pending(), [])
+        client.run("search", "--refresh")
+        harness.wait_for(lambda: client.json("status")["broker"]["apps"] == [], "the app to be stopped", seconds=5)
+        client.run("run", TINY, expect=8)
+        self.assertIn("Locara.Test.New", client.stderr)
+
+        # A signature that was wrong: a person lifts it, and is not asked again.
+        self.hub.admin("takedown", "add", waits["id"], "--kind", "file", "--action", "warn", "--reason", "a false alarm")
+        self.assertEqual(self.pending(), [])
+        client.run("search", "--refresh")
+        client.stop()
+        client.run("run", TINY)
+        self.hub.stop()
+        self.assertRegex(self.hub.said, "takedown_pending .*id=" + waits["id"])
+        self.hub.start()
+
     def test_what_new_signatures_know_is_taken_down(self):
+        self.hub.stop()  # its log is read below
+        self.hub.start()
         before = self.shown()
         weights, = (path for path in before if path.endswith(".gguf"))
         self.assertEqual(before[weights]["verdict"], "allow")

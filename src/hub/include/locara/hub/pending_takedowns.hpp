@@ -1,0 +1,36 @@
+// Takedowns that wait for their key: weights that the catalog pins and the gate refuses by now.
+//
+// The takedown list is signed by who is on call, never by a hub by itself: its key is none that an
+// intruder may have, and a wrong signature of an antivirus would stop every client. So a hub finds
+// what is to be called back and says so (log, metric, `locara-hub takedown pending`); one command
+// of whoever has the key publishes it. Nothing is kept for that: what waits is what catalog,
+// verdicts and takedown list say together. Threads: as upkeep.hpp.
+#pragma once
+
+#include <locara/base/clock.hpp>
+#include <locara/base/json.hpp>
+#include <locara/base/result.hpp>
+#include <locara/catalog/takedown.hpp>
+#include <locara/formats/verdict.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace locara::hub {
+
+struct PendingTakedown {
+    catalog::TakedownEntry entry;       ///< Of kind "file", to block what runs, dated now.
+    std::vector<std::string> pinned_by; ///< Model and version, "acme/tiny 1.0.0"; sorted.
+    formats::Verdict verdict;           ///< Why.
+};
+
+/// {"kind", "id", "reason", "label", "rule", "pinned_by"}, for programs.
+Json render(const PendingTakedown& one);
+
+/// By id. A file that the takedown list has an entry about was decided on, also by a warning, and
+/// does not wait. NotFound without a hub in `data`; Corrupt if its catalog cannot be read.
+Result<std::vector<PendingTakedown>> list_pending_takedowns(const std::filesystem::path& data,
+                                                            const Clock& clock);
+
+} // namespace locara::hub

@@ -1,0 +1,105 @@
+#include "catalog_files.hpp"
+#include "database.hpp"
+#include "verdict_store.hpp"
+
+#include <locara/catalog/repository.hpp>
+#include <locara/hub/pending_takedowns.hpp>
+#include <locara/manifest/model_manifest.hpp>
+
+#include <algorithm>
+#include <map>
+
+namespace locara::hub {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// By the SHA-256 of the file.
+using Pending = std::map<std::string, PendingTakedown>;
+
+class Search {
+  public:
+    Search(const VerdictStore& verdicts, const catalog::TakedownList& list, TimePoint now)
+        : verdicts_(verdicts), list_(list), now_(now) {}
+
+    Status add(const manifest::ModelManifest& model) {
+        for (const manifest::Variant& variant : model.variants) {
+            for (const manifest::ModelFile& file : variant.files) {
+                LOCARA_CHECK(add(model, file));
+            }
+        }
+        return {};
+    }
+
+    std::vector<PendingTakedown> take() {
+        std::vector<PendingTakedown> out;
+        for (auto& [digest, one] : pending_) {
+            out.push_back(std::move(one));
+        }
+        return out;
+    }
+
+  private:
+    Status add(const manifest::ModelManifest& model, const manifest::ModelFile& file) {
+        const std::string digest = file.sha256.render();
+        auto known = pending_.find(digest);
+        if (known == pending_.end()) {
+            if (list_.find("file", "sha256:" + digest)) {
+                return {};
+            }
+            LOCARA_TRY(const auto verdict, verdicts_.find_refusal(digest));
+            if (!verdict) {
+                return {};
+            }
+            PendingTakedown one;
+            one.entry.kind = "file";
+            one.entry.id = "sha256:" + digest;
+            one.entry.reason = file.path + ": " + verdict->reason + " (" + verdict->rule + ")";
+            one.entry.date = render_time(now_);
+            one.verdict = *verdict;
+            known = pending_.emplace(digest, std::move(one)).first;
+        }
+        std::vector<std::string>& by = known->second.pinned_by;
+        std::string name = model.id.render() + " " + model.version.render();
+        const auto at = std::lower_bound(by.begin(), by.end(), name);
+        if (at == by.end() || *at != name) {
+            by.insert(at, std::move(name));
+        }
+        return {};
+    }
+
+    const VerdictStore& verdicts_;
+    const catalog::TakedownList& list_;
+    const TimePoint now_;
+    Pending pending_;
+};
+
+} // namespace
+
+Json render(const PendingTakedown& one) {
+    return {{"kind", one.entry.kind},
+            {"id", one.entry.id},
+            {"reason", one.entry.reason},
+            {"label", formats::render(one.verdict.label)},
+            {"rule", one.verdict.rule},
+            {"pinned_by", one.pinned_by}};
+}
+
+Result<std::vector<PendingTakedown>> list_pending_takedowns(const fs::path& data,
+                                                            const Clock& clock) {
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
+    const VerdictStore verdicts(std::move(database));
+    const fs::path tree = data / "catalog";
+    LOCARA_TRY(const auto repository, catalog::Repository::load(tree, data / "keys"));
+    Search search(verdicts, repository.takedown(), clock.now());
+    for (const catalog::Target& target : repository.targets()) {
+        if (target.role == "models" && target.name.ends_with(".json")) {
+            LOCARA_TRY(const std::string text, read_target(tree, target));
+            LOCARA_TRY(const auto model, manifest::ModelManifest::parse(text));
+            LOCARA_CHECK(search.add(model));
+        }
+    }
+    return search.take();
+}
+
+} // namespace locara::hub
