@@ -22,7 +22,7 @@ void Configuration::add_to(CLI::App* verb) {
 Result<hub::ServeConfig> read_configuration(const std::string& path, const std::string& data) {
     fs::path file = path;
     std::error_code error;
-    if (file.empty() && fs::exists(fs::path(data) / "hub.toml", error)) {
+    if (file.empty() && !data.empty() && fs::exists(fs::path(data) / "hub.toml", error)) {
         file = fs::path(data) / "hub.toml";
     }
     if (file.empty()) {

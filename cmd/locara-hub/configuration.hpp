@@ -8,7 +8,8 @@
 
 #include <string>
 
-/// The configuration at `path`, else that of the data folder, else the defaults.
+/// The configuration at `path`, else that of the data folder, else the defaults. An empty text for
+/// what is not given.
 locara::Result<locara::hub::ServeConfig> read_configuration(const std::string& path,
                                                             const std::string& data);
 

@@ -150,6 +150,12 @@ Log& choose_log(const Options& options, const hub::ServerConfig& config) {
 Status serve(const Options& options) {
     LOCARA_TRY(auto config, options.configuration.start(options.data));
     const hub::ServerConfig server = config.server;
+    const std::string data = options.data.empty() ? server.data.string() : options.data;
+    if (data.empty()) {
+        return Error(ErrorCode::InvalidArgument,
+                     "which folder to serve is in neither --data nor server.data of a --config; "
+                     "see `locara-hub serve --help`");
+    }
     const std::string address = !options.listen.empty()  ? options.listen
                                 : !server.listen.empty() ? server.listen
                                                          : kListen;
@@ -162,11 +168,10 @@ Status serve(const Options& options) {
         return Error(ErrorCode::InvalidArgument, "a hub that joins another one takes no seed");
     }
     Log& log = choose_log(options, server);
-    LOCARA_CHECK(choose_database(options.data, options.database, server.database));
+    LOCARA_CHECK(choose_database(data, options.database, server.database));
     using Part = hub::Hub::Part;
-    LOCARA_TRY(
-        const auto hub,
-        hub::Hub::open(options.data, system_clock(), log, join ? Part::Joined : Part::Owner));
+    LOCARA_TRY(const auto hub,
+               hub::Hub::open(data, system_clock(), log, join ? Part::Joined : Part::Owner));
     hub->configure(std::move(config.hub));
     if (!seed.empty()) {
         LOCARA_TRY(const auto report, hub->take_seed(seed).context("the seed"));
@@ -263,7 +268,7 @@ int main(int argc, char** argv) {
         "Examples:\n"
         "  locara-hub serve --data /var/lib/locara-hub\n"
         "  locara-hub serve --data ./hub --listen 127.0.0.1:0 --seed build/share/locara/seed\n"
-        "  locara-hub serve --data DATA --config hub.toml\n"
+        "  locara-hub serve --config hub.toml\n"
         "  locara-hub pin --write models/quick-add\n"
         "  locara-hub user add ana --data DATA\n"
         "  locara-hub token create --data DATA --user ana --role write\n"
@@ -284,8 +289,10 @@ int main(int argc, char** argv) {
             ->type_name("URL");
     };
     CLI::App* const serve_command = app.add_subcommand("serve", "serve a data folder");
-    serve_command->add_option("--data", options.data, "folder of this hub; made if it is not there")
-        ->required();
+    serve_command->add_option("--data",
+                              options.data,
+                              "folder of this hub, made if it is not there; else server.data of "
+                              "hub.toml");
     serve_command->add_option("--listen", options.listen, "ADDRESS:PORT; port 0 takes a free one")
         ->default_str(kListen);
     serve_command->add_option(

@@ -176,19 +176,22 @@ class Reader {
                 return {};
             };
         };
+        const auto path = [this](std::filesystem::path& to) {
+            return [this, &to](auto& key, auto& node) -> Status {
+                LOCARA_TRY(to, text_of(key, node));
+                return {};
+            };
+        };
         const auto flag = [this](bool& to) {
             return [this, &to](auto& key, auto& node) {
                 return read_flag(key, node, [&to](bool yes) { to = yes; });
             };
         };
         const Keys keys = {
+            {"data", path(server.data)},
             {"listen", text(server.listen)},
             {"database", text(server.database)},
-            {"seed",
-             [&](auto& key, auto& node) -> Status {
-                 LOCARA_TRY(server.seed, text_of(key, node));
-                 return {};
-             }},
+            {"seed", path(server.seed)},
             {"join", flag(server.join)},
             {"verbose", flag(server.verbose)},
             {"log", [&](auto& key, auto& node) { return read_log_format(key, node); }},
@@ -566,8 +569,10 @@ Result<ServeConfig> ServeConfig::load(const std::filesystem::path& path) {
     if (hub.mirror && !hub.token_file.empty()) {
         LOCARA_TRY(hub.mirror->token, read_token(path.parent_path() / hub.token_file));
     }
-    if (!config.server.seed.empty()) {
-        config.server.seed = path.parent_path() / config.server.seed;
+    for (std::filesystem::path* const named : {&config.server.data, &config.server.seed}) {
+        if (!named->empty()) {
+            *named = path.parent_path() / *named;
+        }
     }
     return config;
 }

@@ -26,6 +26,26 @@ class OperationTest(harness.unittest.TestCase):
         self.addCleanup(lambda: hub.process and hub.stop())
         return hub
 
+    def test_a_configuration_says_all_that_serving_needs(self):
+        port = harness.free_port()
+        path = self.folder / "hub.toml"
+        path.write_text(f'[server]\ndata = "here"\nlisten = "127.0.0.1:{port}"\n')
+        # From another folder: paths begin in that of the file.
+        hub = subprocess.Popen([harness.BIN / "locara-hub", "serve", "--config", path], cwd="/", stderr=subprocess.DEVNULL)
+        self.addCleanup(hub.wait)
+        self.addCleanup(hub.terminate)
+        wait_for(lambda: (self.folder / "here/ready").exists() or hub.poll() is not None, "the hub")
+        self.assertIsNone(hub.poll())
+        self.assertIn(f":{port}", (self.folder / "here/ready").read_text())
+        # An option wins.
+        other = subprocess.run([harness.BIN / "locara-hub", "serve", "--config", path, "--data", self.folder / "there",
+                                "--listen", "nowhere"], capture_output=True, text=True)
+        self.assertEqual(other.returncode, 2)
+        none = subprocess.run([harness.BIN / "locara-hub", "serve", "--listen", "127.0.0.1:0"], cwd=self.folder,
+                              capture_output=True, text=True)
+        self.assertEqual(none.returncode, 2)
+        self.assertIn("neither --data nor server.data", none.stderr)
+
     def test_metrics_count_what_was_done(self):
         hub = self.hub()
         ana = hub.make_writer("ana")

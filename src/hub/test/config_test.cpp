@@ -37,7 +37,9 @@ TEST(Config, reads_how_to_serve) {
     EXPECT_EQ(none->server.listen, "");
     EXPECT_EQ(none->hub.metrics, loopback());
     EXPECT_THAT(none->hub.proxies, testing::IsEmpty());
+    EXPECT_TRUE(none->server.data.empty());
     const auto config = parse_all(R"([server]
+data = "d"
 listen = "[::1]:80"
 database = "postgresql://db/hub"
 seed = "s"
@@ -51,7 +53,10 @@ metrics = []
     const ServerConfig& server = config->server;
     EXPECT_EQ(server.listen, "[::1]:80");
     EXPECT_EQ(server.database, "postgresql://db/hub");
+    EXPECT_EQ(server.data, "d");
     EXPECT_EQ(server.seed, "s");
+    EXPECT_THAT(error_of("[server]\ndata = \"\"\n"),
+                HasSubstr("hub.toml:2: server.data must be a text of 1 to"));
     EXPECT_TRUE(server.join && server.verbose);
     EXPECT_EQ(server.log, ServerConfig::LogFormat::Json);
     EXPECT_THAT(error_of("[server]\nlog = \"xml\"\n"),
@@ -201,6 +206,27 @@ TEST(Config, names_the_line_of_what_is_wrong) {
                     HasSubstr("is no http or https address"))
             << url;
     }
+}
+
+TEST(Config, means_paths_from_the_folder_of_its_file) {
+    const auto folder = TempFolder::create(std::filesystem::temp_directory_path(), "config-");
+    ASSERT_TRUE(folder);
+    const auto path = folder->path() / "hub.toml";
+    const auto load = [&path](std::string_view text) {
+        EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
+        return ServeConfig::load(path);
+    };
+    const auto near = load("[server]\ndata = \"data\"\nseed = \"seed\"\n");
+    ASSERT_TRUE(near);
+    EXPECT_EQ(near->server.data, folder->path() / "data");
+    EXPECT_EQ(near->server.seed, folder->path() / "seed");
+    const auto far = load("[server]\ndata = \"/var/lib/hub\"\n");
+    ASSERT_TRUE(far);
+    EXPECT_EQ(far->server.data, "/var/lib/hub");
+    EXPECT_TRUE(far->server.seed.empty());
+    const auto none = load("");
+    ASSERT_TRUE(none);
+    EXPECT_TRUE(none->server.data.empty());
 }
 
 TEST(Config, takes_a_token_from_a_file_that_others_cannot_read) {

@@ -15,9 +15,11 @@ namespace locara::hub {
 
 /// An option of the command line wins over its key here.
 struct ServerConfig {
+    std::filesystem::path data; ///< Empty if it says none. load() makes it relative to the file's
+                                ///< folder; so of `seed`.
     std::string listen;         ///< "ADDRESS:PORT"; empty for the default.
     std::string database;       ///< As `--database`; empty for what the data folder says.
-    std::filesystem::path seed; ///< Empty for none. load() makes it relative to the file's folder.
+    std::filesystem::path seed; ///< Empty for none.
     bool join = false;
     bool verbose = false;
 
