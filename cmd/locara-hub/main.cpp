@@ -7,6 +7,7 @@
 #include "oauth_commands.hpp"
 #include "org_commands.hpp"
 #include "quota_commands.hpp"
+#include "repo_commands.hpp"
 #include "review_commands.hpp"
 #include "scan_commands.hpp"
 #include "upkeep_commands.hpp"
@@ -273,6 +274,7 @@ int main(int argc, char** argv) {
         "  locara-hub user add ana --data DATA\n"
         "  locara-hub token create --data DATA --user ana --role write\n"
         "  locara-hub org add-member lab ana --role write --data DATA\n"
+        "  locara-hub repo create lab/tiny --private --data DATA\n"
         "  locara-hub keys rotate timestamp --data DATA\n"
         "  locara-hub takedown add bob/app --reason \"it sends notes away\" --data DATA\n"
         "  locara-hub review list --data DATA\n"
@@ -327,6 +329,7 @@ int main(int argc, char** argv) {
     const OAuthCommands oauth(app);
     const AuditCommands audit(app);
     const QuotaCommands quota(app);
+    const RepoCommands repo(app);
     const KeysCommands keys(app);
     const ReviewCommands review(app);
     const MirrorCommands mirror(app);
@@ -353,6 +356,7 @@ int main(int argc, char** argv) {
                             : orgs.parsed()           ? orgs.run()
                             : audit.parsed()          ? audit.run()
                             : quota.parsed()          ? quota.run()
+                            : repo.parsed()           ? repo.run()
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()
                             : mirror.parsed()         ? mirror.run()

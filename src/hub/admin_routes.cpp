@@ -8,7 +8,6 @@
 #include "routes.hpp"
 
 #include <algorithm>
-#include <system_error>
 
 namespace locara::hub {
 namespace {
@@ -132,9 +131,7 @@ Answer<Response> remove(const Services& services, const Request& request) {
         return hidden_repo(caller);
     }
     LOCARA_CHECK(require(caller, *repo, Action::Write));
-    LOCARA_CHECK(services.names.remove_repo(repo->key));
-    std::error_code error; // What no name refers to does no harm; the store's gc takes the rest.
-    std::filesystem::remove_all(services.folder_of(*repo), error);
+    LOCARA_CHECK(remove_repo(services.names, services.repos, *repo));
     services.log.info(
         "hub", "repo_removed", {{"repo", repo->id.render()}, {"by", caller->account.name}});
     record(services, request, "repo-removed", *repo);

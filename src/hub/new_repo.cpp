@@ -30,11 +30,6 @@ http::Response already_there(const http::Request& request, const RepoId& id) {
 }
 
 Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot& first) {
-    // What was mirrored under this name gives way: the namespace is the hub's own now.
-    LOCARA_TRY(const auto mirrored, services.names.find_repo(repo.id));
-    if (mirrored && mirrored->origin != Origin::Here) {
-        LOCARA_CHECK(services.names.remove_repo(mirrored->key));
-    }
     // What the hub wrote itself too: content without a verdict would have that of whoever brings it
     // elsewhere, under a bad name.
     for (const GitFile& file : first.files) {
@@ -42,17 +37,34 @@ Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot&
             LOCARA_CHECK(pass_gate(services, file.content, file.path));
         }
     }
+    return create_repo(services.names, services.repos, std::move(repo), first);
+}
+
+Result<Repo>
+create_repo(Names& names, const std::filesystem::path& repos, Repo repo, const GitSnapshot& first) {
+    // What was mirrored under this name gives way: the namespace is the hub's own now.
+    LOCARA_TRY(const auto mirrored, names.find_repo(repo.id));
+    if (mirrored && mirrored->origin != Origin::Here) {
+        LOCARA_CHECK(names.remove_repo(mirrored->key));
+    }
     repo.internal = random_hex(12);
-    const std::filesystem::path folder = services.folder_of(repo);
+    const std::filesystem::path folder = repo_folder(repos, repo.internal);
     LOCARA_TRY(GitRepo git, GitRepo::create(folder));
     LOCARA_TRY(const std::string commit, git.write_snapshot(first));
     LOCARA_CHECK(git.move_ref("refs/heads/main", std::nullopt, commit));
-    auto added = services.names.add_repo(repo);
+    auto added = names.add_repo(repo);
     if (!added) {
         std::error_code ignored; // A folder that no name refers to does no harm.
         std::filesystem::remove_all(folder, ignored);
     }
     return added;
+}
+
+Status remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo) {
+    LOCARA_CHECK(names.remove_repo(repo.key));
+    std::error_code ignored; // What no name refers to does no harm; the store's gc takes the rest.
+    std::filesystem::remove_all(repo_folder(repos, repo.internal), ignored);
+    return {};
 }
 
 } // namespace locara::hub

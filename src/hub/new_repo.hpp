@@ -1,5 +1,5 @@
-// Repositories as they begin: their git folder with one commit, then their name; and the words in
-// which clients ask for one and are answered.
+// Repositories as they begin: their git folder with one commit, then their name; as they end; and
+// the words in which clients ask for one and are answered.
 #pragma once
 
 #include "services.hpp"
@@ -12,6 +12,13 @@ namespace locara::hub {
 /// repository's internal id is made here. Conflict when the name is taken, Refused when the gate
 /// refuses a file; nothing is left then.
 Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot& first);
+
+/// The same; `repos` is the folder of git repositories.
+Result<Repo>
+create_repo(Names& names, const std::filesystem::path& repos, Repo repo, const GitSnapshot& first);
+
+/// Removes a repository with all that belongs to it; gc takes what it had in the store.
+Status remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo);
 
 /// What a body says of who may see a repository: "visibility", or "private"; public if neither.
 Visibility parse_visibility(const Json& body);

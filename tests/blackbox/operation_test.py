@@ -46,6 +46,34 @@ class OperationTest(harness.unittest.TestCase):
         self.assertEqual(none.returncode, 2)
         self.assertIn("neither --data nor server.data", none.stderr)
 
+    def test_an_operator_manages_repositories_of_a_hub_that_serves(self):
+        hub = self.hub()
+        ana = hub.make_writer("ana")
+        hub.admin("org", "create", "lab")
+        self.assertEqual(hub.admin("repo", "create", "lab/tiny", "--private"), "lab/tiny  private  gate open")
+        self.assertEqual(call(hub, "GET", "/api/models/lab/tiny", ana).status, 404)
+        publish(hub, ana, "ana/m", {"w.bin": noise(3, MIB)})
+        hub.admin("repo", "set", "lab/tiny", "--visibility", "public", "--gate", "manual")
+        shown = call(hub, "GET", "/api/models/lab/tiny", ana).json()
+        self.assertEqual((shown["private"], shown["gated"]), (False, "manual"))
+        hub.admin("repo", "move", "ana/m", "lab/m")
+        self.assertEqual(call(hub, "GET", "/api/models/ana/m").status, 307)
+        listed = json.loads(hub.admin("repo", "list", "--json"))["repositories"]
+        self.assertEqual([(one["id"], one["visibility"], one["gate"], one["files"], one["bytes"]) for one in listed],
+                         [("lab/m", "public", "open", 1, MIB), ("lab/tiny", "public", "manual", 0, 0)])
+        self.assertRegex(hub.admin("repo", "list"), r"(?m)1\.0 MB +1 files  public   open    lab/m$")
+        hub.admin("repo", "rm", "lab/m")
+        self.assertEqual(call(hub, "GET", "/api/models/lab/m", ana).status, 404)
+        hub.admin("repo", "rm", "lab/m", expect=3)
+        hub.admin("repo", "create", "nobody/x", expect=3)
+        hub.admin("repo", "create", "lab/tiny", expect=9)
+        hub.admin("repo", "set", "lab/tiny", expect=2)
+        lines = [json.loads(line) for line in hub.admin("audit", "list", "--json").splitlines()]
+        told = [(line["event"], line["repo"], line.get("to"), line["private"]) for line in lines if "repo" in line
+                and line["by"].startswith("operator:")]
+        self.assertEqual(told, [("repo-created", "lab/tiny", None, True), ("repo-settings", "lab/tiny", None, False),
+                                ("repo-moved", "ana/m", "lab/m", False), ("repo-removed", "lab/m", None, False)])
+
     def test_metrics_count_what_was_done(self):
         hub = self.hub()
         ana = hub.make_writer("ana")
