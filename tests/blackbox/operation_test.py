@@ -74,6 +74,25 @@ class OperationTest(harness.unittest.TestCase):
         self.assertEqual(told, [("repo-created", "lab/tiny", None, True), ("repo-settings", "lab/tiny", None, False),
                                 ("repo-moved", "ana/m", "lab/m", False), ("repo-removed", "lab/m", None, False)])
 
+    def test_what_is_installed_serves_as_its_unit_says(self):
+        subprocess.run(["cmake", "--install", harness.BUILD, "--prefix", self.folder / "usr", "--component", "hub"], check=True,
+                       stdout=subprocess.DEVNULL)
+        unit = (self.folder / "usr/lib/systemd/system/locara-hub.service").read_text()
+        self.assertNotIn("/usr/", unit.replace(str(self.folder / "usr"), ""))
+        port = harness.free_port()
+        for folder in ("state", "configuration"):
+            (self.folder / folder).mkdir()
+        (self.folder / "configuration/hub.toml").write_text(f'[server]\nlisten = "127.0.0.1:{port}"\n')
+        command = re.search(r"^ExecStart=(.+)$", unit, re.M)[1].replace("${STATE_DIRECTORY}", str(self.folder / "state"))
+        command = command.replace("${CONFIGURATION_DIRECTORY}", str(self.folder / "configuration"))
+        self.assertNotIn("$", command)
+        hub = subprocess.Popen(command.split(), cwd="/", stderr=subprocess.DEVNULL)
+        self.addCleanup(hub.wait)
+        self.addCleanup(hub.terminate)
+        wait_for(lambda: (self.folder / "state/ready").exists() or hub.poll() is not None, "the hub")
+        self.assertIsNone(hub.poll())
+        self.assertIn(f":{port}", (self.folder / "state/ready").read_text())
+
     def test_metrics_count_what_was_done(self):
         hub = self.hub()
         ana = hub.make_writer("ana")
