@@ -19,6 +19,19 @@ std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+/// Whether a text anywhere in it, or a key, holds a NUL.
+bool has_nul(const Json& json) {
+    if (json.is_string()) {
+        return json.get_ref<const std::string&>().find('\0') != std::string::npos;
+    }
+    for (auto at = json.begin(); json.is_structured() && at != json.end(); ++at) {
+        if (has_nul(*at) || (json.is_object() && at.key().find('\0') != std::string::npos)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 http::Response render_refusal(const Refusal& refusal, const http::Request& request, Log& log) {
@@ -69,6 +82,9 @@ Answer<Json> parse_object(const http::Request& request) {
     }
     if (!json->is_object()) {
         return bad_request("the body must be a JSON object");
+    }
+    if (has_nul(*json)) { // A database may end a text there.
+        return bad_request("a text in the body holds a NUL (\\u0000), which none may");
     }
     return std::move(*json);
 }

@@ -170,6 +170,14 @@ class Discussions(git_client.TestCase):
         self.assertEqual(self.call("POST", path, self.ben, body).status, 200)
         self.assertIn("+secret", self.details(repo, number, self.ben)["diff"])
 
+    def test_no_text_holds_a_nul(self):
+        repo = self.make_repo("nul")
+        for body in ({"title": "a\0b", "description": "c"}, {"title": "a", "description": "b\0c"}, {"title": "a", "b\0": "c"}):
+            status, _, text = self.curl(f"/api/models/{repo}/discussions", self.ana, "-H", "Content-Type: application/json",
+                                        "--data-binary", json.dumps(body))
+            self.assertEqual(status, 400, text)
+            self.assertIn("NUL", text)
+
     def test_limits(self):
         repo = self.make_repo("limits")
         path = f"/api/models/{repo}/discussions"
