@@ -37,6 +37,11 @@ std::string in_dialect(std::string_view statement, const Dialect& dialect) {
     return text;
 }
 
+Status make_file(const std::filesystem::path& file) {
+    LOCARA_TRY(const Fd made, open_file(file, O_RDWR | O_CREAT | O_EXCL, 0600));
+    return {};
+}
+
 } // namespace
 
 Database::Database(std::unique_ptr<Dialect> dialect) : dialect_(std::move(dialect)) {}
@@ -48,7 +53,13 @@ Result<std::shared_ptr<Database>> Database::open(const std::filesystem::path& fi
         // SOCI could not pass it on.
         return Error(ErrorCode::Unsupported, "a data folder's path must not hold '\"'");
     }
-    { LOCARA_TRY(const Fd made, open_file(file, O_RDWR | O_CREAT, 0600)); }
+    // One that is there must not be opened here: to close any descriptor of it takes from this
+    // process all of SQLite's locks on it (POSIX, fcntl), and the next program to leave would
+    // remove the log that this process goes on writing to.
+    const Status made = make_file(file);
+    if (!made && made.error().system_errno() != EEXIST) {
+        return made.error();
+    }
     return open(sqlite_dialect(file));
 }
 

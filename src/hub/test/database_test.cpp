@@ -1,4 +1,5 @@
 // What every database must do, over each of them; and what one alone does.
+#include "../layout.hpp"
 #include "../names.hpp"
 #include "../schema.hpp"
 #include "test_database.hpp"
@@ -8,6 +9,10 @@
 #include <atomic>
 #include <set>
 #include <thread>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace locara::hub {
 namespace {
@@ -151,6 +156,40 @@ TEST_P(DatabaseContract, sorts_text_by_its_bytes_and_names_without_regard_to_cas
         listed += repo.id.name + " ";
     }
     EXPECT_EQ(listed, "a b-a B.a b0 B_a ba C ");
+}
+
+/// Whether another process could take SQLite's locks on a file for itself (sqlite.org/fileformat2:
+/// the shared lock is on 510 bytes behind 2^30 + 2).
+bool is_free_for_others(const std::filesystem::path& file) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+
+        struct flock lock {};
+
+        lock.l_type = F_WRLCK;
+        lock.l_whence = SEEK_SET;
+        lock.l_start = 0x40000002;
+        lock.l_len = 510;
+        const bool asked = ::fcntl(fd, F_GETLK, &lock) == 0;
+        ::_exit(asked && lock.l_type == F_UNLCK ? 1 : 0);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return status != 0;
+}
+
+TEST(DatabaseFile, stays_locked_when_this_process_opens_and_closes_it_once_more) {
+    const auto folder = TempFolder::create("/tmp", "locara-locks-");
+    const auto file = folder->path() / kNamesFile;
+    const auto database = *Database::open(file);
+    ASSERT_TRUE(Names(database).list_tokens());
+    ASSERT_FALSE(is_free_for_others(file));
+    {
+        const auto second = Database::open(file);
+        ASSERT_TRUE(second && Names(*second).list_tokens());
+    }
+    EXPECT_FALSE(is_free_for_others(file)) << "the next to leave would remove the log";
 }
 
 TEST_P(DatabaseContract, is_copied_whole_and_gives_out_no_key_again) {
