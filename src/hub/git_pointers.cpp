@@ -1,12 +1,6 @@
 #include "git_pointers.hpp"
 
 namespace locara::hub {
-namespace {
-
-/// A pointer has less (git-lfs: docs/spec.md).
-constexpr std::size_t kPointerLimit = 1024;
-
-} // namespace
 
 Result<std::optional<LfsPointer>>
 read_pointer(git_repository* repository, git_odb* objects, const git_oid& id) {

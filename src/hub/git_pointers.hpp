@@ -12,6 +12,9 @@
 
 namespace locara::hub {
 
+/// A pointer has less bytes, and about 130 (git-lfs: docs/spec.md).
+inline constexpr std::size_t kPointerLimit = 1024;
+
 /// For sets and maps of ids: the bytes of a hash are one already.
 struct HashOid {
     std::size_t operator()(const git_oid& id) const {

@@ -1,5 +1,5 @@
-#include "git_handles.hpp"
 #include "git_journal.hpp"
+#include "git_pointers.hpp"
 
 #include <locara/hub/git_repo.hpp>
 
@@ -16,8 +16,6 @@ namespace locara::hub {
 namespace {
 
 constexpr std::size_t kListLimit = 100'000;
-/// Pointers are about 130 bytes; the LFS specification says less than 1024.
-constexpr std::uint64_t kPointerLimit = 1024;
 constexpr unsigned kShortestCommit = 7;
 constexpr std::size_t kHistoryLimit = 1'000'000;
 

@@ -93,30 +93,32 @@ Result<std::vector<StoredFile>> Names::list_unused_files(std::int64_t repo, Time
 
 Result<std::optional<StoredFile>>
 Names::use_file(std::int64_t repo, const crypto::Sha256Digest& sha256, TimePoint now) {
-    LOCARA_TRY(const auto file, find_file(repo, sha256));
-    if (!file) {
-        return file;
-    }
-    LOCARA_TRY(const bool still, database_->with([&](soci::session& sql) -> Result<bool> {
+    return database_->with([&](soci::session& sql) -> Result<std::optional<StoredFile>> {
         const long long key = repo;
         const std::string wanted = sha256.render();
         const long long used = seconds(now);
-        const long long recent = seconds(now - kUseStep);
+        std::string xet;
+        long long size = 0;
         long long known = 0;
-        sql << "SELECT used FROM files WHERE repo = :r AND sha256 = :s", use(key), use(wanted),
-            into(known);
-        if (!sql.got_data() || known >= recent) {
-            return sql.got_data();
+        sql << "SELECT xet, size, used FROM files WHERE repo = :r AND sha256 = :s", use(key),
+            use(wanted), into(xet), into(size), into(known);
+        if (!sql.got_data()) {
+            return std::optional<StoredFile>();
         }
-        soci::statement update =
-            (sql.prepare << "UPDATE files SET used = :u WHERE repo = :r AND sha256 = :s",
-             use(used),
-             use(key),
-             use(wanted));
-        update.execute(true);
-        return update.get_affected_rows() > 0;
-    }));
-    return still ? file : std::nullopt;
+        if (known < seconds(now - kUseStep)) {
+            soci::statement update =
+                (sql.prepare << "UPDATE files SET used = :u WHERE repo = :r AND sha256 = :s",
+                 use(used),
+                 use(key),
+                 use(wanted));
+            update.execute(true);
+            if (update.get_affected_rows() == 0) {
+                return std::optional<StoredFile>(); // gc was faster.
+            }
+        }
+        LOCARA_TRY(const auto hash, xet::FileHash::parse(xet));
+        return std::optional(StoredFile{sha256, hash, static_cast<std::uint64_t>(size)});
+    });
 }
 
 Result<bool>

@@ -1,6 +1,6 @@
 #include "pushed_objects.hpp"
 
-#include "git_handles.hpp"
+#include "git_pointers.hpp"
 
 #include <locara/base/path.hpp>
 
@@ -11,8 +11,6 @@
 namespace locara::hub {
 namespace {
 
-/// A pointer has less (git-lfs: docs/spec.md).
-constexpr std::uint64_t kPointerLimit = 1024;
 /// Of one push. A second for ten thousand, about.
 constexpr std::size_t kCommitLimit = 100'000;
 constexpr std::size_t kObjectLimit = 1'000'000;
