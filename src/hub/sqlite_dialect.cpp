@@ -1,5 +1,8 @@
 #include "dialect.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include <soci/sqlite3/soci-sqlite3.h>
 
 namespace locara::hub {
@@ -28,6 +31,9 @@ ErrorCode code_of(int result) {
     }
 }
 
+constexpr int kJournalTries = 500;
+constexpr std::chrono::milliseconds kJournalPause{20};
+
 class Sqlite : public Dialect {
   public:
     explicit Sqlite(std::filesystem::path file) : file_(std::move(file)) {}
@@ -45,8 +51,19 @@ class Sqlite : public Dialect {
         session.open(soci::sqlite3, "dbname=\"" + file_.string() + "\" timeout=10");
         session << "PRAGMA foreign_keys = ON";
         session << "PRAGMA synchronous = FULL";
-        std::string mode;
-        session << "PRAGMA journal_mode = WAL", soci::into(mode);
+        // For this one SQLite does not wait while another makes the same file.
+        for (int tries = 1;; ++tries) {
+            try {
+                std::string mode;
+                session << "PRAGMA journal_mode = WAL", soci::into(mode);
+                return;
+            } catch (const soci::sqlite3_soci_error& error) {
+                if ((error.result() & 0xff) != kBusy || tries == kJournalTries) {
+                    throw;
+                }
+                std::this_thread::sleep_for(kJournalPause);
+            }
+        }
     }
 
     bool is_usable(soci::session& /*session*/) const override { return true; }
