@@ -6,6 +6,7 @@
 
 #include <locara/base/result.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -23,19 +24,20 @@ class Clock {
 /// The machine's clock. Thread-safe; lives as long as the program.
 const Clock& system_clock();
 
-/// A clock that stands where it is put. For tests.
+/// A clock that stands where it is put, by any thread. For tests.
 class FakeClock : public Clock {
   public:
     explicit FakeClock(TimePoint now) : now_(now) {}
 
-    TimePoint now() const override { return now_; }
+    TimePoint now() const override { return now_.load(); }
 
-    void set(TimePoint now) { now_ = now; }
+    void set(TimePoint now) { now_.store(now); }
 
-    void advance(std::chrono::seconds by) { now_ += by; }
+    /// One thread at a time.
+    void advance(std::chrono::seconds by) { now_.store(now_.load() + by); }
 
   private:
-    TimePoint now_;
+    std::atomic<TimePoint> now_;
 };
 
 /// "2026-11-22T19:06:28Z", and back. parse takes exactly this form (InvalidArgument otherwise).
