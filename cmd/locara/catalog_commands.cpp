@@ -152,7 +152,7 @@ Result<int> run_show(Context& context, const std::string& text) {
     auto resolved = installer.resolve_models(*app);
     // A card is worth showing without its models too (never fetched, and no network now).
     const auto models = resolved ? std::move(*resolved) : std::vector<runtime::PlannedModel>();
-    const auto taken = installer.find_takedown(*app, models);
+    LOCARA_TRY(const auto taken, installer.find_takedown(*app, models));
     const auto installed = installer.get(ref.id);
     LOCARA_TRY(const auto receipts, installer.receipts(models));
     if (context.flags.json) {

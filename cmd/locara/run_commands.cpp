@@ -83,12 +83,33 @@ void refresh_if_old(Context& context, const runtime::Installer& installer) {
     }
 }
 
+/// What who starts an app should know and is no reason not to start it: a catalog that nobody heard
+/// of for too long, and what its curators warn of.
+Status tell_what_is_known(Context& context, const runtime::InstalledEntry& app) {
+    LOCARA_TRY(auto installer, context.installer());
+    for (const auto& state : installer.catalog_states()) {
+        if (state.hub.url == app.lock.hub && !state.fresh) {
+            context.say("warning " + clean(state.fresh.error().describe()) + "; last checked " +
+                        (state.last_checked ? render_time(*state.last_checked) : "never"));
+        }
+    }
+    LOCARA_TRY(const auto taken, installer.find_takedown(app));
+    // What may not run, the broker refuses to start.
+    if (taken && taken->action != catalog::TakedownAction::BlockRun) {
+        context.say("warning " + app.lock.app.render() + " was called back on " + taken->date +
+                    " (" + std::string(catalog::render(taken->action)) +
+                    "): " + clean(taken->reason));
+    }
+    return {};
+}
+
 /// Installs the app if it is not here. False: the user said no.
 Result<bool> ensure_installed(Context& context, const manifest::AppRef& ref) {
     LOCARA_TRY(auto installer, context.installer());
     const auto installed = installer.get(ref.id);
     if (installed && (ref.version.empty() || installed->lock.version.render() == ref.version)) {
         refresh_if_old(context, installer);
+        LOCARA_CHECK(tell_what_is_known(context, *installed));
         return true;
     }
     // The plan is for people to see, also when the answer is JSON.

@@ -86,6 +86,50 @@ std::string_view render(TakedownAction action) {
     return "block-run";
 }
 
+std::vector<TakedownName> takedown_names(const std::string& source,
+                                         const manifest::ModelId& id,
+                                         const manifest::Version& version,
+                                         const crypto::Sha256Digest& manifest,
+                                         std::span<const crypto::Sha256Digest> files) {
+    std::vector<TakedownName> names = {{"model", source, ""},
+                                       {"model", id.render(), version.render()},
+                                       {"model", "sha256:" + manifest.render(), ""}};
+    for (const auto& file : files) {
+        names.push_back({"file", "sha256:" + file.render(), ""});
+    }
+    return names;
+}
+
+std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
+                                         const crypto::Sha256Digest& manifest,
+                                         std::span<const crypto::Sha256Digest> files) {
+    return takedown_names(
+        model.source.repo + "@" + model.source.revision, model.id, model.version, manifest, files);
+}
+
+std::vector<TakedownName> takedown_names(const manifest::AppId& app,
+                                         const manifest::Version& version,
+                                         std::span<const crypto::Sha256Digest> bundle) {
+    std::vector<TakedownName> names = {{"app", app.render(), version.render()}};
+    for (const auto& digest : bundle) {
+        names.push_back({"bundle", "sha256:" + digest.render(), ""});
+    }
+    return names;
+}
+
+std::optional<TakedownEntry> stricter(std::optional<TakedownEntry> one,
+                                      std::optional<TakedownEntry> other) {
+    return other && (!one || one->action < other->action) ? other : one;
+}
+
+Status check_not_called_back(const std::string& what, const std::optional<TakedownEntry>& taken) {
+    if (!taken || taken->action == TakedownAction::Warn) {
+        return {};
+    }
+    return Error(ErrorCode::Refused,
+                 what + " was called back on " + taken->date + ": " + taken->reason);
+}
+
 Result<TakedownList> TakedownList::parse(std::string_view text_bytes) {
     LOCARA_TRY(const auto json, parse_json(text_bytes, JsonLimits{kLimitBytes}));
     if (!json.is_object()) {
@@ -144,6 +188,14 @@ TakedownList::find(std::string_view kind, std::string_view id, std::string_view 
         }
     }
     return latest;
+}
+
+std::optional<TakedownEntry> TakedownList::find(std::span<const TakedownName> names) const {
+    std::optional<TakedownEntry> strictest;
+    for (const TakedownName& name : names) {
+        strictest = stricter(std::move(strictest), find(name.kind, name.id, name.version));
+    }
+    return strictest;
 }
 
 void TakedownList::add(const TakedownList& newer) {

@@ -62,6 +62,7 @@ class Check {
             for (std::string& wrong : pins.wrong) {
                 add_error(out.app, "models", ErrorCode::Corrupt, std::move(wrong));
             }
+            add_what_is_called_back(out.app);
         }
         out.report = policy::render_app_report(out.app, published_);
         hide_scratch(out.report);
@@ -83,6 +84,7 @@ class Check {
     Status read_catalog() {
         const fs::path tree = sources_.data / "catalog";
         LOCARA_TRY(const auto repository, catalog::Repository::load(tree, sources_.data / "keys"));
+        takedown_ = repository.takedown();
         const std::string entries = "apps/" + submission_.app + "-"; // of names that begin so, too
         for (const catalog::Target& target : repository.targets()) {
             if (fs::path(target.name).extension() != ".json") {
@@ -172,18 +174,54 @@ class Check {
 
     /// The models that the app may come to run with; of those that the catalog has.
     std::vector<manifest::ModelManifest> pinned_by(const manifest::AppManifest& app) const {
-        std::set<crypto::Sha256Digest> digests;
-        for (const manifest::ModelNeed& need : app.models) {
-            digests.insert(need.manifest);
-            digests.insert(need.fallbacks.begin(), need.fallbacks.end());
-        }
         std::vector<manifest::ModelManifest> models;
-        for (const crypto::Sha256Digest& digest : digests) {
+        for (const crypto::Sha256Digest& digest : digests_pinned_by(app)) {
             if (const auto found = manifests_.find(digest); found != manifests_.end()) {
                 models.push_back(found->second);
             }
         }
         return models;
+    }
+
+    static std::set<crypto::Sha256Digest> digests_pinned_by(const manifest::AppManifest& app) {
+        std::set<crypto::Sha256Digest> digests;
+        for (const manifest::ModelNeed& need : app.models) {
+            digests.insert(need.manifest);
+            digests.insert(need.fallbacks.begin(), need.fallbacks.end());
+        }
+        return digests;
+    }
+
+    /// No client would install it, or all would be warned of what they just got.
+    void add_what_is_called_back(policy::AppReport& report) const {
+        const auto add = [&](const std::string& what,
+                             const std::vector<catalog::TakedownName>& names) {
+            const Status fine = catalog::check_not_called_back(what, takedown_.find(names));
+            if (!fine) {
+                add_error(report, "takedown", ErrorCode::Refused, fine.error().message());
+            }
+        };
+        std::vector<crypto::Sha256Digest> bundle;
+        if (report.bundle) {
+            bundle = {report.bundle->archive_sha256, report.bundle->id};
+        }
+        const manifest::AppManifest& app = *report.app;
+        add(app.id.render() + " " + app.version.render(),
+            catalog::takedown_names(app.id, app.version, bundle));
+        for (const crypto::Sha256Digest& digest : digests_pinned_by(app)) {
+            const auto found = manifests_.find(digest);
+            if (found == manifests_.end()) {
+                continue; // an error already
+            }
+            const manifest::ModelManifest& model = found->second;
+            std::vector<crypto::Sha256Digest> files;
+            for (const auto& variant : model.variants) {
+                for (const auto& file : variant.files) {
+                    files.push_back(file.sha256);
+                }
+            }
+            add("the model " + model.id.render(), catalog::takedown_names(model, digest, files));
+        }
     }
 
     void add_what_only_a_hub_knows(policy::AppReport& report) const {
@@ -223,6 +261,7 @@ class Check {
     const PinDepth pins_;
     TempFolder scratch_;
     const fs::path folder_;
+    catalog::TakedownList takedown_;
     policy::KnownModels models_;
     std::map<crypto::Sha256Digest, manifest::ModelManifest> manifests_;
     std::optional<manifest::AppManifest> published_;

@@ -5,6 +5,7 @@
 #include <locara/manifest/model_signature.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <map>
 
@@ -191,8 +192,9 @@ Result<Installer> Installer::open(InstallerOptions options) {
         LOCARA_TRY(bundle, BundleSource::open(*options.bundle));
         options.network = Network::Offline;
     }
-    auto state = std::make_unique<State>(
-        State{std::move(options), std::move(store), {}, {}, std::move(bundle)});
+    Takedowns takedowns(options.home, *options.clock);
+    auto state = std::make_unique<State>(State{
+        std::move(options), std::move(store), {}, {}, std::move(bundle), std::move(takedowns)});
     LOCARA_TRY(state->hubs, load_hubs(state->options.home));
     std::optional<std::string> only;
     if (state->options.hub && !state->bundle) {
@@ -288,6 +290,12 @@ Status Installer::remove_hub(const std::string& url) {
         return Error(ErrorCode::NotFound, "the hub " + url + " is not known");
     }
     const auto folder = at->catalog_folder(state_->options.home);
+    // What it called back stays called back: its apps stay, too.
+    for (const auto& one : state_->catalogs) {
+        if (one.hub.url == url) {
+            LOCARA_CHECK(keep_takedowns(state_->options.home, one.hub, one.client->takedown()));
+        }
+    }
     hubs.erase(at);
     LOCARA_CHECK(save_hubs(state_->options.home, hubs));
     state_->hubs = std::move(hubs);
@@ -510,12 +518,7 @@ Result<Installer::FoundModel> Installer::find_model(const manifest::ModelId& id,
             LOCARA_CHECK(state_->check_fresh(one.hub));
             LOCARA_TRY(auto model, state_->plan_model("", std::move(*newest), variant));
             LOCARA_CHECK(state_->check_signature(*one.client, model));
-            const auto taken = state_->takedown_of(model);
-            if (taken && taken->action != catalog::TakedownAction::Warn) {
-                return Error(ErrorCode::Refused,
-                             id.render() + " was called back on " + taken->date + ": " +
-                                 taken->reason);
-            }
+            LOCARA_CHECK(state_->check_takedown(model));
             return FoundModel{std::move(model), one.hub};
         }
     }
@@ -528,66 +531,69 @@ Result<PlannedModel> Installer::plan_manifest(std::string bytes, std::string_vie
     return state_->plan_model("", std::move(manifest), variant);
 }
 
-void Installer::State::look_up_takedown(std::string_view kind,
-                                        const std::string& id,
-                                        const std::string& version,
-                                        std::optional<catalog::TakedownEntry>& strictest) const {
-    for (const auto& one : catalogs) {
-        // A takedown counts whichever hub says it.
-        auto found = one.client->takedown().find(kind, id, version);
-        if (found && (!strictest || strictest->action < found->action)) {
-            strictest = std::move(found);
-        }
-    }
-}
-
-std::optional<catalog::TakedownEntry>
-Installer::State::takedown_of(const PlannedModel& model) const {
-    std::optional<catalog::TakedownEntry> strictest;
-    const auto& manifest = *model.manifest;
-    look_up_takedown("model", manifest.source.repo + "@" + manifest.source.revision, "", strictest);
-    look_up_takedown("model", manifest.id.render(), manifest.version.render(), strictest);
-    look_up_takedown("model", "sha256:" + model.manifest.digest().render(), "", strictest);
+Result<std::optional<catalog::TakedownEntry>>
+Installer::State::takedown_of(const PlannedModel& model) {
+    LOCARA_CHECK(takedowns.refresh());
+    std::vector<crypto::Sha256Digest> files;
     for (const auto& file : model.files) {
-        look_up_takedown("file", "sha256:" + file.file.sha256.render(), "", strictest);
+        files.push_back(file.file.sha256);
+    }
+    return takedowns.find(catalog::takedown_names(*model.manifest, model.manifest.digest(), files));
+}
+
+Result<std::optional<catalog::TakedownEntry>>
+Installer::State::takedown_of(const manifest::AppEntry& entry,
+                              const std::vector<PlannedModel>& models) {
+    LOCARA_CHECK(takedowns.refresh());
+    const std::array bundle = {entry.files_sha256, entry.bundle_sha256};
+    auto strictest =
+        takedowns.find(catalog::takedown_names(entry.manifest.id, entry.manifest.version, bundle));
+    for (const auto& model : models) {
+        LOCARA_TRY(auto found, takedown_of(model));
+        strictest = catalog::stricter(std::move(strictest), std::move(found));
     }
     return strictest;
 }
 
-std::optional<catalog::TakedownEntry>
-Installer::State::takedown_of(const manifest::AppEntry& entry,
-                              const std::vector<PlannedModel>& models) const {
-    std::optional<catalog::TakedownEntry> strictest;
-    look_up_takedown("app", entry.manifest.id.render(), entry.manifest.version.render(), strictest);
-    look_up_takedown("bundle", "sha256:" + entry.files_sha256.render(), "", strictest);
-    look_up_takedown("bundle", "sha256:" + entry.bundle_sha256.render(), "", strictest);
-    for (const auto& model : models) {
-        auto found = takedown_of(model);
-        if (found && (!strictest || strictest->action < found->action)) {
-            strictest = std::move(found);
-        }
-    }
-    return strictest;
+Status Installer::State::check_takedown(const PlannedModel& model) {
+    LOCARA_TRY(const auto taken, takedown_of(model));
+    return catalog::check_not_called_back(model.manifest->id.render(), taken);
 }
 
 Status Installer::State::check_takedown(const manifest::AppEntry& entry,
                                         const std::vector<PlannedModel>& models,
-                                        std::vector<std::string>& warnings) const {
-    if (const auto taken = takedown_of(entry, models)) {
-        const std::string text = entry.manifest.id.render() + " " +
-                                 entry.manifest.version.render() + " was called back on " +
-                                 taken->date + ": " + taken->reason;
-        if (taken->action != catalog::TakedownAction::Warn) {
-            return Error(ErrorCode::Refused, text);
-        }
-        warnings.push_back(text);
+                                        std::vector<std::string>& warnings) {
+    LOCARA_TRY(const auto taken, takedown_of(entry, models));
+    const std::string what = entry.manifest.id.render() + " " + entry.manifest.version.render();
+    LOCARA_CHECK(catalog::check_not_called_back(what, taken));
+    if (taken) {
+        warnings.push_back(what + " was called back on " + taken->date + ": " + taken->reason);
     }
     return {};
 }
 
-std::optional<catalog::TakedownEntry>
+Result<std::optional<catalog::TakedownEntry>>
 Installer::find_takedown(const CatalogApp& app, const std::vector<PlannedModel>& models) {
     return state_->takedown_of(app.entry, models);
+}
+
+Result<std::optional<catalog::TakedownEntry>> Installer::find_takedown(const InstalledEntry& app) {
+    LOCARA_CHECK(state_->takedowns.refresh());
+    const Lock& lock = app.lock;
+    const std::array bundle = {lock.files_sha256, lock.bundle_sha256};
+    auto names = catalog::takedown_names(lock.app, lock.version, bundle);
+    for (const LockedModel& model : lock.models) {
+        std::vector<crypto::Sha256Digest> files;
+        for (const LockedFile& file : model.files) {
+            files.push_back(file.sha256);
+        }
+        const std::string source = model.repo + "@" + model.revision;
+        for (auto& name :
+             catalog::takedown_names(source, model.id, model.version, model.manifest, files)) {
+            names.push_back(std::move(name));
+        }
+    }
+    return state_->takedowns.find(names);
 }
 
 std::vector<crypto::PublicKey> Installer::model_keys() const {

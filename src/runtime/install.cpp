@@ -441,6 +441,7 @@ Installer::State::pull_model(const PlannedModel& model, const Hub& hub, Progress
 
 Status Installer::pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress) {
     auto& state = *state_;
+    LOCARA_CHECK(state.check_takedown(model));
     LOCARA_TRY(const auto decision, judge(model));
     LOCARA_CHECK(decision.status());
     LOCARA_TRY(const auto open, open_terms({model}));
@@ -459,11 +460,7 @@ Status Installer::State::refetch_model(const Installer& installer,
                                        const std::string& hub,
                                        const std::set<crypto::Sha256Digest>& wanted,
                                        ProgressSink& progress) {
-    const auto taken = takedown_of(model);
-    if (taken && taken->action != catalog::TakedownAction::Warn) {
-        return Error(ErrorCode::Refused,
-                     "it was called back on " + taken->date + ": " + taken->reason);
-    }
+    LOCARA_CHECK(check_takedown(model));
     LOCARA_TRY(const auto decision, installer.judge(model));
     LOCARA_CHECK(decision.status());
     const auto places = endpoints({hub, {}, ""});

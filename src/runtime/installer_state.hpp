@@ -6,6 +6,7 @@
 #include <locara/hf/client.hpp>
 #include <locara/runtime/hub_fetcher.hpp>
 #include <locara/runtime/install.hpp>
+#include <locara/runtime/takedowns.hpp>
 
 #include <memory>
 #include <set>
@@ -29,6 +30,7 @@ struct Installer::State {
     /// As hubs; only options.hub, if given; the bundle's first.
     std::vector<HubCatalog> catalogs;
     std::optional<BundleSource> bundle;
+    Takedowns takedowns;
 
     /// The catalog of a hub, which must be one of `catalogs`.
     Result<catalog::Client*> client_of(const Hub& hub);
@@ -53,19 +55,19 @@ struct Installer::State {
     Result<PlannedModel> plan_model(std::string role,
                                     manifest::VerifiedModelManifest manifest,
                                     std::string_view variant) const;
-    /// What the takedown lists say; the strictest entry.
-    void look_up_takedown(std::string_view kind,
-                          const std::string& id,
-                          const std::string& version,
-                          std::optional<catalog::TakedownEntry>& strictest) const;
-    std::optional<catalog::TakedownEntry> takedown_of(const PlannedModel& model) const;
-    std::optional<catalog::TakedownEntry>
-    takedown_of(const manifest::AppEntry& entry, const std::vector<PlannedModel>& models) const;
+
+    /// What the hubs say, the strictest entry. Errors: those of Takedowns::refresh.
+    Result<std::optional<catalog::TakedownEntry>> takedown_of(const PlannedModel& model);
+    Result<std::optional<catalog::TakedownEntry>>
+    takedown_of(const manifest::AppEntry& entry, const std::vector<PlannedModel>& models);
+
+    /// Refused if the model is taken down, unless that is a warning.
+    Status check_takedown(const PlannedModel& model);
 
     /// Refused if any is taken down, else adds what is warned of.
     Status check_takedown(const manifest::AppEntry& entry,
                           const std::vector<PlannedModel>& models,
-                          std::vector<std::string>& warnings) const;
+                          std::vector<std::string>& warnings);
 
     /// Takes a file of weights from the bundle.
     Status import_file(const PlannedFile& file, ProgressSink& progress);

@@ -1,14 +1,12 @@
 #include <locara/base/file.hpp>
-#include <locara/catalog/client.hpp>
 #include <locara/policy/policy.hpp>
-#include <locara/runtime/hub_fetcher.hpp>
 #include <locara/runtime/install.hpp>
 #include <locara/runtime/load_gate.hpp>
 #include <locara/runtime/registry.hpp>
+#include <locara/runtime/takedowns.hpp>
 
 #include <map>
 #include <mutex>
-#include <set>
 
 namespace locara::runtime {
 
@@ -16,68 +14,18 @@ namespace fs = std::filesystem;
 
 struct Registry::State {
     State(Home h, store::Store& s, const Clock& c)
-        : home(std::move(h)), store(s), clock(c), load_gate(s),
-          model_files(s, load_gate.as_judge()) {}
+        : home(std::move(h)), store(s), load_gate(s), model_files(s, load_gate.as_judge()),
+          takedowns(home, c) {}
 
     Home home;
     store::Store& store;
-    const Clock& clock;
     LoadGate load_gate;
     engine::ModelFiles model_files;
 
     std::mutex mutex;
-    /// Guarded by mutex, as are all below: every entry of every hub, ever verified.
-    catalog::TakedownList takedown;
-    std::string stamp;                 ///< Of the catalogs' copies when `takedown` was read.
-    std::set<std::string> read;        ///< Hubs whose list was read at least once.
-    std::optional<std::string> unread; ///< Why the list of some hub never was.
+    /// Guarded by mutex, as is what is below.
+    Takedowns takedowns;
     std::map<std::string, Lock> locks; ///< By bundle folder.
-
-    /// Changes when any file of a catalog's copy does.
-    std::string take_stamp() const {
-        std::string out;
-        std::error_code failed;
-        for (fs::recursive_directory_iterator it(home.catalogs(), failed), end;
-             !failed && it != end;
-             it.increment(failed)) {
-            std::error_code ignored;
-            if (it->is_regular_file(ignored)) {
-                const auto time = it->last_write_time(ignored).time_since_epoch().count();
-                out += it->path().filename().string() + " " + std::to_string(time) + "\n";
-            }
-        }
-        return out;
-    }
-
-    void read_takedowns() {
-        auto now = take_stamp();
-        if (now == stamp) {
-            return;
-        }
-        const auto hubs = load_hubs(home);
-        if (!hubs) {
-            return;
-        }
-        bool complete = true;
-        unread.reset();
-        for (const auto& hub : *hubs) {
-            HubFetcher fetcher(nullptr, hub.url, {});
-            auto client = catalog::Client::open(hub.catalog_folder(home), fetcher, clock);
-            if (client) {
-                takedown.add(client->takedown());
-                read.insert(hub.url);
-                continue;
-            }
-            complete = false; // being written, perhaps: look again next time
-            if (read.count(hub.url) == 0) {
-                unread =
-                    "what " + hub.url + " took down cannot be read: " + client.error().describe();
-            }
-        }
-        if (complete) {
-            stamp = std::move(now);
-        }
-    }
 
     /// The files of the policy are small, and a change counts at once, as a takedown does. One that
     /// cannot be read refuses everything: somebody wanted something refused.
@@ -159,32 +107,31 @@ Result<InstalledApp> Registry::get(std::string_view label) {
 
 std::optional<std::string> Registry::blocked(const InstalledApp& app) {
     const std::lock_guard guard(state_->mutex);
-    state_->read_takedowns();
     // Not knowing is no permission. Once a list was read, it counts until a newer one is.
-    std::optional<std::string> reason =
-        state_->unread ? state_->unread : state_->refused_by_policy(app);
-    const auto look =
-        [&](std::string_view kind, const std::string& id, const std::string& version) {
-            const auto found = state_->takedown.find(kind, id, version);
-            if (!reason && found && found->action == catalog::TakedownAction::BlockRun) {
-                reason = app.manifest.id.render() + " was called back on " + found->date + ": " +
-                         found->reason;
-            }
-        };
-    look("app", app.manifest.id.render(), app.manifest.version.render());
-    if (const auto* lock = state_->find_lock(app.bundle)) {
-        look("bundle", "sha256:" + lock->files_sha256.render(), "");
-        look("bundle", "sha256:" + lock->bundle_sha256.render(), "");
+    if (const Status known = state_->takedowns.refresh(); !known) {
+        return known.error().describe();
     }
+    std::vector<crypto::Sha256Digest> bundle;
+    if (const auto* lock = state_->find_lock(app.bundle)) {
+        bundle = {lock->files_sha256, lock->bundle_sha256};
+    }
+    auto names = catalog::takedown_names(app.manifest.id, app.manifest.version, bundle);
     for (const auto& model : app.models) {
-        look("model", model.manifest->source.repo + "@" + model.manifest->source.revision, "");
-        look("model", model.manifest->id.render(), model.manifest->version.render());
-        look("model", "sha256:" + model.manifest.digest().render(), "");
+        std::vector<crypto::Sha256Digest> files;
         for (const auto& file : model.weights) {
-            look("file", "sha256:" + file.digest().render(), "");
+            files.push_back(file.digest());
+        }
+        for (auto& name :
+             catalog::takedown_names(*model.manifest, model.manifest.digest(), files)) {
+            names.push_back(std::move(name));
         }
     }
-    return reason;
+    const auto taken = state_->takedowns.find(names);
+    if (taken && taken->action == catalog::TakedownAction::BlockRun) {
+        return app.manifest.id.render() + " was called back on " + taken->date + ": " +
+               taken->reason;
+    }
+    return state_->refused_by_policy(app);
 }
 
 } // namespace locara::runtime

@@ -4,6 +4,7 @@
 #include <locara/base/json.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/runtime/storage.hpp>
+#include <locara/runtime/takedowns.hpp>
 
 #include <algorithm>
 #include <array>
@@ -412,6 +413,7 @@ std::string_view render(AdoptReport::Item::Outcome outcome) {
 Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
                                              const ForeignFile& file,
                                              const std::vector<store::Adopted>& known,
+                                             const Takedowns& takedowns,
                                              ProgressSink& progress) {
     using Outcome = AdoptReport::Item::Outcome;
     AdoptReport::Item item{file, Outcome::Failed, std::nullopt, std::nullopt, "", ""};
@@ -463,6 +465,10 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
                    ? Status{}
                    : Error(ErrorCode::Refused, again.reason + " (" + again.rule + ")");
     };
+    options.admit = [&](const store::Digest& digest) {
+        const std::array names = {catalog::TakedownName{"file", "sha256:" + digest.render(), ""}};
+        return catalog::check_not_called_back("it", takedowns.find(names));
+    };
     const auto outcome = store_.adopt(file.path, options, progress);
     if (outcome) {
         item.digest = outcome->file.digest;
@@ -490,6 +496,8 @@ Result<AdoptReport> Storage::adopt(const AdoptRequest& request, ProgressSink& pr
         found.unseen.insert(found.unseen.end(), more.unseen.begin(), more.unseen.end());
     }
     LOCARA_TRY(const auto known, store_.list_adopted());
+    Takedowns takedowns(home_, clock_);
+    LOCARA_CHECK(takedowns.refresh());
     LOCARA_TRY(const auto use, store_.use(request.stop));
     AdoptReport report;
     std::error_code failed;
@@ -501,7 +509,7 @@ Result<AdoptReport> Storage::adopt(const AdoptRequest& request, ProgressSink& pr
         if (file.path.string().starts_with(own)) {
             continue; // a folder was given that our own store lies in
         }
-        LOCARA_TRY(auto item, adopt_one(request, file, known, progress));
+        LOCARA_TRY(auto item, adopt_one(request, file, known, takedowns, progress));
         const bool counts = item.outcome == AdoptReport::Item::Outcome::Adopted ||
                             item.outcome == AdoptReport::Item::Outcome::Found;
         report.adopted_bytes += counts ? file.size : 0;

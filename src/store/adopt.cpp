@@ -68,7 +68,7 @@ class Adoption {
         return Status(cloned).context("adopting " + path_.string()).error();
     }
 
-    /// Gate and hash over a file, in one pass with its chunks.
+    /// Gate and hash over a file, in one pass with its chunks; then what its digest says of it.
     Result<xet::FileIndex> judge(const Fd& fd) {
         if (options_.gate) {
             LOCARA_CHECK(options_.gate(fd));
@@ -85,7 +85,11 @@ class Adoption {
             state.reused_bytes = state.done_bytes;
             progress_.report(state);
         };
-        return xet::index_file(fd, how).context("adopting " + path_.string());
+        LOCARA_TRY(auto index, xet::index_file(fd, how).context("adopting " + path_.string()));
+        if (options_.admit) {
+            LOCARA_CHECK(options_.admit(*index.sha256));
+        }
+        return index;
     }
 
     Status keep_index(const Digest& digest, const xet::FileIndex& found) const {

@@ -168,6 +168,17 @@ class Review(harness.TestCase):
         self.hub.admin("takedown", "add", "ana/called", "--reason", "mended", "--action", "warn")
         self.assertEqual(self.events(number)[-2:], [("taken-down", "it sends notes away"), ("published", "lifted: mended")])
 
+    def test_an_app_of_what_was_called_back_is_rejected(self):
+        waiting = self.publish(self.make_app("waits"))["number"]
+        model = ("locara/quick-add", "--kind", "model")
+        self.hub.admin("takedown", "add", *model, "--reason", "it leaks")
+        self.addCleanup(self.hub.admin, "takedown", "add", *model, "--reason", "mended", "--action", "warn")
+        done = self.publish(self.make_app("late"), expect=REFUSED)
+        self.assertEqual(done["state"], "rejected")
+        self.assertIn("the model locara/quick-add was called back", done["why"])
+        self.assertIn("it leaks", done["why"])
+        self.review("approve", waiting, "--by", "carol", *UNSEEN, expect=REFUSED)
+
     def test_a_takedown_signed_elsewhere_counts_when_it_is_imported(self):
         number = self.publish(self.make_app("far"))["number"]
         self.decide(number)

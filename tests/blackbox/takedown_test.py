@@ -106,8 +106,12 @@ class Takedown(harness.TestCase):
         self.call_back("test/tiny", "--kind", "model", "--action", "block-install")
         client.run("search", "--refresh")
         client.run("run", TINY)
+        self.assertRegex(client.stderr, rf"warning {TINY} was called back on \S+ \(block-install\): {REASON}")
         self.client.stop()
         self.assertEqual(client.json("show", TINY)["takedown"]["action"], "block-install")
+        # Not by the pinned manifest alone either.
+        client.run("pull", "--manifest", next(client.home.rglob("models/text.json")), expect=8)
+        self.assertIn(REASON, client.stderr)
         self.client = harness.Client(self.folder / "another")
         self.client.add_hub(self.hub)
         self.client.run("install", TINY, "--yes", expect=8)
@@ -127,6 +131,24 @@ class Takedown(harness.TestCase):
         self.assertIn(f"takedown add sha256:{found['sha256']} --kind file", self.hub.admin("rescan", "--clamd", address, expect=8))
         self.call_back(f"sha256:{found['sha256']}", "--kind", "file")
         self.client.run("search", "--refresh")
+        self.refuse_to_run()
+
+    def test_who_starts_an_app_of_a_lapsed_catalog_is_told(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        client.run("run", TINY)
+        self.assertNotIn("warning", client.stderr)
+        client.run("run", TINY, "--offline", faketime="+25h")
+        self.assertRegex(client.stderr, r"warning .*expired.*; last checked \d{4}-\d\d-\d\dT")
+
+    def test_what_a_removed_hub_called_back_stays_called_back(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        self.call_back(TINY)
+        client.run("search", "--refresh")
+        client.run("hub", "rm", self.hub.url, "--yes")
         self.refuse_to_run()
 
     def test_what_is_called_back_is_listed(self):

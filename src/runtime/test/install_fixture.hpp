@@ -183,6 +183,16 @@ class InstallTest : public ::testing::Test {
         ASSERT_TRUE(published) << published.error().describe();
     }
 
+    void take_down(catalog::Repository& repository,
+                   const std::string& kind,
+                   const std::string& id,
+                   catalog::TakedownAction action,
+                   const std::string& reason,
+                   const std::string& date = "2026-11-22") {
+        ASSERT_TRUE(repository.add_takedown({kind, id, std::nullopt, action, reason, date}));
+        ASSERT_TRUE(repository.publish(clock_));
+    }
+
     Installer open(Network network = Network::Allowed) {
         InstallerOptions options;
         options.home = home_;

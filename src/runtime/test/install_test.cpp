@@ -260,6 +260,64 @@ TEST_F(InstallTest, a_model_is_pulled_without_an_app_unless_it_was_called_back) 
     EXPECT_EQ(installer.plan(ref("locara/first")).error().code(), ErrorCode::Refused);
 }
 
+TEST_F(InstallTest, weights_that_were_called_back_are_not_fetched_for_a_manifest_either) {
+    auto installer = open_with_hub();
+    const auto model = installer.plan_manifest(model_bytes_, "");
+    ASSERT_TRUE(model) << model.error().describe();
+    const auto digest = crypto::sha256(as_bytes(weights_));
+    take_down(*repository_,
+              "file",
+              "sha256:" + digest.render(),
+              catalog::TakedownAction::BlockInstall,
+              "it leaks");
+    ASSERT_TRUE(installer.refresh());
+    const Status pulled = installer.pull(*model, installer.hubs().front(), null_progress());
+    ASSERT_FALSE(pulled);
+    EXPECT_EQ(pulled.error().code(), ErrorCode::Refused);
+    EXPECT_THAT(pulled.error().message(), HasSubstr("it leaks"));
+    EXPECT_FALSE(store::Store::open(home_.store)->has(digest));
+}
+
+TEST_F(InstallTest, what_a_hub_calls_back_only_that_hub_lifts_and_nobody_by_removing_it) {
+    const auto other_tree = temp_.path() / "hub/other/catalog";
+    auto other = catalog::Repository::create(other_tree, temp_.path() / "other-keys", clock_);
+    ASSERT_TRUE(other) << other.error().describe();
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    const auto id = *manifest::AppId::parse("locara/first");
+    using Action = catalog::TakedownAction;
+    take_down(*repository_, "app", "locara/first", Action::BlockRun, "it lies");
+    take_down(*other, "app", "locara/first", Action::Warn, "it is fine", "2026-11-23");
+    ASSERT_TRUE(installer.add_hub(url() + "/other", other->first_root()));
+    ASSERT_TRUE(installer.refresh());
+
+    const auto expect_blocked = [&](const char* when) {
+        auto store = store::Store::open(home_.store);
+        Registry registry(home_, *store, clock_);
+        const auto app = registry.get("locara--first");
+        ASSERT_TRUE(app) << app.error().describe();
+        const auto blocked = registry.blocked(*app);
+        ASSERT_TRUE(blocked) << when;
+        EXPECT_THAT(*blocked, HasSubstr("it lies")) << when;
+        const auto taken = open().find_takedown(*installer.get(id));
+        ASSERT_TRUE(taken && *taken) << when;
+        EXPECT_EQ((*taken)->action, Action::BlockRun) << when;
+    };
+    expect_blocked("another hub warns, later");
+    ASSERT_TRUE(installer.remove_hub(url()));
+    expect_blocked("the hub was removed");
+    const auto added = installer.add_hub(url(), repository_->first_root());
+    ASSERT_TRUE(added) << added.error().describe();
+    expect_blocked("it came back");
+    ASSERT_TRUE(installer.remove_hub(url() + "/other"));
+
+    take_down(*repository_, "app", "locara/first", Action::Warn, "mended", "2026-11-24");
+    ASSERT_TRUE(installer.refresh());
+    auto store = store::Store::open(home_.store);
+    Registry registry(home_, *store, clock_);
+    EXPECT_FALSE(registry.blocked(*registry.get("locara--first")));
+}
+
 TEST_F(InstallTest, restrictive_terms_are_named) {
     license_ = "CC-BY-NC-4.0";
     publish_model();

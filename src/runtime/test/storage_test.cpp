@@ -353,6 +353,27 @@ TEST_F(StorageTest, limits_of_a_walk_are_told) {
     EXPECT_THAT(report->items.back().reason, HasSubstr("deeper than 16 folders"));
 }
 
+TEST_F(StorageTest, what_was_called_back_is_not_adopted) {
+    auto installer = open_with_hub();
+    take_down(*repository_,
+              "file",
+              "sha256:" + weights_digest_.render(),
+              catalog::TakedownAction::BlockInstall,
+              "it leaks");
+    ASSERT_TRUE(installer.refresh());
+    write(temp_.path() / "walked/tiny.gguf", weights_);
+    AdoptRequest request;
+    request.paths = {temp_.path() / "walked"};
+    auto storage = installer.storage();
+    const auto report = storage.adopt(request, null_progress());
+    ASSERT_TRUE(report) << report.error().describe();
+    ASSERT_EQ(report->items.size(), 1U);
+    EXPECT_EQ(report->items[0].outcome, Outcome::Refused);
+    EXPECT_THAT(report->items[0].reason, HasSubstr("it leaks"));
+    EXPECT_FALSE(store::Store::open(home_.store)->has(weights_digest_));
+    EXPECT_THAT(*store::Store::open(home_.store)->list_adopted(), IsEmpty());
+}
+
 TEST_F(StorageTest, refusals_are_told_of_what_passes_for_weights_only) {
     const fs::path folder = temp_.path() / "walked";
     const std::string program = read_file("/proc/self/exe", 1U << 30U)->substr(0, 100'000);

@@ -5,8 +5,11 @@
 #pragma once
 
 #include <locara/base/result.hpp>
+#include <locara/crypto/sha256.hpp>
+#include <locara/manifest/model_manifest.hpp>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +34,36 @@ struct TakedownEntry {
     bool operator==(const TakedownEntry&) const = default;
 };
 
+/// One of the names that a thing may be called back by; `version` is "" for things without one.
+struct TakedownName {
+    std::string kind;
+    std::string id;
+    std::string version;
+};
+
+/// Of a model: its pinned repository (`source` is "org/repo@<commit>"), its id, its manifest, and
+/// these of its files.
+std::vector<TakedownName> takedown_names(const std::string& source,
+                                         const manifest::ModelId& id,
+                                         const manifest::Version& version,
+                                         const crypto::Sha256Digest& manifest,
+                                         std::span<const crypto::Sha256Digest> files);
+std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
+                                         const crypto::Sha256Digest& manifest,
+                                         std::span<const crypto::Sha256Digest> files);
+
+/// Of an app: its id, and its bundle by either digest (of the archive, of the list of files).
+std::vector<TakedownName> takedown_names(const manifest::AppId& app,
+                                         const manifest::Version& version,
+                                         std::span<const crypto::Sha256Digest> bundle);
+
+/// The stricter of two entries.
+std::optional<TakedownEntry> stricter(std::optional<TakedownEntry> one,
+                                      std::optional<TakedownEntry> other);
+
+/// Refused, with date and reason, unless it is a warning or nothing. `what` begins the sentence.
+Status check_not_called_back(const std::string& what, const std::optional<TakedownEntry>& taken);
+
 class TakedownList {
   public:
     /// Reads a list. InvalidArgument names the JSON path, what was found and what is wanted. At
@@ -45,6 +78,9 @@ class TakedownList {
     /// for things without one.
     std::optional<TakedownEntry>
     find(std::string_view kind, std::string_view id, std::string_view version = "") const;
+
+    /// The strictest of the entries in force for these names.
+    std::optional<TakedownEntry> find(std::span<const TakedownName> names) const;
 
     /// Takes up what `newer` says. Entries that `newer` lacks stay.
     void add(const TakedownList& newer);

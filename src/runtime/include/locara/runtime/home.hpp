@@ -33,6 +33,9 @@ struct Home {
 
     std::filesystem::path catalogs() const { return data / "catalog"; }
 
+    /// What hubs that are known no more have called back (takedowns.hpp).
+    std::filesystem::path kept_takedowns() const { return data / "takedowns"; }
+
     std::filesystem::path temporary() const { return data / "tmp"; }
 
     std::filesystem::path hubs_file() const { return config / "hubs.json"; }

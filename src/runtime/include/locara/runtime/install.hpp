@@ -251,9 +251,11 @@ class Installer {
     /// those that none has are left out. Corrupt.
     Result<std::vector<std::string>> find_manifests(const manifest::AppManifest& app);
 
-    /// What the takedown list says of an app as the catalog has it; the strictest.
-    std::optional<catalog::TakedownEntry> find_takedown(const CatalogApp& app,
-                                                        const std::vector<PlannedModel>& models);
+    /// What the hubs' takedown lists say of an app, as the catalog has it or as it is here; the
+    /// strictest. Errors: those of Takedowns::refresh.
+    Result<std::optional<catalog::TakedownEntry>>
+    find_takedown(const CatalogApp& app, const std::vector<PlannedModel>& models);
+    Result<std::optional<catalog::TakedownEntry>> find_takedown(const InstalledEntry& app);
 
     /// What the policy of this machine (Home::policy_files) says of an app with these models, or of
     /// a model alone; read anew each time. Errors: those of policy::Policy::load.

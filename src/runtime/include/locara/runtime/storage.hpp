@@ -26,6 +26,8 @@
 
 namespace locara::runtime {
 
+class Takedowns;
+
 /// Something that a person wants to keep without an app.
 struct Pin {
     std::string name; ///< "publisher/model:variant", or "sha256:<64 hex>".
@@ -111,8 +113,8 @@ struct AdoptReport {
         ForeignFile file;
         /// Adopted; AlreadyHere: the store has these bytes (dry run: so its name says); Found: only
         /// in a dry run; NotWeights: left alone in silence; Refused: by the format gate, and one
-        /// might take it for weights; Failed: also a folder (`file` has no size) that could not be
-        /// looked at, or not to its end.
+        /// might take it for weights, or called back; Failed: also a folder (`file` has no size)
+        /// that could not be looked at, or not to its end.
         enum class Outcome {
             Adopted,
             AlreadyHere,
@@ -161,9 +163,9 @@ class Storage {
 
     Result<DiskReport> disk_report() const;
 
-    /// Takes over what other programs have, each file past the format gate. One that fails does
-    /// not stop the others, and neither does a folder. NotFound (a path that was given), Cancelled,
-    /// NoSpace. Progress: task "adopt".
+    /// Takes over what other programs have, each file past the format gate and not called back. One
+    /// that fails does not stop the others, and neither does a folder. NotFound (a path that was
+    /// given), Cancelled, NoSpace. Progress: task "adopt".
     Result<AdoptReport> adopt(const AdoptRequest& request, ProgressSink& progress);
 
     /// Of digests that are wanted, those that a file in a known place claims to be.
@@ -174,6 +176,7 @@ class Storage {
     Result<AdoptReport::Item> adopt_one(const AdoptRequest& request,
                                         const ForeignFile& file,
                                         const std::vector<store::Adopted>& known,
+                                        const Takedowns& takedowns,
                                         ProgressSink& progress);
 
     Home home_;

@@ -59,6 +59,8 @@ struct AdoptOptions {
     /// allow.
     std::optional<LinkKind> link;
     Gate gate; ///< As for Part::publish, before anything else is read.
+    /// Asked once the digest is known; an error keeps the file out and is the answer.
+    std::function<Status(const Digest&)> admit;
     unsigned threads = 1;
     const Clock* clock = &system_clock();
     std::stop_token stop;
