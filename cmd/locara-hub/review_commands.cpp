@@ -162,6 +162,9 @@ void print_licenses(const Json& report) {
         std::printf("License: %s%s\n",
                     text_of(own, "id").c_str(),
                     own.value("commercial", Json()) == false ? ", no commercial use" : "");
+        for (const Json& conflict : list_of(own, "conflicts")) {
+            std::printf("  conflict          %s\n", line_of(conflict).c_str());
+        }
     }
     for (const Json& model : list_of(report, "models")) {
         const Json license = model.value("license", Json::object());

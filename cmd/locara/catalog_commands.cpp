@@ -4,6 +4,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/manifest/facts_json.hpp>
+#include <locara/manifest/license_json.hpp>
 
 namespace locara::cli {
 
@@ -33,7 +34,12 @@ std::string render_card(const manifest::AppManifest& app,
     }
     out += pad("needs", 11) + render_memory(app.memory_bytes) + " memory, " +
            render_size(app.disk_bytes) + " disk, GPU " + app.gpu + "  [declared]\n";
-    out += pad("license", 11) + clean(app.license) + "\n";
+    const auto whole = runtime::effective_license(app, models);
+    out += pad("license", 11) + clean(app.license) + "; with its models " +
+           clean(manifest::describe(whole)) + "\n";
+    for (const auto& conflict : whole.conflicts) {
+        out += pad("", 11) + style.paint(Tone::Notice, "conflict") + " " + clean(conflict) + "\n";
+    }
     for (const auto& model : models) {
         const auto& manifest = *model.manifest;
         out += pad("model", 11) + clean(manifest.name) + " (" + model.role +
@@ -173,6 +179,8 @@ Result<int> run_show(Context& context, const std::string& text) {
                          {"sha256", app->entry.bundle_sha256.render()},
                          {"files_sha256", app->entry.files_sha256.render()}};
         out["facts"] = manifest::render_facts(manifest::facts(app->entry.manifest));
+        out["license"] = manifest::render_license(
+            app->entry.manifest.license, runtime::effective_license(app->entry.manifest, models));
         out["models"] = std::move(list);
         out["receipts"] = receipts_json(receipts);
         out["installed"] = installed ? Json(installed->lock.version.render()) : Json();

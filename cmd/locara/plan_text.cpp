@@ -167,6 +167,8 @@ Json plan_json(const runtime::Plan& plan) {
             {"disk_free_bytes", plan.device.disk_free_bytes},
             {"memory_bytes", plan.memory_bytes},
             {"memory_available_bytes", plan.device.memory_available_bytes},
+            {"license",
+             manifest::render_license(app.license, runtime::effective_license(app, plan.models))},
             {"models", std::move(models)},
             {"facts", manifest::render_facts(manifest::facts(app))},
             {"new_powers", std::move(powers)},

@@ -38,6 +38,24 @@ Json render_need(const CatalogContents& contents,
             {"license", license}};
 }
 
+/// Over the app and all models that it may come to run with.
+manifest::EffectiveLicense license_of(const CatalogContents& contents,
+                                      const manifest::AppManifest& app) {
+    std::vector<manifest::AppModelLicense> models;
+    for (const manifest::ModelNeed& need : app.models) {
+        std::vector<crypto::Sha256Digest> pins = need.fallbacks;
+        pins.insert(pins.begin(), need.manifest);
+        for (const crypto::Sha256Digest& pin : pins) {
+            const auto found = contents.models.find(pin);
+            if (found != contents.models.end()) {
+                models.push_back(
+                    {need.role, found->second.id, manifest::effective_license(found->second)});
+            }
+        }
+    }
+    return manifest::effective_license(app, models);
+}
+
 /// The answer to the last question, and the timestamp that it was true for.
 class Summary {
   public:
@@ -119,6 +137,8 @@ Json render_contents(const CatalogContents& contents) {
                         {"name", app.name},
                         {"license", app.license},
                         {"commercial", app.commercial},
+                        {"effective_license",
+                         manifest::render_license(app.license, license_of(contents, app))},
                         {"models", std::move(needs)}});
     }
     Json models = Json::array();

@@ -122,6 +122,22 @@ std::string join(const std::vector<std::string>& words) {
     return out;
 }
 
+/// The licenses of one place: their ids, and their facts where they are stricter.
+void add_leaves(EffectiveLicense& out, const Place& place) {
+    for (const auto& leaf : place.leaves) {
+        if (std::find(out.licenses.begin(), out.licenses.end(), leaf.id) == out.licenses.end()) {
+            out.licenses.push_back(leaf.id);
+        }
+        for (std::size_t i = 0; i < kTextFacts; ++i) {
+            const auto kind = kFactKinds[i];
+            const auto clause =
+                leaf.license == nullptr ? std::string_view() : leaf.license->fact(kind).clause;
+            take_stricter(
+                out.facts[i], kind, {leaf.answer(kind), leaf.id, std::string(clause), place.from});
+        }
+    }
+}
+
 /// What the manifest declares of its own license, where that is stricter than the text.
 void take_declared(EffectiveLicense& out, const ModelManifest& model) {
     const auto& terms = model.license.terms;
@@ -190,35 +206,44 @@ Answer strictest(const std::vector<Leaf>& leaves, FactKind kind) {
     return out;
 }
 
-/// "card says MIT, its base is llama3: attribution and field limits remain".
-void find_promise_conflict(EffectiveLicense& out, const Place& own, const Place& base) {
-    std::vector<std::string> remain;
-    std::vector<std::string> unknown;
+/// Facts of a text in which another is stricter.
+struct Stricter {
+    std::vector<std::string> known;   ///< In words: "no commercial use", "attribution".
+    std::vector<std::string> unknown; ///< Of which nothing is known.
+};
+
+template <class AnswerOf> Stricter find_stricter(const std::vector<Leaf>& own, AnswerOf theirs) {
+    Stricter out;
     for (std::size_t i = 0; i < kTextFacts; ++i) {
         const auto kind = kFactKinds[i];
-        const auto theirs = strictest(base.leaves, kind);
-        if (strictness(kind, theirs) <= strictness(kind, strictest(own.leaves, kind))) {
+        const Answer answer = theirs(kind);
+        if (strictness(kind, answer) <= strictness(kind, strictest(own, kind))) {
             continue;
         }
         const bool permission = kind == FactKind::CommercialUse ||
                                 kind == FactKind::Redistribution || kind == FactKind::Derivatives;
-        if (theirs == Answer::Unknown) {
-            unknown.push_back(words_of(kind));
+        if (answer == Answer::Unknown) {
+            out.unknown.push_back(words_of(kind));
         } else {
-            remain.push_back((permission ? "no " : "") + words_of(kind));
+            out.known.push_back((permission ? "no " : "") + words_of(kind));
         }
     }
-    const std::string start =
-        "the card says " + names_of(own.leaves) + ", but " + base.from + " is under ";
-    if (!remain.empty()) {
-        out.conflicts.push_back(start + names_of(base.leaves) +
-                                ", of which this stays in force: " + join(remain));
+    return out;
+}
+
+/// "card says MIT, its base is llama3: attribution and field limits remain".
+void find_promise_conflict(EffectiveLicense& out, const Place& own, const Place& base) {
+    const auto stricter =
+        find_stricter(own.leaves, [&](FactKind kind) { return strictest(base.leaves, kind); });
+    const std::string start = "the card says " + names_of(own.leaves) + ", but ";
+    if (!stricter.known.empty()) {
+        out.conflicts.push_back(start + base.from + " is under " + names_of(base.leaves) +
+                                ", of which this stays in force: " + join(stricter.known));
     }
-    if (!unknown.empty()) {
-        out.conflicts.push_back("the card says " + names_of(own.leaves) +
-                                ", but of the license of " + base.from + " (" +
+    if (!stricter.unknown.empty()) {
+        out.conflicts.push_back(start + "of the license of " + base.from + " (" +
                                 names_of(base.leaves) + ") nothing is known as to " +
-                                join(unknown) + ": taken as restricted");
+                                join(stricter.unknown) + ": taken as restricted");
     }
 }
 
@@ -358,27 +383,65 @@ EffectiveLicense effective_license(const ModelManifest& model) {
     const auto places = places_of(model);
     EffectiveLicense out;
     for (const auto& place : places) {
-        for (const auto& leaf : place.leaves) {
-            if (std::find(out.licenses.begin(), out.licenses.end(), leaf.id) ==
-                out.licenses.end()) {
-                out.licenses.push_back(leaf.id);
-            }
-            for (std::size_t i = 0; i < kTextFacts; ++i) {
-                const auto kind = kFactKinds[i];
-                take_stricter(
-                    out.facts[i],
-                    kind,
-                    {leaf.answer(kind),
-                     leaf.id,
-                     std::string(leaf.license == nullptr ? std::string_view()
-                                                         : leaf.license->fact(kind).clause),
-                     place.from});
-            }
-        }
+        add_leaves(out, place);
     }
     take_declared(out, model);
     find_conflicts(out, model, places);
     add_terms_to_accept(out, model, places);
+    return out;
+}
+
+EffectiveLicense effective_license(const AppManifest& app,
+                                   const std::vector<AppModelLicense>& models) {
+    EffectiveLicense out;
+    const auto add_license = [&out](const std::string& id) {
+        if (std::find(out.licenses.begin(), out.licenses.end(), id) == out.licenses.end()) {
+            out.licenses.push_back(id);
+        }
+    };
+    const Place own{app.id.render(), "", resolve(app.license)};
+    add_leaves(out, own);
+    if (!app.commercial) {
+        take_stricter(out.facts[static_cast<std::size_t>(FactKind::CommercialUse)],
+                      FactKind::CommercialUse,
+                      {Answer::No, app.license, "as its manifest declares", own.from});
+    }
+    take_stricter(out.facts[static_cast<std::size_t>(FactKind::Gated)],
+                  FactKind::Gated,
+                  {Answer::No, app.license, "", own.from});
+    for (const auto& model : models) {
+        for (const auto kind : kFactKinds) {
+            take_stricter(
+                out.facts[static_cast<std::size_t>(kind)], kind, model.license.fact(kind));
+        }
+        for (const auto& id : model.license.licenses) {
+            add_license(id);
+        }
+        for (const auto& words : model.license.use_restrictions) {
+            if (std::find(out.use_restrictions.begin(), out.use_restrictions.end(), words) ==
+                out.use_restrictions.end()) {
+                out.use_restrictions.push_back(words);
+            }
+        }
+        for (const auto& terms : model.license.to_accept) {
+            if (std::none_of(out.to_accept.begin(), out.to_accept.end(), [&](const auto& one) {
+                    return one.digest() == terms.digest();
+                })) {
+                out.to_accept.push_back(terms);
+            }
+        }
+        const auto stricter = find_stricter(
+            own.leaves, [&](FactKind kind) { return model.license.fact(kind).answer; });
+        const std::string start = "the app says " + names_of(own.leaves) + ", but with its model " +
+                                  model.model.render() + " (" + model.role + ") ";
+        if (!stricter.known.empty()) {
+            out.conflicts.push_back(start + "this is in force: " + join(stricter.known));
+        }
+        if (!stricter.unknown.empty()) {
+            out.conflicts.push_back(start + "nothing is known as to " + join(stricter.unknown) +
+                                    ": taken as restricted");
+        }
+    }
     return out;
 }
 

@@ -187,7 +187,12 @@ Json render_app_report(const AppReport& report,
     }
     Json license;
     if (report.app) {
-        license = {{"id", report.app->license}, {"commercial", report.app->commercial}};
+        std::vector<manifest::AppModelLicense> licenses;
+        for (const PinnedModel& model : report.models) {
+            licenses.push_back({model.role, model.terms.id, model.terms.license});
+        }
+        license = manifest::render_license(report.app->license,
+                                           manifest::effective_license(*report.app, licenses));
     }
     Json models = Json::array();
     for (const PinnedModel& model : report.models) {

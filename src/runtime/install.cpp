@@ -79,15 +79,25 @@ Status sync_folders(const fs::path& folder) {
     return sync_folder(folder);
 }
 
+std::vector<manifest::AppModelLicense> licenses_of(const std::vector<PlannedModel>& models) {
+    std::vector<manifest::AppModelLicense> licenses;
+    for (const auto& model : models) {
+        licenses.push_back({model.role, model.manifest->id, model.get_license()});
+    }
+    return licenses;
+}
+
 /// What a card should have said and did not.
 void add_license_warnings(Plan& plan) {
-    std::vector<manifest::AppModelLicense> licenses;
     for (const auto& model : plan.models) {
-        licenses.push_back({model.role, model.manifest->id, model.get_license()});
-        for (const auto& conflict : licenses.back().license.conflicts) {
+        for (const auto& conflict : model.get_license().conflicts) {
             plan.warnings.push_back(model.manifest->id.render() + ": " + conflict);
         }
     }
+    for (const auto& conflict : effective_license(plan.app.entry.manifest, plan.models).conflicts) {
+        plan.warnings.push_back(conflict);
+    }
+    const auto licenses = licenses_of(plan.models);
     for (const auto& fault : manifest::check_app_license(plan.app.entry.manifest, licenses)) {
         plan.warnings.push_back("the app's manifest hides a limit: " + fault);
     }
@@ -188,6 +198,11 @@ Status check_format(const Fd& fd, const std::string& path, manifest::FileFormat 
                          verdict.format);
     }
     return {};
+}
+
+manifest::EffectiveLicense effective_license(const manifest::AppManifest& app,
+                                             const std::vector<PlannedModel>& models) {
+    return manifest::effective_license(app, licenses_of(models));
 }
 
 std::vector<std::string> Plan::licenses_to_accept() const {

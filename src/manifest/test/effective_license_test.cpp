@@ -222,5 +222,32 @@ TEST(AppLicense, must_say_what_its_models_forbid) {
     EXPECT_EQ(facts(*app).back().text, "No commercial use.");
 }
 
+TEST(AppLicense, is_the_strictest_over_the_app_and_its_models) {
+    const auto app = AppManifest::parse(render_json(sample_app())); // MIT
+    ASSERT_TRUE(app) << app.error().describe();
+    const auto whole = [&](const std::string& license, const std::vector<Base>& bases = {}) {
+        const auto model = effective_license(make_model(license, bases));
+        return effective_license(*app, {{"text", *ModelId::parse("acme/model"), model}});
+    };
+    EXPECT_THAT(whole("MIT").conflicts, IsEmpty());
+    EXPECT_EQ(whole("MIT").fact(FactKind::CommercialUse).from, app->id.render());
+
+    const auto shared = whole("CC-BY-SA-4.0");
+    EXPECT_THAT(shared.licenses, ElementsAre("MIT", "CC-BY-SA-4.0"));
+    EXPECT_EQ(shared.fact(FactKind::ShareAlike).answer, Answer::Yes);
+    EXPECT_EQ(shared.fact(FactKind::ShareAlike).from, "acme/model");
+    EXPECT_THAT(shared.conflicts,
+                ElementsAre("the app says MIT, but with its model acme/model (text) this is in "
+                            "force: share-alike"));
+
+    // What the model's own card does not say either.
+    const auto limited = whole("MIT", {{"meta-llama/Llama-3.2-1B", "finetune", "llama3.2"}});
+    EXPECT_TRUE(limited.restricts(FactKind::UseRestrictions));
+    EXPECT_THAT(limited.conflicts, ElementsAre(HasSubstr("field limits")));
+    EXPECT_THAT(limited.conflicts, ElementsAre(HasSubstr("the app says MIT")));
+    EXPECT_THAT(ids_to_accept(limited), ElementsAre("llama3.2"));
+    EXPECT_THAT(whole("acme-1.0").conflicts, ElementsAre(HasSubstr("nothing is known as to")));
+}
+
 } // namespace
 } // namespace locara::manifest

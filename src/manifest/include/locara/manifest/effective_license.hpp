@@ -69,6 +69,11 @@ struct AppModelLicense {
     EffectiveLicense license;
 };
 
+/// Of an app with all of these: what may be done with the whole. Its own license comes first; of
+/// the conflicts only those between it and a model, not those that a model has by itself.
+EffectiveLicense effective_license(const AppManifest& app,
+                                   const std::vector<AppModelLicense>& models);
+
 /// Where an app says less than the licenses of its models demand: each a sentence with the path in
 /// locara.json. Lint and review refuse an app for any.
 std::vector<std::string> check_app_license(const AppManifest& app,

@@ -84,6 +84,10 @@ struct OpenTerms {
     crypto::Sha256Digest manifest;
 };
 
+/// Of an app with these models: what may be done with the whole.
+manifest::EffectiveLicense effective_license(const manifest::AppManifest& app,
+                                             const std::vector<PlannedModel>& models);
+
 /// What an install would do. Nothing was changed to make it but the catalog's copy.
 struct Plan {
     CatalogApp app;
