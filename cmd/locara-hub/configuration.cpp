@@ -41,7 +41,7 @@ Result<hub::ServeConfig> Configuration::start(const std::string& data) const {
         options.clamd = config.hub.clamd;
         gate::configure(std::move(options));
         LOCARA_TRY(const auto version,
-                   gate::shared_gate().antivirus_version().context(
+                   gate::shared_gate().check_antivirus().context(
                        clamd.empty() ? "hub.toml: scanners.clamd" : "--clamd"));
         std::fprintf(stderr, "locara-hub: files pass %s\n", version.value_or("").c_str());
     }

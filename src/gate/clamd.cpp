@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 #include <optional>
 
@@ -17,6 +18,38 @@ namespace {
 
 constexpr std::size_t kChunk = 256U << 10U;
 constexpr std::size_t kMaxAnswer = 4096;
+
+/// More archives in one another than clamd looks into: it is built for 100 (MaxRecursion) at most.
+constexpr int kTooDeep = 150;
+constexpr std::size_t kTarBlock = 512;
+
+/// A tar (POSIX.1-1988, ustar) with a file in a tar in a tar ...
+std::string nested_tar(int depth) {
+    std::string content = "x";
+    for (int i = 0; i < depth; ++i) {
+        std::array<char, kTarBlock> head{};
+        const auto put = [&head](std::size_t at, const char* form, std::size_t value) {
+            std::snprintf(head.data() + at, 12, form, value);
+        };
+        head[0] = 'a';
+        put(100, "%07zo", 0644);
+        put(108, "%07zo", 0);
+        put(116, "%07zo", 0);
+        put(124, "%011zo", content.size());
+        put(136, "%011zo", 0);
+        std::fill_n(head.begin() + 148, 8, ' ');
+        head[156] = '0';
+        std::memcpy(head.data() + 257, "ustar\00000", 8);
+        std::size_t sum = 0;
+        for (const char c : head) {
+            sum += static_cast<unsigned char>(c);
+        }
+        put(148, "%06zo", sum);
+        content = std::string(head.data(), head.size()) + content;
+        content.resize((content.size() + kTarBlock - 1) / kTarBlock * kTarBlock);
+    }
+    return content;
+}
 
 Error down(const std::filesystem::path& socket, const std::string& what) {
     return {ErrorCode::Unavailable, "the antivirus at " + socket.string() + ": " + what};
@@ -147,6 +180,19 @@ Result<ClamdAnswer> Clamd::look(const formats::ByteSource& content, std::uint64_
         return down(socket_, "it does not answer");
     }
     return parse_clamd_answer(*answer);
+}
+
+Status Clamd::check_limits() const {
+    const std::string deep = nested_tar(kTooDeep);
+    const formats::MemorySource source(as_bytes(deep));
+    LOCARA_TRY(const ClamdAnswer answer, look(source, deep.size()));
+    if (answer.kind == ClamdAnswer::Kind::NotLookedAt) {
+        return {};
+    }
+    return Error(ErrorCode::Unsupported,
+                 "the antivirus at " + socket_.string() +
+                     " takes for clean what exceeds its limits; write `AlertExceedsMax yes` into "
+                     "its clamd.conf");
 }
 
 } // namespace locara::gate

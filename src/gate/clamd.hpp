@@ -42,6 +42,10 @@ class Clamd {
     /// or Corrupt if the source cannot be read.
     Result<ClamdAnswer> look(const formats::ByteSource& content, std::uint64_t bytes) const;
 
+    /// Unsupported if it takes for clean what exceeds its limits, which is how clamd is set up
+    /// unless told otherwise; Unavailable.
+    Status check_limits() const;
+
   private:
     std::filesystem::path socket_;
     std::chrono::milliseconds time_;

@@ -198,11 +198,12 @@ formats::Judge Gate::as_judge() {
     return [this](const Fd& fd, std::string_view name) { return judge(fd, name); };
 }
 
-Result<std::optional<std::string>> Gate::antivirus_version() const {
+Result<std::optional<std::string>> Gate::check_antivirus() const {
     if (!state_->clamd) {
         return std::optional<std::string>();
     }
     LOCARA_CHECK(state_->clamd->ping());
+    LOCARA_CHECK(state_->clamd->check_limits());
     LOCARA_TRY(std::string version, state_->clamd->version());
     return std::optional<std::string>(std::move(version));
 }

@@ -47,7 +47,8 @@ std::string read(const fs::path& path) {
 /// A clamd of the test's own, with a database of one .ndb and one .hdb line.
 class RealClamd {
   public:
-    RealClamd() : folder_(TempFolder::create(fs::temp_directory_path(), "clamd-").value()) {
+    explicit RealClamd(const char* alert_exceeds_max = "yes")
+        : folder_(TempFolder::create(fs::temp_directory_path(), "clamd-").value()) {
         const fs::path database = folder_.path() / "db";
         fs::create_directory(database);
         std::ofstream(database / "test.ndb") << "Locara.Test.Body:0:*:" << hex(kMark) << "\n"
@@ -57,7 +58,8 @@ class RealClamd {
             << "b7e2cf28e2f6733b64eaffc7371941d7:17:Locara.Test.Hash\n";
         std::ofstream(folder_.path() / "clamd.conf")
             << "LocalSocket " << socket().string() << "\nDatabaseDirectory " << database.string()
-            << "\nForeground yes\nAlertExceedsMax yes\nStreamMaxLength 4M\nMaxFileSize 1M\n"
+            << "\nForeground yes\nAlertExceedsMax " << alert_exceeds_max
+            << "\nStreamMaxLength 4M\nMaxFileSize 1M\n"
             << "MaxScanSize 2M\nMaxThreads 2\nTemporaryDirectory " << folder_.path().string()
             << "\n";
         const std::string option = "--config-file=" + (folder_.path() / "clamd.conf").string();
@@ -133,7 +135,7 @@ RealClamd* Antivirus::clamd_ = nullptr;
 
 TEST_F(Antivirus, finds_what_its_signatures_know) {
     Gate gate(with(clamd_->socket()));
-    EXPECT_THAT(gate.antivirus_version().value().value_or(""), StartsWith("ClamAV "));
+    EXPECT_THAT(gate.check_antivirus().value().value_or(""), StartsWith("ClamAV "));
     const std::string without = Gate{Options{}}.scanners().value();
     EXPECT_THAT(without, StartsWith("locara-formats " + std::string(formats::kScannerVersion)));
     EXPECT_THAT(without, HasSubstr("; yara "));
@@ -195,6 +197,14 @@ TEST_F(Antivirus, does_not_take_for_clean_what_it_did_not_look_at) {
     }
 }
 
+TEST_F(Antivirus, is_not_taken_that_does_not_tell_of_its_limits) {
+    const RealClamd silent("no");
+    const auto checked = Gate(with(silent.socket())).check_antivirus();
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().code(), ErrorCode::Unsupported);
+    EXPECT_THAT(checked.error().describe(), HasSubstr("AlertExceedsMax yes"));
+}
+
 TEST_F(Antivirus, lets_no_weights_pass_while_it_is_down) {
     const std::string model = weights("x", "tensor");
     const auto check = [&](Gate& gate) {
@@ -207,7 +217,7 @@ TEST_F(Antivirus, lets_no_weights_pass_while_it_is_down) {
         // What is refused for a worse reason stays so.
         EXPECT_EQ(judge(gate, "cos\nsystem\n(S'id'\ntR.", "m.gguf").rule,
                   "pickle.import.malicious");
-        EXPECT_FALSE(gate.antivirus_version());
+        EXPECT_FALSE(gate.check_antivirus());
         EXPECT_FALSE(gate.scanners());
     };
     Gate nowhere(with(folder_->path() / "no.sock"));

@@ -66,8 +66,9 @@ class Gate {
     formats::Judge as_judge();
 
     /// "ClamAV 1.0.9/27500/Mon Nov 23 ...", or nothing if none is configured. Unavailable if it is
-    /// configured and does not answer. For `locara doctor` and the hub's start.
-    Result<std::optional<std::string>> antivirus_version() const;
+    /// configured and does not answer, Unsupported if it takes for clean what exceeds its limits.
+    /// For the hub's start.
+    Result<std::optional<std::string>> check_antivirus() const;
 
     /// Who judges, in one line: each scanner with its version and that of its rules or signatures,
     /// "locara-formats 2.1.0; yara 4.2.3, rules 0a1b2c3d; ClamAV 1.0.9/27500/...". Of content that
