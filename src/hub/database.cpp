@@ -20,23 +20,6 @@ namespace {
 /// A change that always meets others' is given up after so many tries.
 constexpr int kTries = 20;
 
-/// A statement of schema.cpp in the words of a dialect.
-std::string in_dialect(std::string_view statement, const Dialect& dialect) {
-    std::string text;
-    while (!statement.empty()) {
-        const std::size_t open = std::min(statement.find('{'), statement.size());
-        text += statement.substr(0, open);
-        statement.remove_prefix(open);
-        if (!statement.empty()) {
-            const std::size_t close = statement.find('}');
-            LOCARA_ASSERT(close != std::string_view::npos);
-            text += dialect.word(statement.substr(1, close - 1));
-            statement.remove_prefix(close + 1);
-        }
-    }
-    return text;
-}
-
 Status make_file(const std::filesystem::path& file) {
     LOCARA_TRY(const Fd made, open_file(file, O_RDWR | O_CREAT | O_EXCL, 0600));
     return {};
@@ -144,6 +127,22 @@ std::optional<Error> Database::failure(int tries) {
         }
         return std::move(failure.error);
     }
+}
+
+std::string in_dialect(std::string_view statement, const Dialect& dialect) {
+    std::string text;
+    while (!statement.empty()) {
+        const std::size_t open = std::min(statement.find('{'), statement.size());
+        text += statement.substr(0, open);
+        statement.remove_prefix(open);
+        if (!statement.empty()) {
+            const std::size_t close = statement.find('}');
+            LOCARA_ASSERT(close != std::string_view::npos);
+            text += dialect.word(statement.substr(1, close - 1));
+            statement.remove_prefix(close + 1);
+        }
+    }
+    return text;
 }
 
 std::vector<std::string> first_column(soci::session& session, const std::string& statement) {

@@ -72,6 +72,9 @@ class Dialect {
     virtual DatabaseFailure failure(const std::exception& error) const = 0;
 };
 
+/// A statement of schema.hpp in the words of a dialect.
+std::string in_dialect(std::string_view statement, const Dialect& dialect);
+
 /// The first column of all that a statement finds, as text.
 std::vector<std::string> first_column(soci::session& session, const std::string& statement);
 

@@ -1,8 +1,7 @@
 #include "../bucket_batch.hpp"
 #include "../buckets.hpp"
-#include "../database.hpp"
+#include "test_database.hpp"
 
-#include <locara/base/file.hpp>
 #include <locara/base/secret.hpp>
 
 #include <gmock/gmock.h>
@@ -31,16 +30,16 @@ BucketChange removal(const std::string& path) {
     return change;
 }
 
-class BucketsTest : public testing::Test {
+class BucketsTest : public DatabaseTest {
   protected:
     void SetUp() override {
-        auto folder = TempFolder::create("/tmp", "locara-buckets-");
-        ASSERT_TRUE(folder);
-        folder_.emplace(std::move(*folder));
-        auto database = Database::open(folder_->path() / "names.db");
-        ASSERT_TRUE(database) << database.error().describe();
-        names_.emplace(*database);
-        buckets_.emplace(*database);
+        DatabaseTest::SetUp();
+        if (IsSkipped()) {
+            return;
+        }
+        const auto database = open();
+        names_.emplace(database);
+        buckets_.emplace(database);
         bucket_ = make("b");
     }
 
@@ -82,13 +81,12 @@ class BucketsTest : public testing::Test {
         return all;
     }
 
-    std::optional<TempFolder> folder_;
     std::optional<Names> names_;
     std::optional<Buckets> buckets_;
     Repo bucket_;
 };
 
-TEST_F(BucketsTest, lists_what_lies_below_a_folder) {
+TEST_P(BucketsTest, lists_what_lies_below_a_folder) {
     apply({put("a.txt", '1'),
            put("d/x", '2'),
            put("d/e/y", '3'),
@@ -103,7 +101,7 @@ TEST_F(BucketsTest, lists_what_lies_below_a_folder) {
     EXPECT_EQ(list("a.txt", Buckets::Recursive::Yes, 100), "");
 }
 
-TEST_F(BucketsTest, pages_come_one_after_the_other) {
+TEST_P(BucketsTest, pages_come_one_after_the_other) {
     apply({put("a", '1'), put("d/1", '2'), put("d/2", '3'), put("d/3", '4'), put("e", '5')});
     EXPECT_EQ(list("", Buckets::Recursive::Yes, 2), "a d/1 | d/2 d/3 | e ");
     EXPECT_EQ(list("", Buckets::Recursive::No, 1), "a | d/ | e ");
@@ -111,7 +109,7 @@ TEST_F(BucketsTest, pages_come_one_after_the_other) {
     EXPECT_EQ(list("d", Buckets::Recursive::No, 1), "d/1 | d/2 | d/3 ");
 }
 
-TEST_F(BucketsTest, a_large_folder_is_one_entry_among_many) {
+TEST_P(BucketsTest, a_large_folder_is_one_entry_among_many) {
     std::vector<BucketChange> changes;
     for (int i = 0; i < 2500; ++i) {
         changes.push_back(put("big/" + std::to_string(10'000 + i), '1', i));
@@ -129,7 +127,7 @@ TEST_F(BucketsTest, a_large_folder_is_one_entry_among_many) {
     EXPECT_EQ(totals->bytes, 2502U * 5U);
 }
 
-TEST_F(BucketsTest, content_that_no_path_names_is_given_up) {
+TEST_P(BucketsTest, content_that_no_path_names_is_given_up) {
     apply({put("one", '1'), put("two", '1'), put("three", '2')});
     apply({removal("one"), removal("not there")});
     EXPECT_TRUE(names_->find_file(bucket_.key, hash_of('1')).value().has_value());
@@ -141,12 +139,14 @@ TEST_F(BucketsTest, content_that_no_path_names_is_given_up) {
     EXPECT_EQ(buckets_->totals(bucket_).value().uploaded, std::nullopt);
 }
 
-TEST_F(BucketsTest, a_bucket_goes_with_all_it_holds) {
+TEST_P(BucketsTest, a_bucket_goes_with_all_it_holds) {
     apply({put("one", '1')});
     ASSERT_TRUE(names_->remove_repo(bucket_.key));
     bucket_ = make("b");
     EXPECT_EQ(list("", Buckets::Recursive::Yes, 10), "");
 }
+
+LOCARA_WITH_BACKENDS(BucketsTest);
 
 // ------------------------------------------------------------------------------------------ batch
 

@@ -262,7 +262,7 @@ class PostgresqlTest : public testing::Test {
     void SetUp() override {
         const auto made = make_postgresql_database();
         if (!made) {
-            GTEST_SKIP() << "the package postgresql is not installed";
+            GTEST_SKIP() << kNoPostgresql;
         }
         url_ = *made;
     }

@@ -95,21 +95,29 @@ std::optional<std::string> make_postgresql_database() {
     return url;
 }
 
-DatabaseTest::DatabaseTest() : folder_(*TempFolder::create("/tmp", "locara names ")) {}
+TestDatabase::TestDatabase() : folder_(*TempFolder::create("/tmp", "locara names ")) {}
+
+bool TestDatabase::make(Backend backend) {
+    if (backend == Backend::Sqlite) {
+        return true;
+    }
+    const auto made = make_postgresql_database();
+    url_ = made.value_or("");
+    return made.has_value();
+}
+
+Result<std::shared_ptr<Database>> TestDatabase::open() const {
+    return url_.empty() ? Database::open(file()) : Database::connect(url_);
+}
 
 void DatabaseTest::SetUp() {
-    if (GetParam() == Backend::Postgresql) {
-        const auto made = make_postgresql_database();
-        if (!made) {
-            GTEST_SKIP() << "the package postgresql is not installed";
-        }
-        url_ = *made;
+    if (!made_.make(GetParam())) {
+        GTEST_SKIP() << kNoPostgresql;
     }
 }
 
 std::shared_ptr<Database> DatabaseTest::open() const {
-    auto opened =
-        GetParam() == Backend::Postgresql ? Database::connect(url_) : Database::open(file());
+    auto opened = made_.open();
     EXPECT_TRUE(opened) << opened.error().describe();
     return std::move(*opened);
 }

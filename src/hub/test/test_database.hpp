@@ -19,25 +19,47 @@ enum class Backend { Sqlite, Postgresql };
 /// For the names of tests.
 std::string render(Backend backend);
 
+/// Why tests of it are skipped.
+inline constexpr const char* kNoPostgresql = "the package postgresql is not installed";
+
 /// The address of a new, empty database; nothing if Debian's PostgreSQL is not installed.
 std::optional<std::string> make_postgresql_database();
 
-/// A database of its own for each test, and any number of connections to it.
-class DatabaseTest : public testing::TestWithParam<Backend> {
-  protected:
-    DatabaseTest();
-    void SetUp() override;
+/// A new, empty database, and any number of connections to it.
+class TestDatabase {
+  public:
+    TestDatabase();
+
+    /// Makes one. False if Debian's PostgreSQL is wanted and not installed.
+    bool make(Backend backend);
 
     /// As a process of its own would.
-    std::shared_ptr<Database> open() const;
+    Result<std::shared_ptr<Database>> open() const;
 
+    /// Of a SQLite one.
     std::filesystem::path file() const { return folder_.path() / "names.db"; }
 
+    /// Of a PostgreSQL one, else empty.
     const std::string& url() const { return url_; }
 
   private:
     TempFolder folder_;
     std::string url_;
+};
+
+/// A database of its own for each test.
+class DatabaseTest : public testing::TestWithParam<Backend> {
+  protected:
+    void SetUp() override;
+
+    std::shared_ptr<Database> open() const;
+
+    std::filesystem::path file() const { return made_.file(); }
+
+    const std::string& url() const { return made_.url(); }
+
+  private:
+    TestDatabase made_;
 };
 
 #define LOCARA_WITH_BACKENDS(Suite)                                                                \
