@@ -3,6 +3,7 @@
 #include "audit_commands.hpp"
 #include "duration.hpp"
 
+#include <locara/base/json.hpp>
 #include <locara/hub/accounts.hpp>
 
 #include <cstdio>
@@ -33,6 +34,13 @@ AccountCommands::AccountCommands(CLI::App& app)
     add->add_option("NAME", user_name_, "letters, digits, '-', '_' and '.'")->required();
     add->add_option("--full-name", full_name_, "for people; the name itself if not given");
     add->add_option("--email", email_, "where mail reaches the user; told to nobody else");
+    list_users_ = user_->add_subcommand("list", "list users");
+    add_data(list_users_);
+    list_users_->add_flag("--json", json_, "print JSON");
+    rm_ = user_->add_subcommand(
+        "rm", "remove a user whose namespace is empty, with tokens and memberships");
+    add_data(rm_);
+    rm_->add_option("NAME", user_name_, "the user")->required();
     set_ = user_->add_subcommand("set", "change what is known of a user");
     add_data(set_);
     set_->add_option("NAME", user_name_, "the user")->required();
@@ -62,7 +70,10 @@ AccountCommands::AccountCommands(CLI::App& app)
 
 Status AccountCommands::run() const {
     if (user_->parsed()) {
-        return set_->parsed() ? set_user() : add_user();
+        return set_->parsed()          ? set_user()
+               : list_users_->parsed() ? list_users()
+               : rm_->parsed()         ? remove_user()
+                                       : add_user();
     }
     return create_->parsed() ? create_token() : list_->parsed() ? list_tokens() : revoke_token();
 }
@@ -73,6 +84,33 @@ Status AccountCommands::add_user() const {
                accounts.add_user(user_name_, full_name_, email_.value_or("")));
     std::printf("user  %s  %s\n", account.id.c_str(), account.name.c_str());
     return record(data_, "user-added", {{"user", account.name}});
+}
+
+Status AccountCommands::list_users() const {
+    LOCARA_TRY(const auto accounts, hub::Accounts::open(data_, system_clock()));
+    LOCARA_TRY(const auto users, accounts.list_users());
+    Json list = Json::array();
+    for (const hub::Account& user : users) {
+        if (!json_) {
+            std::printf(
+                "%s  %s  %s\n", user.name.c_str(), user.full_name.c_str(), user.email.c_str());
+        }
+        list.push_back({{"name", user.name},
+                        {"full_name", user.full_name},
+                        {"email", user.email},
+                        {"website", user.website},
+                        {"created", render_time(user.created)}});
+    }
+    if (json_) {
+        std::printf("%s\n", Json({{"users", std::move(list)}}).dump(2).c_str());
+    }
+    return {};
+}
+
+Status AccountCommands::remove_user() const {
+    LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
+    LOCARA_CHECK(accounts.remove_user(user_name_));
+    return record(data_, "user-removed", {{"user", user_name_}});
 }
 
 Status AccountCommands::set_user() const {

@@ -21,12 +21,15 @@ class AccountCommands {
 
   private:
     locara::Status add_user() const;
+    locara::Status list_users() const;
+    locara::Status remove_user() const;
     locara::Status set_user() const;
     locara::Status create_token() const;
     locara::Status list_tokens() const;
     locara::Status revoke_token() const;
 
     std::string data_;
+    bool json_ = false;
     std::string user_name_;
     std::string full_name_;
     std::optional<std::string> email_;
@@ -37,6 +40,8 @@ class AccountCommands {
     std::vector<std::string> scopes_;
     std::string id_;
     CLI::App* user_;
+    CLI::App* list_users_;
+    CLI::App* rm_;
     CLI::App* set_;
     CLI::App* token_;
     CLI::App* create_;

@@ -1,6 +1,11 @@
 // Who am I, who is who, and what clients ask on their own account.
+#include "all_repos.hpp"
 #include "audit_record.hpp"
+#include "disk_use.hpp"
+#include "place.hpp"
 #include "routes.hpp"
+
+#include <locara/hub/repositories.hpp>
 
 #include <algorithm>
 
@@ -170,6 +175,71 @@ Answer<Response> organization_members(const Services& services, const Request& r
     return response;
 }
 
+/// When content last came; when it was made, if none did.
+Answer<TimePoint> last_change(const Services& services, const Repo& repo) {
+    if (repo.id.type == RepoType::Bucket) {
+        LOCARA_TRY(const BucketTotals totals, services.buckets.totals(repo));
+        return totals.uploaded.value_or(repo.created);
+    }
+    auto place = open_place(services, repo, "main");
+    if (!place) {
+        return repo.created; // it has no such branch
+    }
+    LOCARA_TRY(const GitCommit commit, place->git.commit(place->commit));
+    return commit.date;
+}
+
+/// What each repository of a namespace stores: its large files and its git folder.
+Answer<Response>
+list_storage(const Services& services, const Caller& caller, const std::string& space) {
+    LOCARA_TRY(const auto repos, list_all_repos(services.names));
+    Json list = Json::array();
+    double total = 0;
+    for (const Repo& repo : repos) {
+        if (!http::equals_ignoring_case(repo.id.space, space) || !may(caller, repo, Action::See)) {
+            continue;
+        }
+        LOCARA_TRY(const auto files, services.names.list_files(repo.key));
+        std::uint64_t bytes = allocated_bytes(services.folder_of(repo));
+        for (const StoredFile& file : files) {
+            bytes += file.size;
+        }
+        LOCARA_TRY(const TimePoint updated, last_change(services, repo));
+        list.push_back({{"id", repo.id.render()},
+                        {"type", render(repo.id.type)},
+                        {"updatedAt", render_date(updated)},
+                        {"visibility", render(repo.visibility)},
+                        {"storage", bytes}});
+        total += static_cast<double>(bytes);
+    }
+    for (Json& one : list) {
+        one["storagePercent"] = total > 0 ? 100 * one["storage"].get<double>() / total : 0;
+    }
+    return json_answer(list);
+}
+
+Answer<Response> own_storage(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Identity who, require_known(caller));
+    return list_storage(services, caller, who.account.name);
+}
+
+/// For its members.
+Answer<Response> organization_storage(const Services& services, const Request& request) {
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Identity who, require_known(caller));
+    LOCARA_TRY(const Account organization, find_organization(services, request));
+    const bool belongs = std::any_of(
+        who.memberships.begin(), who.memberships.end(), [&](const Membership& membership) {
+            return membership.organization.key == organization.key &&
+                   membership.role != OrgRole::NoAccess;
+        });
+    if (!belongs || !reaches(who, organization.name)) {
+        return Refusal(403, "", "what " + organization.name + " stores is for its members");
+    }
+    return list_storage(services, caller, organization.name);
+}
+
 /// Whoever has a token's text may end it, without a token of his own too: tokens that leaked are
 /// reported so. Which of them were tokens is not told.
 Answer<Response> revoke(const Services& services, const Request& request) {
@@ -215,6 +285,8 @@ void add_account_routes(Routes& routes, const Services& services) {
     routes.get("/api/users/{user}/overview", bind(&user_overview));
     routes.get("/api/organizations/{org}/overview", bind(&organization_overview));
     routes.get("/api/organizations/{org}/members", bind(&organization_members));
+    routes.get("/api/settings/repositories", bind(&own_storage));
+    routes.get("/api/organizations/{org}/settings/repositories", bind(&organization_storage));
     // What the Python client asks for on its own account; any object will do.
     const auto empty = [](const Request&) -> Answer<Response> {
         return json_answer(Json::object());

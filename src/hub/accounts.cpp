@@ -79,6 +79,14 @@ Result<Account> Accounts::add_user(const std::string& name,
     return made;
 }
 
+Result<std::vector<Account>> Accounts::list_users() const {
+    return names_->list_accounts();
+}
+
+Status Accounts::remove_user(const std::string& user) {
+    return names_->remove_account(user);
+}
+
 Status Accounts::set_email(const std::string& user, const std::string& email) {
     LOCARA_CHECK(email.empty() ? Status() : check_email(email));
     return names_->set_email(user, email);

@@ -126,6 +126,14 @@ class Names {
     /// Of a user, not of an organization.
     Result<std::optional<Account>> find_account(const std::string& name) const;
 
+    /// Users by name.
+    Result<std::vector<Account>> list_accounts() const;
+
+    /// A user with all that is the user's alone: tokens, sessions, memberships, requests for
+    /// access, collections. What the user wrote elsewhere stays, without a name. NotFound; Conflict
+    /// while the namespace has repositories or buckets.
+    Status remove_account(const std::string& name);
+
     /// Of a user. NotFound.
     Status set_email(const std::string& name, const std::string& email);
     Status set_website(const std::string& name, const std::string& website);

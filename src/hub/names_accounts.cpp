@@ -81,6 +81,52 @@ Result<std::optional<Account>> Names::find_account(const std::string& name) cons
     });
 }
 
+Result<std::vector<Account>> Names::list_accounts() const {
+    return database_->with([&](soci::session& sql) -> Result<std::vector<Account>> {
+        Account row;
+        long long key = 0;
+        long long created = 0;
+        soci::statement statement =
+            (sql.prepare << "SELECT key, id, name, full_name, created, email, website FROM accounts"
+                            " WHERE kind = 0 ORDER BY name",
+             into(key),
+             into(row.id),
+             into(row.name),
+             into(row.full_name),
+             into(created),
+             into(row.email),
+             into(row.website));
+        statement.execute();
+        std::vector<Account> accounts;
+        while (statement.fetch()) {
+            row.key = key;
+            row.created = time_of(created);
+            accounts.push_back(row);
+        }
+        return accounts;
+    });
+}
+
+Status Names::remove_account(const std::string& name) {
+    return database_->transact([&](soci::session& sql) -> Status {
+        long long repos = 0;
+        sql << "SELECT COUNT(*) FROM repos WHERE space = :n AND origin = 0", use(name), into(repos);
+        if (repos > 0) {
+            return Error(ErrorCode::Conflict,
+                         "'" + name + "' has " + std::to_string(repos) +
+                             " repositories and buckets; remove or move them first");
+        }
+        soci::statement statement =
+            (sql.prepare << "DELETE FROM accounts WHERE name = :n AND kind = 0", use(name));
+        statement.execute(true);
+        if (statement.get_affected_rows() == 0) {
+            return Error(ErrorCode::NotFound, "there is no user '" + name + "'");
+        }
+        sql << "DELETE FROM collections WHERE space = :n", use(name);
+        return {};
+    });
+}
+
 Status Names::set_email(const std::string& name, const std::string& email) {
     return set_column(*database_, name, "email", email);
 }

@@ -163,7 +163,11 @@ Status Organizations::remove(const std::string& name) {
         soci::statement statement =
             (sql.prepare << "DELETE FROM accounts WHERE name = :n AND kind = 1", use(name));
         statement.execute(true);
-        return statement.get_affected_rows() == 0 ? Status(no_organization(name)) : Status();
+        if (statement.get_affected_rows() == 0) {
+            return no_organization(name);
+        }
+        sql << "DELETE FROM collections WHERE space = :n", use(name);
+        return {};
     });
 }
 

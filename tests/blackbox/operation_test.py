@@ -74,6 +74,37 @@ class OperationTest(harness.unittest.TestCase):
         self.assertEqual(told, [("repo-created", "lab/tiny", None, True), ("repo-settings", "lab/tiny", None, False),
                                 ("repo-moved", "ana/m", "lab/m", False), ("repo-removed", "lab/m", None, False)])
 
+    def test_help_has_examples_of_the_verb_at_hand(self):
+        def help_of(*verbs):
+            return subprocess.run([harness.BIN / "locara-hub", *verbs, "--help"], check=True, text=True, stdout=subprocess.PIPE).stdout
+
+        def below(text):
+            return re.findall(r"(?m)^  ([a-z-]+)  ", text.partition("Subcommands:")[2].partition("\n\n")[0])
+        verbs = below(help_of())
+        self.assertIn("mirror", verbs)
+        for verb in verbs:
+            text = help_of(verb)
+            for said in (text, *(help_of(verb, one) for one in below(text))):
+                examples = said.partition("Examples:\n")[2].splitlines()
+                self.assertTrue(examples and all(line.startswith(f"  locara-hub {verb} ") for line in examples), said)
+
+    def test_users_are_listed_and_leave_with_what_is_theirs(self):
+        hub = self.hub()
+        ana, zed = hub.make_writer("ana"), hub.make_writer("zed")
+        hub.admin("org", "create", "lab")
+        hub.admin("org", "add-member", "lab", "zed", "--role", "write")
+        listed = json.loads(hub.admin("user", "list", "--json"))["users"]
+        self.assertEqual([user["name"] for user in listed], ["ana", "zed"])
+        call(hub, "POST", "/api/repos/create", zed, {"name": "m", "private": True})
+        hub.admin("user", "rm", "zed", expect=9)  # its repository would be nobody's
+        hub.admin("repo", "move", "zed/m", "ana/m")
+        hub.admin("user", "rm", "ZED")
+        self.assertEqual(call(hub, "GET", "/api/whoami-v2", zed).status, 401)
+        self.assertEqual(call(hub, "GET", "/api/models/ana/m", ana).status, 200)
+        self.assertEqual(json.loads(hub.admin("org", "list", "--json"))["organizations"][0]["members"], [])
+        self.assertEqual(hub.admin("user", "list").split()[0], "ana")
+        hub.admin("user", "rm", "zed", expect=3)
+
     def test_what_is_installed_serves_as_its_unit_says(self):
         subprocess.run(["cmake", "--install", harness.BUILD, "--prefix", self.folder / "usr", "--component", "hub"], check=True,
                        stdout=subprocess.DEVNULL)

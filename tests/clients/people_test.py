@@ -73,6 +73,20 @@ class People(hub_process.TestCase):
         self.hub.admin("org", "remove-member", "lab", "carl")
         self.assertEqual(self.curl(path, token)[:2], (404, "RepoNotFound"))
 
+    def test_members_see_what_each_repository_stores(self):
+        self.make("stored", private=True)
+        listed = {one["id"]: one for one in self.api("GET", "/api/organizations/lab/settings/repositories",
+                                                   self.tokens["read"])}
+        stored = listed["lab/stored"]
+        self.assertEqual((stored["type"], stored["visibility"]), ("model", "private"))
+        self.assertGreater(stored["storage"], 0)
+        self.assertRegex(stored["updatedAt"], r"^\d{4}-\d\d-\d\dT")
+        self.assertAlmostEqual(sum(one["storagePercent"] for one in listed.values()), 100, places=3)
+        stranger = self.hub.make_writer("dora")
+        self.assertEqual(self.curl("/api/organizations/lab/settings/repositories", stranger)[0], 403)
+        self.assertEqual(self.curl("/api/settings/repositories")[0], 401)
+        self.assertEqual(self.api("GET", "/api/settings/repositories", stranger), [])
+
     def test_commands(self):
         listed = json.loads(self.hub.admin("org", "list", "--json"))["organizations"]
         lab = next(one for one in listed if one["name"] == "lab")

@@ -98,6 +98,13 @@ class Accounts {
     Result<Account>
     add_user(const std::string& name, const std::string& full_name, const std::string& email = "");
 
+    /// By name.
+    Result<std::vector<Account>> list_users() const;
+
+    /// A user with tokens, sessions and memberships: all end at once (Xet tokens within the hour).
+    /// NotFound; Conflict while the namespace has repositories or buckets.
+    Status remove_user(const std::string& user);
+
     /// Gives a user another mail address, or none if it is empty. InvalidArgument, NotFound.
     Status set_email(const std::string& user, const std::string& email);
 

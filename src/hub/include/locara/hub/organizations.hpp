@@ -65,7 +65,7 @@ class Organizations {
     Result<std::vector<Account>> list() const;
     Result<std::optional<Account>> find(const std::string& name) const;
 
-    /// NotFound; Conflict while it has repositories.
+    /// With its collections. NotFound; Conflict while it has repositories.
     Status remove(const std::string& name);
 
     /// NotFound (organization or user); Conflict when the user belongs to it already.
