@@ -257,30 +257,101 @@ Status pin(const Options& options) {
     return {};
 }
 
+/// What the help of a verb, and of those below it, ends with.
+struct Examples {
+    const char* verb;
+    const char* lines;
+};
+
+constexpr Examples kExamples[] = {
+    {"serve",
+     "  locara-hub serve --data /var/lib/locara-hub\n"
+     "  locara-hub serve --config hub.toml\n"
+     "  locara-hub serve --data ./hub --listen 127.0.0.1:0 --seed build/share/locara/seed"},
+    {"init",
+     "  locara-hub init --data DATA\n"
+     "  locara-hub init --data DATA --database postgresql://hub@db.example.org/hub"},
+    {"pin", "  locara-hub pin --write models/quick-add"},
+    {"user",
+     "  locara-hub user add ana --full-name \"Ana A.\" --data DATA\n"
+     "  locara-hub user list --data DATA --json\n"
+     "  locara-hub user rm ana --data DATA"},
+    {"token",
+     "  locara-hub token create --user ana --role write --expires 90d --data DATA\n"
+     "  locara-hub token create --user ana --role fine-grained --repo lab/tiny=write --data DATA\n"
+     "  locara-hub token revoke 65f0c1d2e3f4a5b6c7d8e9f0 --data DATA"},
+    {"org",
+     "  locara-hub org create lab --full-name \"The lab\" --data DATA\n"
+     "  locara-hub org add-member lab ana --role write --data DATA"},
+    {"oauth",
+     "  locara-hub oauth add board --redirect https://board.example.org/in --data DATA\n"
+     "  locara-hub oauth list --data DATA"},
+    {"audit",
+     "  locara-hub audit list --event repo-removed --by ana --data DATA\n"
+     "  locara-hub audit verify --data DATA"},
+    {"quota",
+     "  locara-hub quota show --data DATA\n"
+     "  locara-hub quota set lab 2TB --data DATA"},
+    {"repo",
+     "  locara-hub repo list --data DATA\n"
+     "  locara-hub repo create lab/tiny --private --data DATA\n"
+     "  locara-hub repo set lab/tiny --gate manual --data DATA"},
+    {"keys",
+     "  locara-hub keys list --data DATA\n"
+     "  locara-hub keys rotate timestamp --data DATA\n"
+     "  locara-hub keys export targets --to drafts --data DATA\n"
+     "  locara-hub keys sign drafts/* --keys KEYS\n"
+     "  locara-hub keys import drafts/* --data DATA"},
+    {"takedown",
+     "  locara-hub takedown add bob/app --reason \"it sends notes away\" --data DATA\n"
+     "  locara-hub takedown pending --data DATA\n"
+     "  locara-hub takedown publish --data DATA"},
+    {"mirror",
+     "  locara-hub mirror list --data DATA\n"
+     "  locara-hub mirror rm org/model --data DATA"},
+    {"scan", "  locara-hub scan show lab/tiny@main --issues --data DATA"},
+    {"rescan",
+     "  locara-hub rescan --data DATA\n"
+     "  locara-hub rescan --all --clamd /run/clamav/clamd.ctl --data DATA"},
+    {"gc",
+     "  locara-hub gc --dry-run --data DATA\n"
+     "  locara-hub gc --grace 1h --data DATA"},
+    {"fsck",
+     "  locara-hub fsck --data DATA\n"
+     "  locara-hub fsck --set-aside --data DATA"},
+    {"stats", "  locara-hub stats --data DATA --json"},
+    {"backup",
+     "  locara-hub backup /backup/monday --data DATA\n"
+     "  locara-hub backup /backup/monday --link --data DATA    where it is the same file system"},
+    {"restore", "  locara-hub restore /backup/monday --data NEW_FOLDER"},
+};
+
+void add_examples(CLI::App& app) {
+    app.footer("Examples:\n"
+               "  locara-hub serve --data /var/lib/locara-hub\n"
+               "  locara-hub user add ana --data /var/lib/locara-hub\n"
+               "A client trusts a hub by the root in its data folder:\n"
+               "  locara hub add http://127.0.0.1:17864 --root /var/lib/locara-hub/root.json\n"
+               "`locara-hub VERB --help` shows more.");
+    for (const Examples& examples : kExamples) {
+        CLI::App* const verb = app.get_subcommand(examples.verb);
+        const std::string footer = std::string("Examples:\n") + examples.lines;
+        verb->footer(footer);
+        for (CLI::App* const below : verb->get_subcommands({})) {
+            below->footer(footer);
+        }
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("The server of a Locara catalog: signed apps and models, and the files of the "
-                 "models by the Hugging Face Hub's protocol.",
-                 "locara-hub");
+    CLI::App app(
+        "A hub of one's own: a signed catalog of apps and models, repositories by the Hugging "
+        "Face Hub's protocol, and a mirror of that Hub.",
+        "locara-hub");
     app.set_version_flag("--version", "locara-hub " + std::string(locara::hub::version()));
     app.require_subcommand(1);
-    app.footer(
-        "Examples:\n"
-        "  locara-hub serve --data /var/lib/locara-hub\n"
-        "  locara-hub serve --data ./hub --listen 127.0.0.1:0 --seed build/share/locara/seed\n"
-        "  locara-hub serve --config hub.toml\n"
-        "  locara-hub pin --write models/quick-add\n"
-        "  locara-hub user add ana --data DATA\n"
-        "  locara-hub token create --data DATA --user ana --role write\n"
-        "  locara-hub org add-member lab ana --role write --data DATA\n"
-        "  locara-hub repo create lab/tiny --private --data DATA\n"
-        "  locara-hub keys rotate timestamp --data DATA\n"
-        "  locara-hub takedown add bob/app --reason \"it sends notes away\" --data DATA\n"
-        "  locara-hub review list --data DATA\n"
-        "  locara-hub gc --data DATA --dry-run\n"
-        "A client trusts a hub by the root in its data folder:\n"
-        "  locara hub add http://127.0.0.1:17864 --root DATA/root.json");
     Options options;
     const auto add_database = [&options](CLI::App* command) {
         command
@@ -335,6 +406,7 @@ int main(int argc, char** argv) {
     const MirrorCommands mirror(app);
     const ScanCommands scan(app);
     const UpkeepCommands upkeep(app);
+    add_examples(app);
 
     try {
         app.parse(argc, argv);
