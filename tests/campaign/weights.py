@@ -70,14 +70,21 @@ def give_refused(folder, options):
     total = {word: sum(rule[word] for rule in rules.values()) for word in ("loaded", "refused", "crashed")}
     result = {"llama_cpp_reader": {**total, "by_rule": rules}}
     if options.server:
-        answers = [run_server(options.server, path) for path in sample(loaded, options.server_count)]
-        result["llama_server_of_loaded"] = {"loaded": answers.count("loaded"), "refused": answers.count("refused"),
+        reasons = []
+        answers = [run_server(options.server, path, reasons) for path in sample(loaded, options.server_count)]
+        result["llama_server_of_loaded"] = {"loaded": answers.count("loaded"), "refused": answers.count("refused"), "why": reasons,
                                             "crashed": len([one for one in answers if one not in ("loaded", "refused")])}
     return result
 
 
-def run_server(server, path):
-    """"loaded", "refused" or what went wrong when llama-server starts on the file."""
+def reason_of(said):
+    """Why llama-server refused a file, by what it said: the first error."""
+    errors = [line.split("error loading model: ", 1)[1] for line in said.splitlines() if "error loading model: " in line]
+    return errors[0] if errors else said[-600:]
+
+
+def run_server(server, path, reasons):
+    """"loaded", "refused" (why is added to the reasons) or what went wrong when llama-server starts on the file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -88,7 +95,10 @@ def run_server(server, path):
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 said = process.stderr.read()
-                return "refused" if process.returncode == 1 else f"exit {process.returncode}: {said[-600:]}"
+                if process.returncode != 1:
+                    return f"exit {process.returncode}: {said[-600:]}"
+                reasons.append(reason_of(said))
+                return "refused"
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
                     if answer.status == 200:
@@ -129,13 +139,14 @@ def main():
                 result["refused_given_to_loaders"] = give_refused(refused, options)
             if options.server and files:
                 answers = {"loaded": 0, "refused": 0}
+                reasons = []
                 for path in sample(files, options.server_count):
-                    answer = run_server(options.server, path)
+                    answer = run_server(options.server, path, reasons)
                     if answer in answers:
                         answers[answer] += 1
                     else:
                         failures.append(f"{path.name}: llama-server: {answer}")
-                result["llama_server"] = answers
+                result["llama_server"] = {**answers, "why": reasons}
             print(json.dumps(result), flush=True)
     for failure in failures:
         print(failure, file=sys.stderr)
