@@ -99,16 +99,24 @@ void print_page(const Json& report) {
         std::printf("  reached  for %s different things; those above are the first\n",
                     number_of(page, "reach_total").c_str());
     }
-    const auto against = hub::obstacles(report);
-    if (against.empty()) {
+    if (hub::page_obstacles(report).empty()) {
         std::printf("  reached for nothing; no grave fault of accessibility (axe-core %s)\n",
                     text_of(page, "axe").c_str());
     }
-    for (const auto& one : against) {
-        std::printf("  against an approval: %s (--accept %s)\n",
-                    clean(one.text).c_str(),
-                    std::string(one.word).c_str());
+}
+
+/// What a curator must accept by name.
+void print_obstacles(const Json& report) {
+    for (const auto& one : hub::obstacles(report)) {
+        std::printf(
+            "Against an approval: %s (--accept %s)\n", clean(one.text).c_str(), one.word.c_str());
     }
+}
+
+/// "; accepted in submission 5": of a flagged file.
+std::string acceptance_of(const Json& file) {
+    const std::string number = number_of(file, "accepted");
+    return number == "?" ? "" : "; accepted in submission " + number;
 }
 
 /// What became of the weights that it pins.
@@ -124,6 +132,13 @@ void print_pins(const Json& report) {
                         text_of(file, "state").c_str(),
                         text_of(file, "path").c_str(),
                         text_of(file, "variant").c_str());
+            if (const Json verdict = file.value("verdict", Json()); verdict.is_object()) {
+                std::printf("            %s: %s (%s)%s\n",
+                            text_of(verdict, "verdict").c_str(),
+                            text_of(verdict, "reason").c_str(),
+                            text_of(verdict, "rule").c_str(),
+                            acceptance_of(file).c_str());
+            }
         }
     }
 }
@@ -140,7 +155,7 @@ void print_bundle(const Json& report) {
     for (const Json& found : list_of(report, "verdicts")) {
         const std::string member = text_of(found, "member");
         const bool placed = found.value("offset", Json()).is_number();
-        std::printf("  %-8s %s%s (%s, %s): %s\n           rule %s%s, by %s %s\n",
+        std::printf("  %-8s %s%s (%s, %s): %s\n           rule %s%s, by %s %s%s\n",
                     text_of(found, "verdict").c_str(),
                     text_of(found, "path").c_str(),
                     member.empty() ? "" : ("!/" + member).c_str(),
@@ -150,7 +165,8 @@ void print_bundle(const Json& report) {
                     text_of(found, "rule").c_str(),
                     placed ? (" at byte " + number_of(found, "offset")).c_str() : "",
                     text_of(found, "scanner").c_str(),
-                    text_of(found, "version").c_str());
+                    text_of(found, "version").c_str(),
+                    acceptance_of(found).c_str());
     }
 }
 
@@ -213,6 +229,7 @@ void print_report(const Json& report) {
     print_licenses(report);
     print_pins(report);
     print_page(report);
+    print_obstacles(report);
 }
 
 } // namespace
@@ -243,10 +260,12 @@ ReviewCommands::ReviewCommands(CLI::App& app)
                     &ReviewCommands::check));
     made = verb_on_one("approve", "say yes, after a look at the report", &ReviewCommands::approve);
     add_curator(made);
-    made->add_option("--why", why_, "one line for the record");
-    made->add_option("--accept",
-                     accepted_,
-                     "approve in spite of it: accessibility, blank, reach or unchecked (its page)")
+    made->add_option("--why", why_, "one line for the record; a must where a flag is accepted");
+    made->add_option(
+            "--accept",
+            accepted_,
+            "approve in spite of it: accessibility, blank, reach or unchecked (its page), or "
+            "the rule by which the gate flags a file")
         ->type_name("WORD");
     made = verb_on_one("reject", "say no, and why", &ReviewCommands::reject);
     add_curator(made);

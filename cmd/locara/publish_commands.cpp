@@ -41,7 +41,9 @@ Result<Checked> check(Context& context, const std::filesystem::path& folder) {
     LOCARA_TRY(const auto home, context.home());
     LOCARA_CHECK(create_folders(home.temporary(), 0700));
     LOCARA_TRY(auto scratch, TempFolder::create(home.temporary(), "lint-"));
-    LOCARA_TRY(auto report, policy::check_app(folder, scratch.path() / "app.locapp", models));
+    LOCARA_TRY(
+        auto report,
+        policy::check_app(folder, scratch.path() / "app.locapp", models, policy::Curated::Yes));
     if (published && report.app && report.app->version <= published->version) {
         report.findings.push_back(
             {AppFinding::Level::Warning,

@@ -32,20 +32,21 @@ Judgement make_judgement(formats::Examination seen, const std::string& scanners,
             seen.facts ? render_json(formats::render_facts(*seen.facts)) : ""};
 }
 
-Result<formats::Verdict> judge_content(const Services& services,
+Result<formats::Verdict> judge_content(const VerdictStore& verdicts,
+                                       const Clock& clock,
                                        const std::string& id,
                                        const std::string& name,
                                        const std::function<formats::Examination()>& ask) {
     // Asked first: what is judged while scanners change is judged again.
     const auto scanners = gate::shared_gate().scanners();
     if (scanners) {
-        LOCARA_TRY(auto known, services.verdicts.find(id, name));
+        LOCARA_TRY(auto known, verdicts.find(id, name));
         if (known && known->scanners == *scanners) {
             return std::move(known->verdict);
         }
     }
-    Judgement judgement = make_judgement(ask(), scanners ? *scanners : "", services.clock.now());
-    LOCARA_CHECK(services.verdicts.note(id, name, judgement));
+    Judgement judgement = make_judgement(ask(), scanners ? *scanners : "", clock.now());
+    LOCARA_CHECK(verdicts.note(id, name, judgement));
     return std::move(judgement.verdict);
 }
 
@@ -54,7 +55,8 @@ Status pass_gate(const Services& services,
                  const std::string& id,
                  std::string_view path) {
     const std::string name = name_of(path);
-    LOCARA_TRY(const formats::Verdict verdict, judge_content(services, id, name, [&] {
+    LOCARA_TRY(const formats::Verdict verdict,
+               judge_content(services.verdicts, services.clock, id, name, [&] {
                    return gate::shared_gate().examine(content, name);
                }));
     if (verdict.decision != formats::Decision::Refuse) {

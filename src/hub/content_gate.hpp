@@ -33,7 +33,8 @@ Judgement make_judgement(formats::Examination seen, const std::string& scanners,
 
 /// The verdict on content, by its id (verdict_store.hpp), under a name: what is kept of the same
 /// scanners, else what `ask`, which asks the gate, gives, and that is kept.
-Result<formats::Verdict> judge_content(const Services& services,
+Result<formats::Verdict> judge_content(const VerdictStore& verdicts,
+                                       const Clock& clock,
                                        const std::string& id,
                                        const std::string& name,
                                        const std::function<formats::Examination()>& ask);

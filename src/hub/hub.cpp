@@ -731,7 +731,7 @@ Status Hub::State::begin_mirror() {
     options.folder = data / kMirror;
     options.judge =
         [this](const Fd& file, const std::string& name, const crypto::Sha256Digest& sha256) {
-            return judge_content(services, sha256.render(), name, [&] {
+            return judge_content(verdicts, clock, sha256.render(), name, [&] {
                 return gate::shared_gate().examine(file, name);
             });
         };

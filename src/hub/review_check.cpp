@@ -51,14 +51,12 @@ class Check {
         // Asked before, so that a report never names signatures that came after its verdicts.
         LOCARA_TRY(const std::string scanners, gate::shared_gate().scanners());
         CheckedSubmission out{std::move(scratch_), {}, {}};
-        LOCARA_TRY(out.app, policy::check_app(folder_, out.archive(), models_));
+        LOCARA_TRY(out.app,
+                   policy::check_app(folder_, out.archive(), models_, policy::Curated::Yes));
         PinReport pins;
         if (out.app.app) {
             add_what_only_a_hub_knows(out.app);
-            LOCARA_TRY(
-                pins,
-                check_pins(
-                    sources_.data, sources_.names, sources_.cas, pinned_by(*out.app.app), pins_));
+            LOCARA_TRY(pins, check_pins(sources_, pinned_by(*out.app.app), pins_));
             for (std::string& wrong : pins.wrong) {
                 add_error(out.app, "models", ErrorCode::Corrupt, std::move(wrong));
             }
@@ -73,6 +71,7 @@ class Check {
             out.report["bundle"]["archive"] = "sha256:" + out.app.bundle->archive_sha256.render();
         }
         out.report["pins"] = std::move(pins.models);
+        LOCARA_CHECK(note_accepted(out.report));
         out.report["scanner"] = scanners;
         out.report["checked"] = render_time(sources_.clock.now());
         LOCARA_TRY(out.report["page"], look_at_page(out));
@@ -145,6 +144,27 @@ class Check {
         }
         return sources_.cas.read(
             file->xet, std::nullopt, [&fd](ByteView bytes) { return write_all(fd, bytes); });
+    }
+
+    /// Of each flagged file, the submission in which a curator accepted these bytes by this rule.
+    Status note_accepted(Json& report) const {
+        LOCARA_TRY(const AcceptedFlags accepted,
+                   Reviews(sources_.data, sources_.clock).accepted_flags());
+        const auto note = [&accepted](Json& file, const Json& verdict) {
+            const auto found = accepted.find({file.at("sha256"), verdict.at("rule")});
+            file["accepted"] = found == accepted.end() ? Json() : Json(found->second);
+        };
+        for (Json& found : report["verdicts"]) {
+            note(found, found);
+        }
+        for (Json& model : report["pins"]) {
+            for (Json& file : model["files"]) {
+                if (!file.at("verdict").is_null()) {
+                    note(file, file.at("verdict"));
+                }
+            }
+        }
+        return {};
     }
 
     /// As clients get it: what was packed is unpacked.

@@ -1,24 +1,15 @@
 // The check of a submission: its files taken out of the repository, and judged as a whole.
 #pragma once
 
-#include "names.hpp"
 #include "review_pins.hpp"
+#include "review_sources.hpp"
 
-#include <locara/cas/cas.hpp>
 #include <locara/hub/reviews.hpp>
 #include <locara/policy/app_report.hpp>
 
 #include <filesystem>
 
 namespace locara::hub {
-
-/// Where a check reads from; borrowed.
-struct ReviewSources {
-    const std::filesystem::path& data; ///< The hub's data folder.
-    const Names& names;
-    const cas::Cas& cas;
-    const Clock& clock;
-};
 
 using PageCheck = ReviewDesk::PageCheck;
 

@@ -36,15 +36,19 @@ bool lists(const catalog::Repository& repository, const std::string& name) {
 } // namespace
 
 struct ReviewDesk::State {
-    State(fs::path folder, const Clock& c, Names n, std::unique_ptr<cas::Backend> b)
-        : data(std::move(folder)), clock(c), names(std::move(n)), backend(std::move(b)),
-          chunks(*backend, {.clock = &clock}), reviews(data, clock) {}
+    State(fs::path folder,
+          const Clock& c,
+          const std::shared_ptr<Database>& database,
+          std::unique_ptr<cas::Backend> b)
+        : data(std::move(folder)), clock(c), names(database), verdicts(database),
+          backend(std::move(b)), chunks(*backend, {.clock = &clock}), reviews(data, clock) {}
 
-    ReviewSources sources() const { return {data, names, chunks, clock}; }
+    ReviewSources sources() const { return {data, names, verdicts, chunks, clock}; }
 
     const fs::path data;
     const Clock& clock;
     const Names names;
+    const VerdictStore verdicts;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
     Reviews reviews;
@@ -57,11 +61,10 @@ ReviewDesk& ReviewDesk::operator=(ReviewDesk&&) noexcept = default;
 ReviewDesk::~ReviewDesk() = default;
 
 Result<ReviewDesk> ReviewDesk::open(const fs::path& data, const Clock& clock) {
-    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
-    Names names(std::move(database));
+    LOCARA_TRY(const auto database, Database::open_in(data, Database::IfMissing::Fail));
     LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
     return ReviewDesk(
-        std::make_unique<State>(fs::absolute(data), clock, std::move(names), std::move(backend)));
+        std::make_unique<State>(fs::absolute(data), clock, database, std::move(backend)));
 }
 
 Reviews& ReviewDesk::reviews() {
@@ -77,9 +80,15 @@ Result<Submission> ReviewDesk::check(std::uint64_t number, const PageCheck& page
 
 Result<Submission> ReviewDesk::approve(std::uint64_t number, const ReviewStep& step) {
     for (const std::string& word : step.accepted) {
-        if (std::find(std::begin(kObstacles), std::end(kObstacles), word) == std::end(kObstacles)) {
+        const bool page = std::find(std::begin(kPageObstacles), std::end(kPageObstacles), word) !=
+                          std::end(kPageObstacles);
+        if (!page && !is_flag(word)) {
             return Error(ErrorCode::InvalidArgument,
                          "nothing called '" + word + "' can be accepted");
+        }
+        if (!page && step.why.empty()) {
+            return Error(ErrorCode::InvalidArgument,
+                         "whoever accepts what the gate flags says why: --why TEXT");
         }
     }
     LOCARA_TRY(const Submission submission, state_->reviews.get(number));
@@ -90,7 +99,7 @@ Result<Submission> ReviewDesk::approve(std::uint64_t number, const ReviewStep& s
                 step.accepted.end()) {
                 return Error(ErrorCode::Refused,
                              one.text + "; whoever approves it all the same says `--accept " +
-                                 std::string(one.word) + "`");
+                                 one.word + "`");
             }
         }
     }
@@ -108,6 +117,12 @@ Result<ReviewDesk::Staged> ReviewDesk::stage(const Submission& submission,
     if (const Status passes = checked.app.status(); !passes) {
         return Error(ErrorCode::Refused,
                      submission.app + " " + submission.version + ": " + passes.error().describe());
+    }
+    if (const auto flags = flag_obstacles(checked.report); !flags.empty()) {
+        return Error(ErrorCode::Refused,
+                     submission.app + " " + submission.version + ": " + flags.front().text +
+                         ", which nobody accepted (" + flags.front().word +
+                         "): reject it; submitted again, it can be approved knowingly");
     }
     const manifest::PackedBundle& bundle = *checked.app.bundle;
     LOCARA_TRY(const std::string entry,

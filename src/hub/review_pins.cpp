@@ -1,15 +1,16 @@
 #include "review_pins.hpp"
 
+#include "content_gate.hpp"
 #include "layout.hpp"
 
+#include <locara/formats/verdict_json.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/hub/git_repo.hpp>
 
 #include <optional>
 
 namespace locara::hub {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// Where the files of a model are, if they are here.
 struct PinnedCommit {
@@ -19,23 +20,23 @@ struct PinnedCommit {
 
 class PinCheck {
   public:
-    PinCheck(const fs::path& data, const Names& names, const cas::Cas& chunks, PinDepth depth)
-        : data_(data), names_(names), chunks_(chunks), depth_(depth) {}
+    PinCheck(const ReviewSources& sources, PinDepth depth) : sources_(sources), depth_(depth) {}
 
     Status add(const manifest::ModelManifest& model) {
         LOCARA_TRY(const auto here, find_commit(model));
         Json files = Json::array();
         for (const manifest::Variant& variant : model.variants) {
             for (const manifest::ModelFile& file : variant.files) {
-                std::string state = "elsewhere";
+                Found found{"elsewhere", Json()};
                 if (here) {
-                    LOCARA_TRY(state, check(*here, model, file));
+                    LOCARA_TRY(found, check(*here, model, file));
                 }
                 files.push_back({{"path", file.path},
                                  {"variant", variant.name},
                                  {"sha256", file.sha256.render()},
                                  {"size", file.size},
-                                 {"state", state}});
+                                 {"state", std::move(found.state)},
+                                 {"verdict", std::move(found.verdict)}});
             }
         }
         report_.models.push_back({{"model", model.id.render()},
@@ -49,6 +50,11 @@ class PinCheck {
     PinReport take() { return std::move(report_); }
 
   private:
+    struct Found {
+        std::string state;
+        Json verdict; ///< As PinReport has it.
+    };
+
     /// Nothing for what is not here, or mirrored: then upstream has the commit.
     Result<std::optional<PinnedCommit>> find_commit(const manifest::ModelManifest& model) {
         const std::size_t slash = model.source.repo.find('/');
@@ -58,11 +64,11 @@ class PinCheck {
         const RepoId id{RepoType::Model,
                         model.source.repo.substr(0, slash),
                         model.source.repo.substr(slash + 1)};
-        LOCARA_TRY(const auto repo, names_.find_repo(id));
+        LOCARA_TRY(const auto repo, sources_.names.find_repo(id));
         if (!repo || repo->origin != Origin::Here) {
             return std::optional<PinnedCommit>();
         }
-        LOCARA_TRY(GitRepo git, GitRepo::open(repo_folder(data_ / kRepos, repo->internal)));
+        LOCARA_TRY(GitRepo git, GitRepo::open(repo_folder(sources_.data / kRepos, repo->internal)));
         const auto commit = git.resolve(model.source.revision);
         if (!commit || *commit != model.source.revision) {
             return std::optional<PinnedCommit>();
@@ -70,15 +76,15 @@ class PinCheck {
         return std::optional(PinnedCommit{*repo, std::move(git)});
     }
 
-    Result<std::string> check(const PinnedCommit& here,
-                              const manifest::ModelManifest& model,
-                              const manifest::ModelFile& file) {
+    Result<Found> check(const PinnedCommit& here,
+                        const manifest::ModelManifest& model,
+                        const manifest::ModelFile& file) {
         const std::string what = model.id.render() + " " + model.version.render() + ": " +
                                  file.path + " of " + model.source.repo + "@" +
                                  model.source.revision;
         const auto wrong = [this, &what](const std::string& why) {
             report_.wrong.push_back(what + " " + why);
-            return std::string("wrong");
+            return Found{"wrong", Json()};
         };
         LOCARA_TRY(const auto entry, here.git.find(model.source.revision, file.path));
         if (!entry || entry->kind != GitEntry::Kind::File) {
@@ -90,48 +96,86 @@ class PinCheck {
         }
         if (!entry->lfs) { // git holds it: reading it is cheap.
             LOCARA_TRY(const std::string blob, here.git.read_blob(entry->oid, file.size));
-            return crypto::sha256(as_bytes(blob)) == file.sha256
-                       ? std::string("verified")
-                       : wrong("is not what its manifest pins");
+            if (crypto::sha256(as_bytes(blob)) != file.sha256) {
+                return wrong("is not what its manifest pins");
+            }
+            LOCARA_TRY(const auto verdict,
+                       judge(*entry, formats::MemorySource(as_bytes(blob)), file.path));
+            return refuses(verdict) ? wrong(refusal(*verdict)) : Found{"verified", shown(verdict)};
         }
         if (entry->lfs->sha256 != file.sha256) {
             return wrong("is sha256:" + entry->lfs->sha256.render() +
                          ", the manifest says sha256:" + file.sha256.render());
         }
-        LOCARA_TRY(const auto stored, names_.find_file(here.repo.key, file.sha256));
+        LOCARA_TRY(const auto stored, sources_.names.find_file(here.repo.key, file.sha256));
         if (!stored) {
             return wrong("has no content here");
         }
+        const StoredSource content(sources_.cas, stored->xet, file.size);
+        LOCARA_TRY(const auto verdict, judge(*entry, content, file.path));
+        if (refuses(verdict)) {
+            return wrong(refusal(*verdict));
+        }
         if (depth_ == PinDepth::Resolve) {
-            return std::string("resolved");
+            return Found{"resolved", shown(verdict)};
         }
         crypto::Sha256 hash;
         std::uint64_t size = 0;
-        LOCARA_CHECK(chunks_.read(stored->xet, std::nullopt, [&](ByteView piece) -> Status {
+        LOCARA_CHECK(sources_.cas.read(stored->xet, std::nullopt, [&](ByteView piece) -> Status {
             hash.update(piece);
             size += piece.size();
             return {};
         }));
         return hash.finish() == file.sha256 && size == file.size
-                   ? std::string("verified")
+                   ? Found{"verified", shown(verdict)}
                    : wrong("has other bytes in the chunk store than its name says");
     }
 
-    const fs::path& data_;
-    const Names& names_;
-    const cas::Cas& chunks_;
+    using Verdict = std::optional<formats::Verdict>;
+
+    /// What is noted; looked at again by what the scanners know today where every byte counts.
+    Result<Verdict>
+    judge(const GitEntry& entry, const formats::ByteSource& content, const std::string& path) {
+        const std::string id = content_id(entry);
+        const std::string name = name_of(path);
+        if (depth_ == PinDepth::Resolve) {
+            LOCARA_TRY(auto known, sources_.verdicts.find(id, name));
+            return known ? Verdict(std::move(known->verdict)) : std::nullopt;
+        }
+        LOCARA_TRY(auto verdict, judge_content(sources_.verdicts, sources_.clock, id, name, [&] {
+                       return gate::shared_gate().examine(content, name);
+                   }));
+        if (verdict.label == formats::Label::Unreadable) {
+            return Error(ErrorCode::Unavailable, path + " could not be judged: " + verdict.reason);
+        }
+        return Verdict(std::move(verdict));
+    }
+
+    static bool refuses(const Verdict& verdict) {
+        return verdict && verdict->decision == formats::Decision::Refuse;
+    }
+
+    static std::string refusal(const formats::Verdict& verdict) {
+        return "is refused by the gate: " + verdict.reason + " (" + verdict.rule + ")";
+    }
+
+    static Json shown(const Verdict& verdict) {
+        return verdict && verdict->decision == formats::Decision::Flag
+                   ? formats::render_verdict(*verdict)
+                   : Json();
+    }
+
+    const ReviewSources& sources_;
     const PinDepth depth_;
     PinReport report_;
 };
 
 } // namespace
 
-Result<PinReport> check_pins(const fs::path& data,
-                             const Names& names,
-                             const cas::Cas& chunks,
+Result<PinReport> check_pins(const ReviewSources& sources,
                              const std::vector<manifest::ModelManifest>& models,
                              PinDepth depth) {
-    PinCheck check(data, names, chunks, depth);
+    PinCheck check(sources, depth);
     for (const manifest::ModelManifest& model : models) {
         LOCARA_CHECK(check.add(model));
     }

@@ -1,37 +1,34 @@
 // The weights that a submitted app pins, as far as they are in this hub: that each pin leads to the
-// file it names, and that the file's bytes are those.
+// file it names, that the file's bytes are those, and what the gate says of them.
 #pragma once
 
-#include "names.hpp"
+#include "review_sources.hpp"
 
 #include <locara/base/json.hpp>
-#include <locara/cas/cas.hpp>
 #include <locara/manifest/model_manifest.hpp>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace locara::hub {
 
 enum class PinDepth {
-    Resolve, ///< Repository, commit, path, digest and size, by what is noted here.
-    Hash,    ///< And every byte of the file is read and hashed.
+    Resolve, ///< Repository, commit, path, digest, size and verdict, by what is noted here.
+    Hash,    ///< And every byte of the file is read, hashed and, if the gate has learned, judged.
 };
 
 struct PinReport {
     /// A list of {"model", "version", "repository", "revision", "files": [{"path", "variant",
-    /// "sha256", "size", "state"}]}. `state`: "verified" (hashed now), "resolved", "elsewhere" (the
-    /// repository, its commit or the content is not here: clients get it from where it is), or
-    /// "wrong".
+    /// "sha256", "size", "state", "verdict"}]}. `state`: "verified" (hashed now), "resolved",
+    /// "elsewhere" (the repository, its commit or the content is not here: clients get it from
+    /// where it is), or "wrong". `verdict`: the gate's, if it is a flag, else null.
     Json models = Json::array();
-    std::vector<std::string> wrong; ///< A sentence for each pin that leads to something else.
+    /// A sentence for each pin that leads to something else, or to what the gate refuses by now.
+    std::vector<std::string> wrong;
 };
 
-/// Errors: Io, and Corrupt where the chunk store is damaged.
-Result<PinReport> check_pins(const std::filesystem::path& data,
-                             const Names& names,
-                             const cas::Cas& chunks,
+/// Errors: Io, Unavailable where a scanner is down, and Corrupt where the chunk store is damaged.
+Result<PinReport> check_pins(const ReviewSources& sources,
                              const std::vector<manifest::ModelManifest>& models,
                              PinDepth depth);
 

@@ -121,7 +121,8 @@ Answer<Response> submit(const Desk& desk, const Request& request) {
     LOCARA_TRY(Submission submission,
                reviews.submit(repo.id.render(), version, place.commit, caller->account.name));
     if (submission.state == ReviewState::Checking) {
-        const ReviewSources sources{desk.data, services.names, services.cas, services.clock};
+        const ReviewSources sources{
+            desk.data, services.names, services.verdicts, services.cas, services.clock};
         LOCARA_TRY(const auto checked, check_submission(sources, submission));
         LOCARA_TRY(submission,
                    reviews.note_check(submission.number, checked.report, checked.passes()));

@@ -1,9 +1,11 @@
 #include <locara/base/file.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/formats/rules.hpp>
 #include <locara/hub/reviews.hpp>
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace locara::hub {
 namespace {
@@ -71,6 +73,29 @@ bool was_published(ReviewState state) {
 std::string text_of(const Json& line, const char* member) {
     const auto found = line.find(member);
     return found != line.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+/// The elements of a list; none where there is no list.
+Json list_of(const Json& object, const char* member) {
+    const auto found = object.find(member);
+    return found != object.end() && found->is_array() ? *found : Json::array();
+}
+
+/// Calls `visit` with each file of the app or of what it pins that is flagged, and its verdict.
+template <class Visit> void each_flag(const Json& report, Visit visit) {
+    const auto look = [&visit](const Json& file, const Json& verdict) {
+        if (verdict.is_object() && text_of(verdict, "verdict") == "flag") {
+            visit(file, verdict);
+        }
+    };
+    for (const Json& found : list_of(report, "verdicts")) {
+        look(found, found);
+    }
+    for (const Json& model : list_of(report, "pins")) {
+        for (const Json& file : list_of(model, "files")) {
+            look(file, file.value("verdict", Json()));
+        }
+    }
 }
 
 /// Where every submission stands after the lines seen so far.
@@ -187,7 +212,31 @@ std::optional<ReviewState> parse_review_state(std::string_view text) {
     return found == std::end(kNames) ? std::nullopt : std::optional(found->state);
 }
 
-std::vector<Obstacle> obstacles(const Json& report) {
+bool is_flag(std::string_view word) {
+    const formats::Rule* const rule = formats::find_rule(word);
+    return rule != nullptr && rule->decision == formats::Decision::Flag;
+}
+
+std::vector<Obstacle> flag_obstacles(const Json& report) {
+    std::map<std::string, std::vector<std::string>> files; // by rule
+    each_flag(report, [&files](const Json& file, const Json& verdict) {
+        if (file.value("accepted", Json()).is_null()) {
+            files[text_of(verdict, "rule")].push_back(text_of(file, "path") + ": " +
+                                                      text_of(verdict, "reason"));
+        }
+    });
+    std::vector<Obstacle> found;
+    for (const auto& [rule, which] : files) {
+        std::string text = "the gate flags " + which.front();
+        if (which.size() > 1) {
+            text += " (and " + std::to_string(which.size() - 1) + " more by the same rule)";
+        }
+        found.push_back({rule, std::move(text)});
+    }
+    return found;
+}
+
+std::vector<Obstacle> page_obstacles(const Json& report) {
     const auto page = report.find("page");
     if (page == report.end() || !page->is_object() || page->value("checked", Json()) != true) {
         const std::string why =
@@ -198,11 +247,7 @@ std::vector<Obstacle> obstacles(const Json& report) {
     if (page->value("blank", Json()) != false) {
         found.push_back({"blank", "its page stays empty"});
     }
-    const auto list = [&page](const char* member) {
-        const auto items = page->find(member);
-        return items != page->end() && items->is_array() ? *items : Json::array();
-    };
-    const Json faults = list("violations");
+    const Json faults = list_of(*page, "violations");
     const auto grave = std::find_if(faults.begin(), faults.end(), [](const Json& fault) {
         return fault.is_object() &&
                (text_of(fault, "impact") == "serious" || text_of(fault, "impact") == "critical");
@@ -211,9 +256,17 @@ std::vector<Obstacle> obstacles(const Json& report) {
         found.push_back(
             {"accessibility", "not everybody can use its page: " + text_of(*grave, "help")});
     }
-    const Json reach = list("reach");
+    const Json reach = list_of(*page, "reach");
     if (!reach.empty()) {
         found.push_back({"reach", "its page reaches for " + text_of(reach.front(), "what")});
+    }
+    return found;
+}
+
+std::vector<Obstacle> obstacles(const Json& report) {
+    std::vector<Obstacle> found = flag_obstacles(report);
+    for (Obstacle& one : page_obstacles(report)) {
+        found.push_back(std::move(one));
     }
     return found;
 }
@@ -416,6 +469,41 @@ Result<Json> Reviews::report(const Submission& submission) const {
         return Error(ErrorCode::Corrupt, path.string() + " is not the report that was noted");
     }
     return parse_json(text);
+}
+
+Result<AcceptedFlags> Reviews::accepted_flags() const {
+    LOCARA_TRY(const auto turn, take_turn(data_));
+    Replay reviews;
+    std::map<std::uint64_t, std::set<std::string>> accepted;
+    const auto read = crypto::ChainedLog::verify(data_ / kLog, [&](const Json& line) -> Status {
+        LOCARA_CHECK(reviews.add(line));
+        for (const Json& word : list_of(line, "accepted")) {
+            if (word.is_string()) {
+                accepted[line.at("submission").get<std::uint64_t>()].insert(
+                    word.get<std::string>());
+            }
+        }
+        return {};
+    });
+    if (!read && read.error().code() != ErrorCode::NotFound) {
+        return read.error();
+    }
+    AcceptedFlags out;
+    for (const auto& [number, words] : accepted) {
+        const Submission& one = reviews.all().at(number);
+        const bool stands = one.state == ReviewState::Approved ||
+                            one.state == ReviewState::Published || one.state == ReviewState::Yanked;
+        if (!stands || std::none_of(words.begin(), words.end(), is_flag)) {
+            continue;
+        }
+        LOCARA_TRY(const Json checked, report(one));
+        each_flag(checked, [&](const Json& file, const Json& verdict) {
+            if (const std::string rule = text_of(verdict, "rule"); words.contains(rule)) {
+                out.emplace(std::pair(text_of(file, "sha256"), rule), number);
+            }
+        });
+    }
+    return out;
 }
 
 Result<crypto::ChainedLog::Report> Reviews::verify() const {

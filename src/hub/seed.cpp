@@ -214,7 +214,8 @@ Result<SeedModel> read_model(const fs::path& folder) {
 
 Result<SeedApp>
 read_app(const fs::path& folder, const fs::path& archive, const policy::KnownModels& manifests) {
-    LOCARA_TRY(const policy::AppReport report, policy::check_app(folder, archive, manifests));
+    LOCARA_TRY(const policy::AppReport report,
+               policy::check_app(folder, archive, manifests, policy::Curated::No));
     LOCARA_CHECK(report.status());
     const manifest::AppManifest& app = *report.app;
     const manifest::PackedBundle& packed = *report.bundle;

@@ -20,8 +20,9 @@ using Level = AppFinding::Level;
 /// One run of check_app.
 class Check {
   public:
-    Check(const fs::path& folder, const KnownModels& models)
-        : folder_(folder), manifest_path_((folder / "locara.json").string()), models_(models) {}
+    Check(const fs::path& folder, const KnownModels& models, Curated curated)
+        : folder_(folder), manifest_path_((folder / "locara.json").string()), models_(models),
+          curated_(curated) {}
 
     Result<AppReport> run(const fs::path& archive) {
         LOCARA_CHECK(read_manifest());
@@ -77,24 +78,28 @@ class Check {
         }
         report_.bundle = *std::move(bundle);
         for (const manifest::BundleFile& file : report_.bundle->list.files) {
-            LOCARA_CHECK(judge(file.path));
+            LOCARA_CHECK(judge(file));
         }
         return {};
     }
 
-    /// Only "allow" lets a file in: nobody here decides on a flag.
-    Status judge(const std::string& path) {
-        LOCARA_TRY(const Fd fd, open_file(folder_ / path, O_RDONLY | O_NOFOLLOW));
-        auto verdict = gate::judge(fd, fs::path(path).filename().string());
-        if (verdict.decision != formats::Decision::Allow) {
-            add(Level::Error,
-                "gate",
-                Error(ErrorCode::Refused,
-                      (folder_ / path).string() +
-                          " is refused by the format gate: " + verdict.reason +
-                          " (found: " + verdict.format + ", rule: " + verdict.rule + ")"));
-            report_.verdicts.push_back({path, std::move(verdict)});
+    Status judge(const manifest::BundleFile& file) {
+        const fs::path path = folder_ / file.path;
+        LOCARA_TRY(const Fd fd, open_file(path, O_RDONLY | O_NOFOLLOW));
+        auto verdict = gate::judge(fd, path.filename().string());
+        if (verdict.decision == formats::Decision::Allow) {
+            return {};
         }
+        const bool left = verdict.decision == formats::Decision::Flag && curated_ == Curated::Yes;
+        add(left ? Level::Warning : Level::Error,
+            "gate",
+            Error(ErrorCode::Refused,
+                  path.string() +
+                      (left ? " is flagged by the format gate, a curator decides: "
+                            : " is refused by the format gate: ") +
+                      verdict.reason + " (found: " + verdict.format + ", rule: " + verdict.rule +
+                      ")"));
+        report_.verdicts.push_back({file.path, file.sha256, std::move(verdict)});
         return {};
     }
 
@@ -166,6 +171,7 @@ class Check {
     const fs::path& folder_;
     const std::string manifest_path_;
     const KnownModels& models_;
+    const Curated curated_;
     AppReport report_;
 };
 
@@ -204,7 +210,7 @@ Json render_app_report(const AppReport& report,
     }
     Json verdicts = Json::array();
     for (const AppVerdict& found : report.verdicts) {
-        Json one = {{"path", found.path}};
+        Json one = {{"path", found.path}, {"sha256", found.sha256.render()}};
         one.update(formats::render_verdict(found.verdict));
         verdicts.push_back(std::move(one));
     }
@@ -249,9 +255,11 @@ Status AppReport::status() const {
     return {};
 }
 
-Result<AppReport>
-check_app(const fs::path& folder, const fs::path& archive, const KnownModels& models) {
-    return Check(folder, models).run(archive);
+Result<AppReport> check_app(const fs::path& folder,
+                            const fs::path& archive,
+                            const KnownModels& models,
+                            Curated curated) {
+    return Check(folder, models, curated).run(archive);
 }
 
 } // namespace locara::policy

@@ -121,6 +121,48 @@ class Review(harness.TestCase):
         shown = self.show(number)
         self.assertEqual((shown["state"], shown["steps"][-1]["why"]), ("rejected", "the form is empty"))
 
+    def test_what_the_gate_flags_is_accepted_by_name_and_once(self):
+        app = self.make_app("flagged")
+        root = app / json.loads((app / "locara.json").read_text())["entry"]["root"]
+        (root / "sample.txt").write_text("#!/bin/sh\necho\n")
+        self.author.environment["LOCARA_TOKEN"] = self.ana
+        linted = self.author.json("lint", app)
+        self.assertEqual((linted["passes"], linted["verdicts"][0]["rule"]), (True, "code.script"))
+        number = self.publish(app)["number"]
+        verdict, = self.show(number)["report"]["verdicts"]
+        self.assertEqual((verdict["verdict"], verdict["accepted"]), ("flag", None))
+        self.assertIn("(--accept code.script)", self.review("show", number))
+
+        def approve(number, *arguments, expect=0):
+            return self.review("approve", number, "--by", "carol", *UNSEEN, *arguments, expect=expect)
+        self.assertIn("--accept code.script", approve(number, "--why", "fine", expect=REFUSED))
+        approve(number, "--why", "fine", "--accept", "name.code", expect=REFUSED)
+        approve(number, "--accept", "code.script", expect=1)  # and why?
+        approve(number, "--accept", "executable.elf", "--why", "fine", expect=1)  # refused, not flagged
+        approve(number, "--accept", "code.script", "--why", "a sample that is shown")
+        step = self.show(number)["steps"][-1]
+        self.assertEqual((step["by"], step["why"], step["accepted"]), ("carol", "a sample that is shown", ["unchecked", "code.script"]))
+        self.review("publish", number, "--by", "carol")
+        self.client.json("install", "ana/flagged", "--yes")
+
+        # The same bytes are no obstacle again, others are.
+        self.make_app("flagged", version="1.1.0")
+        second = self.publish(app)["number"]
+        self.assertEqual(self.show(second)["report"]["verdicts"][0]["accepted"], number)
+        self.assertIn(f"accepted in submission {number}", self.review("show", second))
+        approve(second)
+        self.review("publish", second, "--by", "carol")
+        self.make_app("flagged", version="1.2.0")
+        (root / "sample.txt").write_text("#!/bin/sh\nrm -rf /\n")
+        third = self.publish(app)["number"]
+        self.assertIn("sample.txt", approve(third, "--why", "fine", expect=REFUSED))
+        approve(third, "--why", "fine", "--accept", "code.script")
+        # It counts only while it stands.
+        self.review("reject", third, "--rule", "trust", "--why", "it removes everything", "--by", "carol")
+        again = self.publish(app)["number"]
+        self.assertNotEqual(again, third)
+        self.assertIsNone(self.show(again)["report"]["verdicts"][0]["accepted"])
+
     def test_a_yanked_app_is_gone_for_new_users_only(self):
         number = self.publish(self.make_app("back"))["number"]
         self.decide(number)

@@ -4,6 +4,7 @@
 #include "../review_pins.hpp"
 #include "sample_seed.hpp"
 
+#include <locara/gate/gate.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
 
@@ -35,12 +36,29 @@ class ReviewPinsTest : public testing::Test {
     PinReport check(const Json& manifest, PinDepth depth) const {
         const auto model = manifest::ModelManifest::parse(manifest.dump());
         EXPECT_TRUE(model) << model.error().describe();
-        const Names names(*Database::open(seed_.data() / kNamesFile));
-        const auto backend = cas::open_directory(seed_.data() / kChunks, system_clock());
-        const cas::Cas chunks(**backend, {.clock = &system_clock()});
-        auto report = check_pins(seed_.data(), names, chunks, {*model}, depth);
+        auto report = look(*model, depth);
         EXPECT_TRUE(report) << report.error().describe();
         return report ? std::move(*report) : PinReport{};
+    }
+
+    Result<PinReport> look(const manifest::ModelManifest& model, PinDepth depth) const {
+        const auto database = Database::open(seed_.data() / kNamesFile);
+        const Names names(*database);
+        const VerdictStore verdicts(*database);
+        const auto backend = cas::open_directory(seed_.data() / kChunks, system_clock());
+        const cas::Cas chunks(**backend, {.clock = &system_clock()});
+        return check_pins({seed_.data(), names, verdicts, chunks, system_clock()}, {model}, depth);
+    }
+
+    /// As if the scanners of today had said so of the weights.
+    void judge_as(const std::string& rule) const {
+        const auto database = Database::open(seed_.data() / kNamesFile);
+        const std::string sha256 = manifest()["variants"][0]["files"][0]["sha256"];
+        const auto verdict = formats::make_verdict("gguf", {rule, "as the test says", {}});
+        EXPECT_TRUE(VerdictStore(*database).note(
+            sha256,
+            "model.gguf",
+            {verdict, *gate::shared_gate().scanners(), system_clock().now(), ""}));
     }
 
     static std::string state(const PinReport& report) {
@@ -86,6 +104,21 @@ TEST_F(ReviewPinsTest, of_other_places_are_left_to_them) {
     EXPECT_EQ(state(check(commit, PinDepth::Hash)), "elsewhere");
 }
 
+TEST_F(ReviewPinsTest, tell_what_the_gate_flags_and_are_wrong_where_it_refuses) {
+    for (const PinDepth depth : {PinDepth::Resolve, PinDepth::Hash}) {
+        judge_as("gguf.valid");
+        EXPECT_EQ(check(manifest(), depth).models[0]["files"][0]["verdict"], Json());
+        judge_as("yara.miner");
+        const PinReport flagged = check(manifest(), depth);
+        EXPECT_THAT(flagged.wrong, IsEmpty());
+        EXPECT_EQ(flagged.models[0]["files"][0]["verdict"]["rule"], "yara.miner");
+        judge_as("antivirus.hit");
+        const PinReport refused = check(manifest(), depth);
+        EXPECT_EQ(state(refused), "wrong");
+        EXPECT_THAT(refused.wrong, ElementsAre(HasSubstr("is refused by the gate")));
+    }
+}
+
 TEST_F(ReviewPinsTest, notice_bytes_that_changed_in_the_store) {
     for (const auto& entry :
          fs::recursive_directory_iterator(seed_.data() / kChunks / "objects" / "xorbs")) {
@@ -99,10 +132,7 @@ TEST_F(ReviewPinsTest, notice_bytes_that_changed_in_the_store) {
         }
     }
     const auto model = manifest::ModelManifest::parse(manifest().dump());
-    const Names names(*Database::open(seed_.data() / kNamesFile));
-    const auto backend = cas::open_directory(seed_.data() / kChunks, system_clock());
-    const cas::Cas chunks(**backend, {.clock = &system_clock()});
-    const auto report = check_pins(seed_.data(), names, chunks, {*model}, PinDepth::Hash);
+    const auto report = look(*model, PinDepth::Hash);
     EXPECT_TRUE(!report || state(*report) == "wrong");
     EXPECT_EQ(state(check(manifest(), PinDepth::Resolve)), "resolved");
 }

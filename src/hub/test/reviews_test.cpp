@@ -98,6 +98,53 @@ TEST(Obstacles, are_named_by_the_words_that_accept_them) {
                 HasSubstr("no browser"));
 }
 
+Json flagged(const std::string& path, const std::string& sha256, const std::string& rule) {
+    return {{"path", path},
+            {"sha256", sha256},
+            {"verdict", "flag"},
+            {"rule", rule},
+            {"reason", "a script"}};
+}
+
+const std::string kRule = "code.script";
+
+TEST(Obstacles, are_the_rules_by_which_files_are_flagged_until_they_are_accepted) {
+    const Json pin = {
+        {"path", "model.gguf"}, {"sha256", "cc"}, {"verdict", flagged("", "", "yara.miner")}};
+    Json report = {{"verdicts", {flagged("a.sh", "aa", kRule), flagged("b.sh", "bb", kRule)}},
+                   {"pins", {{{"files", {pin}}}}}};
+    report["verdicts"].push_back(
+        {{"path", "x"}, {"verdict", "refuse"}, {"rule", "executable.elf"}});
+    const auto found = flag_obstacles(report);
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0].word, kRule);
+    EXPECT_THAT(found[0].text, HasSubstr("a.sh: a script (and 1 more"));
+    EXPECT_EQ(found[1].word, "yara.miner");
+    EXPECT_EQ(obstacles(report).back().word, "unchecked"); // beside those of the page
+    report["verdicts"][0]["accepted"] = 1;
+    EXPECT_THAT(flag_obstacles(report)[0].text, HasSubstr("b.sh: a script"));
+    report["verdicts"][1]["accepted"] = 1;
+    report["pins"][0]["files"][0]["accepted"] = 2;
+    EXPECT_TRUE(flag_obstacles(report).empty());
+}
+
+TEST_F(ReviewsTest, what_was_accepted_is_known_by_bytes_and_rule_while_that_stands) {
+    const Json report = {
+        {"findings", Json::array()},
+        {"verdicts", {flagged("a.sh", "aa", kRule), flagged("k.pem", "bb", "secret.token")}}};
+    EXPECT_TRUE(reviews_.accepted_flags()->empty());
+    EXPECT_TRUE(reviews_.note_check(submit().number, report, true));
+    EXPECT_TRUE(reviews_.accepted_flags()->empty());
+    EXPECT_TRUE(reviews_.step(
+        1, {ReviewState::Approved, "carol", "", "it is a sample", {kRule, "unchecked"}}));
+    const AcceptedFlags accepted{{{"aa", kRule}, 1}};
+    EXPECT_EQ(reviews_.accepted_flags().value(), accepted);
+    EXPECT_TRUE(step(1, ReviewState::Published));
+    EXPECT_EQ(reviews_.accepted_flags().value(), accepted);
+    EXPECT_TRUE(step(1, ReviewState::TakenDown));
+    EXPECT_TRUE(reviews_.accepted_flags()->empty());
+}
+
 class CalledBack : public ReviewsTest {
   protected:
     /// A submission that came as far as `state`; its bundle has the digests aa... and bb...

@@ -45,9 +45,9 @@ class AppReportTest : public testing::Test {
         write_file_atomically(folder() / path, as_bytes(text)).value();
     }
 
-    AppReport check() {
+    AppReport check(Curated curated = Curated::Yes) {
         write("locara.json", app_.dump());
-        return check_app(folder(), scratch_.path() / "app.locapp", models_).value();
+        return check_app(folder(), scratch_.path() / "app.locapp", models_, curated).value();
     }
 
     TempFolder scratch_;
@@ -108,6 +108,17 @@ TEST_F(AppReportTest, tells_each_verdict_with_its_evidence) {
     EXPECT_TRUE(verdicts[1].at("offset").is_number());
     EXPECT_EQ(verdicts[1].at("scanner"), formats::kScannerName);
     EXPECT_EQ(verdicts[1].at("version"), formats::kScannerVersion);
+}
+
+TEST_F(AppReportTest, a_flagged_file_is_a_warning_only_where_a_curator_decides) {
+    write("dist/run.txt", "#!/bin/sh\necho\n");
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), ElementsAre("warning gate"));
+    EXPECT_THAT(report.findings[0].error.message(), HasSubstr("a curator decides"));
+    const Json verdict = render_app_report(report, std::nullopt).at("verdicts")[0];
+    EXPECT_EQ(verdict.at("rule"), "code.script");
+    EXPECT_EQ(verdict.at("sha256"), crypto::sha256(as_bytes("#!/bin/sh\necho\n")).render());
+    EXPECT_THAT(kinds(check(Curated::No)), ElementsAre("error gate"));
 }
 
 TEST_F(AppReportTest, tells_what_follows_from_the_licenses_of_its_models) {

@@ -24,10 +24,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace locara::hub {
@@ -73,15 +75,30 @@ struct ReviewStep {
 
 /// What stands against an approval until a curator accepts it knowingly, by its word.
 struct Obstacle {
-    std::string_view word; ///< "unchecked", "blank", "accessibility" or "reach".
-    std::string text;      ///< One line for people.
+    std::string word; ///< One of kPageObstacles, or the rule by which the gate flags a file.
+    std::string text; ///< One line for people.
 };
 
-inline constexpr std::string_view kObstacles[] = {"accessibility", "blank", "reach", "unchecked"};
+inline constexpr std::string_view kPageObstacles[] = {
+    "accessibility", "blank", "reach", "unchecked"};
 
-/// By the member `page` of a report: a page that nobody looked at, that stays empty, with an
-/// accessibility fault of impact serious or critical, or that reaches for anything outside.
+/// Whether a word is the rule of a flag.
+bool is_flag(std::string_view word);
+
+/// Files of the app and of what it pins that the gate flags and nobody accepted, a rule each; by
+/// the members `verdicts` and `pins` of a report.
+std::vector<Obstacle> flag_obstacles(const Json& report);
+
+/// By the member `page`: a page that nobody looked at, that stays empty, with an accessibility
+/// fault of impact serious or critical, or that reaches for anything outside.
+std::vector<Obstacle> page_obstacles(const Json& report);
+
+/// Both.
 std::vector<Obstacle> obstacles(const Json& report);
+
+/// What a curator accepted though the gate flags it: content by its SHA-256, and the rule. With
+/// the number of the submission whose record says who did, and why.
+using AcceptedFlags = std::map<std::pair<std::string, std::string>, std::uint64_t>;
 
 class Reviews {
   public:
@@ -120,6 +137,10 @@ class Reviews {
     /// The report of the newest check. NotFound before; Corrupt if it is not what was noted.
     Result<Json> report(const Submission& submission) const;
 
+    /// Of the submissions that are approved, published or yanked: what was rejected or taken down
+    /// afterwards vouches for nothing. Errors as report().
+    Result<AcceptedFlags> accepted_flags() const;
+
     /// Checks the whole log. Corrupt names the first bad line.
     Result<crypto::ChainedLog::Report> verify() const;
 
@@ -155,12 +176,13 @@ class ReviewDesk {
     Result<Submission> check(std::uint64_t number, const PageCheck& page);
 
     /// Reviews::step to approved. Refused, naming the first, if an obstacle of its newest report is
-    /// not among those accepted; InvalidArgument for a word that is none.
+    /// not among those accepted; InvalidArgument for a word that is none, and for the rule of a
+    /// flag that is accepted without a why.
     Result<Submission> approve(std::uint64_t number, const ReviewStep& step);
 
     /// Puts an approved app's bundle and entry into the catalog that `repository` is to publish; No
     /// if they are in it already. Checked once more: Refused, with the first error, if it no longer
-    /// passes.
+    /// passes, or if the gate flags by now what nobody accepted.
     enum class Staged { No, Yes };
     Result<Staged> stage(const Submission& submission, catalog::Repository& repository);
 

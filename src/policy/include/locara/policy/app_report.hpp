@@ -64,6 +64,7 @@ struct PinnedModel {
 /// What the gate says of a file that it does not simply allow.
 struct AppVerdict {
     std::string path; ///< In the bundle.
+    crypto::Sha256Digest sha256;
     formats::Verdict verdict;
 };
 
@@ -80,7 +81,7 @@ struct AppReport {
 
 /// {"app", "version", "passes", "findings": [{"level", "rule", "message"}], "facts", "changes",
 /// "bundle": {"id", "files", "size"}, "license" (of the app with its models), "models": [{"role",
-/// "model", "manifest", "license"}], "verdicts": [{"path", ...}]}: what docs/cli.md says of
+/// "model", "manifest", "license"}], "verdicts": [{"path", "sha256", ...}]}: what docs/cli.md says of
 /// locara.lint/1.
 /// `published` is the version that a catalog has, for "changes": {"since", "gone", "come"}, facts
 /// as in "facts": {"subject", "text", "mark"}. Licenses are as manifest::render_license, verdicts
@@ -88,10 +89,15 @@ struct AppReport {
 Json render_app_report(const AppReport& report,
                        const std::optional<manifest::AppManifest>& published);
 
+/// Whether a curator looks at the app before it is listed: then a file that the gate flags is a
+/// warning, else an error.
+enum class Curated { No, Yes };
+
 /// Packs the app in `folder` into `archive` and checks all of it. What is wrong with the app is a
 /// finding; only failures of this machine are errors: Io, NoSpace.
 Result<AppReport> check_app(const std::filesystem::path& folder,
                             const std::filesystem::path& archive,
-                            const KnownModels& models);
+                            const KnownModels& models,
+                            Curated curated);
 
 } // namespace locara::policy
