@@ -5,7 +5,6 @@
 #include <locara/base/bytes.hpp>
 #include <locara/base/clock.hpp>
 #include <locara/base/file.hpp>
-#include <locara/runtime/model_build.hpp>
 #include <locara/runtime/model_validate.hpp>
 
 #include <algorithm>
@@ -33,13 +32,39 @@ choose_variants(const manifest::ModelManifest& model, const std::vector<std::str
     }
     std::set<const manifest::Variant*> bases;
     for (const auto* variant : out) {
-        if (const auto base = runtime::find_base(model, *variant)) {
-            bases.insert(*base);
+        if (const auto* base = model.base_of(*variant)) {
+            bases.insert(base);
         }
     }
     std::stable_partition(
         out.begin(), out.end(), [&](const auto* variant) { return bases.contains(variant); });
     return out;
+}
+
+/// The record of what a variant is measured against: of this run, or of the same files before.
+const manifest::VariantValidation*
+find_base_record(const manifest::ModelManifest& model,
+                 const manifest::Variant& variant,
+                 const std::vector<runtime::Measurement>& measured) {
+    const auto* base = model.base_of(variant);
+    if (base == nullptr) {
+        return nullptr;
+    }
+    for (const auto& one : measured) {
+        if (one.record.variant == base->name) {
+            return &one.record;
+        }
+    }
+    const auto* before = model.validation ? model.validation->find(base->name) : nullptr;
+    return before != nullptr && before->files_sha256 == base->files_sha256() ? before : nullptr;
+}
+
+void compare(manifest::VariantValidation& record, const manifest::VariantValidation* base) {
+    if (base != nullptr && base->perplexity && record.perplexity &&
+        base->perplexity->text_sha256 == record.perplexity->text_sha256) {
+        record.perplexity->base = base->perplexity->value;
+        record.perplexity->base_variant = base->variant;
+    }
 }
 
 std::string number(double value) {
@@ -152,17 +177,7 @@ Result<int> run_model_validate(Context& context, const ModelValidateRequest& req
         auto one = validator.measure(probes, text, system_clock(), *progress);
         progress->clear();
         LOCARA_CHECK(one);
-        if (auto& perplexity = one->record.perplexity) {
-            const auto base = runtime::find_base(model, *variant);
-            const auto known = std::find_if(measured.begin(), measured.end(), [&](const auto& m) {
-                return base && m.record.variant == (*base)->name && m.record.perplexity &&
-                       m.record.perplexity->text_sha256 == perplexity->text_sha256;
-            });
-            if (known != measured.end()) {
-                perplexity->base = known->record.perplexity->value;
-                perplexity->base_variant = known->record.variant;
-            }
-        }
+        compare(one->record, find_base_record(model, *variant, measured));
         failed += one->record.failed;
         tell(context, *one, probes);
         measured.push_back(std::move(*one));

@@ -34,6 +34,9 @@ Result<std::optional<crypto::Sha256Digest>> optional_digest(const Json& object, 
     return std::optional(digest);
 }
 
+/// From the most exact on.
+constexpr std::array<std::string_view, 3> kUnquantized = {"F32", "BF16", "F16"};
+
 FileFormat parse_format(const std::string& text) {
     return text == "gguf"          ? FileFormat::Gguf
            : text == "safetensors" ? FileFormat::Safetensors
@@ -254,6 +257,10 @@ std::string_view render(FileFormat format) {
     return "";
 }
 
+bool Variant::is_quantized() const {
+    return std::find(kUnquantized.begin(), kUnquantized.end(), quantization) == kUnquantized.end();
+}
+
 std::uint64_t Variant::download_bytes() const {
     std::uint64_t sum = 0;
     for (const auto& file : files) {
@@ -270,11 +277,68 @@ crypto::Sha256Digest Variant::files_sha256() const {
     return crypto::sha256(as_bytes(raw));
 }
 
+const VariantValidation* Validation::find(std::string_view variant) const {
+    const auto at = std::find_if(variants.begin(), variants.end(), [variant](const auto& one) {
+        return one.variant == variant;
+    });
+    return at == variants.end() ? nullptr : &*at;
+}
+
+const Variant* ModelManifest::base_of(const Variant& variant) const {
+    if (!variant.is_quantized()) {
+        return nullptr;
+    }
+    for (const auto type : kUnquantized) {
+        for (const auto& base : variants) {
+            if (base.quantization == type) {
+                return &base;
+            }
+        }
+    }
+    return nullptr;
+}
+
+Status ModelManifest::check_validated(const Variant& variant) const {
+    const auto* base = base_of(variant);
+    const auto refuse = [&](const std::string& why) {
+        return Error(ErrorCode::Refused,
+                     id.render() + " is not validated: variant " + variant.name + " " + why +
+                         "; run `locara model validate FILE" +
+                         (base != nullptr ? " --variant " + base->name : "") + " --variant " +
+                         variant.name + "`");
+    };
+    const auto* measured = validation->find(variant.name);
+    if (measured == nullptr) {
+        return refuse("was not run");
+    }
+    if (measured->files_sha256 != variant.files_sha256()) {
+        return refuse("had other files when it was run");
+    }
+    if (measured->failed > 0 || measured->passed != validation->probes.size()) {
+        return refuse("answered " + std::to_string(measured->passed) + " of " +
+                      std::to_string(validation->probes.size()) + " probes as expected");
+    }
+    const auto& perplexity = measured->perplexity;
+    if (!perplexity || perplexity->tokens == 0) {
+        return refuse("has no perplexity on record (no token could be scored: pass --text, too)");
+    }
+    if (base == nullptr) {
+        return {};
+    }
+    const auto* other = validation->find(base->name);
+    const bool compared = other != nullptr && other->perplexity &&
+                          perplexity->base_variant == base->name &&
+                          perplexity->base == other->perplexity->value &&
+                          perplexity->text_sha256 == other->perplexity->text_sha256;
+    return compared ? Status()
+                    : refuse("was not measured against " + base->name + " over the same text");
+}
+
 Status ModelManifest::check_validated() const {
     const auto refuse = [this](const std::string& why) {
         return Error(ErrorCode::Refused,
                      id.render() + " is not validated: " + why +
-                         "; `locara model validate` runs the probes and measures");
+                         "; `locara model validate FILE` runs the probes and measures");
     };
     if (!validation || validation->probes.empty()) {
         return refuse("its manifest has no probes");
@@ -283,21 +347,7 @@ Status ModelManifest::check_validated() const {
         return refuse("its probes were not run");
     }
     for (const auto& variant : variants) {
-        const auto measured =
-            std::find_if(validation->variants.begin(),
-                         validation->variants.end(),
-                         [&](const auto& one) { return one.variant == variant.name; });
-        if (measured == validation->variants.end()) {
-            return refuse("variant " + variant.name + " was not run");
-        }
-        if (measured->files_sha256 != variant.files_sha256()) {
-            return refuse("variant " + variant.name + " had other files when it was run");
-        }
-        if (measured->failed > 0 || measured->passed != validation->probes.size()) {
-            return refuse("variant " + variant.name + " answered " +
-                          std::to_string(measured->passed) + " of " +
-                          std::to_string(validation->probes.size()) + " probes as expected");
-        }
+        LOCARA_CHECK(check_validated(variant));
     }
     return {};
 }

@@ -3,7 +3,6 @@
 #include <locara/runtime/model_build.hpp>
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include <fcntl.h>
@@ -12,14 +11,8 @@ namespace locara::runtime {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kUnquantized = {"F32", "BF16", "F16"};
 constexpr std::size_t kBlock = 1U << 20U;
 constexpr std::size_t kNamed = 5; ///< Names in one sentence; the rest is counted.
-
-bool is_quantized(const manifest::Variant& variant) {
-    return std::find(kUnquantized.begin(), kUnquantized.end(), variant.quantization) ==
-           kUnquantized.end();
-}
 
 std::string list(const std::vector<std::string>& names) {
     std::string out;
@@ -183,18 +176,14 @@ Result<const manifest::Variant*> find_base(const manifest::ModelManifest& model,
         }
         return base;
     }
-    if (!is_quantized(variant)) {
+    if (!variant.is_quantized()) {
         return Error(ErrorCode::Unsupported,
                      "variant " + variant.name + " (" + variant.quantization +
                          ") is not quantized: it was converted from other weights, which this "
                          "program does not do");
     }
-    for (const auto type : kUnquantized) {
-        for (const auto& base : model.variants) {
-            if (base.quantization == type) {
-                return &base;
-            }
-        }
+    if (const auto* base = model.base_of(variant)) {
+        return base;
     }
     return Error(ErrorCode::Unsupported,
                  "the manifest of " + model.id.render() +

@@ -242,6 +242,36 @@ class Models(harness.TestCase):
         shutil.copy(path, folder)
         self.client.run("model", "sign", folder, "--key", self.hub.folder / "keys/models-1.pem")
 
+    def test_what_was_not_measured_against_its_base_is_not_signed(self):
+        path = self.manifest()
+        folder = self.client.home / "folder"
+        folder.mkdir()
+        shutil.copytree(REPO, folder / "repo")
+        text = self.client.home / "text.txt"
+        text.write_text("buy milk and eggs tomorrow\n")
+
+        def validate(*flags):
+            said = self.client.json("model", "validate", path, "--from", REPO, *flags)
+            shutil.copy(path, folder / "manifest.json")
+            return said
+
+        def sign(expect=0):
+            self.client.run("model", "sign", folder, "--key", self.hub.folder / "keys/models-1.pem", expect=expect)
+            return self.client.stderr
+        self.assertFalse(validate("--variant", "q8_0")["valid"])  # f16 was not run
+        self.assertFalse(validate("--variant", "f16")["valid"])  # by then q8_0 had nothing to be compared with
+        said = sign(expect=REFUSED)
+        self.assertIn("variant q8_0 was not measured against f16", said)
+        self.assertIn("locara model validate FILE --variant f16 --variant q8_0", said)
+        # Against what was measured before, over the same text, ...
+        again = validate("--variant", "q8_0")
+        self.assertTrue(again["valid"])
+        self.assertIsNotNone(again["variants"][0]["perplexity"]["base"])
+        sign()
+        # ... and over no other.
+        self.assertFalse(validate("--variant", "f16", "--text", text)["valid"])
+        self.assertIn("variant q8_0 was not measured against f16", sign(expect=REFUSED))
+
     def manifest_with(self, path, probes):
         json_ = json.loads(path.read_text())
         json_["validation"]["probes"] = [{"messages": [{"role": "user", "content": note}], "expected": answer} for note, answer in probes]

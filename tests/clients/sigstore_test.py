@@ -82,7 +82,8 @@ class Sigstore(harness.TestCase):
         record = good["variants"][0]
         for validation in (None, {**good, "variants": None}, {**good, "probes": [], "results": {"passed": 0, "failed": 0}},
                            {**good, "variants": [{**record, "passed": 0, "failed": 1}]},
-                           {**good, "variants": [{**record, "files_sha256": "0" * 64}]}):
+                           {**good, "variants": [{**record, "files_sha256": "0" * 64}]},
+                           {**good, "variants": [{**record, "perplexity": None}]}):
             manifest.write_text(json.dumps({**json.loads(whole), "validation": validation}))
             self.client.run("model", "sign", self.model, "--key", self.key, expect=8)
             self.assertIn("is not validated", self.client.stderr)

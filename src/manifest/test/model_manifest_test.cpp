@@ -137,6 +137,12 @@ TEST(ModelManifest, is_validated_only_with_the_files_and_probes_that_it_has) {
                 j["variants"][1]["name"] = "another";
             }),
         std::pair(
+            "variant f16 has no perplexity",
+            +[](Json& j) { j["validation"]["variants"][0]["perplexity"] = nullptr; }),
+        std::pair(
+            "variant f16 has no perplexity",
+            +[](Json& j) { j["validation"]["variants"][0]["perplexity"]["tokens"] = 0; }),
+        std::pair(
             "other files",
             +[](Json& j) { j["variants"][0]["files"][0]["sha256"] = std::string(64, '7'); }),
         std::pair(
@@ -157,6 +163,41 @@ TEST(ModelManifest, is_validated_only_with_the_files_and_probes_that_it_has) {
     }
     EXPECT_THAT(why_not([](Json& j) { j["validation"]["date"] = nullptr; }),
                 HasSubstr("belong together"));
+}
+
+/// With a second variant, of 8 bits, whose quality was measured against the first.
+void add_quant(Json& json) {
+    json["variants"].push_back(json["variants"][0]);
+    json["variants"][1]["name"] = "q8_0";
+    json["variants"][1]["quantization"] = "Q8_0";
+    auto& records = json["validation"]["variants"];
+    records.push_back(records[0]);
+    records[1]["variant"] = "q8_0";
+    records[1]["perplexity"]["base"] = 1.5;
+    records[1]["perplexity"]["base_variant"] = "f16";
+}
+
+TEST(ModelManifest, is_validated_only_with_the_quality_of_each_variant_against_its_base) {
+    EXPECT_EQ(why_not(add_quant), "");
+    for (const auto& [member, value] : {std::pair<const char*, Json>("base", Json()),
+                                        {"base", 1.25},
+                                        {"base_variant", Json()},
+                                        {"text_sha256", std::string(64, '7')}}) {
+        const std::string said = why_not([m = member, v = value](Json& j) {
+            add_quant(j);
+            j["validation"]["variants"][1]["perplexity"][m] = v;
+        });
+        EXPECT_THAT(said, HasSubstr("variant q8_0 was not measured against f16")) << member;
+        EXPECT_THAT(said, HasSubstr("validate FILE --variant f16 --variant q8_0`")) << member;
+    }
+    // Where there is nothing without quantization, there is nothing to compare with.
+    EXPECT_EQ(why_not([](Json& j) {
+                  add_quant(j);
+                  j["variants"].erase(0);
+                  j["default"] = "q8_0";
+                  j["validation"]["variants"].erase(0);
+              }),
+              "");
 }
 
 } // namespace

@@ -53,6 +53,9 @@ struct Variant {
     std::optional<Quality> quality;
     std::optional<Speed> speed;
 
+    /// Other than F32, BF16 and F16.
+    bool is_quantized() const;
+
     /// Sum of the file sizes.
     std::uint64_t download_bytes() const;
 
@@ -144,6 +147,9 @@ struct Validation {
     std::vector<VariantValidation> variants;
 
     bool has_run() const { return !date.empty(); }
+
+    /// The record of the variant of that name, or nullptr.
+    const VariantValidation* find(std::string_view variant) const;
 };
 
 struct ModelManifest {
@@ -171,12 +177,20 @@ struct ModelManifest {
     /// The default variant; parse made sure that there is one.
     const Variant& get_default() const;
 
-    /// Refused, with what is missing, unless every variant was measured with the files it has now
-    /// and answered every probe, of which there is one at least.
+    /// What a quantized variant is measured against: of those without quantization F32, BF16 or
+    /// F16, in this order; nullptr if there is none, and for a variant that is not quantized.
+    const Variant* base_of(const Variant& variant) const;
+
+    /// Refused, with what is missing and the command to run, unless every variant was measured with
+    /// the files it has now, answered every probe, of which there is one at least, and has its
+    /// quality on record: perplexity, and that of its base over the same text.
     Status check_validated() const;
 
     /// Parses and checks. Errors as AppManifest::parse.
     static Result<ModelManifest> parse(std::string_view json);
+
+  private:
+    Status check_validated(const Variant& variant) const;
 };
 
 } // namespace locara::manifest
