@@ -16,24 +16,28 @@ namespace locara::cli {
 
 namespace {
 
-/// The variants that are meant, each with its base in front of it where that is measured, too.
+/// The variants that are meant, each with its base in front of it where that is measured, too. Of
+/// embeddings it always is: a manifest does not hold the vectors to compare with.
 Result<std::vector<const manifest::Variant*>>
 choose_variants(const manifest::ModelManifest& model, const std::vector<std::string>& names) {
-    std::vector<const manifest::Variant*> out;
     for (const auto& name : names) {
         if (model.find_variant(name) == nullptr) {
             return Error(ErrorCode::NotFound, model.id.render() + " has no variant " + clean(name));
         }
     }
+    const auto is_meant = [&](const manifest::Variant& variant) {
+        return names.empty() || std::find(names.begin(), names.end(), variant.name) != names.end();
+    };
+    std::set<const manifest::Variant*> bases;
     for (const auto& variant : model.variants) {
-        if (names.empty() || std::find(names.begin(), names.end(), variant.name) != names.end()) {
-            out.push_back(&variant);
+        if (const auto* base = model.base_of(variant); base != nullptr && is_meant(variant)) {
+            bases.insert(base);
         }
     }
-    std::set<const manifest::Variant*> bases;
-    for (const auto* variant : out) {
-        if (const auto* base = model.base_of(*variant)) {
-            bases.insert(base);
+    std::vector<const manifest::Variant*> out;
+    for (const auto& variant : model.variants) {
+        if (is_meant(variant) || (model.is_for_embeddings() && bases.contains(&variant))) {
+            out.push_back(&variant);
         }
     }
     std::stable_partition(
@@ -67,6 +71,17 @@ void compare(manifest::VariantValidation& record, const manifest::VariantValidat
     }
 }
 
+Status compare(runtime::Measurement& one,
+               const manifest::Variant* base,
+               const std::vector<runtime::Measurement>& measured) {
+    for (const auto& other : measured) {
+        if (base != nullptr && other.record.variant == base->name) {
+            return runtime::compare_vectors(one, other);
+        }
+    }
+    return {};
+}
+
 std::string number(double value) {
     char text[32];
     std::snprintf(text, sizeof text, "%.6g", value);
@@ -79,9 +94,17 @@ void tell(Context& context,
     const auto& record = measured.record;
     context.say("variant " + record.variant + ": " + std::to_string(record.passed) + " of " +
                 count(probes.size(), "probe") + " passed, reads " +
-                number(record.prompt_tokens_per_second) + " and writes " +
-                number(record.tokens_per_second) + " tokens/s, peak " +
-                render_memory(record.peak_memory_bytes));
+                number(record.prompt_tokens_per_second) +
+                (record.similarity ? "" : " and writes " + number(record.tokens_per_second)) +
+                " tokens/s, peak " + render_memory(record.peak_memory_bytes));
+    if (const auto& one = record.similarity) {
+        context.say(
+            "        vectors of " + std::to_string(one->dimensions) + " dimensions" +
+            (one->minimum ? ", cosine to those of " + one->base_variant + " at least " +
+                                number(*one->minimum) + ", on the average " + number(*one->mean)
+                          : "") +
+            ", of " + count(one->texts, "text") + " with sha256:" + one->text_sha256.render());
+    }
     if (const auto& one = record.perplexity) {
         context.say("        perplexity " + number(one->value) +
                     (one->base ? ", of " + one->base_variant + " " + number(*one->base) : "") +
@@ -90,9 +113,13 @@ void tell(Context& context,
     }
     for (std::size_t i = 0; i < probes.size(); ++i) {
         if (!measured.answers[i].passed) {
-            context.say("failed  " + clean(probes[i].messages.back().content) + "\n  expected " +
-                        clean(probes[i].expected) + "\n  answered " +
-                        clean(measured.answers[i].answer));
+            const auto& probe = probes[i];
+            const bool asked = !probe.messages.empty();
+            context.say(
+                "failed  " + clean(asked ? probe.messages.back().content : probe.text) +
+                "\n  expected " +
+                clean(asked ? probe.expected : probe.near + " to be nearer than " + probe.far) +
+                "\n  answered " + clean(measured.answers[i].answer));
         }
     }
 }
@@ -110,6 +137,14 @@ Json as_json(const runtime::Measurement& measured) {
                       {"text_sha256", one->text_sha256.render()},
                       {"tokens", one->tokens}};
     }
+    Json similarity;
+    if (const auto& one = record.similarity) {
+        similarity = {{"minimum", one->minimum ? Json(*one->minimum) : Json()},
+                      {"mean", one->mean ? Json(*one->mean) : Json()},
+                      {"text_sha256", one->text_sha256.render()},
+                      {"texts", one->texts},
+                      {"dimensions", one->dimensions}};
+    }
     return {{"variant", record.variant},
             {"passed", record.passed},
             {"failed", record.failed},
@@ -117,6 +152,7 @@ Json as_json(const runtime::Measurement& measured) {
             {"tokens_per_second", record.tokens_per_second},
             {"peak_memory_bytes", record.peak_memory_bytes},
             {"perplexity", std::move(perplexity)},
+            {"similarity", std::move(similarity)},
             {"answers", std::move(answers)}};
 }
 
@@ -128,11 +164,19 @@ Result<int> run_model_validate(Context& context, const ModelValidateRequest& req
     LOCARA_TRY(const auto variants, choose_variants(model, request.variants));
     std::vector<manifest::Probe> probes =
         model.validation ? model.validation->probes : std::vector<manifest::Probe>();
+    if (model.is_for_embeddings() && !request.questions.empty()) {
+        return Error(ErrorCode::InvalidArgument,
+                     model.id.render() +
+                         " is for embeddings and answers nothing; its probes say of a text what "
+                         "is near and what is far (validation.probes)");
+    }
     if (probes.empty() && request.questions.empty()) {
         return Error(ErrorCode::InvalidArgument,
-                     clean(request.manifest) +
-                         " has no probes: add some (validation.probes), or pass --ask TEXT to "
-                         "take the answer of its default variant as the expected one");
+                     clean(request.manifest) + " has no probes: add some (validation.probes)" +
+                         (model.is_for_embeddings()
+                              ? ""
+                              : ", or pass --ask TEXT to take the answer of its default variant "
+                                "as the expected one"));
     }
     std::optional<std::string> text;
     if (!request.text_file.empty()) {
@@ -177,7 +221,11 @@ Result<int> run_model_validate(Context& context, const ModelValidateRequest& req
         auto one = validator.measure(probes, text, system_clock(), *progress);
         progress->clear();
         LOCARA_CHECK(one);
-        compare(one->record, find_base_record(model, *variant, measured));
+        if (model.is_for_embeddings()) {
+            LOCARA_CHECK(compare(*one, model.base_of(*variant), measured));
+        } else {
+            compare(one->record, find_base_record(model, *variant, measured));
+        }
         failed += one->record.failed;
         tell(context, *one, probes);
         measured.push_back(std::move(*one));

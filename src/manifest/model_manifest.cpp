@@ -197,20 +197,56 @@ Result<VariantValidation> parse_variant_validation(const Json& json) {
                                     text,
                                     at.at("tokens")};
     }
+    if (const auto found = json.find("similarity"); found != json.end() && !found->is_null()) {
+        const auto& at = *found;
+        LOCARA_TRY(const auto text,
+                   crypto::Sha256Digest::parse(at.at("text_sha256").get_ref<const std::string&>()));
+        out.similarity = Similarity{optional_value<double>(at, "minimum"),
+                                    optional_value<double>(at, "mean"),
+                                    optional_value<std::string>(at, "base_variant").value_or(""),
+                                    text,
+                                    at.at("texts"),
+                                    at.at("dimensions")};
+    }
     return out;
 }
 
-Result<Validation> parse_validation(const Json& json) {
+Result<Probe> parse_probe(const Json& json, bool vectors, const std::string& where) {
+    const auto has = [&json](std::initializer_list<const char*> members) {
+        return json.size() == members.size() &&
+               std::all_of(members.begin(), members.end(), [&json](const char* one) {
+                   return json.contains(one);
+               });
+    };
+    if (vectors ? !has({"text", "near", "far"}) : !has({"messages", "expected"})) {
+        return fault(where,
+                     vectors ? "a model for embeddings is probed by text, near and far"
+                             : "a model that answers is probed by messages and expected");
+    }
+    Probe out;
+    if (vectors) {
+        out.text = json.at("text");
+        out.near = json.at("near");
+        out.far = json.at("far");
+        return out;
+    }
+    for (const auto& message : json.at("messages")) {
+        out.messages.push_back({message.at("role"), message.at("content")});
+    }
+    out.expected = json.at("expected");
+    return out;
+}
+
+Result<Validation> parse_validation(const Json& json, bool vectors) {
     Validation out;
     const auto is_there = [&](const char* key) {
         return json.contains(key) && !json.at(key).is_null();
     };
     for (const auto& probe : json.at("probes")) {
-        Probe one;
-        for (const auto& message : probe.at("messages")) {
-            one.messages.push_back({message.at("role"), message.at("content")});
-        }
-        one.expected = probe.at("expected");
+        LOCARA_TRY(auto one,
+                   parse_probe(probe,
+                               vectors,
+                               "validation.probes[" + std::to_string(out.probes.size()) + "]"));
         out.probes.push_back(std::move(one));
     }
     if (is_there("date") != is_there("results") || is_there("date") != is_there("engine_version") ||
@@ -318,20 +354,46 @@ Status ModelManifest::check_validated(const Variant& variant) const {
         return refuse("answered " + std::to_string(measured->passed) + " of " +
                       std::to_string(validation->probes.size()) + " probes as expected");
     }
-    const auto& perplexity = measured->perplexity;
+    const std::string gap = find_gap(variant, *measured);
+    return gap.empty() ? Status() : refuse(gap);
+}
+
+std::string ModelManifest::find_gap(const Variant& variant,
+                                    const VariantValidation& measured) const {
+    const auto* base = base_of(variant);
+    const auto* other = base == nullptr ? nullptr : validation->find(base->name);
+    const std::string uncompared =
+        base == nullptr ? "" : "was not measured against " + base->name + " over the same text";
+    if (is_for_embeddings()) {
+        const auto& similarity = measured.similarity;
+        if (!similarity || similarity->texts == 0) {
+            return "has no vectors on record";
+        }
+        if (base == nullptr) {
+            return "";
+        }
+        if (other == nullptr || !other->similarity || !similarity->minimum ||
+            similarity->base_variant != base->name ||
+            similarity->text_sha256 != other->similarity->text_sha256) {
+            return uncompared;
+        }
+        if (similarity->dimensions != other->similarity->dimensions) {
+            return "has vectors of other dimensions than " + base->name;
+        }
+        return *similarity->minimum >= kLeastCosine
+                   ? ""
+                   : "has a vector with a cosine of less than 0.9 to that of " + base->name;
+    }
+    const auto& perplexity = measured.perplexity;
     if (!perplexity || perplexity->tokens == 0) {
-        return refuse("has no perplexity on record (no token could be scored: pass --text, too)");
+        return "has no perplexity on record (no token could be scored: pass --text, too)";
     }
-    if (base == nullptr) {
-        return {};
-    }
-    const auto* other = validation->find(base->name);
-    const bool compared = other != nullptr && other->perplexity &&
-                          perplexity->base_variant == base->name &&
-                          perplexity->base == other->perplexity->value &&
-                          perplexity->text_sha256 == other->perplexity->text_sha256;
-    return compared ? Status()
-                    : refuse("was not measured against " + base->name + " over the same text");
+    const bool compared =
+        base == nullptr ||
+        (other != nullptr && other->perplexity && perplexity->base_variant == base->name &&
+         perplexity->base == other->perplexity->value &&
+         perplexity->text_sha256 == other->perplexity->text_sha256);
+    return compared ? "" : uncompared;
 }
 
 Status ModelManifest::check_validated() const {
@@ -413,7 +475,7 @@ Result<ModelManifest> ModelManifest::parse(std::string_view text) {
         out.recommended = parse_recommended(json.at("recommended"));
     }
     if (const auto at = json.find("validation"); at != json.end() && !at->is_null()) {
-        LOCARA_TRY(out.validation, parse_validation(*at));
+        LOCARA_TRY(out.validation, parse_validation(*at, out.is_for_embeddings()));
     }
     return out;
 }

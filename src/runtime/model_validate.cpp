@@ -8,9 +8,12 @@
 #include <locara/runtime/model_validate.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
+#include <sstream>
 
 #include <sys/utsname.h>
 
@@ -24,16 +27,22 @@ constexpr std::uint64_t kSpeedPrompt = 256;  ///< Tokens read,
 constexpr std::uint64_t kSpeedAnswer = 64;   ///< and written.
 constexpr int kSpeedDigits = 4;
 constexpr int kPerplexityDigits = 7;
+constexpr int kCosineDigits = 6;
+constexpr std::size_t kMostDimensions = 65'536;
 constexpr std::uint64_t kContext = 4096; ///< Most that is asked for.
 constexpr std::uint64_t kEngineAnswerBytes = 16U << 20U;
 /// Beyond any logit: with it a token is chosen, whatever else is likely.
 constexpr double kForced = 100'000;
 
-/// With so many digits as say something.
-double rounded(double value, int digits) {
+std::string in_digits(double value, int digits) {
     char text[32];
     std::snprintf(text, sizeof text, "%.*g", digits, value);
-    return std::strtod(text, nullptr);
+    return text;
+}
+
+/// With so many digits as say something.
+double rounded(double value, int digits) {
+    return std::strtod(in_digits(value, digits).c_str(), nullptr);
 }
 
 Error malformed(const char* what) {
@@ -80,12 +89,14 @@ struct Validator::State {
     engine::Lease lease;
     std::uint64_t context;
     std::stop_token stop;
+    std::size_t dimensions = 0; ///< Of the vectors so far; 0 before the first.
 
     Result<Json> post(const std::string& target, const Json& body);
     Result<Json> get(const std::string& target);
     Result<Json> send(http::LocalRequest request);
     Result<std::vector<std::int64_t>> tokenize(const std::string& text, bool first, bool special);
     Result<std::optional<double>> score(const std::vector<std::int64_t>& tokens, std::size_t at);
+    Result<Vector> embed(const std::string& text, std::uint64_t& tokens);
     Status measure_speed(const std::vector<std::int64_t>& tokens,
                          manifest::VariantValidation& record);
 };
@@ -100,14 +111,10 @@ Result<Validator> Validator::start(engine::Supervisor& supervisor,
                                    const manifest::Variant& variant,
                                    std::vector<engine::ModelFile> weights,
                                    const std::stop_token& stop) {
-    if (model->task != "text-generation") {
-        return Error(ErrorCode::Unsupported,
-                     model->id.render() + " is for " + model->task +
-                         "; only models that answer with text can be validated");
-    }
     engine::EngineSpec spec;
     spec.model_id = model->id.render() + ":" + variant.name;
     spec.model = variant.files_sha256(); // variants of one manifest are different engines here
+    spec.purpose = model->is_for_embeddings() ? engine::Purpose::Embeddings : engine::Purpose::Text;
     spec.weights = weights;
     spec.context_tokens = std::min(model->context_length, kContext);
     spec.kv_bytes_per_token = variant.kv_bytes_per_token;
@@ -207,6 +214,44 @@ Result<std::optional<double>> Validator::State::score(const std::vector<std::int
     return std::optional(one.at("logprob").get<double>());
 }
 
+/// The vector of a text, which is not zero, of the dimensions of those before; `tokens` counts on.
+Result<Vector> Validator::State::embed(const std::string& text, std::uint64_t& tokens) {
+    ApiError refusal;
+    const auto request = prepare(Route::Embeddings, {{"input", text}}, app, refusal);
+    if (!request) {
+        return Error(ErrorCode::InvalidArgument, refusal.message);
+    }
+    LOCARA_TRY(const Json answer, post(std::string(path_of(Route::Embeddings)), request->body));
+    const auto data = answer.find("data");
+    if (data == answer.end() || !data->is_array() || data->size() != 1 ||
+        !data->front().is_object() || !data->front().contains("embedding") ||
+        !data->front().at("embedding").is_array()) {
+        return malformed("embedding");
+    }
+    Vector vector;
+    double length = 0;
+    for (const auto& one : data->front().at("embedding")) {
+        if (!one.is_number() || vector.size() == kMostDimensions) {
+            return malformed("embedding of numbers");
+        }
+        vector.push_back(one.get<double>());
+        length += vector.back() * vector.back();
+    }
+    if (!(length > 0)) {
+        return malformed("embedding that leads anywhere: all of it is zero");
+    }
+    if (dimensions != 0 && dimensions != vector.size()) {
+        return malformed("embedding of the dimensions that the last one had");
+    }
+    dimensions = vector.size();
+    const Json::json_pointer read("/usage/prompt_tokens");
+    if (!answer.contains(read) || !answer.at(read).is_number_unsigned()) {
+        return malformed("count of tokens");
+    }
+    tokens += answer.at(read).get<std::uint64_t>();
+    return vector;
+}
+
 Status Validator::State::measure_speed(const std::vector<std::int64_t>& tokens,
                                        manifest::VariantValidation& record) {
     std::vector<std::int64_t> prompt;
@@ -238,7 +283,7 @@ Status Validator::State::measure_speed(const std::vector<std::int64_t>& tokens,
 Result<std::string> Validator::ask(const std::vector<manifest::ChatMessage>& messages) {
     auto& state = *state_;
     Json list = Json::array();
-    for (const auto& message : messages) {
+    for (const auto& message : messages) { // of embeddings `prepare` refuses
         list.push_back({{"role", message.role}, {"content", message.content}});
     }
     Json body = {{"messages", std::move(list)}, {"temperature", 0}, {"seed", 0}};
@@ -280,6 +325,18 @@ Result<Measurement> Validator::measure(const std::vector<manifest::Probe>& probe
         (pinned ? std::string(kPinnedEngine) + " " : "") +
         (build != props.end() && build->is_string() ? build->get<std::string>().substr(0, 40)
                                                     : "unknown build");
+    LOCARA_CHECK(state.model->is_for_embeddings() ? measure_vectors(probes, text, out, progress)
+                                                  : measure_answers(probes, text, out, progress));
+    LOCARA_TRY(record.peak_memory_bytes, peak_memory(state.lease.pid()));
+    return out;
+}
+
+Status Validator::measure_answers(const std::vector<manifest::Probe>& probes,
+                                  const std::optional<std::string>& text,
+                                  Measurement& out,
+                                  ProgressSink& progress) {
+    auto& state = *state_;
+    auto& record = out.record;
 
     // What is scored: places in lists of tokens.
     struct Document {
@@ -365,9 +422,103 @@ Result<Measurement> Validator::measure(const std::vector<manifest::Probe>& probe
     if (all.empty()) {
         return Error(ErrorCode::InvalidArgument, "there is neither a probe nor a text to run");
     }
-    LOCARA_CHECK(state.measure_speed(all, record));
-    LOCARA_TRY(record.peak_memory_bytes, peak_memory(state.lease.pid()));
-    return out;
+    return state.measure_speed(all, record);
+}
+
+Status Validator::measure_vectors(const std::vector<manifest::Probe>& probes,
+                                  const std::optional<std::string>& text,
+                                  Measurement& out,
+                                  ProgressSink& progress) {
+    auto& state = *state_;
+    std::vector<std::string> compared;
+    if (text) {
+        std::istringstream lines(*text);
+        for (std::string line; compared.size() < kMaxComparedTexts && std::getline(lines, line);) {
+            if (!line.empty()) {
+                compared.push_back(std::move(line));
+            }
+        }
+    } else {
+        for (const auto& probe : probes) {
+            for (const auto* one : {&probe.text, &probe.near, &probe.far}) {
+                if (compared.size() < kMaxComparedTexts) {
+                    compared.push_back(*one);
+                }
+            }
+        }
+    }
+    if (compared.empty()) {
+        return Error(ErrorCode::InvalidArgument, "there is neither a probe nor a text to run");
+    }
+    Progress told;
+    told.task = "validate";
+    told.item = state.variant.name;
+    told.total_bytes = probes.size() + compared.size();
+    std::uint64_t tokens = 0;
+    const auto begin = std::chrono::steady_clock::now();
+    for (const auto& probe : probes) {
+        LOCARA_TRY(const Vector vector, state.embed(probe.text, tokens));
+        LOCARA_TRY(const Vector near, state.embed(probe.near, tokens));
+        LOCARA_TRY(const Vector far, state.embed(probe.far, tokens));
+        const double nearer = cosine(vector, near);
+        const double farther = cosine(vector, far);
+        const bool passed = nearer > farther;
+        (passed ? out.record.passed : out.record.failed) += 1;
+        out.answers.push_back({"near " + in_digits(nearer, kCosineDigits) + ", far " +
+                                   in_digits(farther, kCosineDigits),
+                               passed});
+        ++told.done_bytes;
+        progress.report(told);
+    }
+    std::string stated;
+    for (const auto& one : compared) {
+        LOCARA_TRY(Vector vector, state.embed(one, tokens));
+        out.vectors.push_back(std::move(vector));
+        stated += one + "\n";
+        ++told.done_bytes;
+        progress.report(told);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    out.record.prompt_tokens_per_second =
+        rounded(static_cast<double>(tokens) / std::max(took.count(), 1e-6), kSpeedDigits);
+    manifest::Similarity similarity;
+    similarity.text_sha256 = crypto::sha256(as_bytes(stated));
+    similarity.texts = compared.size();
+    similarity.dimensions = out.vectors.front().size();
+    out.record.similarity = similarity;
+    return {};
+}
+
+double cosine(const Vector& a, const Vector& b) {
+    LOCARA_ASSERT(a.size() == b.size());
+    const double lengths = std::sqrt(std::inner_product(a.begin(), a.end(), a.begin(), 0.0)) *
+                           std::sqrt(std::inner_product(b.begin(), b.end(), b.begin(), 0.0));
+    return std::clamp(std::inner_product(a.begin(), a.end(), b.begin(), 0.0) / lengths, -1.0, 1.0);
+}
+
+Status compare_vectors(Measurement& variant, const Measurement& base) {
+    auto& similarity = variant.record.similarity;
+    LOCARA_ASSERT(similarity && base.record.similarity &&
+                  similarity->text_sha256 == base.record.similarity->text_sha256 &&
+                  variant.vectors.size() == base.vectors.size());
+    if (similarity->dimensions != base.record.similarity->dimensions) {
+        return Error(ErrorCode::Corrupt,
+                     "variant " + variant.record.variant + " makes vectors of " +
+                         std::to_string(similarity->dimensions) + " dimensions, " +
+                         base.record.variant + " of " +
+                         std::to_string(base.record.similarity->dimensions));
+    }
+    double minimum = 1;
+    double sum = 0;
+    for (std::size_t i = 0; i < base.vectors.size(); ++i) {
+        const double one = cosine(variant.vectors[i], base.vectors[i]);
+        minimum = std::min(minimum, one);
+        sum += one;
+    }
+    similarity->minimum = rounded(minimum, kCosineDigits);
+    similarity->mean = rounded(sum / static_cast<double>(base.vectors.size()), kCosineDigits);
+    similarity->base_variant = base.record.variant;
+    return {};
 }
 
 } // namespace locara::runtime

@@ -18,20 +18,64 @@ Json record_json(const manifest::VariantValidation& record) {
             {"text_sha256", one->text_sha256.render()},
             {"tokens", one->tokens}};
     }
-    return {{"variant", record.variant},
-            {"files_sha256", record.files_sha256.render()},
-            {"date", record.date},
-            {"engine_version", record.engine_version},
-            {"machine", record.machine},
-            {"passed", record.passed},
-            {"failed", record.failed},
-            {"prompt_tokens_per_second", record.prompt_tokens_per_second},
-            {"tokens_per_second", record.tokens_per_second},
-            {"peak_memory_bytes", record.peak_memory_bytes},
-            {"perplexity", std::move(perplexity)}};
+    Json out = {{"variant", record.variant},
+                {"files_sha256", record.files_sha256.render()},
+                {"date", record.date},
+                {"engine_version", record.engine_version},
+                {"machine", record.machine},
+                {"passed", record.passed},
+                {"failed", record.failed},
+                {"prompt_tokens_per_second", record.prompt_tokens_per_second},
+                {"tokens_per_second", record.tokens_per_second},
+                {"peak_memory_bytes", record.peak_memory_bytes},
+                {"perplexity", std::move(perplexity)}};
+    if (const auto& one = record.similarity) {
+        out["similarity"] = {
+            {"minimum", one->minimum ? Json(*one->minimum) : Json()},
+            {"mean", one->mean ? Json(*one->mean) : Json()},
+            {"base_variant", one->base_variant.empty() ? Json() : Json(one->base_variant)},
+            {"text_sha256", one->text_sha256.render()},
+            {"texts", one->texts},
+            {"dimensions", one->dimensions}};
+    }
+    return out;
+}
+
+Json probe_json(const manifest::Probe& probe) {
+    if (probe.messages.empty()) {
+        return {{"text", probe.text}, {"near", probe.near}, {"far", probe.far}};
+    }
+    Json messages = Json::array();
+    for (const auto& message : probe.messages) {
+        messages.push_back({{"role", message.role}, {"content", message.content}});
+    }
+    return {{"messages", std::move(messages)}, {"expected", probe.expected}};
 }
 
 constexpr const char* kPerplexity = "perplexity";
+constexpr const char* kCosine = "cosine";
+
+/// Null where there is nothing to say.
+Json quality_json(const manifest::VariantValidation& record) {
+    if (const auto& one = record.perplexity) {
+        return {{"metric", kPerplexity},
+                {"value", one->value},
+                {"base", one->base ? Json(*one->base) : Json()},
+                {"how",
+                 "locara model validate, " + std::to_string(one->tokens) +
+                     " tokens of the text with SHA-256 " + one->text_sha256.render()}};
+    }
+    if (const auto& one = record.similarity; one && one->minimum) {
+        return {{"metric", kCosine},
+                {"value", *one->minimum},
+                {"base", nullptr},
+                {"how",
+                 "locara model validate, the least to the vectors of " + one->base_variant +
+                     " of " + std::to_string(one->texts) + " texts with SHA-256 " +
+                     one->text_sha256.render()}};
+    }
+    return {};
+}
 
 } // namespace
 
@@ -42,11 +86,7 @@ Result<std::string> add_validation(std::string_view text,
     LOCARA_TRY(Json json, parse_json(text));
     Json questions = Json::array();
     for (const auto& probe : probes) {
-        Json messages = Json::array();
-        for (const auto& message : probe.messages) {
-            messages.push_back({{"role", message.role}, {"content", message.content}});
-        }
-        questions.push_back({{"messages", std::move(messages)}, {"expected", probe.expected}});
+        questions.push_back(probe_json(probe));
     }
     Json records = Json::array();
     std::string date;
@@ -77,20 +117,15 @@ Result<std::string> add_validation(std::string_view text,
             passed[i] = passed[i] && now->answers.at(i).passed;
         }
         records.push_back(record_json(record));
-        variant["speed"] = {{"tokens_per_second", record.tokens_per_second},
+        variant["speed"] = {{"tokens_per_second",
+                             model.is_for_embeddings() ? record.prompt_tokens_per_second
+                                                       : record.tokens_per_second},
                             {"machine", record.machine}};
         const auto quality = variant.find("quality");
-        const bool free =
-            quality == variant.end() || quality->is_null() || quality->at("metric") == kPerplexity;
-        if (free && record.perplexity) {
-            variant["quality"] = {
-                {"metric", kPerplexity},
-                {"value", record.perplexity->value},
-                {"base", record.perplexity->base ? Json(*record.perplexity->base) : Json()},
-                {"how",
-                 "locara model validate, " + std::to_string(record.perplexity->tokens) +
-                     " tokens of the text with SHA-256 " +
-                     record.perplexity->text_sha256.render()}};
+        const bool free = quality == variant.end() || quality->is_null() ||
+                          quality->at("metric") == kPerplexity || quality->at("metric") == kCosine;
+        if (Json measure = quality_json(record); free && !measure.is_null()) {
+            variant["quality"] = std::move(measure);
         }
     }
     const auto good = static_cast<std::uint64_t>(std::count(passed.begin(), passed.end(), true));

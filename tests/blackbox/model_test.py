@@ -316,6 +316,73 @@ class Models(harness.TestCase):
         self.assertEqual(process.returncode, 130)
         self.assertEqual(path.read_bytes(), (SOURCE / "models/quick-add/manifest.json").read_bytes())
 
+    # -- validate, embeddings --
+
+    LIKE = {"text": "buy milk", "near": "buy milk", "far": "pay the rent on the first"}  # weights are random: only a text is like itself
+
+    def vectors(self, repo, base, probe=LIKE):
+        """A pinned manifest of a model for embeddings: TINY, and 8 bits made of `base`."""
+        made = self.client.home / "tiny-q8.gguf"
+        subprocess.run([BIN / "llama-quantize", base, made, "Q8_0", "1"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.push(repo, more="pipeline_tag: feature-extraction\n", files=[TINY, made])
+        path = self.client.home / "manifest.json"
+        self.client.run("model", "pin", repo, "-o", path, "-q")
+        manifest = json.loads(path.read_text())
+        self.assertEqual(manifest["task"], "embeddings")
+        manifest["validation"]["probes"] = [probe]
+        path.write_text(json.dumps(manifest))
+        return path
+
+    def test_vectors_are_compared_with_one_another_and_with_those_of_the_base(self):
+        path = self.vectors("acme/vectors", TINY)
+        self.client.run("model", "validate", path, "--ask", "buy milk", expect=USAGE)
+        told = self.client.json("model", "validate", path, "--variant", "q8_0")  # takes its base along
+        self.assertTrue(told["valid"])
+        f32, q8 = json.loads(path.read_text())["validation"]["variants"]
+        self.assertEqual((f32["passed"], q8["passed"], f32["perplexity"]), (1, 1, None))
+        texts = "".join(text + "\n" for text in self.LIKE.values())
+        for record in f32, q8:
+            self.assertEqual(record["similarity"]["text_sha256"], hashlib.sha256(texts.encode()).hexdigest())
+            self.assertEqual((record["similarity"]["texts"], record["similarity"]["dimensions"]), (3, 32))
+            self.assertGreater(record["prompt_tokens_per_second"], 1)
+        self.assertIsNone(f32["similarity"]["minimum"])
+        self.assertEqual(q8["similarity"]["base_variant"], "f32")
+        self.assertTrue(0.99 < q8["similarity"]["minimum"] <= q8["similarity"]["mean"] <= 1, q8)
+        self.assertNotEqual(q8["similarity"]["minimum"], 1, "8 bits are not 32")
+        self.assertEqual(json.loads(path.read_text())["variants"][1]["quality"]["metric"], "cosine")
+        # Over texts of one's own.
+        text = self.client.home / "texts.txt"
+        text.write_text("buy milk\n\nwater the flowers\n")
+        told = self.client.json("model", "validate", path, "--text", text)
+        similarity = told["variants"][1]["similarity"]
+        self.assertEqual((similarity["texts"], similarity["text_sha256"]),
+                         (2, hashlib.sha256(b"buy milk\nwater the flowers\n").hexdigest()))
+        folder = self.client.home / "folder"
+        shutil.copytree(self.client.home / "acme/vectors", folder / "repo")
+        shutil.copy(path, folder)
+        self.client.run("model", "sign", folder, "--key", self.hub.folder / "keys/models-1.pem")
+
+    def test_vectors_that_are_not_those_of_the_base_are_not_signed(self):
+        other = self.client.home / "other.gguf"
+        data = bytearray(TINY.read_bytes())
+        for at in range(len(data) // 2 & ~3, len(data), 8):  # the sign of every second number of half the weights
+            data[at + 3] ^= 0x80
+        other.write_bytes(data)
+        path = self.vectors("acme/others", other)
+        self.assertFalse(self.client.json("model", "validate", path)["valid"])
+        folder = self.client.home / "folder"
+        shutil.copytree(self.client.home / "acme/others", folder / "repo")
+        shutil.copy(path, folder)
+        self.client.run("model", "sign", folder, "--key", self.hub.folder / "keys/models-1.pem", expect=REFUSED)
+        self.assertIn("variant q8_0 has a vector with a cosine of less than 0.9 to that of f32", self.client.stderr)
+
+    def test_a_text_that_is_not_nearer_fails_its_probe(self):
+        path = self.vectors("acme/far", TINY, {**self.LIKE, "near": self.LIKE["far"], "far": self.LIKE["text"]})
+        told = self.client.json("model", "validate", path, "--variant", "f32", expect=WRONG)
+        self.assertRegex(told["variants"][0]["answers"][0]["answer"], r"^near -?[\d.]+, far 1$")
+        self.client.run("model", "validate", path, "--variant", "f32", expect=WRONG)
+        self.assertIn("pay the rent on the first to be nearer than buy milk", self.client.stderr)
+
     # -- build --
 
     def test_build_makes_the_same_bytes_again_and_says_so(self):

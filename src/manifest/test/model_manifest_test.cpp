@@ -200,5 +200,61 @@ TEST(ModelManifest, is_validated_only_with_the_quality_of_each_variant_against_i
               "");
 }
 
+/// With a second variant, as a model for embeddings.
+void make_embeddings(Json& json) {
+    add_quant(json);
+    json["task"] = "embeddings";
+    json["modality"]["output"] = {"embedding"};
+    json["validation"]["probes"] = {{{"text", "milk"}, {"near", "cream"}, {"far", "tax"}}};
+    for (Json& record : json["validation"]["variants"]) {
+        const bool base = record["variant"] == "f16";
+        record["similarity"] = {{"minimum", base ? Json() : Json(0.97)},
+                                {"mean", base ? Json() : Json(0.99)},
+                                {"base_variant", base ? Json() : Json("f16")},
+                                {"text_sha256", record["perplexity"]["text_sha256"]},
+                                {"texts", 3},
+                                {"dimensions", 384}};
+        record["perplexity"] = nullptr;
+    }
+}
+
+TEST(ModelManifest, of_embeddings_is_validated_only_with_vectors_near_those_of_the_base) {
+    EXPECT_EQ(why_not(make_embeddings), "");
+    const auto with = [](const char* member, const Json& value) {
+        return why_not([&](Json& j) {
+            make_embeddings(j);
+            j["validation"]["variants"][1]["similarity"][member] = value;
+        });
+    };
+    EXPECT_EQ(with("minimum", 0.9), "");
+    EXPECT_THAT(with("minimum", 0.89), HasSubstr("a cosine of less than 0.9 to that of f16"));
+    for (const char* member : {"minimum", "base_variant"}) {
+        EXPECT_THAT(with(member, nullptr), HasSubstr("not measured against f16")) << member;
+    }
+    EXPECT_THAT(with("text_sha256", std::string(64, '7')), HasSubstr("not measured against f16"));
+    EXPECT_THAT(with("dimensions", 385), HasSubstr("other dimensions"));
+    EXPECT_THAT(with("texts", 0), HasSubstr("variant q8_0 has no vectors"));
+    EXPECT_THAT(why_not([](Json& j) {
+                    make_embeddings(j);
+                    j["validation"]["variants"][0]["similarity"] = nullptr;
+                }),
+                HasSubstr("variant f16 has no vectors"));
+}
+
+TEST(ModelManifest, is_probed_by_what_its_task_is) {
+    EXPECT_THAT(why_not([](Json& j) {
+                    make_embeddings(j);
+                    j["task"] = "text-generation";
+                }),
+                HasSubstr("is probed by messages and expected"));
+    EXPECT_THAT(why_not([](Json& j) { j["task"] = "embeddings"; }),
+                HasSubstr("is probed by text, near and far"));
+    EXPECT_THAT(why_not([](Json& j) {
+                    make_embeddings(j);
+                    j["validation"]["probes"][0].erase("far");
+                }),
+                HasSubstr("validation.probes[0]"));
+}
+
 } // namespace
 } // namespace locara::manifest

@@ -110,9 +110,14 @@ struct ChatMessage {
     std::string content;
 };
 
+/// Of a model that answers: a question, and the exact answer. Of one for embeddings: a text, one
+/// whose vector is near to its own, and one whose vector is farther away.
 struct Probe {
     std::vector<ChatMessage> messages;
     std::string expected;
+    std::string text = {};
+    std::string near = {};
+    std::string far = {};
 };
 
 struct Perplexity {
@@ -122,6 +127,20 @@ struct Perplexity {
     crypto::Sha256Digest text_sha256;
     std::uint64_t tokens = 0;
 };
+
+/// Of vectors: how much they are those of the base, each by its cosine.
+struct Similarity {
+    std::optional<double> minimum; ///< Absent of the base itself, as mean.
+    std::optional<double> mean;
+    std::string base_variant; ///< Empty: there is none in the manifest.
+    crypto::Sha256Digest text_sha256;
+    std::uint64_t texts = 0;
+    std::uint64_t dimensions = 0;
+};
+
+/// Least cosine of any text's vector to that of the base with which a model for embeddings counts
+/// as validated.
+inline constexpr double kLeastCosine = 0.9;
 
 /// What was measured of one variant.
 struct VariantValidation {
@@ -135,7 +154,8 @@ struct VariantValidation {
     double prompt_tokens_per_second = 0;
     double tokens_per_second = 0;
     std::uint64_t peak_memory_bytes = 0;
-    std::optional<Perplexity> perplexity;
+    std::optional<Perplexity> perplexity; ///< Of a model that answers.
+    std::optional<Similarity> similarity; ///< Of one for embeddings.
 };
 
 struct Validation {
@@ -157,7 +177,7 @@ struct ModelManifest {
     Version version;
     std::string name;
     std::string description;
-    std::string task;
+    std::string task; ///< "text-generation" or "embeddings".
     std::vector<std::string> input;
     std::vector<std::string> output;
     std::uint64_t context_length = 0;
@@ -171,6 +191,8 @@ struct ModelManifest {
     Recommended recommended;
     std::optional<Validation> validation;
 
+    bool is_for_embeddings() const { return task == "embeddings"; }
+
     /// The variant of that name, or nullptr.
     const Variant* find_variant(std::string_view name) const;
 
@@ -183,7 +205,8 @@ struct ModelManifest {
 
     /// Refused, with what is missing and the command to run, unless every variant was measured with
     /// the files it has now, answered every probe, of which there is one at least, and has its
-    /// quality on record: perplexity, and that of its base over the same text.
+    /// quality on record: perplexity, and that of its base over the same text; or, of embeddings,
+    /// vectors of which none is farther from its base's than kLeastCosine.
     Status check_validated() const;
 
     /// Parses and checks. Errors as AppManifest::parse.
@@ -191,6 +214,9 @@ struct ModelManifest {
 
   private:
     Status check_validated(const Variant& variant) const;
+
+    /// What is wrong with its quality; empty if nothing.
+    std::string find_gap(const Variant& variant, const VariantValidation& measured) const;
 };
 
 } // namespace locara::manifest
