@@ -3,6 +3,7 @@
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
+#include <locara/base/percent.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/formats/gguf.hpp>
 #include <locara/gate/gate.hpp>
@@ -22,10 +23,16 @@ namespace locara::runtime {
 namespace {
 
 constexpr std::uint64_t kSmallText = 4U << 20U; ///< Of configuration files.
-constexpr std::size_t kMostVariants = 32;       ///< As the schema has it.
-constexpr std::size_t kMostAncestors = 16;      ///< Likewise.
-constexpr std::size_t kNameBytes = 80;          ///< Likewise.
-constexpr std::size_t kDescriptionBytes = 240;  ///< Likewise.
+constexpr std::uint64_t kLicenseBytes = 1U << 20U;
+constexpr std::size_t kMostVariants = 32;      ///< As the schema has it.
+constexpr std::size_t kMostAncestors = 16;     ///< Likewise.
+constexpr std::size_t kNameBytes = 80;         ///< Likewise.
+constexpr std::size_t kDescriptionBytes = 240; ///< Likewise.
+constexpr std::size_t kUrlBytes = 300;         ///< Likewise.
+
+/// Where a repository has the text of its license, in small letters.
+constexpr std::array<std::string_view, 7> kLicenseFiles = {
+    "license", "license.txt", "license.md", "licence", "licence.txt", "licence.md", "copying"};
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -518,17 +525,80 @@ class Pinner {
         return {};
     }
 
-    Result<Json> make_license() const {
+    /// The file of this repository with the text of the license: the one that the card links to,
+    /// else the first of the usual names. Nothing if the card links elsewhere.
+    const hf::RepoFile* find_license_file() {
+        std::string link = card_.license_link;
+        const std::string here = client_.endpoint() + "/" + request_.repo + "/";
+        for (const std::string& start : {here + "blob/main/", here + "resolve/main/"}) {
+            link = link.starts_with(start) ? link.substr(start.size()) : link;
+        }
+        if (link.find("://") != std::string::npos) {
+            notes_.push_back("the text of the license is at " + one_line(link, 200) +
+                             ", which is not read: there is no hash of it (text_sha256)");
+            return nullptr;
+        }
+        if (const auto* file = find(files_, link.starts_with("./") ? link.substr(2) : link)) {
+            return file;
+        }
+        if (!link.empty()) {
+            notes_.push_back("the card links to " + one_line(link, 200) +
+                             " as its license, and there is no such file");
+            return nullptr;
+        }
+        for (const auto name : kLicenseFiles) {
+            const auto at = std::find_if(files_.begin(), files_.end(), [name](const auto& file) {
+                return lower(file.path) == name;
+            });
+            if (at != files_.end()) {
+                return &*at;
+            }
+        }
+        notes_.emplace_back("no file has the text of the license: there is no hash of it "
+                            "(text_sha256)");
+        return nullptr;
+    }
+
+    struct LicenseText {
+        std::string url;
+        crypto::Sha256Digest sha256;
+    };
+
+    Result<std::optional<LicenseText>> read_license_text() {
+        const auto* file = find_license_file();
+        if (file == nullptr) {
+            return std::optional<LicenseText>();
+        }
+        LOCARA_CHECK(validate_path(file->path).context(request_.repo));
+        LOCARA_TRY(const auto text,
+                   get_text(request_.repo, commit_, file->path, kLicenseBytes)
+                       .context("the text of the license"));
+        LicenseText out{client_.endpoint() + "/" + request_.repo + "/blob/" + commit_ + "/" +
+                            percent_encode(file->path, "/"),
+                        crypto::sha256(as_bytes(text))};
+        if (out.url.size() > kUrlBytes) {
+            notes_.push_back(one_line(file->path, 200) +
+                             " has too long a name for the address of a license");
+            return std::optional<LicenseText>();
+        }
+        return std::optional(std::move(out));
+    }
+
+    Result<Json> make_license() {
         auto card = card_;
         if (!request_.license.empty()) {
             card = {};
             card.license = request_.license;
         }
-        const auto terms = terms_of(card);
+        auto terms = terms_of(card);
         if (!terms) {
             return Error(ErrorCode::InvalidArgument,
                          "the card of " + request_.repo +
                              " names no license; if you know it, pass --license ID");
+        }
+        LOCARA_TRY(const auto text, read_license_text());
+        if (text) {
+            terms->url = text->url;
         }
         const auto* known = manifest::find_license(terms->id);
         const auto is = [&](manifest::FactKind kind, manifest::Answer answer) {
@@ -549,7 +619,7 @@ class Pinner {
                      terms->url.empty() ? client_.endpoint() + "/" + request_.repo + "/blob/" +
                                               commit_ + "/README.md"
                                         : terms->url},
-                    {"text_sha256", nullptr},
+                    {"text_sha256", text ? Json(text->sha256.render()) : Json()},
                     {"terms",
                      {{"commercial", is(FactKind::CommercialUse, Answer::Yes)},
                       {"redistribution", is(FactKind::Redistribution, Answer::Yes)},
@@ -592,7 +662,7 @@ class Pinner {
         return publisher + "/" + name;
     }
 
-    Result<Json> make_manifest() const {
+    Result<Json> make_manifest() {
         const std::string id = make_id();
         if (const auto parsed = manifest::ModelId::parse(id); !parsed) {
             return Error(ErrorCode::InvalidArgument,

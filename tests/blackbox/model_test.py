@@ -134,6 +134,32 @@ class Models(harness.TestCase):
         self.assertEqual((license["id"], license["url"], license["terms"]["commercial"]),
                          ("other", "https://acme.example/terms", False))
 
+    def test_the_text_of_the_license_is_hashed_where_the_repository_has_it(self):
+        text = self.client.home / "LICENSE"
+        text.write_text("You may.\n")
+        commit = self.push("acme/lawful", files=[TINY, text])
+        told = self.pin("acme/lawful")
+        license = told["manifest"]["license"]
+        self.assertEqual((license["id"], license["text_sha256"], license["url"]),
+                         ("Apache-2.0", hashlib.sha256(text.read_bytes()).hexdigest(), f"{self.hub.url}/acme/lawful/blob/{commit}/LICENSE"))
+        self.assertFalse(any("text_sha256" in note for note in told["notes"]))
+        # The file that the card names, rather than one of the usual names.
+        terms = self.client.home / "TERMS of use.md"
+        terms.write_text("You may not.\n")
+        commit = self.push("acme/named", license="other", more="license_link: TERMS of use.md\n", files=[TINY, text, terms])
+        license = self.pin("acme/named")["manifest"]["license"]
+        self.assertEqual((license["text_sha256"], license["url"]),
+                         (hashlib.sha256(terms.read_bytes()).hexdigest(), f"{self.hub.url}/acme/named/blob/{commit}/TERMS%20of%20use.md"))
+        # What lies elsewhere is not read, and that is said.
+        for name, more, why in (("afar", "license_link: https://acme.example/terms\n", "https://acme.example/terms, which is not read"),
+                                ("lost", "license_link: TERMS.md\n", "there is no such file")):
+            self.push(f"acme/{name}", license="gemma", more=more, files=[TINY, text])
+            told = self.pin(f"acme/{name}")
+            self.assertIsNone(told["manifest"]["license"]["text_sha256"])
+            self.assertTrue(any(why in note for note in told["notes"]), told["notes"])
+        self.push("acme/textless", files=[TINY])
+        self.assertTrue(any("no file has the text of the license" in note for note in self.pin("acme/textless")["notes"]))
+
     def test_what_cannot_be_pinned_says_why(self):
         self.client.run("model", "pin", "acme/none", expect=MISSING)
         self.client.run("model", "pin", "quick-add", expect=USAGE)
