@@ -50,8 +50,8 @@ sandbox::Profile profile_of(const fs::path& program, const Options& options, int
     profile.executables = {kInside};
     profile.syscalls = sandbox::SyscallPolicy::Engine;
     profile.channel = channel;
-    profile.limits.address_space_bytes = options.memory_bytes;
-    profile.limits.memory_bytes = options.memory_bytes;
+    profile.limits.address_space_bytes = kIdleBytes + options.memory_bytes;
+    profile.limits.memory_bytes = kIdleBytes + options.memory_bytes;
     profile.limits.file_bytes = 1; // it writes none
     profile.limits.open_files = 64;
     profile.limits.tasks = 16;

@@ -176,6 +176,73 @@ TEST_F(Worker, that_fails_is_never_an_allow) {
     EXPECT_EQ(Gate(missing).judge(file("text\n"), "a.txt").rule, "gate.worker");
 }
 
+std::string number(std::uint64_t value, unsigned bytes) {
+    std::string out;
+    for (unsigned i = 0; i < bytes; ++i) {
+        out += static_cast<char>(value >> (8 * i));
+    }
+    return out;
+}
+
+/// As much as a header may hold: 100,000 tensors and as many entries of metadata, about 100 MB.
+std::string largest_safetensors() {
+    constexpr std::size_t kCount = 100'000;
+    const std::string pad(410, 'x');
+    std::string header = R"({"__metadata__":{)";
+    header.reserve(100U << 20U);
+    for (std::size_t i = 0; i < kCount; ++i) {
+        header +=
+            (i == 0 ? "\"" : ",\"") + std::to_string(i) + pad + R"(":")" + pad.substr(60) + "\"";
+    }
+    header += "}";
+    for (std::size_t i = 0; i < kCount; ++i) {
+        header += ",\"t" + std::to_string(i) + pad.substr(270) +
+                  R"(":{"dtype":"U8","shape":[1],"data_offsets":[)" + std::to_string(i) + "," +
+                  std::to_string(i + 1) + "]}";
+    }
+    header += "}";
+    return number(header.size(), 8) + header + std::string(kCount, '\0');
+}
+
+/// 65,536 keys, as many tensors, and a vocabulary of 250,000 tokens.
+std::string largest_gguf() {
+    constexpr std::uint64_t kMost = 65'536;
+    constexpr std::uint64_t kTokens = 250'000;
+    const auto text = [](const std::string& value) { return number(value.size(), 8) + value; };
+    std::string out = "GGUF" + number(3, 4) + number(kMost, 8) + number(kMost, 8);
+    out += text("general.architecture") + number(8, 4) + text("llama");
+    out += text("tokenizer.ggml.tokens") + number(9, 4) + number(8, 4) + number(kTokens, 8);
+    for (std::uint64_t i = 0; i < kTokens; ++i) {
+        out += text("token" + std::to_string(i));
+    }
+    for (std::uint64_t i = 2; i < kMost; ++i) {
+        std::string key = "key." + std::to_string(i);
+        key.resize(120, 'k');
+        out += text(key) + number(4, 4) + number(i, 4);
+    }
+    for (std::uint64_t i = 0; i < kMost; ++i) {
+        std::string name = "t" + std::to_string(i);
+        name.resize(63, 't');
+        out += text(name) + number(1, 4) + number(32, 8) + number(24, 4) + number(32 * i, 8);
+    }
+    out.resize((out.size() + 31) / 32 * 32);
+    return out + std::string(32 * kMost, '\0');
+}
+
+TEST_F(Worker, reads_the_largest_headers_in_256_mib) {
+    Options options;
+    EXPECT_EQ(options.memory_bytes, 256U << 20U); // as the threat model has it
+    options.time = std::chrono::seconds(60);      // this is about memory
+    options.patience = std::chrono::seconds(120);
+    const std::string safetensors = largest_safetensors();
+    EXPECT_GT(safetensors.size(), 95'000'000U);
+    Gate gate(options);
+    EXPECT_EQ(gate.judge(file(safetensors), "model.safetensors").rule, "safetensors.valid");
+    EXPECT_EQ(gate.judge(file(largest_gguf()), "model.gguf").rule, "gguf.valid");
+    options.memory_bytes = 64U << 20U;
+    EXPECT_EQ(Gate(options).judge(file(safetensors), "model.safetensors").rule, "scan.memory");
+}
+
 // By all scanners that need no service, as every door asks them.
 TEST_F(Worker, passes_benign_repositories_whole) {
     Gate gate{Options{}};

@@ -19,6 +19,9 @@
 
 namespace locara::gate {
 
+/// Address space of a worker that has read nothing: the program, libraries, rules, stacks.
+inline constexpr std::uint64_t kIdleBytes = 64U << 20U;
+
 struct Options {
     /// The Unix socket of clamd. Without it no antivirus is asked.
     std::optional<std::filesystem::path> clamd;
@@ -30,8 +33,8 @@ struct Options {
     /// 16 MiB of it: several times `time`, since machines are busy and readers differ.
     std::chrono::milliseconds patience = std::chrono::seconds(30);
 
-    /// Of a worker: its address space, which counts libraries and stacks too.
-    std::uint64_t memory_bytes = 512U << 20U;
+    /// Of a worker, beside what it takes before it reads anything (kIdleBytes).
+    std::uint64_t memory_bytes = 256U << 20U;
 
     std::size_t workers = 2; ///< At once, at most. They are started when they are needed.
 
