@@ -163,11 +163,14 @@ Status serve(const Options& options) {
     LOCARA_TRY(
         Listen listen,
         Listen::parse(address).context(options.listen.empty() ? "server.listen" : "--listen"));
-    const std::string seed = options.seed.empty() ? server.seed.string() : options.seed;
     const bool join = options.join || server.join;
-    if (join && !seed.empty()) {
+    if (join && !options.seed.empty()) {
         return Error(ErrorCode::InvalidArgument, "a hub that joins another one takes no seed");
     }
+    // The file may be the first process's own, whose seed is its affair.
+    const std::string seed = join                   ? ""
+                             : options.seed.empty() ? server.seed.string()
+                                                    : options.seed;
     Log& log = choose_log(options, server);
     LOCARA_CHECK(choose_database(data, options.database, server.database));
     using Part = hub::Hub::Part;

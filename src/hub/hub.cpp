@@ -728,6 +728,7 @@ void Hub::configure(HubConfig config, std::chrono::milliseconds sign_every) {
 Status Hub::State::begin_mirror() {
     Mirror::Options options;
     options.config = *config.mirror;
+    options.fetcher = part == Part::Joined ? Mirror::Fetcher::Owner : Mirror::Fetcher::Self;
     options.folder = data / kMirror;
     options.judge =
         [this](const Fd& file, const std::string& name, const crypto::Sha256Digest& sha256) {
@@ -785,9 +786,6 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.add_routes(render_page(page));
-    if (state.config.mirror && state.part == Part::Joined) {
-        return Error(ErrorCode::Unsupported, "a hub that joins another one does not mirror");
-    }
     if (state.config.mirror) {
         LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
     }

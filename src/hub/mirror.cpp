@@ -92,6 +92,9 @@ struct Mirror::Kept {
 
 Result<std::unique_ptr<Mirror>> Mirror::create(const Services& services, Options options) {
     LOCARA_CHECK(create_folders(options.folder, 0700));
+    if (options.fetcher == Fetcher::Owner) {
+        options.config.offline = MirrorConfig::Offline::Yes;
+    }
     http::Client::Options client;
     client.user_agent = "locara-hub";
     LOCARA_TRY(http::Client http, http::Client::create(client));
@@ -205,6 +208,16 @@ template <class Work> Answer<std::monostate> Mirror::once(const std::string& key
     return outcome;
 }
 
+std::string Mirror::why_not_asked() const {
+    return options_.fetcher == Fetcher::Owner
+               ? "of the processes on its folder only the first one fetches; ask that one"
+               : "it works offline and does not ask the hub that it mirrors";
+}
+
+Refusal Mirror::not_here(const std::string& what) const {
+    return not_here_offline(what + " is not on this hub: " + why_not_asked());
+}
+
 Result<std::optional<Repo>> Mirror::find_repo(const RepoId& id) const {
     LOCARA_TRY(auto repo, services_.names.find_repo(id));
     if (repo && repo->origin == Origin::Here) {
@@ -254,7 +267,7 @@ Answer<std::monostate> Mirror::require_access(const Visit& visit, const Repo& re
         return Refusal(403,
                        gated ? "GatedRepo" : "RepoNotFound",
                        "whether you may read " + repo.id.render() +
-                           " cannot be asked: this hub works offline");
+                           " cannot be asked: " + why_not_asked());
     }
     if (visit.reach == Reach::Here) {
         return wanting();
@@ -311,7 +324,7 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
             stale = known ? std::optional(known->commit) : std::nullopt;
         }
         if (is_offline()) {
-            return not_here_offline(rule_id(visit.id) + " at " + revision);
+            return not_here(rule_id(visit.id) + " at " + revision);
         }
         if (visit.reach == Reach::Here) {
             return wanting();
@@ -466,7 +479,7 @@ Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
         return std::move(kept->answer);
     }
     if (is_offline()) {
-        return not_here_offline("this answer about " + rule_id(repo.id));
+        return not_here("this answer about " + rule_id(repo.id));
     }
     if (visit.reach == Reach::Here) {
         return wanting();
@@ -530,7 +543,7 @@ Mirror::list(const Visit& visit, const Repo& repo, const std::string& commit) {
             return text.error();
         }
         if (is_offline()) {
-            return not_here_offline("what is in " + rule_id(repo.id) + " at " + commit);
+            return not_here("what is in " + rule_id(repo.id) + " at " + commit);
         }
         if (visit.reach == Reach::Here) {
             return wanting();
@@ -613,7 +626,7 @@ Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin b
             return FoundContent();
         }
         if (is_offline()) {
-            return not_here_offline(rule_id(spot.repo.id) + " " + file.path);
+            return not_here(rule_id(spot.repo.id) + " " + file.path);
         }
         if (config().quota_bytes != 0 && file.size() > config().quota_bytes) {
             return Error(ErrorCode::NoSpace,

@@ -70,8 +70,13 @@ struct FoundContent {
 
 class Mirror {
   public:
+    /// Who asks upstream: this process, or only the one that has the folder, which this one has
+    /// joined (hub.hpp). Then what is here is served as offline.
+    enum class Fetcher { Self, Owner };
+
     struct Options {
         MirrorConfig config;
+        Fetcher fetcher = Fetcher::Self;
         std::filesystem::path folder; ///< Made if it is not there.
         Judge judge;
     };
@@ -155,6 +160,8 @@ class Mirror {
                              const std::vector<std::string>& segments,
                              std::size_t at,
                              const Refusal& otherwise);
+    std::string why_not_asked() const;
+    Refusal not_here(const std::string& what) const;
     Result<Repo> note_repo(const RepoId& id, Origin origin);
     Result<std::optional<Repo>> find_repo(const RepoId& id) const;
 

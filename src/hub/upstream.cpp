@@ -191,11 +191,8 @@ std::optional<std::size_t> total_of(const http::ResponseHead& head) {
 
 } // namespace
 
-Refusal not_here_offline(const std::string& what) {
-    return {504,
-            "MirrorOffline",
-            what + " is not on this hub, and it works offline: it does not ask the hub that it "
-                   "mirrors"};
+Refusal not_here_offline(std::string message) {
+    return {504, "MirrorOffline", std::move(message)};
 }
 
 http::ClientRequest Upstream::request(const std::string& path, const Secret& token) const {
@@ -225,7 +222,7 @@ std::string Upstream::next_of(const http::ResponseHead& head) const {
 
 Answer<UpstreamAnswer> Upstream::ask(const UpstreamCall& call) const {
     if (is_offline()) {
-        return not_here_offline("this answer");
+        return not_here_offline("this hub works offline and does not ask the hub that it mirrors");
     }
     http::ClientRequest wanted = request(call.path, call.token);
     wanted.body_limit_bytes = call.limit_bytes;

@@ -91,7 +91,7 @@ class Upstream {
     std::stop_token stop_;
 };
 
-/// The refusal of everything that offline mode has not got.
-Refusal not_here_offline(const std::string& what);
+/// The refusal of everything that is not here when upstream is not to be asked.
+Refusal not_here_offline(std::string message);
 
 } // namespace locara::hub

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 from tests import harness
+from tests.harness import mirror
 
 
 class TwoHubs:
@@ -160,6 +161,34 @@ class TwoHubs:
         except urllib.error.HTTPError as error:
             error.close()
             return error.code
+
+
+class MirrorJoined(mirror.TestCase):
+    """Two processes that share a folder and its hub.toml, which names a seed and an upstream."""
+
+    def test_what_one_fetched_the_other_gives_and_asks_for_nothing(self):
+        mirror.publish(self.upstream, self.ana, "ana/tiny", {"a.txt": b"a\n", "b.txt": b"b\n"})
+        proxy = self.proxy()
+        data = self.folder / "shared"
+        data.mkdir()
+        self.configure(data / "hub.toml", proxy.url, freshness="0s")
+        (data / "seed/models").mkdir(parents=True)
+        (data / "hub.toml").write_text('[server]\nseed = "seed"\n' + (data / "hub.toml").read_text())
+        one = harness.Hub(data, seed=None)
+        self.addCleanup(one.stop)
+        two = harness.Hub(data, seed=None, join=True)
+        self.addCleanup(two.stop)
+        path = "/ana/tiny/resolve/main/"
+        refused = mirror.call(two, "GET", path + "a.txt")
+        self.assert_error(refused, 504, "MirrorOffline")
+        self.assertIn("only the first one fetches", refused.json()["error"])
+        self.assertEqual(proxy.requests, [])
+        self.assert_content(mirror.call(one, "GET", path + "a.txt"), b"a\n")
+        asked = len(proxy.requests)
+        self.assert_content(mirror.call(two, "GET", path + "a.txt"), b"a\n")
+        self.assertEqual(mirror.call(two, "GET", "/api/models/ana/tiny").status, 200)
+        self.assert_error(mirror.call(two, "GET", path + "b.txt"), 504, "MirrorOffline")
+        self.assertEqual(len(proxy.requests), asked)
 
 
 class OverSqlite(TwoHubs, harness.unittest.TestCase):

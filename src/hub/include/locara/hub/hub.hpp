@@ -34,7 +34,7 @@ class Hub {
     /// What of a folder's work is done here.
     enum class Part {
         Owner,  ///< All of it. A folder has one at a time.
-        Joined, ///< Answering requests: no signing, no seed, no mirroring, no clearing up.
+        Joined, ///< Answering requests: no signing, no seed, no fetching, no clearing up.
     };
 
     /// Opens a data folder; makes folder, keys and an empty signed catalog if there are none,
@@ -54,7 +54,7 @@ class Hub {
     Result<SeedReport> take_seed(const std::filesystem::path& seed);
 
     /// What the operator wants beyond the defaults, and how often it is looked whether signatures
-    /// are due. Call it before serve, which refuses to mirror in a hub that joined (Unsupported).
+    /// are due. Call it before serve. A hub that joined serves what is mirrored, and fetches nothing.
     void configure(HubConfig config,
                    std::chrono::milliseconds sign_every = std::chrono::minutes(1));
 
