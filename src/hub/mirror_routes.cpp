@@ -403,6 +403,26 @@ Answer<Reaction> xet_token(const MirrorDoor& door, const Request& request, const
 
 // ------------------------------------------------------------------------------------------ search
 
+/// Whether a list names one of this hub's namespaces, by `author` or by an id in `search`. That is
+/// never upstream's affair.
+Answer<bool> names_own_space(const MirrorDoor& door, const Request& request) {
+    std::vector<std::string> spaces = request.query.all("author");
+    for (const std::string& text : request.query.all("search")) {
+        if (const std::size_t slash = text.find('/'); slash != std::string::npos) {
+            spaces.push_back(text.substr(0, slash));
+        }
+    }
+    for (const std::string& space : spaces) {
+        if (is_repo_part(space)) {
+            LOCARA_TRY(const bool own, door.services.names.is_own_space(space));
+            if (own) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /// What upstream finds, without what this hub would not give.
 Answer<Response> found_upstream(const MirrorDoor& door, const Request& request, RepoType type) {
     LOCARA_TRY(const Asker asker, door.mirror.identify(request));
@@ -448,6 +468,14 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
         if (ours.status != 200 || ours.headers.find("Link") || door.mirror.is_offline()) {
             co_return ours;
         }
+    }
+    const auto look = [&] { return names_own_space(door, request); };
+    const auto own = co_await http::run_blocking(door.here, look);
+    if (!own) {
+        co_return render_refusal(own.error(), request, door.services.log);
+    }
+    if (*own) {
+        co_return further ? json_answer(Json::array()) : std::move(ours);
     }
     const auto ask = [&] { return found_upstream(door, request, type); };
     auto theirs = co_await http::run_blocking(door.upstream, ask);

@@ -154,6 +154,21 @@ class MetadataTest(TestCase):
         found = call(mirror, "GET", "/api/models?search=tiny").json()
         self.assertEqual([one["id"] for one in found], ["ben/tiny-too", "ana/tiny"])
 
+    def test_a_search_that_names_an_own_namespace_stays_here(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, forward_tokens=True)
+        own = mirror.make_writer("ben")
+        publish(mirror, own, "ben/plans", {"a.txt": b"1"})
+        for query in ("author=ben&search=plans", "author=BEN", "search=ben%2Fplans", "author=ana&author=ben",
+                      "author=ben&upstream=1"):
+            answer = call(mirror, "GET", f"/api/models?{query}", own)
+            self.assertEqual(answer.status, 200, answer.body)
+            self.assertNotIn("ana/tiny", [one["id"] for one in answer.json()], query)
+        self.assertEqual(proxy.requests, [])
+        # A token of upstream's goes there with what is for upstream alone.
+        call(mirror, "GET", "/api/models?author=ana&search=tiny", self.ana)
+        self.assertEqual([r[2].get("authorization") for r in proxy.requests], [f"Bearer {self.ana}"])
+
     def test_offline_answers_what_is_here_and_says_so_of_the_rest(self):
         proxy = self.proxy()
         mirror = self.mirror(proxy.url, freshness="0s")
