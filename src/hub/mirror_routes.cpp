@@ -267,15 +267,21 @@ Answer<Reaction> commits(const MirrorDoor& door, const Request& request, const V
     return Reaction(std::move(response));
 }
 
+/// A JSON array that may be as long as answers get.
+std::optional<Json> parse_list(std::string_view text) {
+    JsonLimits limits;
+    limits.bytes = kListingBytes;
+    auto list = parse_json(text, limits);
+    return list && list->is_array() ? std::optional(std::move(*list)) : std::nullopt;
+}
+
 /// Entries as upstream describes them, but for the way by Xet: only what is here may be had so.
 Answer<Response> passed_entries(const MirrorDoor& door,
                                 const Request& request,
                                 const Spot& spot,
                                 const UpstreamAnswer& answer) {
-    JsonLimits limits;
-    limits.bytes = kListingBytes;
-    auto entries = parse_json(answer.body, limits);
-    if (!entries || !entries->is_array()) {
+    auto entries = parse_list(answer.body);
+    if (!entries) {
         return Refusal(502, "UpstreamCorrupt", "the hub that this one mirrors gives no list");
     }
     for (Json& entry : *entries) {
@@ -423,51 +429,99 @@ Answer<bool> names_own_space(const MirrorDoor& door, const Request& request) {
     return false;
 }
 
-/// What upstream finds, without what this hub would not give.
-Answer<Response> found_upstream(const MirrorDoor& door, const Request& request, RepoType type) {
-    LOCARA_TRY(const Asker asker, door.mirror.identify(request));
+/// Some of a list, and where it goes on: path and query here, empty for nowhere.
+struct Found {
+    Json list = Json::array();
+    std::string next;
+};
+
+/// The query without where it goes on, encoded.
+std::string plain_query(const Request& request) {
     std::string query;
     for (const auto& [key, value] : request.query.fields()) {
-        if (key != kUpstreamPage) {
+        if (key != kUpstreamPage && key != "cursor" && key != "limit") {
             query += (query.empty() ? "" : "&") + percent_encode(key) + "=" + percent_encode(value);
         }
     }
+    return query;
+}
+
+/// The same list from `what` on.
+std::string next_of(const Request& request, std::size_t limit, const std::string& what) {
+    const std::string query = plain_query(request);
+    return request.path + "?" + query + (query.empty() ? "" : "&") +
+           "limit=" + std::to_string(limit) + "&" + what;
+}
+
+/// Upstream's link to its next page, for pages of `limit`.
+std::string with_limit(const std::string& next, std::size_t limit) {
+    std::string text;
+    for (std::size_t begin = 0; begin < next.size();) {
+        const std::size_t end = std::min(next.find_first_of("?&", begin), next.size() - 1) + 1;
+        const std::string part = next.substr(begin, end - begin);
+        const bool last = part.back() != '?' && part.back() != '&';
+        text += part.rfind("limit=", 0) == 0
+                    ? "limit=" + std::to_string(limit) + (last ? "" : part.substr(part.size() - 1))
+                    : part;
+        begin = end;
+    }
+    return text;
+}
+
+/// What upstream finds, at most `room` of it, without what this hub would not give. Further pages
+/// have `limit`.
+Answer<Found> find_upstream(const MirrorDoor& door,
+                            const Request& request,
+                            RepoType type,
+                            std::size_t room,
+                            std::size_t limit) {
+    LOCARA_TRY(const Asker asker, door.mirror.identify(request));
+    std::string query = plain_query(request);
+    query += (query.empty() ? "limit=" : "&limit=") + std::to_string(room);
+    if (request.query.flag(kUpstreamPage)) {
+        for (const std::string& cursor : request.query.all("cursor")) {
+            query += "&cursor=" + percent_encode(cursor);
+        }
+    }
     LOCARA_TRY(const UpstreamAnswer answer, door.mirror.search(type, query, asker));
-    auto found = parse_json(answer.body);
-    if (!found || !found->is_array()) {
+    auto list = parse_list(answer.body);
+    if (!list) {
         return Refusal(502, "UpstreamCorrupt", "the hub that this one mirrors gives no list");
     }
-    Json kept = Json::array();
-    for (Json& one : *found) {
+    Found found;
+    for (Json& one : *list) {
         const std::string id = one.is_object() ? text_at(one, "id").value_or("") : "";
         const std::size_t slash = id.find('/');
-        if (slash == std::string::npos) {
+        if (slash == std::string::npos || found.list.size() == room) {
             continue;
         }
         const RepoId repo{type, id.substr(0, slash), id.substr(slash + 1)};
         LOCARA_TRY(const bool claimed, door.mirror.claims(repo));
         if (claimed && door.mirror.check_rules(repo)) {
-            kept.push_back(std::move(one));
+            found.list.push_back(std::move(one));
         }
     }
-    Response response = json_answer(kept);
     if (!answer.next.empty()) {
-        response.headers.add("Link",
-                             "<" + endpoint(request) + answer.next + "&" + kUpstreamPage +
-                                 "=1>; rel=\"next\"");
+        found.next = with_limit(answer.next, limit) + "&" + kUpstreamPage + "=1";
     }
-    return response;
+    return found;
 }
 
 /// Our own first; after the last of them what upstream finds. Without upstream, our own.
 asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request request) {
     const bool further = request.query.flag(kUpstreamPage);
+    const std::size_t limit =
+        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
     Response ours;
+    Json all = Json::array();
     if (!further) {
         ours = co_await door.behind.handle(request);
-        if (ours.status != 200 || ours.headers.find("Link") || door.mirror.is_offline()) {
+        const auto* const text = std::get_if<std::string>(&ours.body);
+        auto list = text != nullptr ? parse_list(*text) : std::nullopt;
+        if (ours.status != 200 || ours.headers.find("Link") || door.mirror.is_offline() || !list) {
             co_return ours;
         }
+        all = std::move(*list);
     }
     const auto look = [&] { return names_own_space(door, request); };
     const auto own = co_await http::run_blocking(door.here, look);
@@ -475,30 +529,29 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
         co_return render_refusal(own.error(), request, door.services.log);
     }
     if (*own) {
-        co_return further ? json_answer(Json::array()) : std::move(ours);
+        co_return further ? json_answer(all) : std::move(ours);
     }
-    const auto ask = [&] { return found_upstream(door, request, type); };
-    auto theirs = co_await http::run_blocking(door.upstream, ask);
-    if (further && !theirs) {
-        co_return render_refusal(theirs.error(), request, door.services.log);
+    const std::size_t room = limit - std::min(limit, all.size());
+    const auto ask = [&]() -> Answer<Found> {
+        if (room == 0) {
+            return Found{Json::array(), next_of(request, limit, kUpstreamPage + std::string("=1"))};
+        }
+        return find_upstream(door, request, type, room, limit);
+    };
+    auto found = co_await http::run_blocking(door.upstream, ask);
+    if (!found && further) {
+        co_return render_refusal(found.error(), request, door.services.log);
     }
-    if (further) {
-        co_return std::move(theirs).value();
-    }
-    const auto* const text = std::get_if<std::string>(&ours.body);
-    auto all = text != nullptr ? parse_json(*text) : Result<Json>(Json::array());
-    if (!theirs || !all || !all->is_array()) {
-        door.services.log.warning(
-            "mirror", "search_failed", {{"error", theirs ? "" : theirs.error().message}});
+    if (!found) {
+        door.services.log.warning("mirror", "search_failed", {{"error", found.error().message}});
         co_return ours;
     }
-    const auto more = parse_json(std::get<std::string>(theirs->body));
-    for (const Json& one : *more) {
-        all->push_back(one);
+    for (Json& one : found->list) {
+        all.push_back(std::move(one));
     }
-    Response response = json_answer(*all);
-    if (const auto link = theirs->headers.find("Link")) {
-        response.headers.add("Link", *link);
+    Response response = json_answer(all);
+    if (!found->next.empty()) {
+        response.headers.add("Link", "<" + endpoint(request) + found->next + ">; rel=\"next\"");
     }
     co_return response;
 }

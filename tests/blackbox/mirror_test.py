@@ -154,6 +154,26 @@ class MetadataTest(TestCase):
         found = call(mirror, "GET", "/api/models?search=tiny").json()
         self.assertEqual([one["id"] for one in found], ["ben/tiny-too", "ana/tiny"])
 
+    def test_a_page_of_a_list_has_its_limit_and_leads_to_all(self):
+        for name in ("p1", "p2", "p3", "p4"):
+            publish(self.upstream, self.ana, f"ana/page-{name}", {"a.txt": b"1"})
+        mirror = self.mirror(self.proxy().url, deny=["ana/page-p2"])
+        own = mirror.make_writer("ben")
+        for name in ("o1", "o2", "o3"):
+            publish(mirror, own, f"ben/page-{name}", {"a.txt": b"1"})
+        all_ = [f"ben/page-o{i}" for i in (1, 2, 3)] + [f"ana/page-p{i}" for i in (1, 3, 4)]
+        for limit in (1, 2, 3, 4, 100):
+            path, pages = f"/api/models?search=page-&sort=id&limit={limit}", []
+            while path:
+                answer = call(mirror, "GET", path)
+                pages.append([one["id"] for one in answer.json()])
+                link = answer.headers.get("Link")
+                path = link and link[1 + len(mirror.url):link.index(">")]
+                self.assertLess(len(pages), 20)
+            self.assertEqual(sum(pages, []), all_, limit)
+            self.assertLessEqual(max(map(len, pages)), limit)
+        self.assertEqual([len(page) for page in pages], [6])
+
     def test_a_search_that_names_an_own_namespace_stays_here(self):
         proxy = self.proxy()
         mirror = self.mirror(proxy.url, forward_tokens=True)
