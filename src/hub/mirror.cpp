@@ -514,6 +514,41 @@ Answer<UpstreamAnswer> Mirror::search(RepoType type, const std::string& query, c
     return upstream_.ask(call);
 }
 
+Result<std::vector<Json>> Mirror::describe_kept(RepoType type, std::string_view space) const {
+    JsonLimits limits;
+    limits.bytes = kAnswerBytes;
+    LOCARA_TRY(const auto repos, services_.names.list_repos(type));
+    std::vector<Json> found;
+    for (const Repo& repo : repos) {
+        if (repo.origin == Origin::Here || repo.origin == Origin::UpstreamPrivate ||
+            (!space.empty() && !http::equals_ignoring_case(repo.id.space, space)) ||
+            !check_rules(repo.id)) {
+            continue;
+        }
+        LOCARA_TRY(const bool claimed, claims(repo.id)); // Its namespace may be ours by now.
+        LOCARA_TRY(const auto revision, services_.names.newest_mirrored_revision(repo.key));
+        if (!claimed || !revision) {
+            continue;
+        }
+        LOCARA_TRY(const auto kept, read_kept(repo, "/revision/" + revision->commit));
+        auto info = kept ? parse_json(kept->answer.body, limits) : Result<Json>(Json());
+        if (!info || !info->is_object()) {
+            continue;
+        }
+        (*info)["id"] = repo.id.render();
+        if (const auto tags = info->find("tags"); tags == info->end() || !tags->is_array()) {
+            (*info)["tags"] = Json::array();
+        }
+        if (repo.origin == Origin::Upstream) {
+            (*info)["gated"] = false;
+        } else {
+            info->erase("siblings");
+        }
+        found.push_back(std::move(*info));
+    }
+    return found;
+}
+
 Answer<std::shared_ptr<const Listing>>
 Mirror::list(const Visit& visit, const Repo& repo, const std::string& commit) {
     const std::string key = repo.internal + "/" + commit;

@@ -124,6 +124,11 @@ class Mirror {
     /// What upstream finds. `query` as it came, encoded.
     Answer<UpstreamAnswer> search(RepoType type, const std::string& query, const Asker& asker);
 
+    /// What is known here of the repositories of a type, as upstream described each last; of a
+    /// namespace, unless `space` is empty. Not of private ones, and of gated ones no files. `id` is
+    /// the one that they have here; `gated` and `tags` are there.
+    Result<std::vector<Json>> describe_kept(RepoType type, std::string_view space) const;
+
     /// The content of a file that the asker may read (check_access). With Begin::Yes it begins to
     /// be fetched if it is not here; with Begin::No neither is found then. 403 if the gate has
     /// refused it; 504 offline.

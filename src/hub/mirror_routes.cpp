@@ -2,6 +2,7 @@
 
 #include "content.hpp"
 #include "file_answers.hpp"
+#include "repo_search.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
 #include "xet_token.hpp"
@@ -20,8 +21,9 @@ using http::Response;
 
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kBlock = 256U << 10U;
-/// In a query: go on with what upstream finds, after our own.
+/// In a query: go on with what upstream finds, after our own; or with what is here of it.
 constexpr const char* kUpstreamPage = "upstream";
+constexpr const char* kKeptPage = "mirrored";
 
 /// An answer whose body is on its way, to be sent as soon as the first of it is here.
 struct Waiting {
@@ -439,7 +441,7 @@ struct Found {
 std::string plain_query(const Request& request) {
     std::string query;
     for (const auto& [key, value] : request.query.fields()) {
-        if (key != kUpstreamPage && key != "cursor" && key != "limit") {
+        if (key != kUpstreamPage && key != kKeptPage && key != "cursor" && key != "limit") {
             query += (query.empty() ? "" : "&") + percent_encode(key) + "=" + percent_encode(value);
         }
     }
@@ -507,18 +509,47 @@ Answer<Found> find_upstream(const MirrorDoor& door,
     return found;
 }
 
-/// Our own first; after the last of them what upstream finds. Without upstream, our own.
+/// What is here of upstream's and fits.
+Answer<Found> find_kept(const MirrorDoor& door,
+                        const Request& request,
+                        RepoType type,
+                        std::size_t room,
+                        std::size_t limit) {
+    LOCARA_CHECK(door.mirror.identify(request));
+    LOCARA_TRY(auto all,
+               door.mirror.describe_kept(type, request.query.find("author").value_or("")));
+    const auto other = [&request](const Json& repo) { return !fits(request, repo); };
+    all.erase(std::remove_if(all.begin(), all.end(), other), all.end());
+    LOCARA_CHECK(sort_by_query(request, all));
+    const std::size_t cursor =
+        request.query.flag(kKeptPage) ? number(request, "cursor").value_or(0) : 0;
+    const std::size_t begin = std::min(cursor, all.size());
+    const std::size_t end = std::min(begin + room, all.size());
+    Found found;
+    for (std::size_t i = begin; i < end; ++i) {
+        shape_for_list(request, all[i]);
+        found.list.push_back(std::move(all[i]));
+    }
+    if (end < all.size()) {
+        found.next = next_of(
+            request, limit, kKeptPage + std::string("=1&cursor=") + std::to_string(end));
+    }
+    return found;
+}
+
+/// Our own first; after the last of them what upstream finds. Offline, or if upstream fails, what
+/// is here of it.
 asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request request) {
-    const bool further = request.query.flag(kUpstreamPage);
+    const bool theirs = request.query.flag(kUpstreamPage);
+    const bool kept = request.query.flag(kKeptPage);
     const std::size_t limit =
         std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    Response ours;
     Json all = Json::array();
-    if (!further) {
-        ours = co_await door.behind.handle(request);
+    if (!theirs && !kept) {
+        Response ours = co_await door.behind.handle(request);
         const auto* const text = std::get_if<std::string>(&ours.body);
         auto list = text != nullptr ? parse_list(*text) : std::nullopt;
-        if (ours.status != 200 || ours.headers.find("Link") || door.mirror.is_offline() || !list) {
+        if (ours.status != 200 || ours.headers.find("Link") || !list) {
             co_return ours;
         }
         all = std::move(*list);
@@ -529,22 +560,26 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
         co_return render_refusal(own.error(), request, door.services.log);
     }
     if (*own) {
-        co_return further ? json_answer(all) : std::move(ours);
+        co_return json_answer(all);
     }
     const std::size_t room = limit - std::min(limit, all.size());
-    const auto ask = [&]() -> Answer<Found> {
-        if (room == 0) {
-            return Found{Json::array(), next_of(request, limit, kUpstreamPage + std::string("=1"))};
-        }
-        return find_upstream(door, request, type, room, limit);
-    };
-    auto found = co_await http::run_blocking(door.upstream, ask);
-    if (!found && further) {
-        co_return render_refusal(found.error(), request, door.services.log);
+    Answer<Found> found = Found();
+    const bool asked = theirs || (!kept && !door.mirror.is_offline());
+    if (asked && room == 0) {
+        found = Found{Json::array(), next_of(request, limit, kUpstreamPage + std::string("=1"))};
+    } else if (asked) {
+        const auto ask = [&] { return find_upstream(door, request, type, room, limit); };
+        found = co_await http::run_blocking(door.upstream, ask);
+    }
+    if (!found && !theirs) {
+        door.services.log.warning("mirror", "search_failed", {{"error", found.error().message}});
+    }
+    if (!asked || (!found && !theirs)) {
+        const auto find = [&] { return find_kept(door, request, type, room, limit); };
+        found = co_await http::run_blocking(door.here, find);
     }
     if (!found) {
-        door.services.log.warning("mirror", "search_failed", {{"error", found.error().message}});
-        co_return ours;
+        co_return render_refusal(found.error(), request, door.services.log);
     }
     for (Json& one : found->list) {
         all.push_back(std::move(one));

@@ -222,6 +222,9 @@ class Names {
     Result<std::optional<MirroredRevision>>
     find_mirrored_revision(std::int64_t repo, const std::string& revision) const;
 
+    /// Where its main branch was; without one, the revision that was asked for last.
+    Result<std::optional<MirroredRevision>> newest_mirrored_revision(std::int64_t repo) const;
+
     /// Notes a file's content, or that it was refused.
     Status put_mirrored_file(const MirroredFile& file);
     Result<std::optional<MirroredFile>> find_mirrored_file(std::int64_t repo,

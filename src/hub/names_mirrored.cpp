@@ -87,6 +87,23 @@ Names::find_mirrored_revision(std::int64_t repo, const std::string& revision) co
     });
 }
 
+Result<std::optional<MirroredRevision>>
+Names::newest_mirrored_revision(std::int64_t repo) const {
+    return database_->with([&](soci::session& sql) -> Result<std::optional<MirroredRevision>> {
+        const long long key = repo;
+        MirroredRevision found;
+        long long checked = 0;
+        sql << "SELECT commit_id, checked FROM mirrored_revisions WHERE repo = :r"
+               " ORDER BY CASE revision WHEN 'main' THEN 0 ELSE 1 END, checked DESC LIMIT 1",
+            use(key), into(found.commit), into(checked);
+        if (!sql.got_data()) {
+            return std::optional<MirroredRevision>();
+        }
+        found.checked = time_of(checked);
+        return std::optional(std::move(found));
+    });
+}
+
 Status Names::put_mirrored_file(const MirroredFile& file) {
     return database_->with([&](soci::session& sql) -> Status {
         const long long key = file.repo;

@@ -233,18 +233,6 @@ Result<Json> describe(const Services& services, const Place& place, bool blobs) 
     return json;
 }
 
-/// Leaves only `_id`, `id` and the named keys.
-void keep_only(Json& json, const std::vector<std::string>& keys) {
-    Json kept = {{"_id", json["_id"]}, {"id", json["id"]}};
-    for (const std::string& key : keys) {
-        const auto found = json.find(key);
-        if (found != json.end()) {
-            kept[key] = *found;
-        }
-    }
-    json = std::move(kept);
-}
-
 Answer<Response> info(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     LOCARA_TRY(Json json, describe(services, place, request.query.flag("blobs")));
@@ -300,19 +288,9 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
         std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
     const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
     const std::size_t end = std::min(begin + limit, all.size());
-    const auto keys = listed(request, "expand");
     Json page = Json::array();
     for (std::size_t i = begin; i < end; ++i) {
-        if (!keys.empty()) {
-            keep_only(all[i], keys);
-        } else if (!request.query.flag("full")) {
-            for (const char* const key : {"siblings", kGguf, kSafetensors}) {
-                all[i].erase(key);
-            }
-            if (!request.query.flag("cardData")) {
-                all[i].erase("cardData");
-            }
-        }
+        shape_for_list(request, all[i]);
         page.push_back(std::move(all[i]));
     }
     Response response = json_answer(page);

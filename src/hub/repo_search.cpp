@@ -123,6 +123,34 @@ Status sort_by_query(const http::Request& request, std::vector<Json>& repos) {
     return {};
 }
 
+void keep_only(Json& repo, const std::vector<std::string>& keys) {
+    Json kept = {{"_id", repo["_id"]}, {"id", repo["id"]}};
+    for (const std::string& key : keys) {
+        const auto found = repo.find(key);
+        if (found != repo.end()) {
+            kept[key] = *found;
+        }
+    }
+    repo = std::move(kept);
+}
+
+void shape_for_list(const http::Request& request, Json& repo) {
+    const auto keys = listed(request, "expand");
+    if (!keys.empty()) {
+        keep_only(repo, keys);
+        return;
+    }
+    if (request.query.flag("full")) {
+        return;
+    }
+    for (const char* const key : {"siblings", "gguf", "safetensors"}) {
+        repo.erase(key);
+    }
+    if (!request.query.flag("cardData")) {
+        repo.erase("cardData");
+    }
+}
+
 Json tags_by_type(const std::vector<Json>& repos) {
     std::map<std::string, std::set<std::string>> found;
     for (const Json& repo : repos) {

@@ -30,6 +30,13 @@ bool fits(const http::Request& request, const Json& repo);
 /// InvalidArgument for a key that nothing has.
 Status sort_by_query(const http::Request& request, std::vector<Json>& repos);
 
+/// Leaves only `_id`, `id` and the named keys.
+void keep_only(Json& repo, const std::vector<std::string>& keys);
+
+/// Leaves of a described repository what a list shows of it: what `expand` names, all with `full`,
+/// else what is short.
+void shape_for_list(const http::Request& request, Json& repo);
+
 /// The tags of some repositories by what they are about, each once, as
 /// GET /api/models-tags-by-type gives them: {"license": [{"id", "label", "type"}], ...}.
 Json tags_by_type(const std::vector<Json>& repos);

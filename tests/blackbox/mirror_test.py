@@ -174,6 +174,55 @@ class MetadataTest(TestCase):
             self.assertLessEqual(max(map(len, pages)), limit)
         self.assertEqual([len(page) for page in pages], [6])
 
+    def test_lists_without_upstream_have_what_is_here(self):
+        for name in ("gated", "private", "read", "unread"):
+            publish(self.upstream, self.ana, f"ana/list-{name}", {
+                "a.txt": b"1", "README.md": b"---\nlicense: mit\ntags: [tiny]\n---\n"}, private=name == "private")
+
+        def rule(method, path, headers):
+            return Fault(edit=lambda info: {**info, "gated": "manual"}) if "list-gated/revision/" in path else None
+
+        proxy = self.proxy(rule)
+        mirror = self.mirror(proxy.url, forward_tokens=True)
+        publish(mirror, mirror.make_writer("ben"), "ben/list-own", {"a.txt": b"1"})
+        for name in ("gated", "private", "read"):
+            self.assertEqual(call(mirror, "GET", f"/api/models/ana/list-{name}", self.ana).status, 200)
+        here = ["ana/list-gated", "ana/list-read"]
+
+        def ids(query):
+            answer = call(mirror, "GET", "/api/models?" + query)
+            self.assertEqual(answer.status, 200, answer.body)
+            return [one["id"] for one in answer.json()]
+
+        def check():
+            self.assertEqual(ids("search=list-"), ["ben/list-own", *here])
+            self.assertEqual(ids("author=ana&filter=license:mit,tiny"), here)
+            self.assertEqual(ids("filter=license:apache-2.0"), [])
+            self.assertEqual(ids("author=ben"), ["ben/list-own"])
+            self.assertEqual(ids("search=list-&gated=true"), ["ana/list-gated"])
+            path, pages = "/api/models?search=list-&sort=id&limit=1", []
+            while path:
+                answer = call(mirror, "GET", path)
+                pages.append([one["id"] for one in answer.json()])
+                link = answer.headers.get("Link")
+                path = link and link[1 + len(mirror.url):link.index(">")]
+                self.assertLess(len(pages), 9)
+            self.assertEqual(sum(pages, []), ["ben/list-own", *here])
+            full = {one["id"]: one for one in call(mirror, "GET", "/api/models?search=list-&full=true").json()}
+            self.assertNotIn("siblings", full["ana/list-gated"])
+            self.assertIn({"rfilename": "a.txt"}, full["ana/list-read"]["siblings"])
+            self.assertEqual(full["ana/list-gated"]["gated"], "manual")
+
+        proxy.rule = lambda method, path, headers: Fault(status=503)
+        check()
+        proxy.rule = None
+        mirror.stop()
+        self.configure(mirror.config, proxy.url, offline=True)
+        mirror.start()
+        asked = len(proxy.requests)
+        check()
+        self.assertEqual(len(proxy.requests), asked)
+
     def test_a_search_that_names_an_own_namespace_stays_here(self):
         proxy = self.proxy()
         mirror = self.mirror(proxy.url, forward_tokens=True)
@@ -206,6 +255,7 @@ class MetadataTest(TestCase):
         self.assert_error(call(mirror, "GET", "/api/models/ana/other"), 504, "MirrorOffline")
         self.assert_error(call(mirror, "GET", "/api/models/ana/tiny/tree/v1"), 504, "MirrorOffline")
         self.assertEqual(call(mirror, "GET", "/api/models?search=x").json(), [])
+        self.assertEqual([one["id"] for one in call(mirror, "GET", "/api/models").json()], ["ana/tiny"])
         self.assertEqual(len(proxy.requests), before)
 
     def test_a_wrong_configuration_is_told_with_its_line(self):
