@@ -409,6 +409,38 @@ Answer<Reaction> xet_token(const MirrorDoor& door, const Request& request, const
     return Reaction(token_answer(door.services, request, spot.repo, XetRole::Read));
 }
 
+/// What git and git-lfs ask, each told in the form that it shows to people. Not 401, which makes
+/// git ask for a password that nobody has.
+enum class Tool { Git, Lfs };
+
+asio::awaitable<Response>
+refuse_git(const MirrorDoor& door, RepoType type, Tool tool, Request request) {
+    RepoId id{type, request.param("org"), request.param("repo")};
+    constexpr std::string_view kEnd = ".git";
+    if (id.name.size() > kEnd.size() && id.name.substr(id.name.size() - kEnd.size()) == kEnd) {
+        id.name.resize(id.name.size() - kEnd.size());
+    }
+    const auto look = [&] { return door.mirror.claims(id); };
+    const auto claimed = co_await http::run_blocking(door.here, look);
+    if (claimed && !*claimed) {
+        co_return co_await door.behind.handle(std::move(request));
+    }
+    if (!claimed) {
+        co_return render_refusal(claimed.error(), request, door.services.log);
+    }
+    const std::string words =
+        "this hub has no git repository " + rule_id(id) +
+        ". Of repositories that it mirrors it has the files and not the git history: download "
+        "those (hf download, or /resolve/), or clone from where the repository lives";
+    Response response =
+        render_refusal(Refusal(404, "RepoNotFound", words), request, door.services.log);
+    const bool git = tool == Tool::Git;
+    response.headers.set("Content-Type",
+                         git ? "text/plain; charset=utf-8" : "application/vnd.git-lfs+json");
+    response.body = git ? words + "\n" : render_json({{"message", words}});
+    co_return response;
+}
+
 // ------------------------------------------------------------------------------------------ search
 
 /// Whether a list names one of this hub's namespaces, by `author` or by an id in `search`. That is
@@ -650,6 +682,15 @@ void add_mirror_routes(http::Router& router, const MirrorDoor& door) {
         const std::string web = prefix + "{org}/{repo}/";
         router.add("GET", web + "resolve/{rev}/{*path}", bind(type, &resolve));
         router.add("GET", web + "raw/{rev}/{*path}", bind(type, &raw));
+        const auto refuse = [&door, type](Tool tool) {
+            return [&door, type, tool](Request request) {
+                return refuse_git(door, type, tool, std::move(request));
+            };
+        };
+        router.add("GET", web + "info/refs", refuse(Tool::Git));
+        router.add("POST", web + "git-upload-pack", refuse(Tool::Git));
+        router.add("POST", web + "git-receive-pack", refuse(Tool::Git));
+        router.add("POST", web + "info/lfs/objects/batch", refuse(Tool::Lfs));
         const std::string all = "/api/" + std::string(render_plural(type));
         const std::string one = all + "/{org}/{repo}";
         router.add("GET", one, bind(type, &info));

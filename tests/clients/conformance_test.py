@@ -327,7 +327,8 @@ ROWS = (
 MIRRORED = ("miss", "hit", "offline")
 GIT = ("`git`", "`git-lfs`")
 NOTES = (
-    (lambda row: row.client in GIT, MIRRORED, "a mirror keeps files, not git histories; clone from where the repository lives"),
+    (lambda row: row.client in GIT, MIRRORED, "a mirror keeps files, not git histories: git is told so (404) and asks for no "
+     "password; use resolve or hf, or clone from where the repository lives"),
 )
 
 

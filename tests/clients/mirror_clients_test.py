@@ -49,6 +49,33 @@ class MirrorClients(TestCase):
         # By Xet, which is there now: our own client takes the chunks apart.
         self.assertEqual(self.pull(mirror), sha256(self.weights))
 
+    def test_git_is_told_that_there_is_no_history_and_asks_for_no_password(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        own = mirror.make_writer("ben")
+        publish(mirror, own, "ben/own", {"a.txt": b"a\n"})
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0",
+                       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+
+        def git(*arguments):
+            return subprocess.run(["git", *arguments], cwd=self.folder, env=environment, timeout=60, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+        for name in ("ana/tiny", "ana/tiny.git", "datasets/ana/none"):
+            done = git("clone", f"{mirror.url}/{name}", "clone")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("remote: this hub has no git repository", done.stdout)
+            self.assertIn("not found", done.stdout)
+            self.assertNotIn("could not read Username", done.stdout)
+        batch = call(mirror, "POST", "/ana/tiny.git/info/lfs/objects/batch", body={"operation": "download", "objects": []})
+        self.assertEqual((batch.status, batch.headers["X-Error-Code"]), (404, "RepoNotFound"))
+        self.assertIn("has the files and not the git history", batch.json()["message"])
+        self.assertEqual(proxy.requests, [])
+        # Of our own it is as ever.
+        self.assertEqual(git("clone", "-q", f"{mirror.url}/ben/own", "own").returncode, 0)
+        self.assertEqual((self.folder / "own/a.txt").read_bytes(), b"a\n")
+        self.assertIn("could not read Username", git("clone", f"{mirror.url}/ben/none", "none").stdout)
+
     def pull(self, mirror):
         """The SHA-256 of what `locara pull` brings from the mirror."""
         client = harness.Client(tempfile.mkdtemp(prefix="client-", dir=self.folder))
