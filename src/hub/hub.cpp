@@ -296,8 +296,9 @@ struct Hub::State {
     std::unique_ptr<http::BlockingPool> uploads;
     std::unique_ptr<Mirror> mirror;
     std::unique_ptr<http::BlockingPool> upstream;
-    std::optional<MirrorDoor> door;
-    http::Router front; ///< Of a mirror; `router` is behind it.
+    std::optional<MirrorDoor> door, alias_door;
+    http::Router front;   ///< Of a mirror; `aliases` is behind it.
+    http::Router aliases; ///< `router` is behind it.
     std::unique_ptr<RescanWatch> rescans;
     std::unique_ptr<http::Server> server;
     /// `server` for its own handlers, which may run before it is assigned.
@@ -738,7 +739,9 @@ Status Hub::State::begin_mirror() {
         };
     LOCARA_TRY(mirror, Mirror::create(services, std::move(options)));
     upstream = std::make_unique<http::BlockingPool>(kUpstreamThreads);
-    door.emplace(MirrorDoor{*mirror, services, router, *pool, *upstream});
+    alias_door.emplace(MirrorDoor{*mirror, services, router, *pool, *upstream});
+    add_alias_routes(aliases, *alias_door);
+    door.emplace(MirrorDoor{*mirror, services, aliases, *pool, *upstream});
     add_mirror_routes(front, *door);
     return {};
 }

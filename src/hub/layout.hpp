@@ -15,6 +15,7 @@ inline constexpr const char* kChunks = "cas";
 inline constexpr const char* kRepos = "repos";
 inline constexpr const char* kMirror = "mirror";  ///< See mirror.hpp.
 inline constexpr const char* kParts = "parts";    ///< In there: files on their way.
+inline constexpr const char* kAliases = "aliases"; ///< In there: whole ids of short ones.
 inline constexpr const char* kGcLock = "gc.lock"; ///< Held by the one gc.
 
 /// NotFound unless `data` is a folder that a hub has worked in.

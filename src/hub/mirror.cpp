@@ -162,10 +162,13 @@ Answer<Asker> Mirror::identify(const http::Request& request) const {
 }
 
 Answer<std::monostate> Mirror::check_rules(const RepoId& id) const {
-    if (!config().allows(rule_id(id))) {
-        return Refusal(403,
-                       "MirrorDenied",
-                       rule_id(id) + " is not among what this hub mirrors; ask its operator");
+    return check_rule(rule_id(id));
+}
+
+Answer<std::monostate> Mirror::check_rule(const std::string& id) const {
+    if (!config().allows(id)) {
+        return Refusal(
+            403, "MirrorDenied", id + " is not among what this hub mirrors; ask its operator");
     }
     return std::monostate();
 }
@@ -299,6 +302,79 @@ Answer<std::monostate> Mirror::check_access(const Visit& visit, const Repo& repo
                                                   : Answer<std::monostate>(std::monostate());
 }
 
+// ----------------------------------------------------------------------------------------- aliases
+
+namespace {
+
+/// "/api/models/gpt2"
+std::string alias_path(RepoType type, const std::string& name) {
+    return "/api/" + std::string(render_plural(type)) + "/" + percent_encode(name);
+}
+
+std::optional<RepoId> parse_id(RepoType type, const std::string& text) {
+    const std::size_t slash = text.find('/');
+    if (slash == std::string::npos) {
+        return std::nullopt;
+    }
+    RepoId id{type, text.substr(0, slash), text.substr(slash + 1)};
+    const bool good = is_repo_part(id.space) && is_repo_part(id.name);
+    return good ? std::optional(std::move(id)) : std::nullopt;
+}
+
+} // namespace
+
+Answer<RepoId> Mirror::find_alias(RepoType type, const std::string& name, Reach reach) {
+    LOCARA_CHECK(check_rule(std::string(web_prefix(type)) + name));
+    const std::filesystem::path folder = options_.folder / kAliases;
+    const std::string key = alias_path(type, name);
+    LOCARA_TRY(auto kept, read_kept(folder, key));
+    const bool good =
+        kept && (is_offline() || services_.clock.now() < kept->at + config().freshness);
+    if (!good) {
+        if (is_offline()) {
+            return not_here(std::string(web_prefix(type)) + name);
+        }
+        if (reach == Reach::Here) {
+            return wanting();
+        }
+        const auto done = once("alias " + key, [&] { return ask_alias(type, name); });
+        if (!done && !(kept && done.error().status >= 500)) {
+            return done.error();
+        }
+        LOCARA_TRY(kept, read_kept(folder, key));
+    }
+    const auto id = kept ? parse_id(type, kept->answer.body) : std::nullopt;
+    if (!id) {
+        return Error(ErrorCode::Internal, "the id that " + key + " stands for is gone");
+    }
+    LOCARA_TRY(const bool claimed, claims(*id));
+    if (!claimed) {
+        return no_such_repo();
+    }
+    LOCARA_CHECK(check_rules(*id));
+    return *id;
+}
+
+/// Without a caller's token: what is kept is for everybody.
+Answer<std::monostate> Mirror::ask_alias(RepoType type, const std::string& name) {
+    UpstreamCall call;
+    call.path = alias_path(type, name);
+    call.limit_bytes = kAnswerBytes;
+    LOCARA_TRY(const UpstreamAnswer answer, upstream_.ask(call));
+    JsonLimits limits;
+    limits.bytes = kAnswerBytes;
+    const auto info = parse_json(answer.body, limits);
+    if (!info || !info->is_object()) {
+        return contradicts("no description of " + name);
+    }
+    const auto id = parse_id(type, text_at(*info, "id").value_or(""));
+    if (!id || flag_at(*info, "private")) {
+        return no_such_repo();
+    }
+    LOCARA_CHECK(write_kept(options_.folder / kAliases, call.path, {id->render(), "", {}}));
+    return std::monostate();
+}
+
 // --------------------------------------------------------------------------------------- revisions
 
 Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revision) {
@@ -362,7 +438,7 @@ Answer<std::monostate> Mirror::ask_revision(const Visit& visit, const std::strin
     }
     LOCARA_TRY(const Repo repo, note_repo(visit.id, origin_of(*info)));
     // First what it stands for, then where it stands.
-    LOCARA_CHECK(write_kept(repo, "/revision/" + *commit, answer));
+    LOCARA_CHECK(write_kept(folder_of(repo), "/revision/" + *commit, answer));
     LOCARA_CHECK(services_.names.set_mirrored_revision(
         repo.key, revision, {*commit, services_.clock.now()}));
     return std::monostate();
@@ -429,10 +505,10 @@ std::filesystem::path Mirror::folder_of(const Repo& repo) const {
 
 /// One line that says when, one with the next page and, after a space, how many there are on all,
 /// if that is known; then the body.
-Result<std::optional<Mirror::Kept>> Mirror::read_kept(const Repo& repo,
+Result<std::optional<Mirror::Kept>> Mirror::read_kept(const std::filesystem::path& folder,
                                                       const std::string& key) const {
     const std::string name = crypto::sha256(as_bytes(key)).render();
-    const auto text = read_file(folder_of(repo) / (name + ".answer"), kListingBytes);
+    const auto text = read_file(folder / (name + ".answer"), kListingBytes);
     if (!text) {
         return text.error().code() == ErrorCode::NotFound
                    ? Result<std::optional<Kept>>(std::optional<Kept>())
@@ -457,13 +533,15 @@ Result<std::optional<Mirror::Kept>> Mirror::read_kept(const Repo& repo,
     return std::optional(std::move(kept));
 }
 
-Status Mirror::write_kept(const Repo& repo, const std::string& key, const UpstreamAnswer& answer) {
+Status Mirror::write_kept(const std::filesystem::path& folder,
+                          const std::string& key,
+                          const UpstreamAnswer& answer) {
     const std::string name = crypto::sha256(as_bytes(key)).render();
-    LOCARA_CHECK(create_folders(folder_of(repo), 0700));
+    LOCARA_CHECK(create_folders(folder, 0700));
     const std::string text = render_time(services_.clock.now()) + "\n" + answer.next +
                              (answer.total ? " " + std::to_string(*answer.total) : "") + "\n" +
                              answer.body;
-    return write_file_atomically(folder_of(repo) / (name + ".answer"), as_bytes(text));
+    return write_file_atomically(folder / (name + ".answer"), as_bytes(text));
 }
 
 Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
@@ -472,7 +550,7 @@ Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
                                        Keep keep,
                                        const std::optional<std::string>& body) {
     const std::string key = call + (body ? "\n" + *body : "");
-    LOCARA_TRY(auto kept, read_kept(repo, key));
+    LOCARA_TRY(auto kept, read_kept(folder_of(repo), key));
     const bool good = kept && (keep == Keep::ForGood || is_offline() ||
                                services_.clock.now() < kept->at + config().freshness);
     if (good) {
@@ -491,7 +569,7 @@ Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
         wanted.body = body;
         wanted.limit_bytes = kAnswerBytes;
         LOCARA_TRY(const UpstreamAnswer answer, upstream_.ask(wanted));
-        LOCARA_CHECK(write_kept(repo, key, answer));
+        LOCARA_CHECK(write_kept(folder_of(repo), key, answer));
         return std::monostate();
     };
     const auto done =
@@ -499,7 +577,7 @@ Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
     if (!done && !(kept && done.error().status >= 500)) {
         return done.error();
     }
-    LOCARA_TRY(auto fresh, read_kept(repo, key));
+    LOCARA_TRY(auto fresh, read_kept(folder_of(repo), key));
     if (!fresh) {
         return Error(ErrorCode::Internal, "an answer that was kept is gone");
     }
@@ -530,7 +608,7 @@ Result<std::vector<Json>> Mirror::describe_kept(RepoType type, std::string_view 
         if (!claimed || !revision) {
             continue;
         }
-        LOCARA_TRY(const auto kept, read_kept(repo, "/revision/" + revision->commit));
+        LOCARA_TRY(const auto kept, read_kept(folder_of(repo), "/revision/" + revision->commit));
         auto info = kept ? parse_json(kept->answer.body, limits) : Result<Json>(Json());
         if (!info || !info->is_object()) {
             continue;

@@ -98,6 +98,10 @@ class Mirror {
     /// 403 if the rules do not allow the repository.
     Answer<std::monostate> check_rules(const RepoId& id) const;
 
+    /// The whole id of one that has no namespace ("gpt2"), as upstream gives it to everybody. 403
+    /// if the rules do not allow the short name, which is not asked for then, or the whole one.
+    Answer<RepoId> find_alias(RepoType type, const std::string& name, Reach reach);
+
     /// A revision of the repository, by whatever name. `path` stays empty.
     Answer<Spot> find_revision(const Visit& visit, const std::string& revision);
 
@@ -155,6 +159,8 @@ class Mirror {
     Mirror(const Services& services, Options options, http::Client http);
 
     template <class Work> Answer<std::monostate> once(const std::string& key, Work work);
+    Answer<std::monostate> check_rule(const std::string& id) const;
+    Answer<std::monostate> ask_alias(RepoType type, const std::string& name);
     Answer<std::monostate> ask_revision(const Visit& visit, const std::string& revision);
     Answer<std::monostate>
     ask_listing(const Visit& visit, const Repo& repo, const std::string& commit);
@@ -171,8 +177,11 @@ class Mirror {
     Result<std::optional<Repo>> find_repo(const RepoId& id) const;
 
     std::filesystem::path folder_of(const Repo& repo) const;
-    Result<std::optional<Kept>> read_kept(const Repo& repo, const std::string& key) const;
-    Status write_kept(const Repo& repo, const std::string& key, const UpstreamAnswer& answer);
+    Result<std::optional<Kept>> read_kept(const std::filesystem::path& folder,
+                                          const std::string& key) const;
+    Status write_kept(const std::filesystem::path& folder,
+                      const std::string& key,
+                      const UpstreamAnswer& answer);
 
     void note_use(const Repo& repo, const MirroredFile& file) const;
     void prefetch();

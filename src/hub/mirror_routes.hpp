@@ -24,4 +24,8 @@ struct MirrorDoor {
 /// `door` is borrowed too.
 void add_mirror_routes(http::Router& router, const MirrorDoor& door);
 
+/// The routes of ids without a namespace ("gpt2"), behind those: what upstream says they stand for
+/// is where a redirect leads. `door` is borrowed too.
+void add_alias_routes(http::Router& router, const MirrorDoor& door);
+
 } // namespace locara::hub

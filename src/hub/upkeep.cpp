@@ -70,7 +70,9 @@ unnamed_folders(const fs::path& data, const Names& names, TimePoint limit) {
     std::copy_if(notes.begin(),
                  notes.end(),
                  std::back_inserter(folders),
-                 [](const fs::path& folder) { return folder.filename() != kParts; });
+                 [](const fs::path& folder) {
+                     return folder.filename() != kParts && folder.filename() != kAliases;
+                 });
     // Asked after the folders were listed: a repository's folder comes before its name.
     LOCARA_TRY(const auto known, list_all_repos(names));
     std::erase_if(folders, [&known](const fs::path& folder) {

@@ -174,6 +174,49 @@ class MetadataTest(TestCase):
             self.assertLessEqual(max(map(len, pages)), limit)
         self.assertEqual([len(page) for page in pages], [6])
 
+    def test_an_id_without_a_namespace_leads_to_the_whole_one(self):
+        def rule(method, path, headers):
+            if path in ("/api/models/tiny", "/api/models/ben"):
+                return Fault(status=307, headers={"Location": "/api/models/ana/tiny"})
+            if path == "/api/datasets/tiny":
+                return Fault(status=200, body=b'{"id": "ana/set", "private": false}')
+            bodies = {"secret": b'{"id": "ana/secret", "private": true}', "own": b'{"id": "ben/own", "private": false}',
+                      "single": b'{"id": "single", "private": false}', "denied": b'{"id": "ana/denied", "private": false}'}
+            return Fault(status=200, body=bodies[path[12:]]) if path[12:] in bodies else None
+
+        proxy = self.proxy(rule)
+        mirror = self.mirror(proxy.url, deny=["ana/denied", "unasked"], forward_tokens=True)
+        mirror.make_writer("ben")
+        for method, path in (("GET", ""), ("GET", "/revision/main?blobs=true"), ("GET", "/tree/main/sub%2Fx?recursive=true"),
+                             ("POST", "/paths-info/main"), ("GET", "/commits/main"), ("GET", "/xet-read-token/main")):
+            answer = call(mirror, method, f"/api/models/tiny{path}", self.ana, body={"paths": []} if method == "POST" else None)
+            self.assertEqual((answer.status, answer.headers["Location"]), (307, f"/api/models/ana/tiny{path}"))
+        for prefix, whole in (("", "ana/tiny"), ("datasets/", "ana/set")):
+            for method in ("GET", "HEAD"):
+                for kind in ("resolve", "raw"):
+                    answer = call(mirror, method, f"/{prefix}tiny/{kind}/main/a%20b/c.txt?download=true")
+                    self.assertEqual((answer.status, answer.headers["Location"]),
+                                     (307, f"/{prefix}{whole}/{kind}/main/a%20b/c.txt?download=true"))
+        self.assertEqual([path for _, path, _ in proxy.requests], ["/api/models/tiny", "/api/models/ana/tiny", "/api/datasets/tiny"])
+        self.assertTrue(all("authorization" not in r[2] for r in proxy.requests))
+        # Private ones, what is ours, and what is none.
+        for name in ("secret", "own", "single"):
+            self.assert_error(call(mirror, "GET", f"/api/models/{name}", self.ana), 404, "RepoNotFound")
+        self.assert_error(call(mirror, "GET", "/api/models/denied"), 403, "MirrorDenied")
+        asked = len(proxy.requests)
+        self.assert_error(call(mirror, "GET", "/unasked/resolve/main/x"), 403, "MirrorDenied")
+        self.assertEqual(call(mirror, "GET", "/api/models/ben").status, 404)
+        self.assertEqual(call(self.upstream, "GET", "/api/models/tiny").status, 404)
+        self.assertEqual(call(self.upstream, "GET", "/tiny/resolve/main/x").status, 404)
+        self.assertEqual(len(proxy.requests), asked)
+        # Kept: over gc, and offline.
+        mirror.admin("gc", "--grace", "1m", clock="+1h")
+        mirror.stop()
+        self.configure(mirror.config, proxy.url, offline=True)
+        mirror.start()
+        self.assertEqual(call(mirror, "GET", "/tiny/resolve/main/x").headers["Location"], "/ana/tiny/resolve/main/x")
+        self.assert_error(call(mirror, "GET", "/other/resolve/main/x"), 504, "MirrorOffline")
+
     def test_lists_without_upstream_have_what_is_here(self):
         for name in ("gated", "private", "read", "unread"):
             publish(self.upstream, self.ana, f"ana/list-{name}", {

@@ -8,7 +8,7 @@ import tempfile
 
 from tests import harness
 from tests.harness import BIN, SOURCE, free_port, wait_for, weights
-from tests.harness.mirror import TestCase, call, publish, sha256
+from tests.harness.mirror import Fault, TestCase, call, publish, sha256
 
 SCRIPT = SOURCE / "tests/clients/transfer.mjs"
 GGUF = SOURCE / "models/quick-add/repo/quick-add-q8_0.gguf"
@@ -21,9 +21,9 @@ class MirrorClients(TestCase):
         cls.weights = weights.gguf(weights.noise(1, 3_000_000))
         cls.commit = publish(cls.upstream, cls.ana, "ana/tiny", {"config.json": b"{}\n", "w.gguf": cls.weights})
 
-    def npm(self, mirror, path, local):
+    def npm(self, mirror, path, local, repo="ana/tiny"):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
-        done = subprocess.run(["node", SCRIPT, "download", "ana/tiny", path, local], cwd=SOURCE, timeout=120, text=True,
+        done = subprocess.run(["node", SCRIPT, "download", repo, path, local], cwd=SOURCE, timeout=120, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               env={**environment, "HUB_URL": mirror.url})
         self.assertEqual(done.returncode, 0, done.stdout)
@@ -48,6 +48,19 @@ class MirrorClients(TestCase):
         self.assertEqual(len(proxy.asked("/ana/tiny/resolve/")), 2)
         # By Xet, which is there now: our own client takes the chunks apart.
         self.assertEqual(self.pull(mirror), sha256(self.weights))
+
+    def test_an_id_without_a_namespace(self):
+        proxy = self.proxy(lambda method, path, headers: Fault(status=307, headers={"Location": "/api/models/ana/tiny"})
+                           if path == "/api/models/tiny" else None)
+        mirror = self.mirror(proxy.url)
+        target = self.folder / "short.gguf"
+        done = subprocess.run(["curl", "-sSfL", "-o", target, f"{mirror.url}/tiny/resolve/main/w.gguf"], timeout=60)
+        self.assertEqual((done.returncode, target.read_bytes()), (0, self.weights))
+        self.wait_stored(mirror, "/ana/tiny/resolve/main/w.gguf")
+        for path, content in (("w.gguf", self.weights), ("config.json", b"{}\n")):
+            found = self.npm(mirror, path, target, "tiny")
+            self.assertEqual((target.read_bytes(), found["size"]), (content, len(content)))
+        self.assertEqual(len(proxy.asked("/api/models/tiny")), 1)
 
     def test_git_is_told_that_there_is_no_history_and_asks_for_no_password(self):
         proxy = self.proxy()
