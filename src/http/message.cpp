@@ -243,6 +243,8 @@ std::string_view reason_phrase(int status) {
         return "Misdirected Request";
     case 422:
         return "Unprocessable Content";
+    case 424:
+        return "Failed Dependency";
     case 429:
         return "Too Many Requests";
     case 431:

@@ -135,7 +135,7 @@ class Mirror {
 
     /// The content of a file that the asker may read (check_access). With Begin::Yes it begins to
     /// be fetched if it is not here; with Begin::No neither is found then. 403 if the gate has
-    /// refused it; 504 offline.
+    /// refused it; 424 offline.
     enum class Begin { No, Yes };
     Answer<FoundContent>
     open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin begin);

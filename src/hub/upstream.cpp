@@ -192,7 +192,7 @@ std::optional<std::size_t> total_of(const http::ResponseHead& head) {
 } // namespace
 
 Refusal not_here_offline(std::string message) {
-    return {504, "MirrorOffline", std::move(message)};
+    return {424, "MirrorOffline", std::move(message)};
 }
 
 http::ClientRequest Upstream::request(const std::string& path, const Secret& token) const {

@@ -3,7 +3,7 @@
 // Tokens go to the configured address and nowhere else: an answer that leads to another host is
 // followed without them (http/client.hpp), a link to another host is not followed at all. What goes
 // wrong becomes a refusal that a client of the Hub understands: upstream's own words for 4xx, else
-// 502 UpstreamUnavailable, 504 MirrorOffline.
+// 502 UpstreamUnavailable, 424 MirrorOffline.
 // Threads: may be used from any number of threads at once; calls block.
 #pragma once
 
@@ -91,7 +91,9 @@ class Upstream {
     std::stop_token stop_;
 };
 
-/// The refusal of everything that is not here when upstream is not to be asked.
+/// The refusal of everything that is not here when upstream is not to be asked: 424. Asking again
+/// changes nothing, so nothing that clients ask again for (408, 429, 5xx); and not 404, which they
+/// remember, or take for a file that the repository lacks.
 Refusal not_here_offline(std::string message);
 
 } // namespace locara::hub

@@ -215,7 +215,7 @@ class MetadataTest(TestCase):
         self.configure(mirror.config, proxy.url, offline=True)
         mirror.start()
         self.assertEqual(call(mirror, "GET", "/tiny/resolve/main/x").headers["Location"], "/ana/tiny/resolve/main/x")
-        self.assert_error(call(mirror, "GET", "/other/resolve/main/x"), 504, "MirrorOffline")
+        self.assert_error(call(mirror, "GET", "/other/resolve/main/x"), 424, "MirrorOffline")
 
     def test_lists_without_upstream_have_what_is_here(self):
         for name in ("gated", "private", "read", "unread"):
@@ -294,9 +294,9 @@ class MetadataTest(TestCase):
         self.assertEqual([json.loads(call(mirror, "GET", path).body) for path in paths[:1]], [json.loads(kept[0])])
         self.assertEqual(call(mirror, "GET", paths[2]).body, kept[2])
         before = len(proxy.requests)
-        self.assert_error(call(mirror, "GET", "/ana/tiny/resolve/main/config.json"), 504, "MirrorOffline")
-        self.assert_error(call(mirror, "GET", "/api/models/ana/other"), 504, "MirrorOffline")
-        self.assert_error(call(mirror, "GET", "/api/models/ana/tiny/tree/v1"), 504, "MirrorOffline")
+        self.assert_error(call(mirror, "GET", "/ana/tiny/resolve/main/config.json"), 424, "MirrorOffline")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/other"), 424, "MirrorOffline")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/tiny/tree/v1"), 424, "MirrorOffline")
         self.assertEqual(call(mirror, "GET", "/api/models?search=x").json(), [])
         self.assertEqual([one["id"] for one in call(mirror, "GET", "/api/models").json()], ["ana/tiny"])
         self.assertEqual(len(proxy.requests), before)

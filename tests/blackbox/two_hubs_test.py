@@ -180,14 +180,14 @@ class MirrorJoined(mirror.TestCase):
         self.addCleanup(two.stop)
         path = "/ana/tiny/resolve/main/"
         refused = mirror.call(two, "GET", path + "a.txt")
-        self.assert_error(refused, 504, "MirrorOffline")
+        self.assert_error(refused, 424, "MirrorOffline")
         self.assertIn("only the first one fetches", refused.json()["error"])
         self.assertEqual(proxy.requests, [])
         self.assert_content(mirror.call(one, "GET", path + "a.txt"), b"a\n")
         asked = len(proxy.requests)
         self.assert_content(mirror.call(two, "GET", path + "a.txt"), b"a\n")
         self.assertEqual(mirror.call(two, "GET", "/api/models/ana/tiny").status, 200)
-        self.assert_error(mirror.call(two, "GET", path + "b.txt"), 504, "MirrorOffline")
+        self.assert_error(mirror.call(two, "GET", path + "b.txt"), 424, "MirrorOffline")
         self.assertEqual(len(proxy.requests), asked)
 
 
