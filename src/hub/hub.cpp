@@ -739,9 +739,9 @@ Status Hub::State::begin_mirror() {
         };
     LOCARA_TRY(mirror, Mirror::create(services, std::move(options)));
     upstream = std::make_unique<http::BlockingPool>(kUpstreamThreads);
-    alias_door.emplace(MirrorDoor{*mirror, services, router, *pool, *upstream});
+    alias_door.emplace(MirrorDoor{*mirror, services, *warm, router, *pool, *upstream});
     add_alias_routes(aliases, *alias_door);
-    door.emplace(MirrorDoor{*mirror, services, aliases, *pool, *upstream});
+    door.emplace(MirrorDoor{*mirror, services, *warm, aliases, *pool, *upstream});
     add_mirror_routes(front, *door);
     return {};
 }

@@ -149,8 +149,9 @@ Answer<Asker> Mirror::identify(const http::Request& request) const {
     const auto digest = crypto::sha256(as_bytes(*token));
     LOCARA_TRY(const bool ours, services_.names.knows_token(digest));
     if (ours || config().caller_tokens == MirrorConfig::CallerTokens::Refuse) {
-        LOCARA_CHECK(hub::identify(services_, request)); // Whether it is (still) good.
-        return Asker();
+        // Whether it is (still) good.
+        LOCARA_TRY(const Caller caller, hub::identify(services_, request));
+        return Asker{{}, "", caller ? caller->token.expires : std::nullopt};
     }
     const bool plain = !token->empty() && std::all_of(token->begin(), token->end(), [](char c) {
         return c > 0x20 && c < 0x7F;
@@ -158,7 +159,7 @@ Answer<Asker> Mirror::identify(const http::Request& request) const {
     if (!plain) {
         return Refusal(401, "", "Invalid credentials in Authorization header");
     }
-    return Asker{Secret(*token), digest.render()};
+    return Asker{Secret(*token), digest.render(), {}};
 }
 
 Answer<std::monostate> Mirror::check_rules(const RepoId& id) const {
@@ -389,13 +390,15 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
         if (repo) {
             LOCARA_CHECK(may_see(visit, *repo));
             if (is_commit(revision)) {
-                return Spot{std::move(*repo), revision, "", true};
+                return Spot{std::move(*repo), revision, "", true, TimePoint::max()};
             }
             LOCARA_TRY(const auto known,
                        services_.names.find_mirrored_revision(repo->key, revision));
             const bool fresh = known && services_.clock.now() < known->checked + config().freshness;
             if (known && (fresh || asked || is_offline())) {
-                return Spot{std::move(*repo), known->commit, "", false};
+                const TimePoint until =
+                    is_offline() ? TimePoint::max() : known->checked + config().freshness;
+                return Spot{std::move(*repo), known->commit, "", false, until};
             }
             stale = known ? std::optional(known->commit) : std::nullopt;
         }
@@ -417,7 +420,7 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
                 "mirror",
                 "stale_revision",
                 {{"repo", rule_id(visit.id)}, {"revision", revision}, {"commit", *stale}});
-            return Spot{std::move(*repo), *stale, "", false};
+            return Spot{std::move(*repo), *stale, "", false, {}};
         }
         LOCARA_CHECK(done);
     }
@@ -494,6 +497,7 @@ Answer<Spot> Mirror::longest_ref(const Visit& visit,
     }
     LOCARA_TRY(Spot spot, find_revision(visit, join(segments, at, at + used)));
     spot.path = join(segments, at + used, segments.size());
+    spot.until = {}; // The refs, too, have to be where they were.
     return spot;
 }
 

@@ -45,6 +45,7 @@ bool is_wanting(const Refusal& refusal);
 struct Asker {
     Secret token;    ///< One of upstream's; empty for none.
     std::string key; ///< Stands for the token where it must not be kept; "" for none.
+    std::optional<TimePoint> ends; ///< When the token of this hub that came instead ends.
 };
 
 /// What every question comes with.
@@ -60,6 +61,7 @@ struct Spot {
     std::string commit;
     std::string path;
     bool pinned = false; ///< The revision was the commit itself.
+    TimePoint until{};   ///< How long it is believed to be there; the epoch if not even now.
 };
 
 /// The content of a file: in the store, or on its way. Neither: it is empty, or was not wanted.

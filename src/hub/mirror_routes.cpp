@@ -32,7 +32,13 @@ struct Waiting {
 };
 
 using Reaction = std::variant<Response, Waiting>;
-using Handle = Answer<Reaction> (*)(const MirrorDoor&, const Request&, const Visit&);
+
+/// A visit, and how things stood before it was looked whose the repository is.
+struct Guest : Visit {
+    WarmFiles::Before before;
+};
+
+using Handle = std::function<Answer<Reaction>(const MirrorDoor&, const Request&, const Guest&)>;
 
 // ------------------------------------------------------------------------------------ while it
 // comes
@@ -154,11 +160,42 @@ text_answer(const Request& request, const FileAt& at, const GitEntry& file, std:
     return response;
 }
 
+/// Content that is here already, kept for who asks again (warm_files.hpp) if it is for everybody.
+Answer<Response> hit(const MirrorDoor& door,
+                     const Request& request,
+                     const Visit& visit,
+                     const Spot& spot,
+                     const GitEntry& file,
+                     const StoredFile& stored,
+                     const WarmFiles::Before& before) {
+    const FileAt at{spot.repo, spot.commit, spot.path, spot.pinned};
+    const bool small = !file.lfs && file.size() <= WarmFiles::kLargestFile;
+    const TimePoint until = std::min(spot.until, visit.asker.ends.value_or(TimePoint::max()));
+    if (!before.version || spot.repo.origin != Origin::Upstream || !(small || file.lfs) ||
+        until <= door.services.clock.now()) {
+        return whole_answer(door, request, at, file, stored);
+    }
+    FoundFile found{file.oid, {}, {}};
+    if (small) {
+        found.blob.emplace();
+        const auto append = [&found](ByteView bytes) {
+            *found.blob += as_text(bytes);
+            return Status();
+        };
+        LOCARA_CHECK(door.services.cas.read(stored.xet, std::nullopt, append));
+    } else {
+        found.stored = stored;
+    }
+    door.warm.keep_mirrored(before, request, at, found, until, door.mirror.counts().hits);
+    return found_answer(door.services, request, at, found);
+}
+
 Answer<Reaction> serve_file(const MirrorDoor& door,
                             const Request& request,
                             const Visit& visit,
                             const Spot& spot,
-                            const GitEntry& file) {
+                            const GitEntry& file,
+                            const WarmFiles::Before& before) {
     const FileAt at{spot.repo, spot.commit, spot.path, spot.pinned};
     if (file.size() == 0) {
         return Reaction(text_answer(request, at, file, ""));
@@ -168,7 +205,9 @@ Answer<Reaction> serve_file(const MirrorDoor& door,
         if (request.method == "GET") {
             ++door.mirror.counts().hits;
         }
-        return Reaction(whole_answer(door, request, at, file, *here.stored));
+        LOCARA_TRY(Response response,
+                   hit(door, request, visit, spot, file, *here.stored, before));
+        return Reaction(std::move(response));
     }
     Response head = arriving_answer(door, request, at, file, nullptr);
     // 304 and 416 need no content either.
@@ -184,12 +223,12 @@ Answer<Reaction> serve_file(const MirrorDoor& door,
     return Reaction(Waiting{std::move(found.download), std::move(response)});
 }
 
-Answer<Reaction> resolve(const MirrorDoor& door, const Request& request, const Visit& visit) {
+Answer<Reaction> resolve(const MirrorDoor& door, const Request& request, const Guest& visit) {
     LOCARA_TRY(const Spot spot,
                door.mirror.locate(visit, request.segments, web_revision_at(visit.id.type)));
     LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
     LOCARA_TRY(const GitEntry file, find_file(door, visit, spot));
-    return serve_file(door, request, visit, spot, file);
+    return serve_file(door, request, visit, spot, file, visit.before);
 }
 
 Answer<Reaction> raw(const MirrorDoor& door, const Request& request, const Visit& visit) {
@@ -198,7 +237,7 @@ Answer<Reaction> raw(const MirrorDoor& door, const Request& request, const Visit
     LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
     LOCARA_TRY(const GitEntry file, find_file(door, visit, spot));
     if (!file.lfs) {
-        return serve_file(door, request, visit, spot, file);
+        return serve_file(door, request, visit, spot, file, {});
     }
     // Nearly every pointer has this one form; the id tells.
     std::string pointer = file.lfs->render();
@@ -626,13 +665,14 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
 // -------------------------------------------------------------------------------------------- door
 
 /// The visit of a request, if it is about a repository of upstream's.
-Answer<std::optional<Visit>>
+Answer<std::optional<Guest>>
 begin_visit(const MirrorDoor& door, const Request& request, RepoType type) {
-    Visit visit;
+    Guest visit;
+    visit.before = door.warm.before();
     visit.id = {type, request.param("org"), request.param("repo")};
     LOCARA_TRY(const bool claimed, door.mirror.claims(visit.id));
     if (!claimed) {
-        return std::optional<Visit>();
+        return std::optional<Guest>();
     }
     LOCARA_TRY(visit.asker, door.mirror.identify(request));
     LOCARA_CHECK(door.mirror.check_rules(visit.id));
@@ -650,7 +690,7 @@ enter(const MirrorDoor& door, Handle handle, RepoType type, Request request) {
     if (!*begun) {
         co_return co_await door.behind.handle(std::move(request));
     }
-    Visit visit = std::move(**begun);
+    Guest visit = std::move(**begun);
     const auto work = [&] { return handle(door, request, visit); };
     auto reaction = co_await http::run_blocking(door.here, work);
     if (!reaction && is_wanting(reaction.error())) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "mirror.hpp"
+#include "warm_files.hpp"
 
 #include <locara/http/server.hpp>
 
@@ -16,6 +17,7 @@ namespace locara::hub {
 struct MirrorDoor {
     Mirror& mirror;
     const Services& services;
+    WarmFiles& warm;
     const http::Router& behind;
     http::BlockingPool& here;
     http::BlockingPool& upstream;

@@ -56,12 +56,13 @@ struct WarmFiles::File {
     FoundFile found;
 
     TimePoint kept;
-    std::optional<TimePoint> ends; ///< The caller's token.
-    std::string ref;               ///< The branch's file; empty for a pinned one.
+    std::optional<TimePoint> ends; ///< The caller's token; what is mirrored.
+    std::string ref;               ///< The branch's file; empty where none has to be looked at.
     RefFile seen;                  ///< As it was when it named the commit.
     http::RequestNotes notes;      ///< Which route found it, for whom.
     /// Files that are not there; a ref in one of them might mean something else by the same path.
     std::array<std::string, 2> absent;
+    std::atomic<std::uint64_t>* hits = nullptr; ///< Of a mirror.
 
     std::size_t bytes() const { return found.blob ? found.blob->size() : 0; }
 };
@@ -86,6 +87,10 @@ std::optional<RefFile> find_ref(const std::string& file, const std::string& comm
     return same && look_at(file) == seen ? seen : std::nullopt;
 }
 
+bool is_large(const FoundFile& found) {
+    return found.blob && found.blob->size() > WarmFiles::kLargestFile;
+}
+
 bool is_there(const std::string& file) {
     return ::access(file.c_str(), F_OK) == 0;
 }
@@ -102,7 +107,7 @@ bool WarmFiles::holds(const File& file) const {
     if (now < file.kept || now - file.kept >= kKeptFor || (file.ends && now >= *file.ends)) {
         return false;
     }
-    return file.pinned || (look_at(file.ref) == file.seen && !is_there(file.absent[0]) &&
+    return file.ref.empty() || (look_at(file.ref) == file.seen && !is_there(file.absent[0]) &&
                            !is_there(file.absent[1]));
 }
 
@@ -134,6 +139,9 @@ std::optional<http::Response> WarmFiles::answer(const http::Request& request) {
     }
     request.notes->route = file->notes.route;
     request.notes->user = file->notes.user;
+    if (file->hits != nullptr && request.method == "GET") {
+        ++*file->hits;
+    }
     const FileAt at{file->repo, file->commit, file->path, file->pinned};
     return found_answer(services_, request, at, file->found);
 }
@@ -147,8 +155,7 @@ void WarmFiles::keep(const Before& before,
                      const Caller& caller,
                      const Place& place,
                      const FoundFile& found) {
-    const bool large = found.blob && found.blob->size() > kLargestFile;
-    if (!before.version || place.repo.gate != Gate::Open || large) {
+    if (!before.version || place.repo.gate != Gate::Open || is_large(found)) {
         return;
     }
     auto file = std::make_shared<File>(File{place.repo,
@@ -161,7 +168,8 @@ void WarmFiles::keep(const Before& before,
                                             "",
                                             {},
                                             *request.notes,
-                                            {}});
+                                            {},
+                                            nullptr});
     if (!place.pinned) {
         if (place.revision.find('/') != std::string::npos) {
             return;
@@ -175,6 +183,37 @@ void WarmFiles::keep(const Before& before,
         file->seen = *seen;
         file->absent = {folder / "refs/tags" / place.revision, folder / "packed-refs"};
     }
+    put(before, request, std::move(file));
+}
+
+void WarmFiles::keep_mirrored(const Before& before,
+                              const http::Request& request,
+                              const FileAt& at,
+                              const FoundFile& found,
+                              TimePoint until,
+                              std::atomic<std::uint64_t>& hits) {
+    if (!before.version || at.repo.origin != Origin::Upstream || is_large(found)) {
+        return;
+    }
+    put(before,
+        request,
+        std::make_shared<const File>(File{at.repo,
+                                          at.commit,
+                                          at.path,
+                                          at.pinned,
+                                          found,
+                                          services_.clock.now(),
+                                          until,
+                                          "",
+                                          {},
+                                          *request.notes,
+                                          {},
+                                          &hits}));
+}
+
+void WarmFiles::put(const Before& before,
+                    const http::Request& request,
+                    std::shared_ptr<const File> file) {
     if (!holds(*file)) {
         return;
     }

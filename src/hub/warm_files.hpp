@@ -10,7 +10,8 @@
 //   - Where the branch stands: its ref's file is the same one still. Kept are whole commit ids, and
 //     branches without '/' in their name that have a file and have not moved in the last moment. A
 //     tag "main/x", which a path of the branch "main" might mean, keeps answers away.
-//   - Gated repositories, where access ends by itself, are never kept.
+//   - Gated repositories, where access ends by itself, are never kept. Of what is mirrored, neither
+//     what upstream does not give to everybody; the rest for as long as a branch is believed.
 // What a commit holds never changes; if one goes away, its files may still be had for kKeptFor.
 //
 // Threads: any. Memory: kMostFiles and kMostBytes.
@@ -19,6 +20,7 @@
 #include "access.hpp"
 #include "file_answers.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -62,6 +64,16 @@ class WarmFiles {
               const Place& place,
               const FoundFile& found);
 
+    /// The same for what everybody may have of a mirrored repository, until upstream, or the
+    /// caller's token, has to be looked at again. Each GET that it answers counts as one of `hits`,
+    /// which is borrowed.
+    void keep_mirrored(const Before& before,
+                       const http::Request& request,
+                       const FileAt& at,
+                       const FoundFile& found,
+                       TimePoint until,
+                       std::atomic<std::uint64_t>& hits);
+
     /// How many files are kept.
     std::size_t size() const;
 
@@ -70,6 +82,7 @@ class WarmFiles {
 
     std::shared_ptr<const File> find(const std::string& key);
     bool holds(const File& file) const;
+    void put(const Before& before, const http::Request& request, std::shared_ptr<const File> file);
     void forget_all(); ///< With mutex_ held.
 
     const std::unique_ptr<DatabaseWatch> watch_;

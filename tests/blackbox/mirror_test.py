@@ -385,6 +385,37 @@ class ContentTest(TestCase):
         self.assertIn(f"locara_hub_mirror_fetched_bytes_total {len(self.big) + len(CONFIG)}\n", numbers)
         self.assertIn("locara_hub_mirror_upstream_errors_total 0\n", numbers)
 
+    def test_what_is_asked_for_again_and_again_is_the_same_until_it_changes(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, freshness="1h")
+        publish(self.upstream, self.ana, "ana/warm", {"a.txt": b"1", "w.bin": self.big[:300_000]})
+        paths = {"/ana/warm/resolve/main/a.txt": b"1", "/ana/warm/resolve/main/w.bin": self.big[:300_000]}
+        for path in paths:
+            call(mirror, "GET", path)
+        self.wait_stored(mirror, "/ana/warm/resolve/main/w.bin")
+
+        def hits():
+            return int(re.search(r'mirror_requests_total\{result="hit"\} (\d+)', call(mirror, "GET", "/metrics").body.decode())[1])
+
+        before = hits()
+        for path, content in paths.items():
+            answers = [call(mirror, "GET", path) for _ in range(6)]
+            for answer in answers:
+                self.assert_content(answer, content)
+                self.assertEqual({k: v for k, v in answer.headers.items() if k not in ("Date", "X-Request-Id") and "RateLimit" not in k},
+                                 {k: v for k, v in answers[0].headers.items() if k not in ("Date", "X-Request-Id") and "RateLimit" not in k})
+            self.assert_content(call(mirror, "GET", path, headers={"Range": "bytes=0-0"}), content[:1], 206)
+            self.assertEqual(call(mirror, "HEAD", path).headers["ETag"], answers[0].headers["ETag"])
+        self.assertEqual(hits() - before, 14)
+        # Forgotten, it is forgotten at once; and of a namespace that has become ours nothing is left.
+        mirror.admin("mirror", "rm", "ana/warm")
+        asked = len(proxy.requests)
+        self.assert_content(call(mirror, "GET", "/ana/warm/resolve/main/a.txt"), b"1")
+        self.assertGreater(len(proxy.requests), asked)
+        call(mirror, "GET", "/ana/warm/resolve/main/a.txt")
+        mirror.make_writer("ana")
+        self.assert_error(call(mirror, "GET", "/ana/warm/resolve/main/a.txt"), 401, "RepoNotFound")
+
     def test_many_at_once_are_served_from_one_request_while_it_arrives(self):
         hold = Fault(hold_after=3 * MIB)
         proxy = self.proxy(lambda method, path, headers: hold if path.endswith("big.bin") and "resolve" in path else None)

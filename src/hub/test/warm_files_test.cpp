@@ -128,13 +128,18 @@ class WarmFilesTest : public testing::Test {
         return text;
     }
 
-    Got
-    ask(const std::string& path, const std::string& token = "", const std::string& method = "GET") {
+    static http::Request request_of(const std::string& path, const std::string& method = "GET") {
         http::Request request;
         request.method = method;
         request.path = request.target = path;
         request.segments = *http::split_path(path.substr(1));
         request.headers.add("Host", "hub");
+        return request;
+    }
+
+    Got
+    ask(const std::string& path, const std::string& token = "", const std::string& method = "GET") {
+        http::Request request = request_of(path, method);
         if (!token.empty()) {
             request.headers.add("Authorization", "Bearer " + token);
         }
@@ -310,6 +315,44 @@ TEST_F(WarmFilesTest, keeps_no_large_file_and_not_too_many) {
         EXPECT_EQ(ask(path).status, 200) << path;
     }
     EXPECT_EQ(warm_->size(), room);
+}
+
+TEST_F(WarmFilesTest, what_is_mirrored_is_given_until_it_has_to_be_asked_for_again) {
+    Repo mirrored;
+    mirrored.id = {RepoType::Model, "upstream", "tiny"};
+    mirrored.internal = random_hex(12);
+    mirrored.created = clock_.now();
+    mirrored.origin = Origin::Upstream;
+    auto added = names_->add_repo(mirrored);
+    ASSERT_TRUE(added);
+    mirrored = *added;
+    const std::string path = "/upstream/tiny/resolve/main/a.txt";
+    std::atomic<std::uint64_t> hits{0};
+    const auto keep = [&](seconds good_for) {
+        warm_->keep_mirrored(warm_->before(),
+                             request_of(path),
+                             {mirrored, commit_, "a.txt", false},
+                             {"0123", "theirs", {}},
+                             clock_.now() + good_for,
+                             hits);
+    };
+    keep(seconds(0));
+    EXPECT_EQ(warm_->size(), 0U);
+    keep(seconds(30));
+    EXPECT_EQ(ask(path), (Got{true, 200, "theirs"}));
+    EXPECT_TRUE(ask(path, "", "HEAD").warm);
+    EXPECT_EQ(hits, 1U);
+    clock_.advance(seconds(30));
+    EXPECT_FALSE(ask(path).warm);
+    keep(seconds(30));
+    EXPECT_TRUE(ask(path).warm);
+    ASSERT_TRUE(others_->set_origin(mirrored.key, Origin::UpstreamGated));
+    EXPECT_FALSE(ask(path).warm);
+    for (const Origin origin : {Origin::UpstreamGated, Origin::UpstreamPrivate}) {
+        mirrored.origin = origin;
+        keep(seconds(30));
+        EXPECT_FALSE(ask(path).warm);
+    }
 }
 
 TEST_F(WarmFilesTest, asking_for_changes_keeps_no_log_from_being_taken_over) {
