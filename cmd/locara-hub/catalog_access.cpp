@@ -98,7 +98,8 @@ Result<catalog::Repository> CatalogAccess::load() const {
 }
 
 Status CatalogAccess::finish(catalog::Repository repository,
-                             const std::vector<std::string>& roles) const {
+                             const std::vector<std::string>& roles,
+                             Tell tell) const {
     if (to.empty()) {
         return with_hint(repository.publish(system_clock()));
     }
@@ -106,7 +107,12 @@ Status CatalogAccess::finish(catalog::Repository repository,
         LOCARA_TRY(const auto draft, repository.draft(role, system_clock()));
         LOCARA_TRY(const auto path, write_draft(to, draft));
         LOCARA_TRY(const auto info, catalog::inspect_draft(draft));
-        print_draft(path, info);
+        if (tell == Tell::Yes) {
+            print_draft(path, info);
+        }
+    }
+    if (tell == Tell::No) {
+        return {};
     }
     std::printf("to be signed with `locara-hub keys sign FILE... --keys DIR`, then published with "
                 "`locara-hub keys import FILE... --data %s`\n",

@@ -28,9 +28,13 @@ struct CatalogAccess {
 
     locara::Result<locara::catalog::Repository> load() const;
 
-    /// Publishes what was staged, or writes the drafts of `roles` to --to for others to sign.
+    enum class Tell { No, Yes };
+
+    /// Publishes what was staged, or writes the drafts of `roles` to --to for others to sign and
+    /// tells how.
     locara::Status finish(locara::catalog::Repository repository,
-                          const std::vector<std::string>& roles) const;
+                          const std::vector<std::string>& roles,
+                          Tell tell = Tell::Yes) const;
 };
 
 /// Who decides, for a record: the name given, else USER; may be empty.

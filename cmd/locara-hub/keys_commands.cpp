@@ -1,6 +1,7 @@
 #include "keys_commands.hpp"
 
 #include "audit_commands.hpp"
+#include "model_commands.hpp"
 #include "passphrase.hpp"
 #include "public_key_file.hpp"
 
@@ -187,14 +188,25 @@ Result<std::optional<Secret>> KeysCommands::new_passphrase() const {
 
 Status KeysCommands::change_keys(const std::function<Status(catalog::Repository&)>& stage) const {
     LOCARA_TRY(auto repository, access_.load());
+    const auto before = repository.targets();
     LOCARA_CHECK(stage(repository));
+    LOCARA_TRY(const auto resigned, resign(repository));
     const bool top =
         role_ == "root" || role_ == "targets" || role_ == "snapshot" || role_ == "timestamp";
     std::vector<std::string> roles = {top ? "root" : "targets"};
     if (role_ != "root" && role_ != "snapshot" && role_ != "timestamp") {
         roles.push_back(role_); // must be signed by its new signers at the same time
     }
-    return access_.finish(std::move(repository), roles);
+    const auto changes = hub::model_changes(before, repository.targets());
+    LOCARA_CHECK(access_.finish(std::move(repository), roles));
+    print_resigned(resigned);
+    return access_.to.empty() ? record_models(access_.data, changes) : Status();
+}
+
+Result<hub::Resigned> KeysCommands::resign(catalog::Repository& repository) const {
+    return role_ == "models"
+               ? hub::resign_models(repository, fs::path(access_.data) / "catalog")
+               : Result<hub::Resigned>(hub::Resigned());
 }
 
 Status KeysCommands::init() const {
@@ -258,7 +270,14 @@ Status KeysCommands::encrypt() const {
 Status KeysCommands::rotate() const {
     if (access_.to.empty()) { // leaves no new keys behind if it fails
         LOCARA_TRY(auto repository, access_.load());
-        return with_hint(repository.rotate_keys(role_, system_clock()));
+        const auto before = repository.targets();
+        hub::Resigned resigned;
+        LOCARA_CHECK(with_hint(repository.rotate_keys(role_, system_clock(), [&]() -> Status {
+            LOCARA_TRY(resigned, resign(repository));
+            return {};
+        })));
+        print_resigned(resigned);
+        return record_models(access_.data, hub::model_changes(before, repository.targets()));
     }
     return change_keys(
         [this](catalog::Repository& repository) { return repository.stage_new_keys(role_); });
@@ -294,7 +313,9 @@ Status KeysCommands::import_drafts() const {
         drafts.push_back(std::move(draft));
     }
     LOCARA_TRY(auto repository, access_.load());
+    const auto before = repository.targets();
     LOCARA_CHECK(repository.adopt(drafts, system_clock()));
+    LOCARA_CHECK(record_models(access_.data, hub::model_changes(before, repository.targets())));
     return note_in_reviews(repository.takedown());
 }
 

@@ -7,6 +7,7 @@
 
 #include <locara/base/result.hpp>
 #include <locara/catalog/repository.hpp>
+#include <locara/hub/model_desk.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -36,6 +37,8 @@ class KeysCommands {
     locara::Result<std::optional<locara::Secret>> new_passphrase() const;
     locara::Status
     change_keys(const std::function<locara::Status(locara::catalog::Repository&)>& stage) const;
+    /// Of the role models: signatures that a key which goes made, with what is staged.
+    locara::Result<locara::hub::Resigned> resign(locara::catalog::Repository& repository) const;
 
     locara::Status init() const;
     locara::Status list() const;

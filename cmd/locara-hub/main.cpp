@@ -4,6 +4,7 @@
 #include "configuration.hpp"
 #include "keys_commands.hpp"
 #include "mirror_commands.hpp"
+#include "model_commands.hpp"
 #include "oauth_commands.hpp"
 #include "org_commands.hpp"
 #include "quota_commands.hpp"
@@ -406,6 +407,7 @@ int main(int argc, char** argv) {
     const RepoCommands repo(app);
     const KeysCommands keys(app);
     const ReviewCommands review(app);
+    const ModelCommands model(app);
     const MirrorCommands mirror(app);
     const ScanCommands scan(app);
     const UpkeepCommands upkeep(app);
@@ -434,6 +436,7 @@ int main(int argc, char** argv) {
                             : repo.parsed()           ? repo.run()
                             : keys.parsed()           ? keys.run()
                             : review.parsed()         ? review.run()
+                            : model.parsed()          ? model.run()
                             : mirror.parsed()         ? mirror.run()
                             : scan.parsed()           ? scan.run()
                             : upkeep.parsed()         ? until_signal(upkeep)

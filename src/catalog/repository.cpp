@@ -192,6 +192,17 @@ std::vector<std::string> key_ids(const Json* role) {
                            : role->at("keyids").get<std::vector<std::string>>();
 }
 
+/// The public keys that may sign a role.
+std::vector<crypto::PublicKey> keys_of_role(Json authority, const std::string& role) {
+    std::vector<crypto::PublicKey> out;
+    for (const auto& id : key_ids(find_role(std::as_const(authority), role))) {
+        if (auto key = parse_key(keys_in(authority).at(id))) {
+            out.push_back(*std::move(key));
+        }
+    }
+    return out;
+}
+
 /// Removes keys that no role names any more.
 void drop_unused_keys(Json& keys, const Json& roles) {
     std::set<std::string> used;
@@ -791,6 +802,32 @@ std::vector<Target> Repository::targets() const {
     return out;
 }
 
+Result<std::optional<std::string>> Repository::find_published(std::string_view name) const {
+    LOCARA_TRY(const std::string role, state_->writable_role(name));
+    for (std::uint64_t version = state_->published.at(role).version; version > 0; --version) {
+        const auto bytes = read_file(state_->metadata_file(role, version), kTargetsLimitBytes);
+        if (!bytes && bytes.error().code() == ErrorCode::NotFound) {
+            continue;
+        }
+        if (!bytes) {
+            return bytes.error();
+        }
+        const std::string what = std::to_string(version) + "." + role + ".json";
+        LOCARA_TRY(const auto envelope,
+                   parse_envelope(*bytes, "targets", role, kTargetsLimitBytes).context(what));
+        LOCARA_TRY(const auto content, parse_targets(envelope, role).context(what));
+        const auto target = content.targets.find(name);
+        if (target == content.targets.end()) {
+            continue;
+        }
+        if (const auto hash = target->second.hashes.find("sha256");
+            hash != target->second.hashes.end()) {
+            return std::optional(hash->second);
+        }
+    }
+    return std::optional<std::string>();
+}
+
 const TakedownList& Repository::takedown() const {
     return state_->takedown;
 }
@@ -827,13 +864,16 @@ Result<bool> Repository::resign_online(const Clock& clock) {
     return !roles.empty();
 }
 
-Status Repository::rotate_keys(std::string_view name, const Clock& clock) {
+Status Repository::rotate_keys(std::string_view name,
+                               const Clock& clock,
+                               const std::function<Status()>& also) {
     const std::string role(name);
     if (find_policy(state_->options, role) == nullptr) {
         return invalid("there is no role '" + role + "'");
     }
     const std::string authority = State::authority_of(role);
-    const Json was = state_->working.at(authority);
+    const auto working_was = state_->working;
+    const Json& was = working_was.at(authority);
     const auto dirty_was = state_->dirty;
     std::vector<fs::path> fresh_files;
     const auto count = key_ids(find_role(was, role)).size();
@@ -844,9 +884,12 @@ Status Repository::rotate_keys(std::string_view name, const Clock& clock) {
     }
     const auto threshold = find_role(was, role)->at("threshold").get<std::uint64_t>();
     LOCARA_CHECK(state_->stage(role, fresh, ids, threshold));
-    auto done = publish(clock);
+    Status done = also ? also() : Status();
+    if (done) {
+        done = publish(clock);
+    }
     if (!done) {
-        state_->working.at(authority) = was;
+        state_->working = working_was;
         state_->dirty = dirty_was;
         for (const auto& path : fresh_files) { // keys that nothing names
             std::error_code ignored;
@@ -882,18 +925,26 @@ std::vector<RoleState> Repository::roles() const {
 }
 
 std::vector<crypto::PublicKey> Repository::keys_of(std::string_view role) const {
-    std::vector<crypto::PublicKey> out;
     const std::string name(role);
-    if (find_policy(state_->options, name) == nullptr) {
-        return out;
-    }
-    Json authority = state_->published.at(State::authority_of(name)).content;
-    for (const auto& id : key_ids(find_role(std::as_const(authority), name))) {
-        if (auto key = parse_key(keys_in(authority).at(id))) {
-            out.push_back(*std::move(key));
+    return find_policy(state_->options, name) == nullptr
+               ? std::vector<crypto::PublicKey>()
+               : keys_of_role(state_->published.at(State::authority_of(name)).content, name);
+}
+
+std::vector<crypto::PublicKey> Repository::staged_keys_of(std::string_view role) const {
+    const std::string name(role);
+    return find_policy(state_->options, name) == nullptr
+               ? std::vector<crypto::PublicKey>()
+               : keys_of_role(state_->working.at(State::authority_of(name)), name);
+}
+
+const crypto::SigningKey* Repository::find_signing_key(std::string_view role) const {
+    for (const crypto::PublicKey& key : staged_keys_of(role)) {
+        if (const auto here = state_->keys.find(key.id()); here != state_->keys.end()) {
+            return &here->second;
         }
     }
-    return out;
+    return nullptr;
 }
 
 // ------------------------------------------------------------------------------------ keys

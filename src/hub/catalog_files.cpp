@@ -1,13 +1,14 @@
 #include "catalog_files.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/manifest/model_signature.hpp>
 
 namespace locara::hub {
 
 namespace {
 
-/// Manifests and entries; bundles are not read this way.
-constexpr std::uint64_t kTargetLimit = 1U << 20U;
+/// Manifests, their signatures and entries; bundles are not read this way.
+constexpr std::uint64_t kTargetLimit = manifest::kModelSignatureLimitBytes;
 
 } // namespace
 

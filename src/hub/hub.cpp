@@ -24,10 +24,12 @@
 #include <locara/hub/audit.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/model_desk.hpp>
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/quotas.hpp>
 #include <locara/hub/reviews.hpp>
 #include <locara/hub/seed.hpp>
+#include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/manifest/model_signature.hpp>
 #include <locara/sandbox/profile.hpp>
@@ -210,10 +212,12 @@ struct Hub::State {
           backend(std::move(b)), chunks(*backend, {.clock = &clock}) {}
 
     Status check_signatures(const Seed& seed) const;
+    Status check_versions(Seed& seed) const;
     Status publish_seed(const Seed& seed);
     Status publish_model(const SeedModel& model);
     Result<Repo> find_or_make_repo(const SeedModel& model);
     Status store_file(const Repo& repo, const fs::path& source, const RepoFile& file);
+    Result<std::string> signature_for(const SeedModel& model) const;
     Status put(const std::string& name, std::string_view bytes);
     Result<Page> make_page() const;
     void add_routes(RenderedPage page);
@@ -398,8 +402,9 @@ Result<SeedReport> Hub::take_seed(const fs::path& folder) {
         }
     }
     LOCARA_TRY(const TempFolder scratch, TempFolder::create(state.data, ".seed-"));
-    LOCARA_TRY(const Seed seed, read_seed(folder, scratch.path(), known));
+    LOCARA_TRY(Seed seed, read_seed(folder, scratch.path(), known));
     LOCARA_CHECK(state.check_signatures(seed));
+    LOCARA_CHECK(state.check_versions(seed));
     LOCARA_CHECK(state.publish_seed(seed));
     LOCARA_CHECK(write_file_atomically(stamp, as_bytes(note)));
     return SeedReport{true, seed.models.size(), seed.apps.size()};
@@ -421,6 +426,59 @@ Status Hub::State::check_signatures(const Seed& seed) const {
         LOCARA_CHECK(statement->check_files(model.folder / "repo").context(where));
     }
     return {};
+}
+
+/// What was published once stays as it is: nothing of the seed is another thing under an old name.
+/// Apps whose files are those that were published leave the seed.
+Status Hub::State::check_versions(Seed& seed) const {
+    for (const SeedModel& model : seed.models) {
+        const auto digest = crypto::sha256(as_bytes(model.manifest));
+        LOCARA_CHECK(
+            check_never_other(repository, model.target, digest, model.id + " " + model.version)
+                .context((model.folder / "manifest.json").string()));
+    }
+    std::vector<SeedApp> fresh;
+    for (SeedApp& app : seed.apps) {
+        LOCARA_TRY(const auto published, repository.find_published(app.entry_target));
+        if (published && *published != crypto::sha256(as_bytes(app.entry)).render()) {
+            // Another zstd packs the same files to other bytes.
+            catalog::Target target;
+            target.name = app.entry_target;
+            target.hashes["sha256"] = *published;
+            LOCARA_TRY(const std::string text, read_target(tree(), target));
+            LOCARA_TRY(const auto then, manifest::AppEntry::parse(text));
+            LOCARA_TRY(const auto now, manifest::AppEntry::parse(app.entry));
+            if (then.files_sha256 != now.files_sha256) {
+                return Error(ErrorCode::Conflict,
+                             app.folder.string() + ": " + app.id + " " + app.version +
+                                 " was published with other files, and what was published once "
+                                 "stays as it is; raise \"version\" in locara.json");
+            }
+            continue;
+        }
+        fresh.push_back(std::move(app));
+    }
+    seed.apps = std::move(fresh);
+    return {};
+}
+
+/// What a model's folder has, or what the hub's own key makes where no good one is listed; else
+/// empty.
+Result<std::string> Hub::State::signature_for(const SeedModel& model) const {
+    if (!model.signature.empty()) {
+        return model.signature;
+    }
+    LOCARA_TRY(const auto manifest, manifest::ModelManifest::parse(model.manifest));
+    LOCARA_TRY(const std::string hint, find_signer(repository, tree(), manifest));
+    if (!hint.empty()) {
+        return std::string();
+    }
+    manifest::ModelStatement statement{model.repo, model.pin.commit, {}};
+    for (const RepoFile& file : model.pin.files) {
+        statement.files.emplace(file.path, file.sha256);
+    }
+    LOCARA_TRY(auto bundle, sign_by_hub(statement, repository));
+    return std::move(bundle).value_or("");
 }
 
 Status Hub::State::put(const std::string& name, std::string_view bytes) {
@@ -493,8 +551,9 @@ Status Hub::State::publish_model(const SeedModel& model) {
     LOCARA_CHECK(git.set_ref("refs/locara/pins/" + commit, commit));
     LOCARA_CHECK(git.set_ref("refs/tags/v" + model.version, commit));
     LOCARA_CHECK(git.set_ref("refs/heads/main", commit));
-    if (!model.signature.empty()) {
-        LOCARA_CHECK(put(model.signature_target, model.signature));
+    LOCARA_TRY(const std::string signature, signature_for(model));
+    if (!signature.empty()) {
+        LOCARA_CHECK(put(model.signature_target, signature));
     }
     return put(model.target, model.manifest);
 }

@@ -5,25 +5,19 @@
 
 #include <locara/formats/verdict_json.hpp>
 #include <locara/gate/gate.hpp>
-#include <locara/hub/git_repo.hpp>
 
 #include <optional>
 
 namespace locara::hub {
 namespace {
 
-/// Where the files of a model are, if they are here.
-struct PinnedCommit {
-    Repo repo;
-    GitRepo git;
-};
 
 class PinCheck {
   public:
     PinCheck(const ReviewSources& sources, PinDepth depth) : sources_(sources), depth_(depth) {}
 
     Status add(const manifest::ModelManifest& model) {
-        LOCARA_TRY(const auto here, find_commit(model));
+        LOCARA_TRY(const auto here, find_pinned_commit(sources_.data, sources_.names, model));
         Json files = Json::array();
         for (const manifest::Variant& variant : model.variants) {
             for (const manifest::ModelFile& file : variant.files) {
@@ -54,27 +48,6 @@ class PinCheck {
         std::string state;
         Json verdict; ///< As PinReport has it.
     };
-
-    /// Nothing for what is not here, or mirrored: then upstream has the commit.
-    Result<std::optional<PinnedCommit>> find_commit(const manifest::ModelManifest& model) {
-        const std::size_t slash = model.source.repo.find('/');
-        if (slash == std::string::npos) {
-            return std::optional<PinnedCommit>();
-        }
-        const RepoId id{RepoType::Model,
-                        model.source.repo.substr(0, slash),
-                        model.source.repo.substr(slash + 1)};
-        LOCARA_TRY(const auto repo, sources_.names.find_repo(id));
-        if (!repo || repo->origin != Origin::Here) {
-            return std::optional<PinnedCommit>();
-        }
-        LOCARA_TRY(GitRepo git, GitRepo::open(repo_folder(sources_.data / kRepos, repo->internal)));
-        const auto commit = git.resolve(model.source.revision);
-        if (!commit || *commit != model.source.revision) {
-            return std::optional<PinnedCommit>();
-        }
-        return std::optional(PinnedCommit{*repo, std::move(git)});
-    }
 
     Result<Found> check(const PinnedCommit& here,
                         const manifest::ModelManifest& model,
@@ -171,6 +144,27 @@ class PinCheck {
 };
 
 } // namespace
+
+Result<std::optional<PinnedCommit>> find_pinned_commit(const std::filesystem::path& data,
+                                                       const Names& names,
+                                                       const manifest::ModelManifest& model) {
+    const std::size_t slash = model.source.repo.find('/');
+    if (slash == std::string::npos) {
+        return std::optional<PinnedCommit>();
+    }
+    const RepoId id{
+        RepoType::Model, model.source.repo.substr(0, slash), model.source.repo.substr(slash + 1)};
+    LOCARA_TRY(const auto repo, names.find_repo(id));
+    if (!repo || repo->origin != Origin::Here) {
+        return std::optional<PinnedCommit>();
+    }
+    LOCARA_TRY(GitRepo git, GitRepo::open(repo_folder(data / kRepos, repo->internal)));
+    const auto commit = git.resolve(model.source.revision);
+    if (!commit || *commit != model.source.revision) {
+        return std::optional<PinnedCommit>();
+    }
+    return std::optional(PinnedCommit{*repo, std::move(git)});
+}
 
 Result<PinReport> check_pins(const ReviewSources& sources,
                              const std::vector<manifest::ModelManifest>& models,

@@ -1,16 +1,30 @@
-// The weights that a submitted app pins, as far as they are in this hub: that each pin leads to the
+// The weights that model manifests pin, as far as they are in this hub: that each pin leads to the
 // file it names, that the file's bytes are those, and what the gate says of them.
 #pragma once
 
 #include "review_sources.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/hub/git_repo.hpp>
 #include <locara/manifest/model_manifest.hpp>
 
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace locara::hub {
+
+/// Where the files of a model are, if they are here.
+struct PinnedCommit {
+    Repo repo;
+    GitRepo git;
+};
+
+/// Nothing for a commit that is not here, or is mirrored: then upstream has it.
+Result<std::optional<PinnedCommit>> find_pinned_commit(const std::filesystem::path& data,
+                                                       const Names& names,
+                                                       const manifest::ModelManifest& model);
 
 enum class PinDepth {
     Resolve, ///< Repository, commit, path, digest, size and verdict, by what is noted here.

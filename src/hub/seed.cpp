@@ -28,7 +28,7 @@ constexpr std::size_t kFileLimit = 10'000;
 constexpr int kDepthLimit = 32;
 
 /// The name of the rules below; a seed taken in under others is taken in anew.
-constexpr std::string_view kRules = "locara-hub-seed/2";
+constexpr std::string_view kRules = "locara-hub-seed/3";
 
 struct FoundFile {
     std::string path; ///< Relative, with '/'.
@@ -196,11 +196,13 @@ Result<SeedModel> read_model(const fs::path& folder) {
                manifest::ModelManifest::parse(bytes).context("reading " + where.string()));
     LOCARA_TRY(ModelPin pin, pin_model(folder, manifest.id.name, manifest.version.render()));
     LOCARA_CHECK(check_files(manifest, pin, folder));
+    LOCARA_CHECK(manifest.check_validated().context(where.string())); // as `locara model sign`
     auto signature = read_file(folder / "model.sig", manifest::kModelSignatureLimitBytes);
     if (!signature && signature.error().code() != ErrorCode::NotFound) {
         return std::move(signature).error();
     }
     return SeedModel{folder,
+                     manifest.id.render(),
                      manifest.source.repo,
                      manifest::model_target(manifest.id, manifest.version),
                      std::move(bytes),
@@ -222,7 +224,8 @@ read_app(const fs::path& folder, const fs::path& archive, const policy::KnownMod
     LOCARA_TRY(std::string entry,
                manifest::AppEntry::render(
                    packed.manifest_json, packed.archive_bytes, packed.archive_sha256, packed.id));
-    return SeedApp{app.id.render(),
+    return SeedApp{folder,
+                   app.id.render(),
                    app.version.render(),
                    manifest::entry_target(app.id, app.version),
                    std::move(entry),

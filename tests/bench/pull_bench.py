@@ -3,7 +3,6 @@
     python3 -m tests.bench.pull_bench [MiB] [ROUNDS]     (default 512 MiB, 5 rounds; `./dev bench` runs it)
 
 Prints the ratio first. A pull is cold each time: the store is emptied before each round."""
-import json
 import os
 import pathlib
 import platform
@@ -19,22 +18,13 @@ from tests import harness
 from tests.harness import weights
 
 
-def make_seed(folder, mebibytes):
-    """A seed of one model whose weights are a right GGUF file of random bytes."""
-    seed = folder / "seed"
-    model = seed / "models/big"
-    (model / "repo").mkdir(parents=True)
-    (seed / "apps").mkdir()
-    with open(model / "repo/model.gguf", "wb") as out:
+def make_weights(path, mebibytes):
+    """A right GGUF file of random bytes."""
+    with open(path, "wb") as out:
         out.write(weights.gguf_header(mebibytes << 20))
         chance = random.Random(1)
         for _ in range(mebibytes):
             out.write(chance.randbytes(1 << 20))
-    # `pin` fills in what the file is.
-    (model / "manifest.json").write_text(
-        weights.manifest(harness.MANIFEST, "locara/big", "0" * 40, "model.gguf", 1, "0" * 64))
-    subprocess.run([harness.BIN / "locara-hub", "pin", "--write", model], check=True, stdout=subprocess.DEVNULL)
-    return seed, model / "manifest.json"
 
 
 def timed(action):
@@ -49,12 +39,17 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="locara-bench-"))
     hub = None
     try:
-        seed, manifest = make_seed(folder, mebibytes)
-        hub = harness.Hub(folder / "hub", seed=seed)
+        hub = harness.Hub(folder / "hub", seed=None)
         client = harness.Client(folder / "client")
+        client.environment["LOCARA_TOKEN"] = hub.make_writer("ana")
         client.add_hub(hub)
-        source = json.loads(manifest.read_text())["source"]
-        url = f"{hub.url}/{source['repo']}/resolve/{source['revision']}/model.gguf"
+        make_weights(folder / "model.gguf", mebibytes)
+        done = client.json("upload", "ana/big", folder / "model.gguf", "--create", "--endpoint", hub.url, timeout=600)
+        (file,) = done["files"]
+        manifest = folder / "manifest.json"
+        manifest.write_text(weights.manifest(harness.MANIFEST, "ana/big", done["commit"], "model.gguf", file["size"],
+                                             file["sha256"]))
+        url = f"{hub.url}/ana/big/resolve/{done['commit']}/model.gguf"
         target = folder / "curl.out"
 
         def pull():

@@ -161,7 +161,7 @@ class BadInput(harness.TestCase):
         seed = self.folder / "newer-seed"      # the hub publishes something new
         shutil.copytree(SEED, seed, symlinks=True)
         manifest = seed / "apps/quick-add/locara.json"
-        manifest.write_text(manifest.read_text().replace('"description": "', '"description": "New: ', 1))
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": "9.0.0"}))
         hub.stop()
         hub.seed = seed
         hub.start()

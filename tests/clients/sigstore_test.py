@@ -12,7 +12,7 @@ from tests.harness.seed import TINY, write_seed
 class Sigstore(harness.TestCase):
     @classmethod
     def make_seed(cls):
-        write_seed(cls.folder / "seed", client=harness.Client(cls.folder / "publisher"))
+        write_seed(cls.folder / "seed")
         return cls.folder / "seed"
 
     def setUp(self):

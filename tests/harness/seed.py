@@ -8,10 +8,13 @@ from tests.harness import BIN, SOURCE
 TINY = "test/tiny-notes"
 
 
-def write_seed(seed, license=None, lineage=(), terms=None, client=None):
+# What `locara model validate --ask x` wrote down of these weights.
+VALIDATION = json.loads((SOURCE / "tests/harness/tiny-validation.json").read_text())
+
+
+def write_seed(seed, license=None, lineage=(), terms=None):
     """Returns what `locara-hub pin` said. `license` replaces members of the model's license, `lineage` is what it was
-    made from; `terms` is the app's. With a `client` the model is validated by it, so that it may be signed; then nothing is
-    the same for ever."""
+    made from; `terms` is the app's."""
     model, app = seed / "models/tiny", seed / "apps/tiny-notes"
     (model / "repo").mkdir(parents=True)
     app.mkdir(parents=True)
@@ -25,21 +28,16 @@ def write_seed(seed, license=None, lineage=(), terms=None, client=None):
             "name": "f32", "quantization": "F32",
             "files": [{"path": "model.gguf", "size": 1, "sha256": "0" * 64, "xet_hash": None, "format": "gguf"}],
             "engine": {"name": "llama.cpp", "minimum_version": "v0.5.0"}, "weights_bytes": 95648,
-            "kv_bytes_per_token": 256, "quality": None, "speed": None}],
+            "kv_bytes_per_token": 256, "quality": VALIDATION["quality"], "speed": VALIDATION["speed"]}],
         "default": "f32", "lineage": list(lineage),
         "license": {"id": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0",
                     "terms": {"commercial": True, "redistribution": True, "attribution": True,
                               "use_restrictions": [], "gated": False}, **(license or {})},
         "chat_template": None, "tokenizer": None, "recommended": {"temperature": 0, "max_tokens": 20},
-        "validation": {"date": "2026-11-22", "engine_version": "v0.5.0",
-                       "probes": [] if client else [{"messages": [{"role": "user", "content": "x"}], "expected": "y"}],
-                       "results": {"passed": 0 if client else 1, "failed": 0}}}
+        "validation": VALIDATION["validation"]}
     (model / "manifest.json").write_text(json.dumps(manifest))
     pinned = subprocess.run([BIN / "locara-hub", "pin", "--write", model], check=True, text=True, stdout=subprocess.PIPE)
     digest = pinned.stdout.split("manifest  ")[1].split()[0]
-    if client:
-        told = client.json("model", "validate", model / "manifest.json", "--from", model / "repo", "--ask", "x")
-        digest = "sha256:" + told["sha256"]
     (app / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>\n')
     (app / "locara.json").write_text(json.dumps({
         "schema": "locara.dev/app/v1", "id": TINY, "version": "1.0.0", "name": "Tiny Notes",

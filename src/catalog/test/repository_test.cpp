@@ -208,6 +208,39 @@ TEST_F(CatalogRepository, loads_what_it_published_and_goes_on) {
     EXPECT_EQ(updated().targets("apps/*/*").size(), 3U);
 }
 
+TEST_F(CatalogRepository, knows_what_was_ever_published) {
+    const std::string name = "models/acme/tiny/1.0.0.json";
+    EXPECT_EQ(repository.find_published(name).value(), std::nullopt);
+    ASSERT_TRUE(repository.put_target(name, as_bytes("a")));
+    EXPECT_EQ(repository.find_published(name).value(), std::nullopt) << "only staged";
+    ASSERT_TRUE(repository.publish(clock));
+    EXPECT_EQ(repository.find_published(name).value(), crypto::sha256(as_bytes("a")).render());
+    ASSERT_TRUE(repository.remove_target(name));
+    ASSERT_TRUE(repository.publish(clock));
+    EXPECT_EQ(repository.find_published(name).value(), crypto::sha256(as_bytes("a")).render()) << "and taken out again";
+    EXPECT_EQ(repository.find_published("x").error().code(), ErrorCode::InvalidArgument);
+}
+
+TEST_F(CatalogRepository, tells_staged_keys_from_published_ones) {
+    const auto before = repository.keys_of("models");
+    ASSERT_TRUE(repository.stage_new_keys("models"));
+    EXPECT_EQ(repository.keys_of("models"), before);
+    const auto after = repository.staged_keys_of("models");
+    EXPECT_NE(after, before);
+    EXPECT_EQ(repository.find_signing_key("models")->public_key(), after.front());
+    EXPECT_EQ(repository.find_signing_key("nobody"), nullptr);
+}
+
+TEST_F(CatalogRepository, rotates_nothing_when_what_goes_with_it_fails) {
+    const auto before = repository.keys_of("models");
+    const auto done = repository.rotate_keys(
+        "models", clock, [] { return Status(Error(ErrorCode::Io, "no")); });
+    EXPECT_EQ(done.error().code(), ErrorCode::Io);
+    EXPECT_EQ(repository.staged_keys_of("models"), before);
+    ASSERT_TRUE(repository.publish(clock));
+    EXPECT_EQ(repository.keys_of("models"), before);
+}
+
 TEST_F(CatalogRepository, verifies_what_it_loads) {
     auto bytes = slurp(tree() / "metadata/2.apps.json");
     bytes.replace(bytes.find("quick-add"), 9, "quick-bad");

@@ -3,6 +3,7 @@
 
 #include <locara/catalog/repository.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/model_desk.hpp>
 #include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
@@ -391,13 +392,49 @@ TEST_F(HubTest, publishes_what_changed_and_keeps_what_was_pinned) {
     const std::string timestamp = get("/catalog/metadata/timestamp.json").body;
     const std::string old = seed_.commit;
     test::write(seed_.repo() / "config.json", "{\"a\": 2}\n");
-    seed_.pin();
+    seed_.pin("1.1.0");
     restart();
     EXPECT_TRUE(report_.changed);
     EXPECT_NE(seed_.commit, old);
     EXPECT_NE(get("/catalog/metadata/timestamp.json").body, timestamp);
     EXPECT_EQ(get("/locara/tiny/resolve/main/config.json").body, "{\"a\": 2}\n");
     EXPECT_EQ(get("/locara/tiny/resolve/" + old + "/config.json").body, "{\"a\": 1}\n");
+}
+
+TEST_F(HubTest, keeps_what_was_published_once_as_it_is) {
+    const auto refusal = [this] {
+        hub_.reset();
+        auto hub = Hub::open(seed_.data(), clock_, null_log());
+        EXPECT_TRUE(hub);
+        const auto report = (*hub)->take_seed(seed_.root());
+        EXPECT_FALSE(report);
+        return report ? Error(ErrorCode::Internal, "") : report.error();
+    };
+    test::write(seed_.app() / "dist" / "index.html", "<!doctype html><title>Other</title>\n");
+    Error error = refusal();
+    EXPECT_EQ(error.code(), ErrorCode::Conflict);
+    EXPECT_THAT(error.describe(),
+                HasSubstr("locara/note-taker 1.0.0 was published with other files"));
+    test::write(seed_.repo() / "config.json", "{\"a\": 2}\n");
+    seed_.pin();
+    error = refusal();
+    EXPECT_EQ(error.code(), ErrorCode::Conflict);
+    EXPECT_THAT(error.describe(), HasSubstr("locara/tiny 1.0.0 was published as sha256:"));
+    seed_.pin("1.0.1");
+    start();
+    EXPECT_TRUE(report_.changed);
+}
+
+TEST_F(HubTest, signs_the_models_of_a_seed_with_its_own_key) {
+    const auto repository =
+        catalog::Repository::load(seed_.data() / "catalog", seed_.data() / "keys");
+    ASSERT_TRUE(repository);
+    const auto manifest =
+        manifest::ModelManifest::parse(test::read(seed_.model() / "manifest.json"));
+    ASSERT_TRUE(manifest);
+    const auto signer = find_signer(*repository, seed_.data() / "catalog", *manifest);
+    ASSERT_TRUE(signer) << signer.error().describe();
+    EXPECT_EQ(*signer, manifest::key_hint(repository->keys_of("models").front()));
 }
 
 TEST_F(HubTest, publishes_nothing_of_a_bad_seed) {

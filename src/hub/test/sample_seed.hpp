@@ -5,6 +5,7 @@
 #include <locara/base/json.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/hub/seed.hpp>
+#include <locara/manifest/model_manifest.hpp>
 
 #include <gtest/gtest.h>
 
@@ -79,6 +80,37 @@ inline Json model_manifest() {
     })");
 }
 
+/// A manifest after `locara model validate`: its variants were measured with the files they have.
+inline std::string validated(const std::string& text) {
+    Json json = Json::parse(text);
+    const auto manifest = manifest::ModelManifest::parse(text);
+    EXPECT_TRUE(manifest) << manifest.error().describe();
+    Json records = Json::array();
+    for (Json& variant : json["variants"]) {
+        const auto files = manifest->find_variant(variant["name"].get<std::string>())->files_sha256();
+        records.push_back({{"variant", variant["name"]},
+                           {"files_sha256", files.render()},
+                           {"date", "2026-11-22T19:00:00Z"},
+                           {"engine_version", "v0.5.0"},
+                           {"machine", "2 processors, Linux x86_64"},
+                           {"passed", 1},
+                           {"failed", 0},
+                           {"prompt_tokens_per_second", 5000.0},
+                           {"tokens_per_second", 100.0},
+                           {"peak_memory_bytes", 2000000},
+                           {"perplexity",
+                            {{"value", 1.5},
+                             {"base", nullptr},
+                             {"base_variant", nullptr},
+                             {"text_sha256", std::string(64, 'a')},
+                             {"tokens", 240}}}});
+        variant["quality"] = {
+            {"metric", "perplexity"}, {"value", 1.5}, {"base", nullptr}, {"how", "240 tokens"}};
+    }
+    json["validation"]["variants"] = std::move(records);
+    return json.dump(2) + "\n";
+}
+
 inline Json app_manifest(const std::string& model_digest) {
     Json json = Json::parse(R"({
       "schema": "locara.dev/app/v1", "id": "locara/note-taker", "version": "1.0.0", "name": "Note & Taker",
@@ -121,13 +153,17 @@ class SampleSeed {
     fs::path app() const { return root() / "apps" / "note-taker"; }
 
     /// Makes the manifest agree with the files and the app with the manifest, as an author does.
-    void pin() {
+    void pin(const std::string& version = "1.0.0") {
+        change_manifest([&version](Json& json) { json["version"] = version; });
         auto pinned = pin_manifest(model());
         ASSERT_TRUE(pinned) << pinned.error().describe();
         commit = pinned->pin.commit;
-        write(model() / "manifest.json", pinned->manifest);
-        manifest_digest = crypto::sha256(as_bytes(pinned->manifest)).render();
-        write(app() / "locara.json", app_manifest(manifest_digest).dump(2));
+        const std::string manifest = validated(pinned->manifest);
+        write(model() / "manifest.json", manifest);
+        manifest_digest = crypto::sha256(as_bytes(manifest)).render();
+        Json app_json = app_manifest(manifest_digest);
+        app_json["version"] = version;
+        write(app() / "locara.json", app_json.dump(2));
     }
 
     template <class Change> void change_manifest(Change change) {

@@ -109,6 +109,14 @@ TEST_F(SeedTest, refuses_another_revision_with_both) {
     EXPECT_THAT(error.describe(), HasSubstr(seed_.commit));
 }
 
+TEST_F(SeedTest, refuses_a_model_that_was_not_validated) {
+    seed_.change_manifest([](Json& j) { j["validation"].erase("variants"); });
+    const Error error = refusal();
+    EXPECT_EQ(error.code(), ErrorCode::Refused);
+    EXPECT_THAT(error.describe(), HasSubstr("locara/tiny is not validated: variant f32"));
+    EXPECT_THAT(error.describe(), HasSubstr("manifest.json"));
+}
+
 TEST_F(SeedTest, refuses_an_app_that_pins_an_unknown_manifest) {
     test::write(seed_.app() / "locara.json", test::app_manifest(std::string(64, 'c')).dump());
     const Error error = refusal();

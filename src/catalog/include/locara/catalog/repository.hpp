@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -127,6 +128,11 @@ class Repository {
     /// All targets, with what is not published yet, sorted by name.
     std::vector<Target> targets() const;
 
+    /// The SHA-256 (hex) under which a target was published last, also when it is not listed any
+    /// more: by the versions of its role that lie in the tree. Nothing if it never was. Errors:
+    /// InvalidArgument (no role owns the path), Corrupt.
+    Result<std::optional<std::string>> find_published(std::string_view name) const;
+
     /// The takedown list as it stands, and additions to it. Entries are never removed; a later
     /// entry supersedes. InvalidArgument if the entry is not well-formed.
     const TakedownList& takedown() const;
@@ -144,8 +150,11 @@ class Repository {
 
     /// Replaces all keys of a role by new ones (their files are added, old files stay until the
     /// operator removes them) and publishes. For root, the new root is signed by old and new keys.
+    /// `also` is called once they are staged, for what has to change with them; its error ends it.
     /// InvalidArgument for an unknown role.
-    Status rotate_keys(std::string_view role, const Clock& clock);
+    Status rotate_keys(std::string_view role,
+                       const Clock& clock,
+                       const std::function<Status()>& also = nullptr);
 
     /// The steps of rotate_keys and of every other change of keys, which publish() makes public or,
     /// where the keys of the authority (root, or targets for delegated roles) are elsewhere,
@@ -177,6 +186,13 @@ class Repository {
 
     /// The public keys of a role as last published; none for an unknown one.
     std::vector<crypto::PublicKey> keys_of(std::string_view role) const;
+
+    /// The same with what is staged.
+    std::vector<crypto::PublicKey> staged_keys_of(std::string_view role) const;
+
+    /// A private key that is here of those that staged_keys_of names, or null. It stays this
+    /// repository's, until its keys change.
+    const crypto::SigningKey* find_signing_key(std::string_view role) const;
 
   private:
     struct State;

@@ -65,6 +65,7 @@ Result<PinnedManifest> pin_manifest(const std::filesystem::path& folder);
 /// One model and one app of a checked seed.
 struct SeedModel {
     std::filesystem::path folder;
+    std::string id;       ///< "publisher/name"
     std::string repo;     ///< "org/name"
     std::string target;   ///< Its place in the catalog.
     std::string manifest; ///< The bytes of manifest.json.
@@ -77,6 +78,7 @@ struct SeedModel {
 };
 
 struct SeedApp {
+    std::filesystem::path folder;
     std::string id;
     std::string version;
     std::string entry_target;
@@ -97,8 +99,9 @@ Result<crypto::Sha256Digest> digest_seed(const std::filesystem::path& seed);
 /// Checks a whole seed. `known_manifests` are model manifests that apps may pin besides
 /// those of the seed; bundles are packed into `scratch`. Errors, each with the file and with what
 /// was found and expected: as pin_model and pack_bundle; Corrupt when a manifest's revision, sizes
-/// or hashes are not those of the files, or an app pins a manifest that nobody has; Refused when an
-/// app does not say what the licenses of its models forbid.
+/// or hashes are not those of the files, or an app pins a manifest that nobody has; Refused when a
+/// model is not validated (ModelManifest::check_validated), or an app does not say what the
+/// licenses of its models forbid.
 Result<Seed> read_seed(const std::filesystem::path& seed,
                        const std::filesystem::path& scratch,
                        const std::vector<std::string>& known_manifests);

@@ -1,0 +1,232 @@
+"""A model's way into a running hub's catalog: pinned, validated, signed, added, also where the key of models is elsewhere."""
+import hashlib
+import itertools
+import json
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+
+from tests import harness
+from tests.harness import BIN, SEED, SOURCE
+
+REPO = SOURCE / "models/quick-add/repo"
+WRONG, REFUSED, CONFLICT, MISSING = 6, 8, 9, 3
+PROBES = json.loads((SOURCE / "models/quick-add/manifest.json").read_text())["validation"]["probes"][:2]
+CARD = "---\nlicense: apache-2.0\n---\n# A card\n"
+
+
+class ModelCatalog(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.away = self.client.home / "away"
+        self.away.mkdir(mode=0o700)
+        self.hub = harness.Hub(self.client.home / "hub", seed=SEED)
+        self.addCleanup(self.hub.stop)
+        self.client.environment.update(HF_ENDPOINT=self.hub.url, LOCARA_TOKEN=self.hub.make_writer("acme"))
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.hub.stop()  # each test has its own: keys change
+
+    def model(self, verb, *arguments, expect=0):
+        return self.hub.admin("model", verb, *map(str, arguments), expect=expect)
+
+    def listed(self):
+        return {one["model"] + "@" + one["version"]: one for one in json.loads(self.model("list", "--json"))["models"]}
+
+    def keys(self, *arguments, expect=0):
+        return self.hub.admin("keys", *map(str, arguments), expect=expect)
+
+    def sign_drafts(self, folder):
+        """What people with the keys do on their machines; then all is imported."""
+        files = sorted(folder.iterdir())
+        for file in files:
+            keys = self.away if ".models." in file.name else self.hub.folder / "keys"
+            subprocess.run([BIN / "locara-hub", "keys", "sign", file, "--keys", keys], check=True, stdout=subprocess.DEVNULL)
+        self.keys("import", *files)
+
+    def move_key_away(self):
+        (self.hub.folder / "keys/models-1.pem").rename(self.away / "models-1.pem")
+        return self.away / "models-1.pem"
+
+    def events(self, event):
+        lines = map(json.loads, self.hub.admin("audit", "list", "--json", "--event", event).splitlines())
+        return [(line["model"], line["version"], line["manifest"]) for line in lines]
+
+    def pin(self, repo, *flags):
+        """A model's folder: its repository uploaded, its manifest with probes that were not run yet."""
+        folder = self.client.home / repo
+        (folder / "repo").mkdir(parents=True)
+        (folder / "repo/README.md").write_text(CARD)
+        shutil.copy(REPO / "quick-add-f16.gguf", folder / "repo")
+        self.client.run("upload", repo, *sorted((folder / "repo").iterdir()), "--create")
+        manifest = folder / "manifest.json"
+        self.client.run("model", "pin", repo, "-o", manifest, "-q", *flags)
+        json_ = json.loads(manifest.read_text())
+        json_["validation"]["probes"] = PROBES
+        manifest.write_text(json.dumps(json_))
+        return folder
+
+    def make(self, repo, key=None):
+        """The same, validated, and signed by a key."""
+        folder = self.pin(repo)
+        self.client.run("model", "validate", folder / "manifest.json", "--from", folder / "repo", "-q")
+        if key:
+            self.client.run("model", "sign", folder, "--key", key, "-q")
+        return folder
+
+    def test_from_a_repository_into_an_app_that_a_stranger_installs(self):
+        key = self.move_key_away()
+        folder = self.make("acme/fresh", key)
+        manifest, drafts = folder / "manifest.json", self.client.home / "drafts"
+        digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+        add = (manifest, "--signature", folder / "model.sig")
+        with self.assertRaisesRegex(AssertionError, "--to FOLDER"):
+            self.model("add", *add)
+        said = self.model("add", *add, "--to", drafts)
+        self.assertRegex(said, r"(?s)acme/fresh 1\.0\.0, sha256:.*verified +quick-add-f16\.gguf.*signed by the key \w{64}\n.*models version")
+        self.assertNotIn("acme/fresh@1.0.0", self.listed())
+        self.assertEqual(self.events("model-added"), [])
+        self.sign_drafts(drafts)
+        one = self.listed()["acme/fresh@1.0.0"]
+        self.assertEqual((one["manifest"], one["repo"], one["license"]), ("sha256:" + digest, "acme/fresh", "Apache-2.0"))
+        self.assertEqual(one["signed_by"], self.client.json("model", "sign", folder, "--key", key, "--dry-run")["key"])
+        self.assertEqual(self.events("model-added"), [("acme/fresh", "1.0.0", digest)])
+        with urllib.request.urlopen(self.hub.url + "/api/catalog") as answer:
+            self.assertIn(("acme/fresh", "1.0.0"), [(model["id"], model["version"]) for model in json.load(answer)["models"]])
+        self.assertIn("like this already", self.model("add", *add))
+
+        author = harness.Client(tempfile.mkdtemp(prefix="author-", dir=self.folder))
+        author.environment["LOCARA_TOKEN"] = self.client.environment["LOCARA_TOKEN"]
+        author.add_hub(self.hub)
+        app = self.client.home / "app"
+        shutil.copytree(SEED / "apps/task-form", app)
+        path = app / "locara.json"
+        json_ = json.loads(path.read_text())
+        json_["id"] = "acme/notes"
+        json_["models"][0].update(id="acme/fresh", manifest="sha256:" + digest)
+        path.write_text(json.dumps(json_))
+        number = author.json("publish", app, "--endpoint", self.hub.url)["submission"]["number"]
+        self.hub.admin("review", "approve", str(number), "--by", "carol", "--accept", "unchecked")
+        self.hub.admin("review", "publish", str(number), "--by", "carol")
+        self.client.add_hub(self.hub)
+        self.assertIn("acme/notes", self.client.run("search", "notes"))
+        self.client.run("install", "acme/notes", "--yes")
+        self.client.run("verify")
+        # Out again: who has it keeps it, nobody else gets it.
+        self.assertIn("acme/notes 1.", self.model("rm", "acme/fresh@1.0.0", "--to", self.client.home / "out"))
+        self.sign_drafts(self.client.home / "out")
+        self.assertNotIn("acme/fresh@1.0.0", self.listed())
+        self.assertEqual(self.events("model-removed"), [("acme/fresh", "1.0.0", digest)])
+        self.client.run("verify")
+        author.run("install", "acme/notes", "--yes", expect=MISSING)
+
+    def test_what_is_not_as_it_should_be_is_refused(self):
+        key = self.hub.folder / "keys/models-1.pem"
+        folder = self.pin("acme/raw")
+        manifest = folder / "manifest.json"
+        with self.assertRaisesRegex(AssertionError, "exit 8(?s:.)*acme/raw is not validated"):
+            self.model("add", manifest)
+        self.client.run("model", "validate", manifest, "--from", folder / "repo", "-q")
+        # The signature of a key of another role, and of another model.
+        self.client.run("model", "sign", folder, "--key", key.with_name("apps-1.pem"), "-q")
+        with self.assertRaisesRegex(AssertionError, "exit 8(?s:.)*none of the 1 trusted"):
+            self.model("add", manifest, "--signature", folder / "model.sig")
+        other = self.make("acme/other", key)
+        with self.assertRaisesRegex(AssertionError, "exit 6(?s:.)*the signature is of acme/other"):
+            self.model("add", manifest, "--signature", other / "model.sig")
+        # Called back before it came.
+        self.hub.admin("takedown", "add", "acme/raw", "--kind", "model", "--reason", "it lies")
+        with self.assertRaisesRegex(AssertionError, "exit 8(?s:.)*it lies"):
+            self.model("add", manifest)
+        self.hub.admin("takedown", "add", "acme/raw", "--kind", "model", "--reason", "over", "--action", "warn")
+        # Nothing of all that is there, and what is right gets in: the hub has the key and the files.
+        self.assertEqual([name for name in self.listed() if name.startswith("acme/")], [])
+        told = json.loads(self.model("add", manifest, "--json"))
+        self.assertEqual((told["schema"], told["signed_here"], told["new"]), ("locara-hub.model-add/1", True, True))
+        self.assertIn("over", told["warning"])
+        # What was published once stays as it is, also when it is out again.
+        kept = manifest.read_bytes()
+        json_ = json.loads(kept)
+        json_["description"] = "other words"
+        manifest.write_text(json.dumps(json_))
+        for _ in range(2):
+            with self.assertRaisesRegex(AssertionError, r"exit 9(?s:.)*acme/raw 1\.0\.0 was published as sha256:"):
+                self.model("add", manifest)
+            self.model("rm", "acme/raw", expect=0 if "acme/raw@1.0.0" in self.listed() else MISSING)
+        manifest.write_bytes(kept)
+        self.model("add", manifest)
+        # Weights that are elsewhere are theirs to serve; nobody here can vouch for them.
+        json_ = json.loads(kept)
+        json_.update(id="acme/far", source={"repo": "far/away", "revision": "1" * 40})
+        manifest.write_text(json.dumps(json_))
+        said = self.model("add", manifest)
+        self.assertRegex(said, r"elsewhere +quick-add-f16\.gguf")
+        self.assertIn("unsigned for others", said)
+        self.assertIsNone(self.listed()["acme/far@1.0.0"]["signed_by"])
+
+    def test_signatures_follow_when_the_keys_of_models_change(self):
+        installed = harness.Client(tempfile.mkdtemp(prefix="old-", dir=self.folder))
+        self.addCleanup(installed.stop)
+        for client in (installed, self.client):
+            client.add_hub(self.hub)
+        installed.run("install", harness.APP, "--yes")
+        before = self.listed()["locara/quick-add@1.0.0"]["signed_by"]
+        self.assertTrue(before)
+        self.assertIn("locara/quick-add 1.0.0: its signature was of a key that goes; made anew", self.keys("rotate", "models"))
+        after = self.listed()["locara/quick-add@1.0.0"]["signed_by"]
+        self.assertTrue(after and after != before)
+        self.client.run("install", harness.APP, "--yes")
+        self.update_app()
+        installed.run("search", "--refresh")
+        self.assertEqual(installed.json("install", harness.APP, "--yes", "--dry-run")["plan"]["replaces"], self.version)
+        installed.run("install", harness.APP, "--yes")
+
+        # Only a key that is elsewhere stays: the hub says whose signatures end.
+        mine = self.away / "models-9.pem"
+        said = subprocess.run([BIN / "locara-hub", "keys", "new", mine], check=True, text=True, stdout=subprocess.PIPE).stdout
+        self.keys("add", "models", f"{mine}.pub")
+        (old,) = self.key_ids("models") - {said.split()[0]}
+        (self.hub.folder / "keys/models-2.pem").rename(self.away / "models-2.pem")
+        drafts = self.client.home / "drafts"
+        said = self.keys("remove", "models", old, "--to", drafts)
+        self.assertRegex(said, r"locara/quick-add 1\.0\.0: .*no other is here.*model add MANIFEST --signature")
+        self.sign_drafts(drafts)
+        self.assertIsNone(self.listed()["locara/quick-add@1.0.0"]["signed_by"])
+        self.assertIn("none of the catalog's", self.model("list"))
+        stranger = harness.Client(tempfile.mkdtemp(prefix="new-", dir=self.folder))
+        self.addCleanup(stranger.stop)
+        stranger.add_hub(self.hub)
+        stranger.run("install", harness.APP, "--yes", expect=REFUSED)
+        # And takes another for the same manifest.
+        folder = self.client.home / "again"
+        shutil.copytree(SEED / "models/quick-add", folder)
+        self.client.run("model", "sign", folder, "--key", mine, "-q")
+        again = self.client.home / "again-drafts"
+        self.model("add", folder / "manifest.json", "--signature", folder / "model.sig", "--to", again)
+        self.sign_drafts(again)
+        self.assertEqual([model for model, _, _ in self.events("model-signed")], ["locara/quick-add"] * 2)
+        stranger.run("install", harness.APP, "--yes")
+
+    def update_app(self):
+        """The next version of the app, by a seed."""
+        seed = self.client.home / "seed"
+        shutil.copytree(SEED, seed)
+        path = seed / "apps/quick-add/locara.json"
+        json_ = json.loads(path.read_text())
+        self.version, json_["version"] = json_["version"], "9.0.0"
+        path.write_text(json.dumps(json_))
+        self.hub.stop()
+        self.hub.seed = seed
+        self.hub.start()
+
+    def key_ids(self, role):
+        lines = iter(self.keys("list").splitlines())
+        next(line for line in lines if line.startswith(role))
+        return {line.strip() for line in itertools.takewhile(lambda line: line.startswith(" "), lines)}
+
+
+if __name__ == "__main__":
+    harness.main()
