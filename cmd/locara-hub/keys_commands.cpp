@@ -204,9 +204,8 @@ Status KeysCommands::change_keys(const std::function<Status(catalog::Repository&
 }
 
 Result<hub::Resigned> KeysCommands::resign(catalog::Repository& repository) const {
-    return role_ == "models"
-               ? hub::resign_models(repository, fs::path(access_.data) / "catalog")
-               : Result<hub::Resigned>(hub::Resigned());
+    return role_ == "models" ? hub::resign_models(repository, fs::path(access_.data) / "catalog")
+                             : Result<hub::Resigned>(hub::Resigned());
 }
 
 Status KeysCommands::init() const {

@@ -169,9 +169,7 @@ Status serve(const Options& options) {
         return Error(ErrorCode::InvalidArgument, "a hub that joins another one takes no seed");
     }
     // The file may be the first process's own, whose seed is its affair.
-    const std::string seed = join                   ? ""
-                             : options.seed.empty() ? server.seed.string()
-                                                    : options.seed;
+    const std::string seed = join ? "" : options.seed.empty() ? server.seed.string() : options.seed;
     Log& log = choose_log(options, server);
     LOCARA_CHECK(choose_database(data, options.database, server.database));
     using Part = hub::Hub::Part;

@@ -41,8 +41,9 @@ void print_added(const ModelDesk::Added& added) {
                     here ? "" : ", which is not on this hub: clients get it from where it is");
     }
     if (added.signed_by.empty()) {
-        std::printf("  unsigned for others: only this catalog vouches for its files. Sign them with "
-                    "`locara model sign` and give --signature\n");
+        std::printf(
+            "  unsigned for others: only this catalog vouches for its files. Sign them with "
+            "`locara model sign` and give --signature\n");
     } else {
         std::printf("  signed by the key %s%s\n",
                     added.signed_by.c_str(),
@@ -77,11 +78,12 @@ ModelCommands::ModelCommands(CLI::App& app)
                      signature_,
                      "model.sig of `locara model sign`, by a key of the role models; else the hub "
                      "signs if it has that key and the weights");
-    add_->footer("Examples:\n"
-                 "  locara-hub model add manifest.json --signature model.sig --data DATA\n"
-                 "  locara-hub model add manifest.json --signature model.sig --to DRAFTS --data DATA\n"
-                 "  locara-hub keys sign DRAFTS/3.models.json --keys KEYS\n"
-                 "  locara-hub keys import DRAFTS/3.models.json --data DATA");
+    add_->footer(
+        "Examples:\n"
+        "  locara-hub model add manifest.json --signature model.sig --data DATA\n"
+        "  locara-hub model add manifest.json --signature model.sig --to DRAFTS --data DATA\n"
+        "  locara-hub keys sign DRAFTS/3.models.json --keys KEYS\n"
+        "  locara-hub keys import DRAFTS/3.models.json --data DATA");
     remove_->add_option("MODEL", ref_, "ORG/NAME, or ORG/NAME@VERSION for one version")->required();
     remove_->footer("Examples:\n"
                     "  locara-hub model rm acme/tiny@1.0.0 --data DATA");
@@ -180,8 +182,9 @@ Status ModelCommands::remove() const {
                     access_.to.empty() ? "" : " once that is signed and imported");
     }
     for (const std::string& app : removed.pinned_by) {
-        std::printf("  %s pins it: unless it has a fallback, nobody can install that app any more\n",
-                    app.c_str());
+        std::printf(
+            "  %s pins it: unless it has a fallback, nobody can install that app any more\n",
+            app.c_str());
     }
     return {};
 }
@@ -204,8 +207,8 @@ Status ModelCommands::list() const {
                             {"signature", model.has_signature},
                             {"signed_by", text_or_null(model.signed_by)}});
         }
-        std::printf(
-            "%s\n", render_json({{"schema", "locara-hub.models/1"}, {"models", list}}).c_str());
+        std::printf("%s\n",
+                    render_json({{"schema", "locara-hub.models/1"}, {"models", list}}).c_str());
         return {};
     }
     for (const hub::ListedModel& model : models) {
@@ -227,11 +230,10 @@ Status record_models(const std::string& data, const std::vector<hub::ModelChange
         return {};
     }
     for (const hub::ModelChange& change : changes) {
-        LOCARA_CHECK(record(data,
-                            change.event,
-                            {{"model", change.model},
-                             {"version", change.version},
-                             {"manifest", change.manifest}}));
+        LOCARA_CHECK(record(
+            data,
+            change.event,
+            {{"model", change.model}, {"version", change.version}, {"manifest", change.manifest}}));
     }
     LOCARA_TRY(auto desk, ModelDesk::open(data, system_clock()));
     return desk.note(changes);
@@ -243,9 +245,10 @@ void print_resigned(const hub::Resigned& resigned) {
                     model.c_str());
     }
     for (const std::string& model : resigned.left) {
-        std::printf("%s: its signature is of a key that goes, and no other is here. Until it is "
-                    "replaced nobody can install it: `locara model sign` with another key of models, "
-                    "then `locara-hub model add MANIFEST --signature model.sig`\n",
-                    model.c_str());
+        std::printf(
+            "%s: its signature is of a key that goes, and no other is here. Until it is "
+            "replaced nobody can install it: `locara model sign` with another key of models, "
+            "then `locara-hub model add MANIFEST --signature model.sig`\n",
+            model.c_str());
     }
 }

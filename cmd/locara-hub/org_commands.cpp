@@ -4,6 +4,7 @@
 
 #include <locara/base/json.hpp>
 #include <locara/hub/organizations.hpp>
+#include <locara/hub/repositories.hpp>
 
 #include <cstdio>
 
@@ -16,7 +17,11 @@ Status list_as_json(const hub::Organizations& organizations,
     Json list = Json::array();
     for (const hub::Account& one : found) {
         LOCARA_TRY(const auto members, organizations.members(one.key));
-        Json shown = {{"name", one.name}, {"full_name", one.full_name}, {"members", Json::array()}};
+        LOCARA_TRY(const auto visibility, organizations.default_visibility(one.name));
+        Json shown = {{"name", one.name},
+                      {"full_name", one.full_name},
+                      {"default_visibility", hub::render(visibility)},
+                      {"members", Json::array()}};
         for (const hub::Member& member : members) {
             shown["members"].push_back(
                 {{"user", member.account.name}, {"role", hub::render(member.role)}});
@@ -31,7 +36,11 @@ Status list_for_people(const hub::Organizations& organizations,
                        const std::vector<hub::Account>& found) {
     for (const hub::Account& one : found) {
         LOCARA_TRY(const auto members, organizations.members(one.key));
-        std::printf("%s  %s\n", one.name.c_str(), one.full_name.c_str());
+        LOCARA_TRY(const auto visibility, organizations.default_visibility(one.name));
+        std::printf("%s  %s  default %s\n",
+                    one.name.c_str(),
+                    one.full_name.c_str(),
+                    std::string(hub::render(visibility)).c_str());
         for (const hub::Member& member : members) {
             std::printf("  %-11s  %s\n",
                         std::string(hub::render(member.role)).c_str(),
@@ -64,6 +73,12 @@ OrgCommands::OrgCommands(CLI::App& app)
     create_->add_option("--full-name", full_name_, "for people; the name itself if not given");
     list_ = add_verb("list", "list organizations with their members");
     list_->add_flag("--json", json_, "print JSON");
+    set_ = add_verb("set", "change what holds for an organization");
+    add_name(set_);
+    set_->add_option("--default-visibility",
+                     visibility_,
+                     "public or private: what is made in it, if its maker does not say")
+        ->required();
     rm_ = add_verb("rm", "remove an organization that has no repositories any more");
     add_name(rm_);
     add_member_ = add_verb("add-member", "let a user belong to an organization");
@@ -91,6 +106,13 @@ Status OrgCommands::run() const {
     if (list_->parsed()) {
         LOCARA_TRY(const auto found, organizations.list());
         return json_ ? list_as_json(organizations, found) : list_for_people(organizations, found);
+    }
+    if (set_->parsed()) {
+        LOCARA_TRY(const auto visibility, hub::parse_visibility(visibility_));
+        LOCARA_CHECK(organizations.set_default_visibility(name_, visibility));
+        return record(data_,
+                      "org-changed",
+                      {{"org", name_}, {"default_visibility", hub::render(visibility)}});
     }
     if (rm_->parsed()) {
         LOCARA_CHECK(organizations.remove(name_));

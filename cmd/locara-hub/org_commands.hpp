@@ -25,10 +25,12 @@ class OrgCommands {
     std::string full_name_;
     std::string user_;
     std::string role_ = "read";
+    std::string visibility_;
     bool json_ = false;
     CLI::App* org_;
     CLI::App* create_;
     CLI::App* list_;
+    CLI::App* set_;
     CLI::App* rm_;
     CLI::App* add_member_;
     CLI::App* set_role_;

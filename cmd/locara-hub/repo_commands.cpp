@@ -94,7 +94,17 @@ RepoCommands::RepoCommands(CLI::App& app)
     for (CLI::App* const verb : {list_, create_, set_}) {
         verb->add_flag("--json", json_, "the result as one JSON object");
     }
-    create_->add_flag("--private", private_, "only its owner sees it");
+    configuration_.add_to(create_);
+    set_->add_option("--config",
+                     configuration_.path,
+                     "hub.toml, which says what may be public; else the one in the data folder");
+    CLI::Option* const is_private =
+        create_->add_flag("--private", private_, "only its owner sees it");
+    create_
+        ->add_flag("--public",
+                   public_,
+                   "everybody sees it, also where an organization makes its new ones private")
+        ->excludes(is_private);
     move_->add_option("TO", to_, "NAMESPACE/NAME; its type stays")->required();
     set_->add_option("--visibility", visibility_, "public or private");
     set_->add_option(
@@ -102,13 +112,19 @@ RepoCommands::RepoCommands(CLI::App& app)
 }
 
 Status RepoCommands::run() const {
-    LOCARA_TRY(auto repositories, hub::Repositories::open(data_, system_clock()));
+    LOCARA_TRY(const hub::ServeConfig config,
+               create_->parsed() ? configuration_.start(data_)
+                                 : read_configuration(configuration_.path, data_));
+    LOCARA_TRY(auto repositories, hub::Repositories::open(data_, system_clock(), config.hub.repos));
     if (list_->parsed()) {
         return list(repositories, json_);
     }
     if (create_->parsed()) {
-        LOCARA_TRY(const auto visibility, hub::parse_visibility(private_ ? "private" : "public"));
-        LOCARA_TRY(const hub::OwnRepo made, repositories.create(id_, visibility));
+        std::optional<hub::Visibility> asked;
+        if (private_ || public_) {
+            LOCARA_TRY(asked, hub::parse_visibility(private_ ? "private" : "public"));
+        }
+        LOCARA_TRY(const hub::OwnRepo made, repositories.create(id_, asked));
         LOCARA_CHECK(record(data_, "repo-created", facts_of(made)));
         show(made, json_);
         return {};

@@ -1,6 +1,8 @@
 // The verbs `locara-hub repo`: what an operator does to a hub's own repositories.
 #pragma once
 
+#include "configuration.hpp"
+
 #include <locara/base/result.hpp>
 
 #include <CLI/CLI.hpp>
@@ -25,6 +27,8 @@ class RepoCommands {
     std::string to_;
     std::string visibility_;
     std::string gate_;
+    Configuration configuration_;
+    bool public_ = false;
     bool private_ = false;
     bool json_ = false;
     CLI::App* group_;

@@ -1,5 +1,6 @@
 #include "piece_sender.hpp"
 #include "port_owner.hpp"
+#include "target.hpp"
 
 #include <locara/base/secret.hpp>
 #include <locara/http/known_first.hpp>
@@ -478,8 +479,7 @@ class Session {
             request.headers.add(std::string(field.name_string().data(), field.name_string().size()),
                                 std::string_view(field.value().data(), field.value().size()));
         }
-        const std::size_t question = request.target.find('?');
-        request.path = request.target.substr(0, question);
+        Status target_read = parse_target(request);
         if (const auto id = request.headers.find("X-Request-Id"); id && is_request_id(*id)) {
             request.id = *id;
         }
@@ -489,19 +489,7 @@ class Session {
                          "found " + std::to_string(hosts) +
                              " Host fields, HTTP/1.1 wants exactly one");
         }
-        if (request.target == "*" && request.method == "OPTIONS") {
-            return {};
-        }
-        if (request.path.empty() || request.path.front() != '/') {
-            return Error(ErrorCode::InvalidArgument,
-                         "the request target must start with '/'; this server is no proxy");
-        }
-        LOCARA_TRY(request.segments, split_path(std::string_view(request.path).substr(1)));
-        if (question != std::string::npos) {
-            LOCARA_TRY(request.query,
-                       Query::parse(std::string_view(request.target).substr(question + 1)));
-        }
-        return {};
+        return target_read;
     }
 
     /// Answers a request that could not be read, in time or at all; silent when there is nobody to

@@ -5,6 +5,7 @@
 // caller without a token, who may see more with one. 403 is only for what the caller may see.
 #pragma once
 
+#include "credentials.hpp"
 #include "services.hpp"
 
 #include <locara/hub/organizations.hpp>
@@ -37,16 +38,9 @@ enum class Action {
     Write,   ///< All changes: files, refs, settings, its name, removing it.
 };
 
-/// The token of a Basic or Bearer header; nothing without either.
-std::optional<std::string> credentials(const http::Request& request);
-
 /// By `Authorization: Bearer`, or `Basic` with the token as password. A token that is not (or no
 /// longer) good is refused with 401, also where none is needed: clients must hear about it.
 Answer<Caller> identify(const Services& services, const http::Request& request);
-
-/// The cookie of who is signed in at the hub's pages.
-inline constexpr std::string_view kSessionCookie = "token";
-std::optional<std::string> session_cookie(const http::Request& request);
 
 /// Who is signed in at the hub's pages, which alone ask this: the API takes no cookies, so that no
 /// page of another site can use it in somebody's name. A cookie that is over is nobody.

@@ -2,6 +2,7 @@
 #include "all_repos.hpp"
 #include "audit_record.hpp"
 #include "disk_use.hpp"
+#include "list_page.hpp"
 #include "place.hpp"
 #include "routes.hpp"
 
@@ -158,20 +159,15 @@ Answer<Response> organization_members(const Services& services, const Request& r
         return Refusal(403, "", "this token is not for " + organization.name);
     }
     LOCARA_TRY(const auto members, services.organizations.members(organization.key));
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), members.size());
-    const std::size_t end = std::min(begin + limit, members.size());
+    const ListPage part = page_of(request, members.size(), kPage);
     Json page = Json::array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
         Json shown = render_user(members[i].account);
         shown["role"] = render(members[i].role);
         page.push_back(std::move(shown));
     }
     Response response = json_answer(page);
-    if (end < members.size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 

@@ -32,28 +32,6 @@ Status check_email(const std::string& email) {
 
 } // namespace
 
-std::string_view render(TokenRole role) {
-    switch (role) {
-    case TokenRole::Read:
-        return "read";
-    case TokenRole::Write:
-        return "write";
-    case TokenRole::FineGrained:
-        return "fine-grained";
-    }
-    return "read";
-}
-
-Result<TokenRole> parse_token_role(std::string_view text) {
-    for (const TokenRole role : {TokenRole::Read, TokenRole::Write, TokenRole::FineGrained}) {
-        if (render(role) == text) {
-            return role;
-        }
-    }
-    return Error(ErrorCode::InvalidArgument,
-                 "found role '" + std::string(text) + "', a token has read, write or fine-grained");
-}
-
 Accounts::Accounts(std::unique_ptr<Names> names, std::unique_ptr<Scopes> scopes, const Clock& clock)
     : names_(std::move(names)), scopes_(std::move(scopes)), clock_(&clock) {}
 

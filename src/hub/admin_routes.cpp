@@ -98,7 +98,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     Repo repo;
     repo.id = {id.type, space, id.name};
     repo.maker = by.key;
-    repo.visibility = parse_visibility(body);
+    LOCARA_TRY(repo.visibility, choose_visibility(services, repo.id, parse_visibility(body)));
     repo.created = services.clock.now();
     repo.facts.license = text_at(body, "license").value_or("");
     LOCARA_CHECK(require_room(services, space, request.body.size()));
@@ -209,13 +209,17 @@ Answer<Gate> parse_gate(const Json& gated) {
 Answer<Response> change_settings(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Repo repo, find_repo(services, request, type, Action::Write));
     LOCARA_TRY(const Json body, parse_object(request));
+    const Visibility wanted = parse_visibility(body).value_or(repo.visibility);
+    if (wanted != repo.visibility) { // What is public already may stay so.
+        LOCARA_CHECK(check_visibility(services.rules, type, wanted));
+    }
     const auto gated = body.find("gated");
     if (gated != body.end() && !gated->is_null()) {
         LOCARA_TRY(repo.gate, parse_gate(*gated));
         LOCARA_CHECK(services.names.set_gate(repo.key, repo.gate));
     }
-    if (body.contains("private") || body.contains("visibility")) {
-        repo.visibility = parse_visibility(body);
+    if (wanted != repo.visibility) {
+        repo.visibility = wanted;
         LOCARA_CHECK(services.names.set_visibility(repo.key, repo.visibility));
     }
     record(services, request, "repo-settings", repo, {{"gated", render(repo.gate)}});

@@ -95,14 +95,18 @@ std::string render_date(TimePoint time) {
     return text;
 }
 
+bool is_secure(const http::Request& request) {
+    return request.headers.find(kForwardedScheme).value_or("") == "https";
+}
+
 std::string endpoint(const http::Request& request) {
     const std::string_view host = request.headers.find("Host").value_or("");
     const bool plain =
         !host.empty() && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz"
                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                                 "0123456789.-:[]") == std::string_view::npos;
-    const bool secure = request.headers.find("X-Forwarded-Proto").value_or("") == "https";
-    return (secure ? "https://" : "http://") + (plain ? std::string(host) : "localhost");
+    return (is_secure(request) ? "https://" : "http://") +
+           (plain ? std::string(host) : "localhost");
 }
 
 std::optional<std::size_t> number(const http::Request& request, std::string_view key) {

@@ -46,8 +46,13 @@ Answer<Json> parse_object(const http::Request& request);
 /// "2026-01-01T00:00:00.000Z"
 std::string render_date(TimePoint time);
 
-/// Our own address as the client knows it, for links that must be absolute: "http://host:port".
-/// https when a proxy in front says so (X-Forwarded-Proto).
+/// Whether the client spoke https with a proxy in front, which says so in this header. What is not
+/// believed of it was taken out before any handler sees it.
+inline constexpr const char* kForwardedScheme = "X-Forwarded-Proto";
+bool is_secure(const http::Request& request);
+
+/// Our own address as the client knows it, for links that must be absolute: "http://host:port", or
+/// https if it is_secure.
 std::string endpoint(const http::Request& request);
 
 /// A number in the query; nothing if absent or malformed.

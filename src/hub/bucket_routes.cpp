@@ -7,6 +7,7 @@
 #include "content_gate.hpp"
 #include "file_answers.hpp"
 #include "incoming_body.hpp"
+#include "list_page.hpp"
 #include "new_repo.hpp"
 #include "quota_check.hpp"
 #include "routes.hpp"
@@ -72,7 +73,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     bucket.id = {RepoType::Bucket, space, id.name};
     bucket.maker = caller->account.key;
     bucket.internal = random_hex(12);
-    bucket.visibility = parse_visibility(body);
+    LOCARA_TRY(bucket.visibility, choose_visibility(services, bucket.id, parse_visibility(body)));
     bucket.created = services.clock.now();
     const auto made = services.names.add_repo(bucket);
     if (!made && made.error().code() == ErrorCode::Conflict) {
@@ -106,8 +107,8 @@ Answer<Response> remove(const Services& services, const Request& request) {
 Answer<Response> change_settings(const Services& services, const Request& request) {
     LOCARA_TRY(Repo bucket, find_bucket(services, request, Action::Write));
     LOCARA_TRY(const Json body, parse_object(request));
-    if (body.contains("private") || body.contains("visibility")) {
-        bucket.visibility = parse_visibility(body);
+    if (const auto asked = parse_visibility(body)) {
+        bucket.visibility = *asked;
         LOCARA_CHECK(services.names.set_visibility(bucket.key, bucket.visibility));
     }
     record(services, request, "repo-settings", bucket);
@@ -132,17 +133,14 @@ Answer<Response> list(const Services& services, const Request& request) {
                !may(caller, bucket, Action::See) ||
                bucket.id.name.find(search) == std::string::npos;
     });
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
-    const std::size_t end = std::min(begin + kListPage, all.size());
+    const ListPage part = page_of(request, all.size(), kListPage);
     Json page = Json::array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
         LOCARA_TRY(Json json, describe(services, all[i]));
         page.push_back(std::move(json));
     }
     Response response = json_answer(page);
-    if (end < all.size()) {
-        response.headers.add("Link", next_page(request, kListPage, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 

@@ -43,6 +43,12 @@ ClientAddress client_address(const http::Request& request, std::span<const Addre
     return client;
 }
 
+bool is_proxy(const http::Request& request, std::span<const AddressRange> proxies) {
+    static const std::vector<AddressRange> kHere = loopback();
+    const auto peer = IpAddress::parse(request.peer.address);
+    return peer && (contains(proxies, *peer) || contains(kHere, *peer));
+}
+
 std::string render(const IpAddress& address) {
     char text[INET6_ADDRSTRLEN] = "";
     const std::uint8_t* const bytes = address.bytes().data();

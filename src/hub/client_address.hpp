@@ -20,6 +20,10 @@ struct ClientAddress {
 /// ends the search, at the proxy that passed it on. A peer on a unix socket is ::.
 ClientAddress client_address(const http::Request& request, std::span<const AddressRange> proxies);
 
+/// Whether the peer is believed what it says of the way here (X-Forwarded-Proto): it is one of
+/// `proxies`, or a program on this machine.
+bool is_proxy(const http::Request& request, std::span<const AddressRange> proxies);
+
 /// As inet_ntop(3) writes it, IPv4 as IPv4.
 std::string render(const IpAddress& address);
 

@@ -2,6 +2,7 @@
 #include "access.hpp"
 #include "audit_record.hpp"
 #include "collections.hpp"
+#include "list_page.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -361,19 +362,14 @@ Answer<Response> list(const Services& services, const Request& request) {
             found.push_back(collection);
         }
     }
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), found.size());
-    const std::size_t end = std::min(begin + limit, found.size());
+    const ListPage part = page_of(request, found.size(), kPage);
     Json page = Json::array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
         LOCARA_TRY(Json json, render(services, request, caller, found[i], kListedItems));
         page.push_back(std::move(json));
     }
     Response response = json_answer(page);
-    if (end < found.size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 

@@ -82,6 +82,7 @@ class Reader {
             {"limits", &Reader::read_limits},
             {"mirror", &Reader::read_mirror},
             {"quotas", &Reader::read_quotas},
+            {"repos", &Reader::read_repos},
             {"review", &Reader::read_review},
             {"scanners", &Reader::read_scanners},
             {"server", &Reader::read_server},
@@ -232,6 +233,13 @@ class Reader {
              [&](auto& key, auto& node) { return read_ranges(key, node, limits.exempt); }},
         };
         return read_keys("limits", table, keys);
+    }
+
+    Status read_repos(const toml::table& table) {
+        const Keys keys = {
+            {"public", [&](auto& key, auto& node) { return read_kinds(key, node); }},
+        };
+        return read_keys("repos", table, keys);
     }
 
     Status read_quotas(const toml::table& table) {
@@ -458,6 +466,22 @@ class Reader {
         });
     }
 
+    Status read_kinds(const std::string& key, const toml::node& node) {
+        std::vector<std::string>& kinds = config_.repos.public_kinds;
+        kinds.clear();
+        return read_list(key, node, [&](const std::string& text, const toml::node& one) -> Status {
+            const bool known = std::count(std::begin(kRepoKinds), std::end(kRepoKinds), text) != 0;
+            if (!known || std::count(kinds.begin(), kinds.end(), text) != 0) {
+                return fault(one.source(),
+                             key + ": " + printable(text) +
+                                 (known ? " is there twice" : " is no kind of repository") +
+                                 "; each of app, model, dataset may be there once");
+            }
+            kinds.push_back(text);
+            return {};
+        });
+    }
+
     const std::string& path_;
     ServeConfig all_;
     HubConfig& config_ = all_.hub;
@@ -529,6 +553,12 @@ bool fits_pattern(std::string_view pattern, std::string_view text) {
         }
     }
     return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+bool RepoConfig::may_be_public(RepoType type) const {
+    const std::string_view kind = type == RepoType::Space ? "app" : render(type);
+    return type == RepoType::Bucket ||
+           std::count(public_kinds.begin(), public_kinds.end(), kind) != 0;
 }
 
 bool MirrorConfig::allows(std::string_view id) const {

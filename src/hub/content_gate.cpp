@@ -50,26 +50,46 @@ Result<formats::Verdict> judge_content(const VerdictStore& verdicts,
     return std::move(judgement.verdict);
 }
 
-Status pass_gate(const Services& services,
-                 const formats::ByteSource& content,
-                 const std::string& id,
-                 std::string_view path) {
+namespace {
+
+Status pass(const VerdictStore& verdicts,
+            const Clock& clock,
+            Log& log,
+            const formats::ByteSource& content,
+            const std::string& id,
+            std::string_view path) {
     const std::string name = name_of(path);
-    LOCARA_TRY(const formats::Verdict verdict,
-               judge_content(services.verdicts, services.clock, id, name, [&] {
+    LOCARA_TRY(const formats::Verdict verdict, judge_content(verdicts, clock, id, name, [&] {
                    return gate::shared_gate().examine(content, name);
                }));
     if (verdict.decision != formats::Decision::Refuse) {
         return {};
     }
-    services.log.info(
-        "hub", "upload_refused", {{"path", std::string(path)}, {"rule", verdict.rule}});
+    log.info("hub", "upload_refused", {{"path", std::string(path)}, {"rule", verdict.rule}});
     return Error(ErrorCode::Refused,
                  std::string(path) + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
 }
 
+} // namespace
+
+Status pass_gate(const Services& services,
+                 const formats::ByteSource& content,
+                 const std::string& id,
+                 std::string_view path) {
+    return pass(services.verdicts, services.clock, services.log, content, id, path);
+}
+
 Status pass_gate(const Services& services, std::string_view blob, std::string_view path) {
-    return pass_gate(services, formats::MemorySource(as_bytes(blob)), id_of_blob(blob), path);
+    return pass_gate(services.verdicts, services.clock, services.log, blob, path);
+}
+
+Status pass_gate(const VerdictStore& verdicts,
+                 const Clock& clock,
+                 Log& log,
+                 std::string_view blob,
+                 std::string_view path) {
+    return pass(
+        verdicts, clock, log, formats::MemorySource(as_bytes(blob)), id_of_blob(blob), path);
 }
 
 Status check_served(const Services& services, std::int64_t repo, const std::string& id) {

@@ -46,8 +46,13 @@ Status pass_gate(const Services& services,
                  const std::string& id,
                  std::string_view path);
 
-/// The same for a file that git itself holds.
+/// The same for a file that git itself holds; of a hub that need not serve.
 Status pass_gate(const Services& services, std::string_view blob, std::string_view path);
+Status pass_gate(const VerdictStore& verdicts,
+                 const Clock& clock,
+                 Log& log,
+                 std::string_view blob,
+                 std::string_view path);
 
 /// Refused if the gate refuses by now what it let into the repository before: nothing gives it away
 /// any more. Of a mirrored repository a format that is merely not loaded does not count.

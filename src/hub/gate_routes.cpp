@@ -1,6 +1,7 @@
 // Gated repositories: whoever may see one asks for its files, whoever may write to it decides.
 #include "audit_record.hpp"
 #include "gate_terms.hpp"
+#include "list_page.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -236,18 +237,13 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
     const TimePoint now = services.clock.now();
     LOCARA_TRY(auto all, services.requests.list(repo.key, *state));
     std::erase_if(all, [now](const AccessRequest& one) { return one.is_over(now); });
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
-    const std::size_t end = std::min(begin + limit, all.size());
+    const ListPage part = page_of(request, all.size(), kPage);
     Json page = Json::array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
         page.push_back(render_request(all[i], now));
     }
     Response response = json_answer(page);
-    if (end < all.size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 

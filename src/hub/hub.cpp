@@ -221,6 +221,7 @@ struct Hub::State {
     Status put(const std::string& name, std::string_view bytes);
     Result<Page> make_page() const;
     void add_routes(RenderedPage page);
+    bool claims_scheme(const http::Request& request) const;
     boost::asio::awaitable<http::Response> answer(http::Request request);
     std::optional<http::Response> known(const http::Request& request);
 
@@ -270,6 +271,7 @@ struct Hub::State {
     const Signer signer;
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
+    HubConfig config;
     const Services services{data / kRepos,
                             names,
                             organizations,
@@ -287,10 +289,10 @@ struct Hub::State {
                             chunks,
                             signer,
                             clock,
-                            log};
+                            log,
+                            config.repos};
 
     std::unique_ptr<WarmFiles> warm;
-    HubConfig config;
     std::chrono::milliseconds sign_every = std::chrono::minutes(1);
     std::optional<RateLimiter> limiter; ///< Since serve.
     std::once_flag told_of_proxy;
@@ -690,7 +692,15 @@ Hub::State::limit(const http::Request& request,
     return limiter->take(client.address, token, *kind, std::chrono::steady_clock::now());
 }
 
+/// Whether a stranger says by which scheme it came: https is what proxies make of http.
+bool Hub::State::claims_scheme(const http::Request& request) const {
+    return request.headers.find(kForwardedScheme) && !is_proxy(request, config.proxies);
+}
+
 boost::asio::awaitable<http::Response> Hub::State::answer(http::Request request) {
+    if (claims_scheme(request)) {
+        request.headers.remove(kForwardedScheme);
+    }
     const std::string id = request.id;
     const std::shared_ptr<http::RequestNotes> notes = request.notes; // The request goes on.
     const Counted counted = count(request);
@@ -712,6 +722,9 @@ boost::asio::awaitable<http::Response> Hub::State::answer(http::Request request)
 
 /// What was answered just now and still holds; at once.
 std::optional<http::Response> Hub::State::known(const http::Request& request) {
+    if (claims_scheme(request)) {
+        return std::nullopt;
+    }
     auto response = warm->answer(request);
     if (!response) {
         return std::nullopt;

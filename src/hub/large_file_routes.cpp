@@ -2,6 +2,7 @@
 // files".
 #include "audit_record.hpp"
 #include "history_rewrite.hpp"
+#include "list_page.hpp"
 #include "named_files.hpp"
 #include "place.hpp"
 #include "quota_check.hpp"
@@ -56,12 +57,9 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
     std::sort(files.begin(), files.end(), [](const StoredFile& a, const StoredFile& b) {
         return a.sha256.bytes < b.sha256.bytes;
     });
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), files.size());
-    const std::size_t end = std::min(begin + limit, files.size());
+    const ListPage part = page_of(request, files.size(), kPage);
     Json page = Json::array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
         const std::string oid = files[i].sha256.render();
         const auto at = named.find(oid);
         Json file = {{"fileOid", oid},
@@ -76,9 +74,7 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
         page.push_back(std::move(file));
     }
     Response response = json_answer(page);
-    if (end < files.size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 

@@ -13,10 +13,10 @@ inline constexpr const char* kNamesFile = "names.db";
 inline constexpr const char* kXetKey = "xet.key";
 inline constexpr const char* kChunks = "cas";
 inline constexpr const char* kRepos = "repos";
-inline constexpr const char* kMirror = "mirror";  ///< See mirror.hpp.
-inline constexpr const char* kParts = "parts";    ///< In there: files on their way.
+inline constexpr const char* kMirror = "mirror";   ///< See mirror.hpp.
+inline constexpr const char* kParts = "parts";     ///< In there: files on their way.
 inline constexpr const char* kAliases = "aliases"; ///< In there: whole ids of short ones.
-inline constexpr const char* kGcLock = "gc.lock"; ///< Held by the one gc.
+inline constexpr const char* kGcLock = "gc.lock";  ///< Held by the one gc.
 
 /// NotFound unless `data` is a folder that a hub has worked in.
 inline Status require_hub(const std::filesystem::path& data) {

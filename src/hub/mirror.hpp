@@ -43,8 +43,8 @@ bool is_wanting(const Refusal& refusal);
 
 /// Who asks, as far as upstream is concerned.
 struct Asker {
-    Secret token;    ///< One of upstream's; empty for none.
-    std::string key; ///< Stands for the token where it must not be kept; "" for none.
+    Secret token;                  ///< One of upstream's; empty for none.
+    std::string key;               ///< Stands for the token where it must not be kept; "" for none.
     std::optional<TimePoint> ends; ///< When the token of this hub that came instead ends.
 };
 

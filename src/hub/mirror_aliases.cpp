@@ -49,8 +49,8 @@ enter(const MirrorDoor& door, RepoType type, std::size_t at, Request request) {
     if (id && !*id) {
         co_return co_await door.behind.handle(std::move(request));
     }
-    Refusal refusal = id ? Refusal(307, "", name + " is " + (*id)->render())
-                         : Refusal(std::move(id).error());
+    Refusal refusal =
+        id ? Refusal(307, "", name + " is " + (*id)->render()) : Refusal(std::move(id).error());
     if (id) {
         refusal.headers.add("Location", redirected(request, at, **id));
     }

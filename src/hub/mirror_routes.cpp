@@ -2,6 +2,7 @@
 
 #include "content.hpp"
 #include "file_answers.hpp"
+#include "list_page.hpp"
 #include "repo_search.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
@@ -205,8 +206,7 @@ Answer<Reaction> serve_file(const MirrorDoor& door,
         if (request.method == "GET") {
             ++door.mirror.counts().hits;
         }
-        LOCARA_TRY(Response response,
-                   hit(door, request, visit, spot, file, *here.stored, before));
+        LOCARA_TRY(Response response, hit(door, request, visit, spot, file, *here.stored, before));
         return Reaction(std::move(response));
     }
     Response head = arriving_answer(door, request, at, file, nullptr);
@@ -385,19 +385,15 @@ Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visi
     const bool recursive = request.query.flag("recursive");
     const std::vector<GitEntry> entries =
         listing->below(spot.path, recursive ? GitRepo::Recursive::Yes : GitRepo::Recursive::No);
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), entries.size());
-    const std::size_t end = std::min(begin + limit, entries.size());
+    const ListPage part = page_of(request, entries.size(), kPage);
     const auto at = [&entries](std::size_t i) {
         return entries.begin() + static_cast<std::ptrdiff_t>(i);
     };
-    LOCARA_TRY(const Json list, render_entries(door, spot.repo, std::vector(at(begin), at(end))));
+    LOCARA_TRY(const Json list,
+               render_entries(door, spot.repo, std::vector(at(part.begin), at(part.end))));
     Response response = json_answer(list);
     response.headers.add("X-Repo-Commit", spot.commit);
-    if (end < entries.size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return Reaction(std::move(response));
 }
 
@@ -602,8 +598,8 @@ Answer<Found> find_kept(const MirrorDoor& door,
         found.list.push_back(std::move(all[i]));
     }
     if (end < all.size()) {
-        found.next = next_of(
-            request, limit, kKeptPage + std::string("=1&cursor=") + std::to_string(end));
+        found.next =
+            next_of(request, limit, kKeptPage + std::string("=1&cursor=") + std::to_string(end));
     }
     return found;
 }
@@ -626,7 +622,7 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
         all = std::move(*list);
     }
     const auto look = [&] { return names_own_space(door, request); };
-    const auto own = co_await http::run_blocking(door.here, look);
+    auto own = co_await http::run_blocking(door.here, look);
     if (!own) {
         co_return render_refusal(own.error(), request, door.services.log);
     }

@@ -76,8 +76,7 @@ bool all_verified(const Json& model) {
 Result<std::string> check_takedown(const manifest::ModelManifest& model,
                                    const crypto::Sha256Digest& digest,
                                    const catalog::TakedownList& list) {
-    const auto taken =
-        list.find(catalog::takedown_names(model, digest, files_of(model)));
+    const auto taken = list.find(catalog::takedown_names(model, digest, files_of(model)));
     if (!taken) {
         return std::string();
     }
@@ -112,7 +111,10 @@ Result<std::map<std::string, crypto::Sha256Digest>> list_files(const PinnedCommi
 } // namespace
 
 struct ModelDesk::State {
-    State(fs::path folder, const Clock& c, std::shared_ptr<Database> d, std::unique_ptr<cas::Backend> b)
+    State(fs::path folder,
+          const Clock& c,
+          std::shared_ptr<Database> d,
+          std::unique_ptr<cas::Backend> b)
         : data(std::move(folder)), names(d), verdicts(std::move(d)), backend(std::move(b)),
           chunks(*backend, {.clock = &c}), clock(c) {}
 
@@ -182,9 +184,9 @@ Status ModelDesk::State::sign(Added& added,
         return repository.put_target(name, as_bytes(bundle));
     };
     if (signature) {
-        LOCARA_TRY(const auto statement,
-                   manifest::VerifiedModelStatement::verify(*signature,
-                                                            repository.keys_of(kModels)));
+        LOCARA_TRY(
+            const auto statement,
+            manifest::VerifiedModelStatement::verify(*signature, repository.keys_of(kModels)));
         LOCARA_CHECK(statement->check(added.manifest));
         return put(*signature, statement.signed_by());
     }
@@ -217,9 +219,7 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
     LOCARA_TRY(added.warning, check_takedown(model, added.digest, repository.takedown()));
     LOCARA_TRY(const auto here, find_pinned_commit(state_->data, state_->names, model));
     LOCARA_CHECK(state_->check_gate(model, here));
-    LOCARA_TRY(
-        auto pins,
-        check_pins(state_->sources(), {model}, PinDepth::Hash));
+    LOCARA_TRY(auto pins, check_pins(state_->sources(), {model}, PinDepth::Hash));
     if (!pins.wrong.empty()) {
         return Error(ErrorCode::Corrupt, pins.wrong.front());
     }

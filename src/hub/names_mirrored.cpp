@@ -87,8 +87,7 @@ Names::find_mirrored_revision(std::int64_t repo, const std::string& revision) co
     });
 }
 
-Result<std::optional<MirroredRevision>>
-Names::newest_mirrored_revision(std::int64_t repo) const {
+Result<std::optional<MirroredRevision>> Names::newest_mirrored_revision(std::int64_t repo) const {
     return database_->with([&](soci::session& sql) -> Result<std::optional<MirroredRevision>> {
         const long long key = repo;
         MirroredRevision found;

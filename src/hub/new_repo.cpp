@@ -3,16 +3,43 @@
 #include "content_gate.hpp"
 
 #include <locara/base/secret.hpp>
+#include <locara/hub/config.hpp>
 
 #include <system_error>
 
 namespace locara::hub {
 
-Visibility parse_visibility(const Json& body) {
-    const bool open =
-        text_at(body, "visibility").value_or(flag_at(body, "private") ? "private" : "public") ==
-        "public";
-    return open ? Visibility::Public : Visibility::Private;
+std::optional<Visibility> parse_visibility(const Json& body) {
+    const auto of = [](bool open) { return open ? Visibility::Public : Visibility::Private; };
+    if (const auto word = text_at(body, "visibility")) {
+        return of(*word == "public");
+    }
+    const auto flag = body.find("private");
+    return flag != body.end() && flag->is_boolean() ? std::optional(of(!flag->get<bool>()))
+                                                    : std::nullopt;
+}
+
+Status check_visibility(const RepoConfig& rules, RepoType type, Visibility visibility) {
+    if (visibility == Visibility::Private || rules.may_be_public(type)) {
+        return {};
+    }
+    const std::string kind(type == RepoType::Space ? "app" : render(type));
+    return Error(ErrorCode::Forbidden,
+                 "this hub is no public registry of " + kind +
+                     "s: make it private, or have its operator add \"" + kind +
+                     "\" to `public` of [repos] in hub.toml");
+}
+
+Result<Visibility>
+choose_visibility(const Services& services, const RepoId& id, std::optional<Visibility> asked) {
+    if (asked) {
+        LOCARA_CHECK(check_visibility(services.rules, id.type, *asked));
+        return *asked;
+    }
+    if (!services.rules.may_be_public(id.type)) {
+        return Visibility::Private;
+    }
+    return services.organizations.default_visibility(id.space);
 }
 
 std::string repo_url(const http::Request& request, const RepoId& id) {

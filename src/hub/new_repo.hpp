@@ -6,6 +6,8 @@
 
 #include <locara/hub/git_repo.hpp>
 
+#include <optional>
+
 namespace locara::hub {
 
 /// Makes the git repository with one commit of these files and notes the repository's name. The
@@ -20,8 +22,16 @@ create_repo(Names& names, const std::filesystem::path& repos, Repo repo, const G
 /// Removes a repository with all that belongs to it; gc takes what it had in the store.
 Status remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo);
 
-/// What a body says of who may see a repository: "visibility", or "private"; public if neither.
-Visibility parse_visibility(const Json& body);
+/// What a body says of who may see a repository: "visibility", or "private"; nothing if neither.
+std::optional<Visibility> parse_visibility(const Json& body);
+
+/// Forbidden, naming the option of hub.toml, if repositories of this type may not be so visible.
+Status check_visibility(const RepoConfig& rules, RepoType type, Visibility visibility);
+
+/// Who may see a new repository whose maker says `asked` of it. Of what may not be public the rest
+/// is private, else it is as its namespace has it. Forbidden as check_visibility.
+Result<Visibility>
+choose_visibility(const Services& services, const RepoId& id, std::optional<Visibility> asked);
 
 /// Its address on the web: "http://host/datasets/ana/words".
 std::string repo_url(const http::Request& request, const RepoId& id);

@@ -171,6 +171,27 @@ Status Organizations::remove(const std::string& name) {
     });
 }
 
+Result<Visibility> Organizations::default_visibility(const std::string& space) const {
+    return database_->with([&](soci::session& sql) -> Result<Visibility> {
+        int is_private = 0;
+        sql << "SELECT private_repos FROM accounts WHERE name = :n AND kind = 1", use(space),
+            into(is_private);
+        return sql.got_data() && is_private != 0 ? Visibility::Private : Visibility::Public;
+    });
+}
+
+Status Organizations::set_default_visibility(const std::string& name, Visibility visibility) {
+    return database_->with([&](soci::session& sql) -> Status {
+        const int is_private = visibility == Visibility::Private ? 1 : 0;
+        soci::statement statement =
+            (sql.prepare << "UPDATE accounts SET private_repos = :p WHERE name = :n AND kind = 1",
+             use(is_private),
+             use(name));
+        statement.execute(true);
+        return statement.get_affected_rows() == 0 ? Status(no_organization(name)) : Status();
+    });
+}
+
 Status
 Organizations::add_member(const std::string& organization, const std::string& user, OrgRole role) {
     return database_->transact([&](soci::session& sql) -> Status {

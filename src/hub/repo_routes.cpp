@@ -1,6 +1,7 @@
 // What there is: lists of repositories, one repository, its trees, paths and refs.
 #include "card_facts.hpp"
 #include "file_security.hpp"
+#include "list_page.hpp"
 #include "listing.hpp"
 #include "place.hpp"
 #include "repo_search.hpp"
@@ -77,20 +78,15 @@ Answer<Response> tree(const Services& services, const Request& request, RepoType
     if (!entries) {
         return std::move(entries).error();
     }
-    const std::size_t limit = std::clamp<std::size_t>(
-        number(request, "limit").value_or(expand ? kExpandedPage : kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), entries->size());
-    const std::size_t end = std::min(begin + limit, entries->size());
+    const ListPage part = page_of(request, entries->size(), kPage, expand ? kExpandedPage : kPage);
     const auto at = [&entries](std::size_t i) {
         return entries->begin() + static_cast<std::ptrdiff_t>(i);
     };
     LOCARA_TRY(const Json list,
-               render_entries(services, place, std::vector(at(begin), at(end)), expand));
+               render_entries(services, place, std::vector(at(part.begin), at(part.end)), expand));
     Response response = json_answer(list);
     response.headers.add("X-Repo-Commit", place.commit);
-    if (end < entries->size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 
@@ -284,19 +280,14 @@ find_all(const Services& services, const Request& request, RepoType type) {
 Answer<Response> list(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(auto all, find_all(services, request, type));
     LOCARA_CHECK(sort_by_query(request, all));
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
-    const std::size_t end = std::min(begin + limit, all.size());
+    const ListPage part = page_of(request, all.size(), kPage);
     Json page = Json::array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
         shape_for_list(request, all[i]);
         page.push_back(std::move(all[i]));
     }
     Response response = json_answer(page);
-    if (end < all.size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 

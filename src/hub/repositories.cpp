@@ -1,8 +1,10 @@
 #include "attributes.hpp"
+#include "content_gate.hpp"
 #include "database.hpp"
 #include "layout.hpp"
 #include "names.hpp"
 #include "new_repo.hpp"
+#include "verdict_store.hpp"
 
 #include <locara/base/secret.hpp>
 #include <locara/hub/organizations.hpp>
@@ -89,17 +91,19 @@ std::string_view render_gate(Gate gate) {
 
 Repositories::Repositories(std::shared_ptr<Database> database,
                            std::filesystem::path repos,
-                           const Clock& clock)
+                           const Clock& clock,
+                           RepoConfig rules)
     : database_(std::move(database)), names_(std::make_unique<Names>(database_)),
-      repos_(std::move(repos)), clock_(&clock) {}
+      repos_(std::move(repos)), clock_(&clock), rules_(std::move(rules)) {}
 
 Repositories::Repositories(Repositories&&) noexcept = default;
 Repositories& Repositories::operator=(Repositories&&) noexcept = default;
 Repositories::~Repositories() = default;
 
-Result<Repositories> Repositories::open(const std::filesystem::path& data, const Clock& clock) {
+Result<Repositories>
+Repositories::open(const std::filesystem::path& data, const Clock& clock, RepoConfig rules) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
-    return Repositories(std::move(database), data / kRepos, clock);
+    return Repositories(std::move(database), data / kRepos, clock, std::move(rules));
 }
 
 Result<OwnRepo> Repositories::describe(const Repo& repo) const {
@@ -157,11 +161,15 @@ Result<std::vector<OwnRepo>> Repositories::list() const {
     return listed;
 }
 
-Result<OwnRepo> Repositories::create(const std::string& id, Visibility visibility) {
+Result<OwnRepo> Repositories::create(const std::string& id, std::optional<Visibility> visibility) {
     Repo repo;
     LOCARA_TRY(repo.id, parse_id(id));
     LOCARA_TRY(repo.id.space, get_space(repo.id.space));
-    repo.visibility = visibility;
+    if (!visibility) {
+        LOCARA_TRY(visibility, Organizations(database_).default_visibility(repo.id.space));
+    }
+    repo.visibility = *visibility;
+    LOCARA_CHECK(check_visibility(rules_, repo.id.type, repo.visibility));
     repo.created = clock_->now();
     GitSnapshot first;
     first.files = {{".gitattributes", default_attributes()}};
@@ -169,11 +177,15 @@ Result<OwnRepo> Repositories::create(const std::string& id, Visibility visibilit
     first.author_name = "Locara";
     first.author_email = "noreply@locara.dev";
     first.date = repo.created;
-    if (repo.id.type == RepoType::Bucket) {
+    const bool is_bucket = repo.id.type == RepoType::Bucket;
+    if (is_bucket) {
         repo.internal = random_hex(12);
     }
-    auto made = repo.id.type == RepoType::Bucket ? names_->add_repo(repo)
-                                                 : create_repo(*names_, repos_, repo, first);
+    const VerdictStore verdicts(database_);
+    for (const GitFile& file : is_bucket ? std::vector<GitFile>() : first.files) {
+        LOCARA_CHECK(pass_gate(verdicts, *clock_, null_log(), file.content, file.path));
+    }
+    auto made = is_bucket ? names_->add_repo(repo) : create_repo(*names_, repos_, repo, first);
     if (!made && made.error().code() == ErrorCode::Conflict) {
         return taken(repo.id);
     }
@@ -210,7 +222,8 @@ Result<OwnRepo> Repositories::set(const std::string& id,
     if (gate && repo.id.type == RepoType::Bucket) {
         return Error(ErrorCode::InvalidArgument, "a bucket has no gate");
     }
-    if (visibility) {
+    if (visibility && *visibility != repo.visibility) {
+        LOCARA_CHECK(check_visibility(rules_, repo.id.type, *visibility));
         LOCARA_CHECK(names_->set_visibility(repo.key, *visibility));
         repo.visibility = *visibility;
     }

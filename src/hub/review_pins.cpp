@@ -11,7 +11,6 @@
 namespace locara::hub {
 namespace {
 
-
 class PinCheck {
   public:
     PinCheck(const ReviewSources& sources, PinDepth depth) : sources_(sources), depth_(depth) {}

@@ -1,5 +1,6 @@
 // Submissions of apps: what their authors ask for and hear, and what curators read. Curators decide
 // on the hub's own machine (`locara-hub review`).
+#include "list_page.hpp"
 #include "place.hpp"
 #include "review_check.hpp"
 #include "routes.hpp"
@@ -76,18 +77,13 @@ Answer<std::string> read_version(const Place& place) {
 /// A page of them, the newest first.
 Response list_page(std::vector<Submission> all, const Request& request) {
     std::reverse(all.begin(), all.end());
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
-    const std::size_t begin = std::min(number(request, "cursor").value_or(0), all.size());
-    const std::size_t end = std::min(begin + limit, all.size());
+    const ListPage part = page_of(request, all.size(), kPage);
     Json out = Json::array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
         out.push_back(render_submission(all[i]));
     }
     Response response = json_answer(out);
-    if (end < all.size()) {
-        response.headers.add("Link", next_page(request, limit, end));
-    }
+    part.add_next(request, response);
     return response;
 }
 

@@ -154,6 +154,11 @@ constexpr const char* kVersion14[] = {
     "CREATE INDEX verdicts_refused ON verdicts (content, name) WHERE decision = 2",
 };
 
+/// Whether what is made in an organization is private if its maker does not say.
+constexpr const char* kVersion15[] = {
+    "ALTER TABLE accounts ADD COLUMN private_repos INTEGER NOT NULL DEFAULT 0",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -195,7 +200,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion11,
                                                       kVersion12,
                                                       kVersion13,
-                                                      kVersion14};
+                                                      kVersion14,
+                                                      kVersion15};
 
 } // namespace
 

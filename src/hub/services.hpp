@@ -26,6 +26,8 @@ namespace locara::hub {
 class Audit;
 class Quotas;
 
+struct RepoConfig;
+
 /// Borrowed by every handler; thread-safe.
 struct Services {
     std::filesystem::path repos; ///< One bare git repository a folder, see folder_of.
@@ -46,6 +48,7 @@ struct Services {
     const Signer& signer;
     const Clock& clock;
     Log& log;
+    const RepoConfig& rules;
 
     std::filesystem::path folder_of(const Repo& repo) const {
         return repo_folder(repos, repo.internal);

@@ -16,9 +16,8 @@ std::string next_place(std::string_view asked) {
 }
 
 std::string session_field(const Request& request, const std::string& value, long long seconds) {
-    const bool secure = request.headers.find("X-Forwarded-Proto").value_or("") == "https";
     return std::string(kSessionCookie) + "=" + value + "; Path=/; HttpOnly; SameSite=Lax" +
-           (secure ? "; Secure" : "") + "; Max-Age=" + std::to_string(seconds);
+           (is_secure(request) ? "; Secure" : "") + "; Max-Age=" + std::to_string(seconds);
 }
 
 Response show_form(std::string_view next, std::string_view error) {

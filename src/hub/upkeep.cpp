@@ -67,12 +67,10 @@ unnamed_folders(const fs::path& data, const Names& names, TimePoint limit) {
     LOCARA_TRY(auto folders, old_entries(data / kRepos, S_IFDIR, limit));
     std::erase_if(folders, [](const fs::path& folder) { return folder.extension() != ".git"; });
     LOCARA_TRY(const auto notes, old_entries(data / kMirror, S_IFDIR, limit));
-    std::copy_if(notes.begin(),
-                 notes.end(),
-                 std::back_inserter(folders),
-                 [](const fs::path& folder) {
-                     return folder.filename() != kParts && folder.filename() != kAliases;
-                 });
+    std::copy_if(
+        notes.begin(), notes.end(), std::back_inserter(folders), [](const fs::path& folder) {
+            return folder.filename() != kParts && folder.filename() != kAliases;
+        });
     // Asked after the folders were listed: a repository's folder comes before its name.
     LOCARA_TRY(const auto known, list_all_repos(names));
     std::erase_if(folders, [&known](const fs::path& folder) {

@@ -108,7 +108,7 @@ bool WarmFiles::holds(const File& file) const {
         return false;
     }
     return file.ref.empty() || (look_at(file.ref) == file.seen && !is_there(file.absent[0]) &&
-                           !is_there(file.absent[1]));
+                                !is_there(file.absent[1]));
 }
 
 std::shared_ptr<const WarmFiles::File> WarmFiles::find(const std::string& key) {

@@ -545,9 +545,9 @@ Result<std::optional<catalog::TakedownEntry>>
 Installer::State::takedown_of(const manifest::AppEntry& entry,
                               const std::vector<PlannedModel>& models) {
     LOCARA_CHECK(takedowns.refresh());
-    const std::array bundle = {entry.files_sha256, entry.bundle_sha256};
+    const std::array digests = {entry.files_sha256, entry.bundle_sha256};
     auto strictest =
-        takedowns.find(catalog::takedown_names(entry.manifest.id, entry.manifest.version, bundle));
+        takedowns.find(catalog::takedown_names(entry.manifest.id, entry.manifest.version, digests));
     for (const auto& model : models) {
         LOCARA_TRY(auto found, takedown_of(model));
         strictest = catalog::stricter(std::move(strictest), std::move(found));
@@ -580,8 +580,8 @@ Installer::find_takedown(const CatalogApp& app, const std::vector<PlannedModel>&
 Result<std::optional<catalog::TakedownEntry>> Installer::find_takedown(const InstalledEntry& app) {
     LOCARA_CHECK(state_->takedowns.refresh());
     const Lock& lock = app.lock;
-    const std::array bundle = {lock.files_sha256, lock.bundle_sha256};
-    auto names = catalog::takedown_names(lock.app, lock.version, bundle);
+    const std::array digests = {lock.files_sha256, lock.bundle_sha256};
+    auto names = catalog::takedown_names(lock.app, lock.version, digests);
     for (const LockedModel& model : lock.models) {
         std::vector<crypto::Sha256Digest> files;
         for (const LockedFile& file : model.files) {

@@ -3,9 +3,11 @@ import json
 import pathlib
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import tempfile
+import urllib.request
 
 from tests import harness
 from tests.harness import wait_for
@@ -104,6 +106,52 @@ class OperationTest(harness.unittest.TestCase):
         self.assertEqual(json.loads(hub.admin("org", "list", "--json"))["organizations"][0]["members"], [])
         self.assertEqual(hub.admin("user", "list").split()[0], "ana")
         hub.admin("user", "rm", "zed", expect=3)
+
+    def test_only_apps_are_public_unless_the_configuration_says_otherwise(self):
+        hub = self.hub('[repos]\npublic = ["app"]\n')
+        ana = hub.make_writer("ana")
+        at = ("--config", self.folder / "hub.toml")
+
+        def make(**said):
+            return call(hub, "POST", "/api/repos/create", ana, said)
+        self.assertEqual(make(name="m").status, 200)
+        self.assertEqual(make(name="app", type="space").status, 200)
+        for repo, status in (("models/ana/m", 401), ("spaces/ana/app", 200)):
+            self.assertEqual(call(hub, "GET", f"/api/{repo}").status, status)
+        self.assertEqual(call(hub, "GET", "/api/models/ana/m", ana).status, 200)
+        refused = make(name="p", private=False)
+        self.assertEqual(refused.status, 403)
+        self.assertIn('no public registry of models', refused.json()["error"])
+        self.assertIn('[repos] in hub.toml', refused.json()["error"])
+        hub.admin("repo", "create", "ana/x", *at, expect=4)
+        hub.admin("repo", "create", "datasets/ana/x", "--public", *at, expect=4)
+        hub.admin("repo", "create", "ana/x", "--private", *at)
+        hub.admin("repo", "set", "ana/x", "--visibility", "public", *at, expect=4)
+        self.assertEqual(hub.admin("repo", "create", "spaces/ana/y", *at), "spaces/ana/y  public  gate open")
+
+    def test_only_proxies_say_that_a_client_came_by_https(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(("192.0.2.1", 9))  # Sends nothing: it asks by which address one would.
+            except OSError:
+                self.skipTest("this machine has no address but those of its own")
+            outside = probe.getsockname()[0]
+        path, data = self.folder / "hub.toml", self.folder / "data"
+
+        def links(host):
+            request = urllib.request.Request(f"http://{host}:{port}/.well-known/openid-configuration",
+                                             headers={"X-Forwarded-Proto": "https"})
+            return json.load(urllib.request.urlopen(request, timeout=20))["issuer"].partition(":")[0]
+        for proxies, believed in ("[]", "http"), (f'["{outside}"]', "https"):
+            port = harness.free_port()
+            path.write_text(f'[server]\ndata = "data"\nlisten = "0.0.0.0:{port}"\ntrusted_proxies = {proxies}\n')
+            hub = subprocess.Popen([harness.BIN / "locara-hub", "serve", "--config", path], stderr=subprocess.DEVNULL)
+            try:
+                wait_for(lambda: (data / "ready").exists() or hub.poll() is not None, "the hub")
+                self.assertEqual((links("127.0.0.1"), links(outside)), ("https", believed))
+            finally:
+                hub.terminate()
+                hub.wait()
 
     def test_what_is_installed_serves_as_its_unit_says(self):
         subprocess.run(["cmake", "--install", harness.BUILD, "--prefix", self.folder / "usr", "--component", "hub"], check=True,

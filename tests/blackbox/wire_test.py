@@ -104,7 +104,7 @@ class Wire(harness.TestCase):
         self.assert_golden("help-locara.txt", self.told)
 
     def test_hub(self):
-        for verb in ("", "serve", "init", "pin", "user add", "org", "org create", "org add-member", "token create",
+        for verb in ("", "serve", "init", "pin", "user add", "org", "org create", "org set", "org add-member", "token create",
                      "token list", "token revoke", "keys", "keys init", "keys list", "keys new", "keys encrypt",
                      "keys rotate", "keys add", "keys remove", "keys threshold", "keys export", "keys sign", "keys import",
                      "review sign", "takedown", "takedown add", "repo", "repo list", "repo create", "repo rm", "repo move",

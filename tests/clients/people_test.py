@@ -90,7 +90,7 @@ class People(hub_process.TestCase):
     def test_commands(self):
         listed = json.loads(self.hub.admin("org", "list", "--json"))["organizations"]
         lab = next(one for one in listed if one["name"] == "lab")
-        self.assertEqual(lab["full_name"], "The Lab")
+        self.assertEqual((lab["full_name"], lab["default_visibility"]), ("The Lab", "public"))
         self.assertIn({"user": "read", "role": "read"}, lab["members"])
         self.assertIn("  contributor  contributor", self.hub.admin("org", "list"))
         self.hub.admin("org", "create", "LAB", expect=9)
@@ -103,6 +103,18 @@ class People(hub_process.TestCase):
         self.hub.admin("org", "create", "short")
         self.hub.admin("org", "add-member", "short", "ana", "--role", "admin")
         self.api("POST", "/api/repos/create", self.ana, {"name": "short/x"})
+        self.hub.admin("org", "set", "short", "--default-visibility", "private")
+        self.assertIn("short  short  default private", self.hub.admin("org", "list"))
+        self.hub.admin("org", "set", "short", "--default-visibility", "hidden", expect=2)
+        self.hub.admin("org", "set", "nothing", "--default-visibility", "private", expect=3)
+        for name, said, private in (("y", {}, True), ("z", {"private": False}, False), ("w", {"visibility": "public"}, False)):
+            self.api("POST", "/api/repos/create", self.ana, {"name": f"short/{name}", **said})
+            self.assertEqual(self.api("GET", f"/api/models/short/{name}", self.ana)["private"], private)
+            self.api("DELETE", "/api/repos/delete", self.ana, {"name": f"short/{name}"})
+        self.assertIn("private", self.hub.admin("repo", "create", "short/v"))
+        self.hub.admin("repo", "rm", "short/v")
+        self.assertIn("public", self.hub.admin("repo", "create", "short/v", "--public"))
+        self.hub.admin("repo", "rm", "short/v")
         self.hub.admin("org", "rm", "short", expect=9)
         self.api("DELETE", "/api/repos/delete", self.ana, {"name": "short/x"})
         self.hub.admin("org", "rm", "short")

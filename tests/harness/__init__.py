@@ -131,7 +131,18 @@ class Hub:
     def fingerprint(self):
         return hashlib.sha256((self.folder / "root.json").read_bytes()).hexdigest()
 
+    def allow_public_repos(self):
+        """What tests make may be public, unless their own hub.toml says something else. The one in the data folder is for
+        commands."""
+        for path in filter(None, (self.config, self.folder / "hub.toml")):
+            path = pathlib.Path(path)
+            text = path.read_text() if path.exists() else ""
+            if "[repos]" not in text:
+                path.parent.mkdir(0o700, parents=True, exist_ok=True)
+                path.write_text(text + '\n[repos]\npublic = ["app", "model", "dataset"]\n')
+
     def start(self, clock=None):
+        self.allow_public_repos()
         if not self.join:
             (self.folder / "ready").unlink(missing_ok=True)
         command = [BIN / "locara-hub", "serve", "--data", self.folder, "--listen", f"127.0.0.1:{self.port}",

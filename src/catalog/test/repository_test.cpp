@@ -217,7 +217,8 @@ TEST_F(CatalogRepository, knows_what_was_ever_published) {
     EXPECT_EQ(repository.find_published(name).value(), crypto::sha256(as_bytes("a")).render());
     ASSERT_TRUE(repository.remove_target(name));
     ASSERT_TRUE(repository.publish(clock));
-    EXPECT_EQ(repository.find_published(name).value(), crypto::sha256(as_bytes("a")).render()) << "and taken out again";
+    EXPECT_EQ(repository.find_published(name).value(), crypto::sha256(as_bytes("a")).render())
+        << "and taken out again";
     EXPECT_EQ(repository.find_published("x").error().code(), ErrorCode::InvalidArgument);
 }
 
@@ -233,8 +234,8 @@ TEST_F(CatalogRepository, tells_staged_keys_from_published_ones) {
 
 TEST_F(CatalogRepository, rotates_nothing_when_what_goes_with_it_fails) {
     const auto before = repository.keys_of("models");
-    const auto done = repository.rotate_keys(
-        "models", clock, [] { return Status(Error(ErrorCode::Io, "no")); });
+    const auto done =
+        repository.rotate_keys("models", clock, [] { return Status(Error(ErrorCode::Io, "no")); });
     EXPECT_EQ(done.error().code(), ErrorCode::Io);
     EXPECT_EQ(repository.staged_keys_of("models"), before);
     ASSERT_TRUE(repository.publish(clock));

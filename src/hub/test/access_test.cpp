@@ -151,6 +151,7 @@ class AccessTest : public testing::Test {
         auto hub = Hub::open(data(), clock_, null_log());
         ASSERT_TRUE(hub) << hub.error().describe();
         hub_ = std::move(*hub);
+        hub_->configure(test::with_public_repos());
         ASSERT_TRUE(hub_->serve("127.0.0.1", 0));
         auto organizations = Organizations::open(data());
         ASSERT_TRUE(organizations);

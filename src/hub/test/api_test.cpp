@@ -88,6 +88,7 @@ class ApiTest : public testing::Test {
         auto hub = Hub::open(seed_.data(), clock_, null_log());
         ASSERT_TRUE(hub) << hub.error().describe();
         hub_ = std::move(*hub);
+        hub_->configure(test::with_public_repos());
         ASSERT_TRUE(hub_->take_seed(seed_.root()));
         ASSERT_TRUE(hub_->serve("127.0.0.1", 0));
         ana_ = make_token("ana", TokenRole::Write);

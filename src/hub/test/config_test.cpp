@@ -208,6 +208,25 @@ TEST(Config, names_the_line_of_what_is_wrong) {
     }
 }
 
+TEST(Config, says_which_kinds_of_repositories_may_be_public) {
+    using Kinds = std::vector<std::string>;
+    EXPECT_EQ(parse("")->repos.public_kinds, Kinds{"app"});
+    EXPECT_EQ(parse("[repos]\n")->repos.public_kinds, Kinds{"app"});
+    EXPECT_EQ(parse("[repos]\npublic = []\n")->repos.public_kinds, Kinds{});
+    const auto all = parse("[repos]\npublic = [\"dataset\", \"app\", \"model\"]\n");
+    ASSERT_TRUE(all) << all.error().describe();
+    EXPECT_EQ(all->repos.public_kinds, (Kinds{"dataset", "app", "model"}));
+    const std::string allowed = "; each of app, model, dataset may be there once";
+    for (const std::string wrong : {"space", "bucket", "App", "models"}) {
+        EXPECT_EQ(error_of("[repos]\npublic = [\"app\", \"" + wrong + "\"]\n"),
+                  "hub.toml:2: repos.public: \"" + wrong + "\" is no kind of repository" + allowed);
+    }
+    EXPECT_EQ(error_of("[repos]\npublic = [\"app\",\n\"app\"]\n"),
+              "hub.toml:3: repos.public: \"app\" is there twice" + allowed);
+    EXPECT_THAT(error_of("[repos]\npublic = \"app\"\n"), HasSubstr("must be a list of texts"));
+    EXPECT_THAT(error_of("[repos]\nprivate = []\n"), HasSubstr("in [repos]; known: public"));
+}
+
 TEST(Config, means_paths_from_the_folder_of_its_file) {
     const auto folder = TempFolder::create(std::filesystem::temp_directory_path(), "config-");
     ASSERT_TRUE(folder);

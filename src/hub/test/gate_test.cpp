@@ -32,6 +32,7 @@ class GateTest : public testing::Test {
         auto hub = Hub::open(data(), clock_, null_log());
         ASSERT_TRUE(hub) << hub.error().describe();
         hub_ = std::move(*hub);
+        hub_->configure(test::with_public_repos());
         ASSERT_TRUE(hub_->serve("127.0.0.1", 0));
         for (const char* user : {"ana", "ben", "eve"}) {
             tokens_[user] = make_token(user, {"all", TokenRole::Write, {}, {}});

@@ -3,6 +3,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/hub/config.hpp>
 
 #include <gtest/gtest.h>
 
@@ -38,6 +39,12 @@ struct Reply {
         return head.substr(begin, head.find("\r\n", begin) - begin);
     }
 };
+
+/// `config` for a hub in which repositories of all kinds may be public.
+inline HubConfig with_public_repos(HubConfig config = {}) {
+    config.repos.public_kinds = {"app", "model", "dataset"};
+    return config;
+}
 
 /// Sends one request on a connection of its own and reads to the end.
 inline Reply send(std::uint16_t port, const std::string& start, const std::string& body = "") {

@@ -109,9 +109,9 @@ TEST_F(ModelDeskTest, lists_a_model_whose_files_are_here_and_signs_them) {
     EXPECT_EQ(models[1].manifest.version.render(), "2.0.0");
     EXPECT_EQ(models[1].signed_by, manifest::key_hint(repository_->keys_of("models").front()));
     const auto changes = model_changes(before, repository_->targets());
-    EXPECT_THAT(changes,
-                ElementsAre(FieldsAre(
-                    "model-added", "locara/tiny", "2.0.0", models[1].digest.render())));
+    EXPECT_THAT(
+        changes,
+        ElementsAre(FieldsAre("model-added", "locara/tiny", "2.0.0", models[1].digest.render())));
     // What was signed is every file of the commit, for others too.
     const auto name = manifest::model_signature_target(added->manifest.id, added->manifest.version);
     const auto digest = repository_->find_published(name).value().value();
@@ -153,9 +153,8 @@ TEST_F(ModelDeskTest, refuses_other_bytes_under_a_version_that_ever_was) {
 }
 
 TEST_F(ModelDeskTest, refuses_pins_that_lead_to_something_else) {
-    const std::string text = manifest([](Json& j) {
-        j["variants"][0]["files"][0]["path"] = "other.gguf";
-    });
+    const std::string text =
+        manifest([](Json& j) { j["variants"][0]["files"][0]["path"] = "other.gguf"; });
     EXPECT_EQ(refusal(text, "other.gguf of locara/tiny@"), ErrorCode::Corrupt);
 }
 
@@ -217,8 +216,9 @@ TEST_F(ModelDeskTest, takes_a_model_out_and_names_who_pins_it) {
     auto desk = ModelDesk::open(seed_.data(), system_clock());
     const auto before = repository_->targets();
     const auto id = *manifest::ModelId::parse("locara/tiny");
-    EXPECT_EQ(desk->unstage(id, manifest::Version::parse("9.0.0").value(), *repository_).error().code(),
-              ErrorCode::NotFound);
+    EXPECT_EQ(
+        desk->unstage(id, manifest::Version::parse("9.0.0").value(), *repository_).error().code(),
+        ErrorCode::NotFound);
     const auto removed = desk->unstage(id, std::nullopt, *repository_);
     ASSERT_TRUE(removed) << removed.error().describe();
     EXPECT_THAT(removed->versions, ElementsAre("1.0.0"));
@@ -235,7 +235,8 @@ TEST_F(ModelDeskTest, notes_with_the_repository_which_manifest_pins_it) {
     auto desk = ModelDesk::open(seed_.data(), system_clock());
     ASSERT_TRUE(desk->note({{"model-added", "locara/tiny", "2.0.0", digest}}));
     const Names names(*Database::open(seed_.data() / kNamesFile));
-    EXPECT_EQ((*names.find_repo(RepoId{RepoType::Model, "locara", "tiny"}))->facts.manifest, digest);
+    EXPECT_EQ((*names.find_repo(RepoId{RepoType::Model, "locara", "tiny"}))->facts.manifest,
+              digest);
 }
 
 TEST_F(ModelDeskTest, makes_signatures_anew_when_their_key_goes) {

@@ -96,6 +96,17 @@ TEST(ClientAddress, is_believed_only_as_far_as_known_proxies_tell_it) {
     EXPECT_TRUE(client_address(request_from("10.0.0.1", {}), proxies).direct);
 }
 
+TEST(ClientAddress, only_proxies_and_this_machine_tell_of_the_way_here) {
+    const std::vector<AddressRange> proxies = {*AddressRange::parse("10.0.0.0/24")};
+    for (const char* const near :
+         {"10.0.0.9", "::ffff:10.0.0.9", "127.0.0.1", "127.8.0.1", "::1"}) {
+        EXPECT_TRUE(is_proxy(request_from(near, {}), proxies)) << near;
+    }
+    for (const char* const far : {"10.0.1.9", "192.0.2.1", "2001:db8::1", "unix", ""}) {
+        EXPECT_FALSE(is_proxy(request_from(far, {"10.0.0.9"}), proxies)) << far;
+    }
+}
+
 // ---------------------------------------------------------------------------------------- metrics
 
 TEST(Metrics, escape_what_a_label_may_not_hold) {
@@ -171,7 +182,7 @@ class OperationTest : public testing::Test {
         hub_ = std::move(*hub);
         auto config = HubConfig::parse(toml, "hub.toml");
         ASSERT_TRUE(config) << config.error().describe();
-        hub_->configure(*std::move(config));
+        hub_->configure(test::with_public_repos(*std::move(config)));
         ASSERT_TRUE(hub_->take_seed(seed_.root()));
         const Status served = hub_->serve("127.0.0.1", 0);
         ASSERT_TRUE(served) << served.error().describe();

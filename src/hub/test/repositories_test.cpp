@@ -1,5 +1,6 @@
 #include "../layout.hpp"
 #include "../names.hpp"
+#include "../verdict_store.hpp"
 #include "test_database.hpp"
 
 #include <locara/base/file.hpp>
@@ -37,7 +38,7 @@ class RepositoriesTest : public DatabaseTest {
     std::filesystem::path data() const { return file().parent_path(); }
 
     Repositories open() const {
-        auto opened = Repositories::open(data(), clock_);
+        auto opened = Repositories::open(data(), clock_, rules_);
         EXPECT_TRUE(opened) << opened.error().describe();
         return std::move(*opened);
     }
@@ -48,6 +49,7 @@ class RepositoriesTest : public DatabaseTest {
 
     const TimePoint now_ = *parse_time("2026-11-22T19:00:00Z");
     FakeClock clock_{now_};
+    RepoConfig rules_{{"app", "model", "dataset"}};
     std::unique_ptr<Names> names_;
 };
 
@@ -63,6 +65,13 @@ TEST_P(RepositoriesTest, makes_a_repository_as_the_api_does) {
     const auto commit = git->resolve("main");
     ASSERT_TRUE(commit);
     EXPECT_TRUE(*git->is_lfs(*commit, "model.gguf"));
+    const auto attributes = git->find(*commit, ".gitattributes");
+    ASSERT_TRUE(attributes && *attributes);
+    const VerdictStore verdicts(*Database::open_in(data(), Database::IfMissing::Fail));
+    const auto judged = verdicts.find((*attributes)->oid, ".gitattributes");
+    ASSERT_TRUE(judged && *judged); // As if it had come by the API: nothing waits for a rescan.
+    EXPECT_EQ((*judged)->verdict.decision, formats::Decision::Allow);
+    EXPECT_EQ((*judged)->made, now_);
     EXPECT_EQ(open().create("ANA/Tiny", Visibility::Public).error().code(), ErrorCode::Conflict);
 
     const auto box = open().create("buckets/lab/box", Visibility::Public);
@@ -138,10 +147,47 @@ TEST_P(RepositoriesTest, moves_changes_and_removes) {
     EXPECT_EQ(open().list()->size(), 1U);
 }
 
+TEST_P(RepositoriesTest, are_public_only_where_hub_toml_says_so) {
+    rules_ = {};
+    for (const std::string kind : {"", "datasets/"}) {
+        for (const auto asked : {std::optional<Visibility>(), std::optional(Visibility::Public)}) {
+            const auto refused = open().create(kind + "ana/tiny", asked);
+            EXPECT_EQ(refused.error().code(), ErrorCode::Forbidden);
+            EXPECT_THAT(refused.error().message(), HasSubstr("[repos] in hub.toml"));
+        }
+        ASSERT_TRUE(open().create(kind + "ana/tiny", Visibility::Private));
+        EXPECT_EQ(open().set(kind + "ana/tiny", Visibility::Public, Gate::Manual).error().code(),
+                  ErrorCode::Forbidden);
+        const auto kept = open().set(kind + "ana/tiny", Visibility::Private, {});
+        ASSERT_TRUE(kept);
+        EXPECT_EQ(kept->visibility, Visibility::Private);
+        EXPECT_EQ(kept->gate, Gate::Open);
+    }
+    EXPECT_EQ(open().create("spaces/ana/app", {})->visibility, Visibility::Public);
+    EXPECT_EQ(open().create("buckets/ana/box", {})->visibility, Visibility::Public);
+}
+
+TEST_P(RepositoriesTest, are_as_their_organization_has_them_if_nobody_says) {
+    Organizations organizations(*Database::open_in(data(), Database::IfMissing::Fail));
+    EXPECT_EQ(*organizations.default_visibility("lab"), Visibility::Public);
+    ASSERT_TRUE(organizations.set_default_visibility("LAB", Visibility::Private));
+    EXPECT_EQ(*organizations.default_visibility("Lab"), Visibility::Private);
+    EXPECT_EQ(*organizations.default_visibility("ana"), Visibility::Public);
+    EXPECT_EQ(*organizations.default_visibility("nobody"), Visibility::Public);
+    for (const char* const none : {"ana", "nobody"}) {
+        EXPECT_EQ(organizations.set_default_visibility(none, Visibility::Private).error().code(),
+                  ErrorCode::NotFound);
+    }
+    EXPECT_EQ(open().create("lab/silent", {})->visibility, Visibility::Private);
+    EXPECT_EQ(open().create("buckets/lab/silent", {})->visibility, Visibility::Private);
+    EXPECT_EQ(open().create("lab/said", Visibility::Public)->visibility, Visibility::Public);
+    EXPECT_EQ(open().create("ana/silent", {})->visibility, Visibility::Public);
+}
+
 TEST(Repositories, are_those_of_a_hub) {
     const auto folder = TempFolder::create(std::filesystem::temp_directory_path(), "repositories-");
     ASSERT_TRUE(folder);
-    EXPECT_EQ(Repositories::open(folder->path(), system_clock()).error().code(),
+    EXPECT_EQ(Repositories::open(folder->path(), system_clock(), {}).error().code(),
               ErrorCode::NotFound);
     EXPECT_FALSE(std::filesystem::exists(folder->path() / kNamesFile));
     EXPECT_FALSE(parse_visibility("Public"));

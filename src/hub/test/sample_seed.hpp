@@ -87,7 +87,8 @@ inline std::string validated(const std::string& text) {
     EXPECT_TRUE(manifest) << manifest.error().describe();
     Json records = Json::array();
     for (Json& variant : json["variants"]) {
-        const auto files = manifest->find_variant(variant["name"].get<std::string>())->files_sha256();
+        const auto files =
+            manifest->find_variant(variant["name"].get<std::string>())->files_sha256();
         records.push_back({{"variant", variant["name"]},
                            {"files_sha256", files.render()},
                            {"date", "2026-11-22T19:00:00Z"},

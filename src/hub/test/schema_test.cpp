@@ -180,6 +180,8 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
     ASSERT_TRUE(database);
     const auto lab = Organizations(*database).find("lab");
     EXPECT_EQ(lab && *lab, version() >= 3);
+    EXPECT_EQ(*Organizations(*database).default_visibility("lab"),
+              version() >= 15 ? Visibility::Private : Visibility::Public);
     if (version() >= 3) {
         const auto members = Organizations(*database).members((*lab)->key);
         ASSERT_TRUE(members && members->size() == 1U);
@@ -269,7 +271,8 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
                                      {"quotas"},
                                      {"verdicts"},
                                      {"files", "used"},
-                                     {"verdicts_refused"}};
+                                     {"verdicts_refused"},
+                                     {"accounts", "private_repos"}};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(version()) - 1;
     if (next == made.size()) {

@@ -78,7 +78,8 @@ class WarmFilesTest : public testing::Test {
                                    *chunks_,
                                    *signer_,
                                    clock_,
-                                   null_log()});
+                                   null_log(),
+                                   rules_});
         auto watch = DatabaseWatch::open(folder_.path() / "names.db");
         ASSERT_TRUE(watch);
         warm_ = std::make_unique<WarmFiles>(std::move(*watch), *services_);
@@ -167,6 +168,7 @@ class WarmFilesTest : public testing::Test {
     TempFolder folder_ = *TempFolder::create(std::filesystem::temp_directory_path(), "warm-");
     const std::filesystem::path repos_ = folder_.path() / "repos";
     FakeClock clock_{*parse_time("2026-11-22T19:00:00Z")};
+    const RepoConfig rules_;
     std::shared_ptr<Database> database_;
     std::unique_ptr<Names> names_;
     std::unique_ptr<Names> others_; ///< By another connection.

@@ -65,7 +65,8 @@ TEST_F(AppReportTest, a_whole_app_has_no_findings_and_is_packed) {
 }
 
 TEST_F(AppReportTest, a_folder_without_manifest_is_no_app) {
-    const auto report = check_app(folder(), scratch_.path() / "app.locapp", models_).value();
+    const auto report =
+        check_app(folder(), scratch_.path() / "app.locapp", models_, Curated::No).value();
     EXPECT_THAT(kinds(report), ElementsAre("error manifest"));
     EXPECT_THAT(report.status().error().message(), HasSubstr("there is no "));
     EXPECT_FALSE(report.app || report.bundle);

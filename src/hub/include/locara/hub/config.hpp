@@ -3,6 +3,7 @@
 // [mirror]: which Hugging Face Hub this one is a pull-through cache of, and by which rules
 // (docs/hub.md, "Mirroring another hub"); a hub without that table mirrors nothing. [scanners]: the
 // antivirus that every file must pass, at every door. [review]: whose members read all submissions.
+// [repos]: which kinds of repositories may be public.
 // Of [server]: who is a proxy, and who may read the metrics (the rest of that table is for who
 // serves, serve_config.hpp). [limits]: how many requests may come. [quotas]: how much users and
 // organizations may store. Unknown keys and values out of range are errors that name file and line.
@@ -22,6 +23,8 @@
 #include <vector>
 
 namespace locara::hub {
+
+enum class RepoType;
 
 /// Most bytes of a configuration file, and most elements of a list in it.
 inline constexpr std::size_t kConfigBytes = 1U << 16U;
@@ -87,6 +90,18 @@ struct LimitConfig {
     std::vector<AddressRange> exempt = loopback();
 };
 
+/// Which of the hub's own repositories everybody may see (docs/hub.md, "Who may see a repository").
+/// What a seed brings and what is mirrored is outside of this.
+struct RepoConfig {
+    std::vector<std::string> public_kinds = {"app"}; ///< Of kRepoKinds, each once.
+
+    /// Whether one of this type may be public; a bucket always.
+    bool may_be_public(RepoType type) const;
+};
+
+/// What `public_kinds` may name. An app is a space, too.
+inline constexpr std::string_view kRepoKinds[] = {"app", "model", "dataset"};
+
 /// How many bytes a namespace may hold, unless something else is set for it; 0 for no bound.
 struct QuotaConfig {
     std::uint64_t user_bytes = 0;
@@ -107,6 +122,7 @@ struct HubConfig {
     std::vector<AddressRange> metrics = loopback(); ///< Who may read /metrics.
     LimitConfig limits;
     QuotaConfig quotas;
+    RepoConfig repos;
 
     /// Reads the text of a file; `path` is for its errors. `token_file` is not opened here.
     /// InvalidArgument with "path:line", the key, what was found and what is allowed; TooLarge.

@@ -49,14 +49,15 @@ class Hub {
     Hub& operator=(const Hub&) = delete;
 
     /// Checks a seed as a whole and publishes what is new in it; see seed.hpp for the checks and
-    /// their errors, and Conflict for other files under a version that was published before. Nothing
-    /// is published when anything is wrong. What an earlier seed brought and this one lacks stays. A
-    /// model without a signature gets the hub's own, if its key is here. Call it before serve, as
-    /// the owner.
+    /// their errors, and Conflict for other files under a version that was published before.
+    /// Nothing is published when anything is wrong. What an earlier seed brought and this one lacks
+    /// stays. A model without a signature gets the hub's own, if its key is here. Call it before
+    /// serve, as the owner.
     Result<SeedReport> take_seed(const std::filesystem::path& seed);
 
     /// What the operator wants beyond the defaults, and how often it is looked whether signatures
-    /// are due. Call it before serve. A hub that joined serves what is mirrored, and fetches nothing.
+    /// are due. Call it before serve. A hub that joined serves what is mirrored, and fetches
+    /// nothing.
     void configure(HubConfig config,
                    std::chrono::milliseconds sign_every = std::chrono::minutes(1));
 

@@ -21,6 +21,7 @@
 namespace locara::hub {
 
 class Database;
+enum class Visibility;
 
 /// What a member may do in the namespace of an organization. Names and meaning are those of the
 /// Hugging Face Hub.
@@ -67,6 +68,12 @@ class Organizations {
 
     /// With its collections. NotFound; Conflict while it has repositories.
     Status remove(const std::string& name);
+
+    /// Who may see a new repository or bucket in a namespace if its maker does not say: everybody,
+    /// unless it is an organization of which something else was set.
+    Result<Visibility> default_visibility(const std::string& space) const;
+    /// NotFound.
+    Status set_default_visibility(const std::string& name, Visibility visibility);
 
     /// NotFound (organization or user); Conflict when the user belongs to it already.
     Status add_member(const std::string& organization, const std::string& user, OrgRole role);

@@ -1,12 +1,14 @@
 // Repositories of a hub, for its operator: what `locara-hub repo` does. What is mirrored is not
 // among them (upkeep.hpp).
 //
-// An operator may do all of it, and no quota is asked; who did it is for the caller to record.
+// An operator may do all of it, but for what hub.toml forbids to everybody, and no quota is asked;
+// who did it is for the caller to record.
 // Threads and processes: as Organizations.
 #pragma once
 
 #include <locara/base/clock.hpp>
 #include <locara/base/result.hpp>
+#include <locara/hub/config.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -50,7 +52,8 @@ struct OwnRepo {
 class Repositories {
   public:
     /// Of a data folder. NotFound if no hub has worked in it. `clock` is borrowed.
-    static Result<Repositories> open(const std::filesystem::path& data, const Clock& clock);
+    static Result<Repositories>
+    open(const std::filesystem::path& data, const Clock& clock, RepoConfig rules);
 
     Repositories(Repositories&&) noexcept;
     Repositories& operator=(Repositories&&) noexcept;
@@ -59,9 +62,11 @@ class Repositories {
     /// By type, then by id.
     Result<std::vector<OwnRepo>> list() const;
 
-    /// With the first commit that every repository has (a bucket has none). NotFound when the
-    /// namespace is no user's nor an organization's; Conflict when the id is taken.
-    Result<OwnRepo> create(const std::string& id, Visibility visibility);
+    /// With the first commit that every repository has (a bucket has none), whose files the gate
+    /// has judged then; the verdicts are kept. NotFound when the
+    /// namespace is no user's nor an organization's; Conflict when the id is taken; Forbidden when
+    /// it may not be public. Without `visibility` it is as its namespace has it.
+    Result<OwnRepo> create(const std::string& id, std::optional<Visibility> visibility);
 
     /// With all that belongs to it; gc gives the space of large files back. What it was.
     Result<OwnRepo> remove(const std::string& id);
@@ -70,14 +75,16 @@ class Repositories {
     /// Further errors: as create.
     Result<OwnRepo> move(const std::string& id, const std::string& to);
 
-    /// Changes what is given. What it is now. InvalidArgument for a bucket and a gate.
+    /// Changes what is given. What it is now. InvalidArgument for a bucket and a gate; Forbidden
+    /// when it may not become public.
     Result<OwnRepo>
     set(const std::string& id, std::optional<Visibility> visibility, std::optional<Gate> gate);
 
   private:
     Repositories(std::shared_ptr<Database> database,
                  std::filesystem::path repos,
-                 const Clock& clock);
+                 const Clock& clock,
+                 RepoConfig rules);
     Result<Repo> get(const std::string& id) const;
     Result<OwnRepo> describe(const Repo& repo) const;
 
@@ -88,6 +95,7 @@ class Repositories {
     std::unique_ptr<Names> names_;
     std::filesystem::path repos_;
     const Clock* clock_;
+    RepoConfig rules_;
 };
 
 } // namespace locara::hub

@@ -81,11 +81,11 @@ struct AppReport {
 
 /// {"app", "version", "passes", "findings": [{"level", "rule", "message"}], "facts", "changes",
 /// "bundle": {"id", "files", "size"}, "license" (of the app with its models), "models": [{"role",
-/// "model", "manifest", "license"}], "verdicts": [{"path", "sha256", ...}]}: what docs/cli.md says of
-/// locara.lint/1.
-/// `published` is the version that a catalog has, for "changes": {"since", "gone", "come"}, facts
-/// as in "facts": {"subject", "text", "mark"}. Licenses are as manifest::render_license, verdicts
-/// as formats::render_verdict has them. Null where there is nothing to say.
+/// "model", "manifest", "license"}], "verdicts": [{"path", "sha256", ...}]}: what docs/cli.md says
+/// of locara.lint/1. `published` is the version that a catalog has, for "changes": {"since",
+/// "gone", "come"}, facts as in "facts": {"subject", "text", "mark"}. Licenses are as
+/// manifest::render_license, verdicts as formats::render_verdict has them. Null where there is
+/// nothing to say.
 Json render_app_report(const AppReport& report,
                        const std::optional<manifest::AppManifest>& published);
 
