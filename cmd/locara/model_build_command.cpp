@@ -1,6 +1,7 @@
 // locara model build
 #include "model_commands.hpp"
 #include "model_weights.hpp"
+#include "target_hub.hpp"
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/clock.hpp>
@@ -10,6 +11,8 @@
 #include <locara/manifest/provenance.hpp>
 #include <locara/runtime/model_build.hpp>
 #include <locara/runtime/model_pin.hpp>
+
+#include <memory>
 
 #include <fcntl.h>
 
@@ -31,7 +34,8 @@ Result<const manifest::Variant*> choose_variant(const manifest::ModelManifest& m
     }
     const manifest::Variant* found = nullptr;
     for (const auto& variant : model.variants) {
-        if (!runtime::find_base(model, variant)) {
+        if (!runtime::find_base(model, variant) &&
+            runtime::find_base_elsewhere(model, variant) == nullptr) {
             continue;
         }
         if (found != nullptr) {
@@ -45,6 +49,43 @@ Result<const manifest::Variant*> choose_variant(const manifest::ModelManifest& m
         return &model.get_default(); // find_base says why not
     }
     return found;
+}
+
+/// What a variant is made from: in the same repository, or in the one that the manifest names as
+/// its base.
+struct Base {
+    std::unique_ptr<ModelWeights> weights; ///< Of the other repository; else null.
+    const manifest::ModelManifest* model = nullptr;
+    const manifest::Variant* variant = nullptr;
+};
+
+Result<Base> find_base(Context& context,
+                       const ModelBuildRequest& request,
+                       const manifest::VerifiedModelManifest& model,
+                       const manifest::Variant& variant) {
+    Base out;
+    const auto* ancestor = runtime::find_base_elsewhere(*model, variant);
+    if (ancestor == nullptr || model->find_variant(request.base) != nullptr) {
+        out.model = &*model;
+        LOCARA_TRY(out.variant, runtime::find_base(*model, variant, request.base));
+        return out;
+    }
+    LOCARA_TRY(auto client, open_source_hub(context));
+    const auto progress = context.progress();
+    auto text =
+        runtime::pin_ancestor(client, model.bytes(), *ancestor, *progress, interrupt_token());
+    progress->clear();
+    LOCARA_CHECK(text);
+    LOCARA_TRY(auto weights,
+               ModelWeights::open_text(context, *std::move(text), ancestor->repo, request.from));
+    out.weights = std::make_unique<ModelWeights>(std::move(weights));
+    out.model = &*out.weights->manifest();
+    LOCARA_TRY(out.variant, runtime::choose_base(*out.model, request.base));
+    return out;
+}
+
+std::string render(const manifest::Source& source) {
+    return "hf:" + source.repo + "@" + source.revision;
 }
 
 Status check_free(const fs::path& path) {
@@ -67,23 +108,25 @@ Result<int> run_model_build(Context& context, const ModelBuildRequest& request) 
     LOCARA_TRY(auto weights, ModelWeights::open(context, request.manifest, request.from));
     const auto& model = *weights.manifest();
     LOCARA_TRY(const auto* variant, choose_variant(model, request.variant));
-    LOCARA_TRY(const auto* base, runtime::find_base(model, *variant, request.base));
+    LOCARA_TRY(auto base, find_base(context, request, weights.manifest(), *variant));
     const auto& published = variant->files.front();
     const fs::path folder = request.output.empty() ? "." : request.output;
     const fs::path made = folder / fs::path(published.path).filename();
     const fs::path statement = made.string() + ".provenance.json";
     LOCARA_CHECK(check_free(made));
     LOCARA_CHECK(check_free(statement));
-    context.say("builds  " + model.id.render() + ":" + variant->name + " from " + base->name +
-                " of hf:" + model.source.repo + "@" + model.source.revision);
-    LOCARA_TRY(auto base_files, weights.get(context, *base));
+    context.say("builds  " + model.id.render() + ":" + variant->name + " from " +
+                base.variant->name + " of " + render(base.model->source));
+    LOCARA_TRY(auto base_files,
+               (base.weights ? *base.weights : weights).get(context, *base.variant));
     if (context.flags.dry_run) {
         if (context.flags.json) {
             context.print_json({{"schema", "locara.model-build/1"},
                                 {"dry_run", true},
                                 {"model", model.id.render() + "@" + model.version.render()},
                                 {"variant", variant->name},
-                                {"base", base->name}});
+                                {"base", base.variant->name},
+                                {"base_source", render(base.model->source)}});
         }
         return kDone;
     }
@@ -111,7 +154,8 @@ Result<int> run_model_build(Context& context, const ModelBuildRequest& request) 
     if (equal) {
         provenance.model = &model;
         provenance.variant = variant->name;
-        provenance.base = base->name;
+        provenance.base_source = &base.model->source;
+        provenance.base = base.variant;
         provenance.command = engine::quantize_command(spec);
         provenance.engine_version = runtime::kPinnedEngine;
         LOCARA_TRY(provenance.program, hash(program));
@@ -138,7 +182,8 @@ Result<int> run_model_build(Context& context, const ModelBuildRequest& request) 
                             {"dry_run", false},
                             {"model", model.id.render() + "@" + model.version.render()},
                             {"variant", variant->name},
-                            {"base", base->name},
+                            {"base", base.variant->name},
+                            {"base_source", render(base.model->source)},
                             {"file", made.string()},
                             {"sha256", digest.render()},
                             {"published_sha256", published.sha256.render()},

@@ -10,9 +10,16 @@ namespace locara::cli {
 Result<ModelWeights>
 ModelWeights::open(Context& context, const std::string& path, const std::string& from) {
     LOCARA_TRY(auto bytes, read_file(path, manifest::kManifestLimitBytes));
+    return open_text(context, std::move(bytes), path, from);
+}
+
+Result<ModelWeights> ModelWeights::open_text(Context& context,
+                                             std::string bytes,
+                                             const std::string& name,
+                                             const std::string& from) {
     const auto digest = crypto::sha256(as_bytes(bytes)); // ours: whoever calls vouches for it
     LOCARA_TRY(auto manifest,
-               manifest::VerifiedModelManifest::verify(std::move(bytes), digest).context(path));
+               manifest::VerifiedModelManifest::verify(std::move(bytes), digest).context(name));
     LOCARA_CHECK(context.prepare_gate());
     ModelWeights out(std::move(manifest), from);
     LOCARA_TRY(const auto home, context.home());

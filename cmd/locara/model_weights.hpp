@@ -21,6 +21,10 @@ class ModelWeights {
     static Result<ModelWeights>
     open(Context& context, const std::string& path, const std::string& from);
 
+    /// The same of a manifest's text; `name` stands in errors.
+    static Result<ModelWeights>
+    open_text(Context& context, std::string text, const std::string& name, const std::string& from);
+
     const manifest::VerifiedModelManifest& manifest() const { return manifest_; }
 
     /// The variant's GGUF files, fetched if need be, past the gate, their bytes checked. With

@@ -320,10 +320,7 @@ const VariantValidation* Validation::find(std::string_view variant) const {
     return at == variants.end() ? nullptr : &*at;
 }
 
-const Variant* ModelManifest::base_of(const Variant& variant) const {
-    if (!variant.is_quantized()) {
-        return nullptr;
-    }
+const Variant* ModelManifest::find_unquantized() const {
     for (const auto type : kUnquantized) {
         for (const auto& base : variants) {
             if (base.quantization == type) {

@@ -4,15 +4,16 @@
 namespace locara::manifest {
 
 std::string Provenance::render() const {
-    LOCARA_ASSERT(model != nullptr);
+    LOCARA_ASSERT(model != nullptr && base_source != nullptr && base != nullptr);
     const Variant* const made = model->find_variant(variant);
-    const Variant* const from = model->find_variant(base);
-    LOCARA_ASSERT(made != nullptr && made->files.size() == 1 && from != nullptr);
-    const std::string source = "hf:" + model->source.repo + "@" + model->source.revision + "#";
+    LOCARA_ASSERT(made != nullptr && made->files.size() == 1);
+    const auto name = [](const Source& source, const ModelFile& file) {
+        return "hf:" + source.repo + "@" + source.revision + "#" + file.path;
+    };
     Json materials = Json::array();
-    for (const auto& file : from->files) {
+    for (const auto& file : base->files) {
         materials.push_back({{"name", "base"},
-                             {"uri", source + file.path},
+                             {"uri", name(*base_source, file)},
                              {"digest", {{"sha256", file.sha256.render()}}}});
     }
     materials.push_back({{"name", "llama-quantize"},
@@ -23,7 +24,7 @@ std::string Provenance::render() const {
     const Json statement = {
         {"_type", "https://in-toto.io/Statement/v1"},
         {"subject",
-         {{{"name", source + file.path}, {"digest", {{"sha256", file.sha256.render()}}}}}},
+         {{{"name", name(model->source, file)}, {"digest", {{"sha256", file.sha256.render()}}}}}},
         {"predicateType", "https://slsa.dev/provenance/v1"},
         {"predicate",
          {{"buildDefinition",

@@ -191,6 +191,30 @@ Result<const manifest::Variant*> find_base(const manifest::ModelManifest& model,
                      " from; weights in safetensors are not converted by this program");
 }
 
+const manifest::Ancestor* find_base_elsewhere(const manifest::ModelManifest& model,
+                                              const manifest::Variant& variant) {
+    if (!variant.is_quantized() || variant.files.size() != 1 ||
+        model.find_unquantized() != nullptr) {
+        return nullptr;
+    }
+    const auto at = std::find_if(model.lineage.begin(), model.lineage.end(), [](const auto& one) {
+        return one.relation == "quantized";
+    });
+    return at == model.lineage.end() ? nullptr : &*at;
+}
+
+Result<const manifest::Variant*> choose_base(const manifest::ModelManifest& ancestor,
+                                             std::string_view wanted) {
+    const auto* base = wanted.empty() ? ancestor.find_unquantized() : ancestor.find_variant(wanted);
+    if (base != nullptr) {
+        return base;
+    }
+    return Error(wanted.empty() ? ErrorCode::Unsupported : ErrorCode::NotFound,
+                 ancestor.source.repo + "@" + ancestor.source.revision + " has no " +
+                     (wanted.empty() ? "F32, BF16 or F16 GGUF" : "variant " + std::string(wanted)) +
+                     " to make it from");
+}
+
 Result<std::vector<std::string>> compare_gguf(const std::filesystem::path& made,
                                               const std::filesystem::path& published) {
     LOCARA_TRY(const Fd made_fd, open_file(made, O_RDONLY));

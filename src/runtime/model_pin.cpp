@@ -125,25 +125,8 @@ class Pinner {
         : client_(client), request_(request), progress_(progress), stop_(stop) {}
 
     Result<PinnedModel> run() {
-        LOCARA_TRY(const auto revision,
-                   client_.get_revision(request_.repo, request_.revision, stop_));
-        commit_ = revision.commit;
-        gated_ = revision.gated;
-        LOCARA_TRY(files_, client_.list_files(request_.repo, commit_, stop_));
-        LOCARA_TRY(const auto groups, find_weights());
+        LOCARA_CHECK(pin_weights());
         LOCARA_TRY(card_, read_card(request_.repo, commit_, files_));
-        for (const auto& group : groups) {
-            LOCARA_CHECK(add_variant(group));
-        }
-        if (variants_.empty()) {
-            return Error(ErrorCode::Unsupported,
-                         request_.repo + " has no GGUF file that is a model by itself");
-        }
-        if (variants_.size() > kMostVariants) {
-            return Error(ErrorCode::TooLarge,
-                         request_.repo + " has " + std::to_string(variants_.size()) +
-                             " variants; a manifest holds " + std::to_string(kMostVariants));
-        }
         LOCARA_CHECK(choose());
         LOCARA_CHECK(read_configuration());
         LOCARA_CHECK(add_lineage());
@@ -157,7 +140,46 @@ class Pinner {
         return out;
     }
 
+    /// Only the weights, in a manifest that has the rest.
+    Result<std::string> run_within(Json json) {
+        LOCARA_CHECK(pin_weights());
+        if (commit_ != request_.revision) {
+            return Error(ErrorCode::Corrupt,
+                         client_.endpoint() + " has " + commit_ + " for " + request_.repo + "@" +
+                             request_.revision);
+        }
+        LOCARA_CHECK(choose());
+        json["source"] = {{"repo", request_.repo}, {"revision", commit_}};
+        json["variants"] = make_variants();
+        json["default"] = chosen_->variant.name;
+        json.erase("validation");
+        return json.dump(2) + "\n";
+    }
+
   private:
+    /// Revision, files, variants.
+    Status pin_weights() {
+        LOCARA_TRY(const auto revision,
+                   client_.get_revision(request_.repo, request_.revision, stop_));
+        commit_ = revision.commit;
+        gated_ = revision.gated;
+        LOCARA_TRY(files_, client_.list_files(request_.repo, commit_, stop_));
+        LOCARA_TRY(const auto groups, find_weights());
+        for (const auto& group : groups) {
+            LOCARA_CHECK(add_variant(group));
+        }
+        if (variants_.empty()) {
+            return Error(ErrorCode::Unsupported,
+                         request_.repo + " has no GGUF file that is a model by itself");
+        }
+        if (variants_.size() > kMostVariants) {
+            return Error(ErrorCode::TooLarge,
+                         request_.repo + " has " + std::to_string(variants_.size()) +
+                             " variants; a manifest holds " + std::to_string(kMostVariants));
+        }
+        return {};
+    }
+
     struct Weights {
         manifest::Variant variant;
         formats::Gguf header;
@@ -763,6 +785,18 @@ Result<PinnedModel> pin_model(hf::Client& client,
                               ProgressSink& progress,
                               const std::stop_token& stop) {
     return Pinner(client, request, progress, stop).run();
+}
+
+Result<std::string> pin_ancestor(hf::Client& client,
+                                 std::string_view text,
+                                 const manifest::Ancestor& ancestor,
+                                 ProgressSink& progress,
+                                 const std::stop_token& stop) {
+    LOCARA_TRY(Json json, parse_json(text));
+    PinRequest request;
+    request.repo = ancestor.repo;
+    request.revision = ancestor.revision;
+    return Pinner(client, request, progress, stop).run_within(std::move(json));
 }
 
 } // namespace locara::runtime

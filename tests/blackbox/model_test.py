@@ -364,7 +364,8 @@ class Models(harness.TestCase):
         self.client.run("model", "validate", path, "--ask", "buy milk", expect=USAGE)
         told = self.client.json("model", "validate", path, "--variant", "q8_0")  # takes its base along
         self.assertTrue(told["valid"])
-        f32, q8 = json.loads(path.read_text())["validation"]["variants"]
+        manifest = json.loads(path.read_text())
+        q8, f32 = manifest["validation"]["variants"]  # by the names of the files
         self.assertEqual((f32["passed"], q8["passed"], f32["perplexity"]), (1, 1, None))
         texts = "".join(text + "\n" for text in self.LIKE.values())
         for record in f32, q8:
@@ -375,7 +376,7 @@ class Models(harness.TestCase):
         self.assertEqual(q8["similarity"]["base_variant"], "f32")
         self.assertTrue(0.99 < q8["similarity"]["minimum"] <= q8["similarity"]["mean"] <= 1, q8)
         self.assertNotEqual(q8["similarity"]["minimum"], 1, "8 bits are not 32")
-        self.assertEqual(json.loads(path.read_text())["variants"][1]["quality"]["metric"], "cosine")
+        self.assertEqual([variant["quality"] and variant["quality"]["metric"] for variant in manifest["variants"]], ["cosine", None])
         # Over texts of one's own.
         text = self.client.home / "texts.txt"
         text.write_text("buy milk\n\nwater the flowers\n")
@@ -391,7 +392,7 @@ class Models(harness.TestCase):
     def test_vectors_that_are_not_those_of_the_base_are_not_signed(self):
         other = self.client.home / "other.gguf"
         data = bytearray(TINY.read_bytes())
-        for at in range(len(data) // 2 & ~3, len(data), 8):  # the sign of every second number of half the weights
+        for at in range(header_bytes(TINY) + 4096 & ~7, len(data) - 4, 8):  # the sign of every second number
             data[at + 3] ^= 0x80
         other.write_bytes(data)
         path = self.vectors("acme/others", other)
@@ -434,6 +435,36 @@ class Models(harness.TestCase):
         self.assertEqual(program["digest"]["sha256"], hashlib.sha256((BIN / "llama-quantize").resolve().read_bytes()).hexdigest())
         # Nothing is overwritten.
         self.client.run("model", "build", path, "-o", out, expect=FAILED)
+
+    def test_build_from_a_base_in_another_repository(self):
+        made = self.client.home / "apart-q8.gguf"
+        subprocess.run([BIN / "llama-quantize", REPO / "quick-add-f16.gguf", made, "Q8_0", "1"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        base = self.push("acme/original", files=[REPO / "quick-add-f16.gguf"])
+        self.push("acme/apart", more="base_model: acme/original\nbase_model_relation: quantized\n", files=[made])
+        path = self.client.home / "manifest.json"
+        self.client.run("model", "pin", "acme/apart", "-o", path, "-q")
+        # What the base's repository holds by now does not count, its pinned commit does.
+        readme = self.client.home / "acme/original/README.md"
+        readme.write_text(CARD.format(license="mit", more=""))
+        self.assertNotEqual(self.client.json("upload", "acme/original", readme)["commit"], base)
+        out = self.client.home / "built"
+        told = self.client.json("model", "build", path, "-o", out)
+        self.assertEqual((told["equal"], told["base"], told["base_source"]), (True, "f16", f"hf:acme/original@{base}"))
+        self.assertEqual((out / made.name).read_bytes(), made.read_bytes())
+        statement = json.loads((out / (made.name + ".provenance.json")).read_text())
+        first = statement["predicate"]["buildDefinition"]["resolvedDependencies"][0]
+        self.assertEqual((first["uri"], first["digest"]["sha256"]),
+                         (f"hf:acme/original@{base}#quick-add-f16.gguf", hashlib.sha256((REPO / "quick-add-f16.gguf").read_bytes()).hexdigest()))
+        self.assertTrue(statement["subject"][0]["name"].startswith("hf:acme/apart@"))
+        self.client.run("model", "build", path, "--base", "q4", "-o", self.client.home / "q4", expect=MISSING)
+        # A base without GGUF is not converted.
+        self.push("acme/tensors-only", files=[REPO / "model.safetensors"])
+        self.push("acme/unlike", more="base_model: acme/tensors-only\nbase_model_relation: quantized\n", files=[made])
+        other = self.client.home / "unlike.json"
+        self.client.run("model", "pin", "acme/unlike", "-o", other, "-q")
+        self.client.run("model", "build", other, "-o", self.client.home / "unlike", expect=FAILED)
+        self.assertIn("acme/tensors-only has safetensors and no GGUF", self.client.stderr)
 
     def test_build_says_what_differs(self):
         made = self.client.home / "other.gguf"

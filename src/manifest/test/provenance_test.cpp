@@ -18,7 +18,8 @@ TEST(Provenance, names_what_was_made_and_all_that_it_was_made_from) {
     Provenance made;
     made.model = &model;
     made.variant = model.default_variant;
-    made.base = "base";
+    made.base_source = &model.source;
+    made.base = model.find_variant("base");
     made.command = {"/run/locara/llama-quantize", "model.gguf", "quantized.gguf", "Q8_0", "2"};
     made.engine_version = "v0.5.0";
     made.locara_version = "0.0.0";

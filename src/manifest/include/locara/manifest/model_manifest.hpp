@@ -199,9 +199,14 @@ struct ModelManifest {
     /// The default variant; parse made sure that there is one.
     const Variant& get_default() const;
 
-    /// What a quantized variant is measured against: of those without quantization F32, BF16 or
-    /// F16, in this order; nullptr if there is none, and for a variant that is not quantized.
-    const Variant* base_of(const Variant& variant) const;
+    /// The first variant without quantization: F32, BF16 or F16, in this order; or nullptr.
+    const Variant* find_unquantized() const;
+
+    /// What a quantized variant is measured against: find_unquantized(); nullptr also for a variant
+    /// that is not quantized.
+    const Variant* base_of(const Variant& variant) const {
+        return variant.is_quantized() ? find_unquantized() : nullptr;
+    }
 
     /// Refused, with what is missing and the command to run, unless every variant was measured with
     /// the files it has now, answered every probe, of which there is one at least, and has its

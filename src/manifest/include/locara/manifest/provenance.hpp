@@ -17,7 +17,8 @@ namespace locara::manifest {
 struct Provenance {
     const ModelManifest* model = nullptr; ///< Borrowed. Names the source.
     std::string variant;                  ///< What was made; one file.
-    std::string base;                     ///< The variant that it was made from.
+    const Source* base_source = nullptr;  ///< Borrowed: where the base comes from.
+    const Variant* base = nullptr;        ///< Borrowed: what it was made from.
     std::vector<std::string> command;     ///< As run in the sandbox.
     std::string engine_version;           ///< "v0.5.0".
     crypto::Sha256Digest program;         ///< Of llama-quantize.

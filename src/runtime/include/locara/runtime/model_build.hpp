@@ -1,5 +1,5 @@
 // What differs between two GGUF files: for `locara model build`, when a quantization that was made
-// again has other bytes than the one that was published.
+// again has other bytes than the one that was published; and what it is made from.
 #pragma once
 
 #include <locara/base/result.hpp>
@@ -19,6 +19,16 @@ namespace locara::runtime {
 Result<const manifest::Variant*> find_base(const manifest::ModelManifest& model,
                                            const manifest::Variant& variant,
                                            std::string_view wanted = "");
+
+/// What a quantized variant of a single file was made from where its manifest has nothing to make
+/// it from: the nearest ancestor of which the model is a quantization. nullptr if there is none.
+const manifest::Ancestor* find_base_elsewhere(const manifest::ModelManifest& model,
+                                              const manifest::Variant& variant);
+
+/// Which of an ancestor's variants it is: the one without quantization, or `wanted`. Errors as
+/// find_base.
+Result<const manifest::Variant*> choose_base(const manifest::ModelManifest& ancestor,
+                                             std::string_view wanted = "");
 
 /// Compares by content, each parsed and then byte by byte: sentences, none if nothing differs but
 /// layout. Corrupt or Io if one cannot be read.

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace locara::runtime {
@@ -62,5 +63,14 @@ Result<PinnedModel> pin_model(hf::Client& client,
                               const PinRequest& request,
                               ProgressSink& progress = null_progress(),
                               const std::stop_token& stop = {});
+
+/// The manifest `text` with the weights of what the model was made from in place of its own: all
+/// GGUF files of that commit that are models, as pin_model pins them. To fetch them; the terms are
+/// those of the model, which cover it. Errors as pin_model; Corrupt if the hub has another commit.
+Result<std::string> pin_ancestor(hf::Client& client,
+                                 std::string_view text,
+                                 const manifest::Ancestor& ancestor,
+                                 ProgressSink& progress = null_progress(),
+                                 const std::stop_token& stop = {});
 
 } // namespace locara::runtime
