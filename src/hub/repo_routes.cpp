@@ -296,6 +296,16 @@ Answer<Response> tags(const Services& services, const Request& request, RepoType
     return json_answer(tags_by_type(all));
 }
 
+/// What the Hub's clients ask of a space: apps run on people's own machines, never here.
+Answer<Response> runtime(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::See));
+    return json_answer({{"stage", "STOPPED"},
+                        {"hardware", {{"current", nullptr}, {"requested", nullptr}}},
+                        {"gcTimeout", nullptr},
+                        {"storage", nullptr},
+                        {"devMode", false}});
+}
+
 /// What is wrong with a card that somebody is about to commit.
 Answer<Response> validate_card(const Request& request) {
     LOCARA_TRY(const Json body, parse_object(request));
@@ -339,6 +349,9 @@ void add_repo_routes(Routes& routes, const Services& services) {
         routes.get(one + "/refs", bind(&refs));
         routes.get(one + "/auth-check", bind(&auth_check<Action::Read>));
         routes.get(one + "/auth-check/write", bind(&auth_check<Action::Write>));
+    });
+    routes.get("/api/spaces/{org}/{repo}/runtime", [&services](const Request& request) {
+        return runtime(services, request, RepoType::Space);
     });
     routes.post("/api/validate-yaml", &validate_card);
 }

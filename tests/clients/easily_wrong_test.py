@@ -81,6 +81,11 @@ class EasilyWrong(git_client.TestCase):
         self.assertEqual(call(self.hub, "GET", "/api/buckets/nobody", self.ana).status, 404)
         self.assertEqual(len(self.api("GET", "/api/buckets/ana/store/tree")), 4)
 
+    def test_an_app_says_that_it_does_not_run_here(self):
+        self.api("POST", "/api/repos/create", self.ana, {"name": "form", "type": "space", "sdk": "static"})
+        self.assertEqual(self.api("GET", "/api/spaces/ana/form/runtime")["stage"], "STOPPED")
+        self.assertEqual(call(self.hub, "GET", "/api/spaces/ana/none/runtime", self.ana).status, 404)
+
     def test_an_author_who_is_gone_is_left_out_and_not_null(self):
         zed = self.hub.make_writer("zed")
         repo = self.make_repo("orphans")
