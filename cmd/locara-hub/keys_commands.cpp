@@ -152,7 +152,7 @@ void KeysCommands::add_takedown_verbs() {
     access_.add_data(made);
     made = verb(takedown_,
                 "pending",
-                "weights that the catalog pins and the gate refuses by now",
+                "weights and bundles of the catalog that the gate refuses by now",
                 [this] { return list_pending(); });
     access_.add_data(made);
     made->add_flag("--json", json_, "as JSON");
@@ -397,7 +397,7 @@ Status KeysCommands::list_pending() const {
         std::printf("nothing waits for the takedown key\n");
     } else {
         std::printf("Call all of it back: locara-hub takedown publish --data %s\n"
-                    "Leave one alone: locara-hub takedown add ID --kind file --action warn "
+                    "Leave one alone: locara-hub takedown add ID --kind KIND --action warn "
                     "--reason ... --data %s\n",
                     access_.data.c_str(),
                     access_.data.c_str());

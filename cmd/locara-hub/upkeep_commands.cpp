@@ -265,7 +265,8 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
     LOCARA_TRY(const auto report, hub::rescan(data_, system_clock(), options));
     Json refused = Json::array();
     for (const auto& one : report.refused) {
-        refused.push_back({{"repository", one.repo},
+        refused.push_back({{"kind", render(one.kind)},
+                           {"repository", one.repo},
                            {"path", one.path},
                            {"sha256", one.sha256.render()},
                            {"label", formats::render(one.verdict.label)},
@@ -282,12 +283,13 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
     } else {
         for (const auto& one : report.refused) {
             std::printf("refused  %s %s: %s (%s)\n         call it back: locara-hub takedown add "
-                        "sha256:%s --kind file --reason ... --data %s\n",
+                        "sha256:%s --kind %s --reason ... --data %s\n",
                         one.repo.c_str(),
                         one.path.c_str(),
                         one.verdict.reason.c_str(),
                         one.verdict.rule.c_str(),
                         one.sha256.render().c_str(),
+                        std::string(render(one.kind)).c_str(),
                         data_.c_str());
         }
         std::printf("%llu files, %llu of them judged now, the others by the same scanners before: "

@@ -1,7 +1,10 @@
 #include "catalog_files.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/model_signature.hpp>
+
+#include <algorithm>
 
 namespace locara::hub {
 
@@ -20,6 +23,41 @@ Result<std::string> read_target(const std::filesystem::path& tree, const catalog
     const std::filesystem::path name = target.name;
     const std::string file = hash->second + "." + name.filename().string();
     return read_file(tree / "targets" / name.parent_path() / file, kTargetLimit);
+}
+
+Result<std::vector<PublishedBundle>> list_bundles(const std::filesystem::path& tree,
+                                                  const catalog::Repository& repository) {
+    std::vector<PublishedBundle> bundles;
+    for (const catalog::Target& target : repository.targets()) {
+        if (target.role != "apps" || !target.name.ends_with(".json")) {
+            continue;
+        }
+        LOCARA_TRY(const std::string text, read_target(tree, target));
+        LOCARA_TRY(const auto entry, manifest::AppEntry::parse(text));
+        const std::filesystem::path name = entry.bundle_target;
+        bundles.push_back({entry.manifest.id,
+                           entry.manifest.version,
+                           entry.bundle_target,
+                           entry.bundle_sha256,
+                           entry.files_sha256,
+                           tree / "targets" / name.parent_path() /
+                               (entry.bundle_sha256.render() + "." + name.filename().string())});
+    }
+    std::sort(bundles.begin(), bundles.end(), [](const auto& a, const auto& b) {
+        return a.sha256.render() < b.sha256.render();
+    });
+    return bundles;
+}
+
+Result<std::vector<PublishedBundle>> list_bundles(const std::filesystem::path& data) {
+    const std::filesystem::path tree = data / "catalog";
+    const auto repository = catalog::Repository::load(tree, data / "keys");
+    if (!repository) {
+        return repository.error().code() == ErrorCode::NotFound
+                   ? Result<std::vector<PublishedBundle>>(std::vector<PublishedBundle>())
+                   : Result<std::vector<PublishedBundle>>(repository.error());
+    }
+    return list_bundles(tree, *repository);
 }
 
 } // namespace locara::hub

@@ -825,11 +825,11 @@ void Hub::State::begin_rescans() {
         return gate::shared_gate().examine(content, name);
     };
     options.after = [this] { return tell_of_takedowns(); };
-    rescans = std::make_unique<RescanWatch>(
-        RescanSources{services.repos, names, buckets, verdicts, chunks, clock},
-        names,
-        log,
-        std::move(options));
+    rescans =
+        std::make_unique<RescanWatch>(RescanSources{data, names, buckets, verdicts, chunks, clock},
+                                      names,
+                                      log,
+                                      std::move(options));
     rescans->start();
 }
 

@@ -6,6 +6,7 @@
 
 #include <locara/catalog/takedown.hpp>
 #include <locara/hub/model_desk.hpp>
+#include <locara/hub/reviews.hpp>
 #include <locara/manifest/app_entry.hpp>
 
 #include <algorithm>
@@ -222,6 +223,11 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
     LOCARA_TRY(auto pins, check_pins(state_->sources(), {model}, PinDepth::Hash));
     if (!pins.wrong.empty()) {
         return Error(ErrorCode::Corrupt, pins.wrong.front());
+    }
+    if (const auto flags = flag_obstacles({{"pins", pins.models}}); !flags.empty()) {
+        return Error(ErrorCode::Refused,
+                     name_of_model(model) + ": " + flags.front().text + " (" + flags.front().word +
+                         "), and weights that are flagged are never loaded");
     }
     added.pins = std::move(pins.models.front());
     LOCARA_CHECK(state_->sign(added, signature, here, repository).context(name_of_model(model)));

@@ -17,6 +17,21 @@ namespace fs = std::filesystem;
 /// By the SHA-256 of the file.
 using Pending = std::map<std::string, PendingTakedown>;
 
+/// The takedown of what the gate refuses.
+PendingTakedown make_pending(const std::string& kind,
+                             const std::string& digest,
+                             const std::string& what,
+                             const formats::Verdict& verdict,
+                             TimePoint now) {
+    PendingTakedown one;
+    one.entry.kind = kind;
+    one.entry.id = "sha256:" + digest;
+    one.entry.reason = what + ": " + verdict.reason + " (" + verdict.rule + ")";
+    one.entry.date = render_time(now);
+    one.verdict = verdict;
+    return one;
+}
+
 class Search {
   public:
     Search(const VerdictStore& verdicts, const catalog::TakedownList& list, TimePoint now)
@@ -31,9 +46,29 @@ class Search {
         return {};
     }
 
+    Status add(const PublishedBundle& bundle) {
+        const std::string digest = bundle.sha256.render();
+        LOCARA_TRY(const auto known, verdicts_.find(digest, name_of(bundle.target)));
+        if (!known || known->verdict.decision != formats::Decision::Refuse ||
+            list_.find("app", bundle.app.render(), bundle.version.render()) ||
+            list_.find("bundle", "sha256:" + digest) ||
+            list_.find("bundle", "sha256:" + bundle.files_sha256.render())) {
+            return {};
+        }
+        const std::string name = bundle.app.render() + " " + bundle.version.render();
+        PendingTakedown one = make_pending(
+            "bundle", digest, name + ", " + known->verdict.member, known->verdict, now_);
+        one.pinned_by = {name};
+        bundles_.push_back(std::move(one));
+        return {};
+    }
+
     std::vector<PendingTakedown> take() {
         std::vector<PendingTakedown> out;
         for (auto& [digest, one] : pending_) {
+            out.push_back(std::move(one));
+        }
+        for (PendingTakedown& one : bundles_) {
             out.push_back(std::move(one));
         }
         return out;
@@ -51,13 +86,9 @@ class Search {
             if (!verdict) {
                 return {};
             }
-            PendingTakedown one;
-            one.entry.kind = "file";
-            one.entry.id = "sha256:" + digest;
-            one.entry.reason = file.path + ": " + verdict->reason + " (" + verdict->rule + ")";
-            one.entry.date = render_time(now_);
-            one.verdict = *verdict;
-            known = pending_.emplace(digest, std::move(one)).first;
+            known =
+                pending_.emplace(digest, make_pending("file", digest, file.path, *verdict, now_))
+                    .first;
         }
         std::vector<std::string>& by = known->second.pinned_by;
         std::string name = model.id.render() + " " + model.version.render();
@@ -72,6 +103,7 @@ class Search {
     const catalog::TakedownList& list_;
     const TimePoint now_;
     Pending pending_;
+    std::vector<PendingTakedown> bundles_; ///< By the SHA-256 of the archive.
 };
 
 } // namespace
@@ -98,6 +130,10 @@ Result<std::vector<PendingTakedown>> list_pending_takedowns(const fs::path& data
             LOCARA_TRY(const auto model, manifest::ModelManifest::parse(text));
             LOCARA_CHECK(search.add(model));
         }
+    }
+    LOCARA_TRY(const auto bundles, list_bundles(tree, repository));
+    for (const PublishedBundle& bundle : bundles) {
+        LOCARA_CHECK(search.add(bundle));
     }
     return search.take();
 }

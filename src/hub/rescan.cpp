@@ -1,13 +1,19 @@
 #include "rescan.hpp"
 
 #include "all_repos.hpp"
+#include "catalog_files.hpp"
 #include "content_gate.hpp"
 #include "database.hpp"
 #include "layout.hpp"
 
+#include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
+#include <locara/manifest/bundle.hpp>
 
+#include <limits>
 #include <map>
+
+#include <fcntl.h>
 
 namespace locara::hub {
 namespace {
@@ -16,6 +22,9 @@ namespace fs = std::filesystem;
 
 /// Bytes of the budget for a look at what is known of one content.
 constexpr std::uint64_t kLookCost = 4096;
+
+/// In place of a repository, behind all of them.
+constexpr std::int64_t kCatalog = std::numeric_limits<std::int64_t>::max();
 
 /// Content that a repository has.
 struct Content {
@@ -41,19 +50,92 @@ class Rescanner {
             }
             LOCARA_CHECK(rescan_repo(repo));
             if (report_.next) {
-                break;
+                return std::move(report_);
             }
         }
+        LOCARA_CHECK(rescan_catalog());
         return std::move(report_);
     }
 
   private:
+    bool is_spent() const { return options_.budget_bytes != 0 && spent_ >= options_.budget_bytes; }
+
+    Status rescan_catalog() {
+        LOCARA_TRY(const auto bundles, list_bundles(sources_.data));
+        for (const PublishedBundle& bundle : bundles) {
+            const std::string id = bundle.sha256.render();
+            if (options_.from && options_.from->repo == kCatalog && id < options_.from->content) {
+                continue;
+            }
+            if (is_spent()) {
+                report_.next = RescanPlace{kCatalog, id};
+                return {};
+            }
+            LOCARA_CHECK(ask(id, bundle));
+        }
+        return {};
+    }
+
+    Status ask(const std::string& id, const PublishedBundle& bundle) {
+        LOCARA_TRY(auto verdict, judge(id, name_of(bundle.target), [&] { return look(bundle); }));
+        ++report_.files;
+        if (verdict.label == formats::Label::Unreadable) {
+            ++report_.unjudged;
+        } else if (verdict.decision == formats::Decision::Refuse) {
+            report_.refused.push_back({RescanReport::Refused::Kind::Bundle,
+                                       0,
+                                       "catalog",
+                                       bundle.target,
+                                       bundle.sha256,
+                                       std::move(verdict)});
+        }
+        return {};
+    }
+
+    /// Its files, one by one, as they were judged when it was published; the worst counts.
+    Result<formats::Examination> look(const PublishedBundle& bundle) {
+        LOCARA_TRY(const auto scratch, TempFolder::create(sources_.data, ".rescan-"));
+        const auto unpacked =
+            manifest::unpack_bundle(bundle.path, bundle.files_sha256, scratch.path());
+        if (!unpacked) {
+            return formats::Examination{
+                formats::make_verdict("unreadable",
+                                      {std::string(formats::kRuleRead),
+                                       bundle.target + ": " + unpacked.error().describe(),
+                                       {}}),
+                {}};
+        }
+        formats::Examination worst{
+            formats::make_verdict("locapp", {"archive.members", "every file of it passes", {}}),
+            {}};
+        for (const manifest::BundleFile& file : unpacked->list.files) {
+            LOCARA_CHECK(check_stop());
+            const fs::path path = scratch.path() / file.path;
+            LOCARA_TRY(const Fd fd, open_file(path, O_RDONLY | O_NOFOLLOW));
+            LOCARA_TRY(const auto source, formats::FileSource::create(fd, path));
+            formats::Examination seen = options_.judge(source, name_of(file.path));
+            spent_ += file.size;
+            if (formats::is_worse(seen.verdict, worst.verdict)) {
+                seen.verdict.member =
+                    file.path + (seen.verdict.member.empty() ? "" : "!/" + seen.verdict.member);
+                worst.verdict = std::move(seen.verdict);
+            }
+        }
+        return worst;
+    }
+
+    Status check_stop() const {
+        return options_.stop.stop_requested()
+                   ? Status(Error(ErrorCode::Cancelled, "the rescan was stopped"))
+                   : Status();
+    }
+
     Status rescan_repo(const Repo& repo) {
         const bool has_git = repo.origin == Origin::Here && repo.id.type != RepoType::Bucket;
         std::optional<GitRepo> git;
         Contents contents;
         if (has_git) {
-            LOCARA_TRY(git, GitRepo::open(repo_folder(sources_.repos, repo.internal)));
+            LOCARA_TRY(git, GitRepo::open(repo_folder(sources_.data / kRepos, repo.internal)));
             LOCARA_CHECK(add_git(*git, contents));
             LOCARA_CHECK(add_history(*git, contents));
         }
@@ -63,7 +145,7 @@ class Rescanner {
              at != contents.end();
              ++at) {
             const auto& [id, content] = *at;
-            if (options_.budget_bytes != 0 && spent_ >= options_.budget_bytes) {
+            if (is_spent()) {
                 report_.next = RescanPlace{repo.key, id};
                 return {};
             }
@@ -159,15 +241,21 @@ class Rescanner {
         std::vector<RescanReport::Refused> refused;
         bool passes = false; // Under one of its names.
         for (const auto& [name, path] : content.paths) {
-            if (options_.stop.stop_requested()) {
-                return Error(ErrorCode::Cancelled, "the rescan was stopped");
-            }
-            LOCARA_TRY(auto verdict, judge(id, name, source));
+            LOCARA_CHECK(check_stop());
+            LOCARA_TRY(auto verdict, judge(id, name, [&]() -> Result<formats::Examination> {
+                           spent_ += source.size();
+                           return options_.judge(source, name);
+                       }));
             ++report_.files;
             if (verdict.label == formats::Label::Unreadable) {
                 ++report_.unjudged;
             } else if (is_refused(repo, verdict)) {
-                refused.push_back({repo.key, full_name(repo), path, {}, std::move(verdict)});
+                refused.push_back({RescanReport::Refused::Kind::File,
+                                   repo.key,
+                                   full_name(repo),
+                                   path,
+                                   {},
+                                   std::move(verdict)});
             } else {
                 passes = true;
             }
@@ -191,8 +279,9 @@ class Rescanner {
         return std::string(render_plural(repo.id.type)) + "/" + repo.id.render();
     }
 
-    Result<formats::Verdict>
-    judge(const std::string& id, const std::string& name, const formats::ByteSource& source) {
+    /// What is known of today's scanners, else what `look` finds, which is kept.
+    template <class Look>
+    Result<formats::Verdict> judge(const std::string& id, const std::string& name, Look look) {
         spent_ += kLookCost;
         if (!options_.scanners.empty() && options_.known == RescanOptions::Known::Believe) {
             LOCARA_TRY(auto known, sources_.verdicts.find(id, name));
@@ -200,10 +289,10 @@ class Rescanner {
                 return std::move(known->verdict);
             }
         }
+        LOCARA_TRY(formats::Examination seen, look());
         Judgement judgement =
-            make_judgement(options_.judge(source, name), options_.scanners, sources_.clock.now());
+            make_judgement(std::move(seen), options_.scanners, sources_.clock.now());
         ++report_.judged;
-        spent_ += source.size();
         if (!options_.scanners.empty()) {
             LOCARA_CHECK(sources_.verdicts.note(id, name, judgement));
         }
@@ -229,6 +318,10 @@ class Rescanner {
 
 } // namespace
 
+std::string_view render(RescanReport::Refused::Kind kind) {
+    return kind == RescanReport::Refused::Kind::File ? "file" : "bundle";
+}
+
 Result<RescanReport> rescan(const RescanSources& sources, const RescanOptions& options) {
     return Rescanner(sources, options).run();
 }
@@ -241,8 +334,7 @@ rescan(const fs::path& data, const Clock& clock, const RescanOptions& options) {
     const Names names(database);
     const Buckets buckets(database);
     const VerdictStore verdicts(std::move(database));
-    const fs::path repos = data / kRepos;
-    return rescan(RescanSources{repos, names, buckets, verdicts, chunks, clock}, options);
+    return rescan(RescanSources{data, names, buckets, verdicts, chunks, clock}, options);
 }
 
 } // namespace locara::hub

@@ -14,7 +14,7 @@ namespace locara::hub {
 
 /// Borrowed for the call.
 struct RescanSources {
-    const std::filesystem::path& repos; ///< Folder of the bare git repositories.
+    const std::filesystem::path& data; ///< The hub's data folder.
     const Names& names;
     const Buckets& buckets;
     const VerdictStore& verdicts;

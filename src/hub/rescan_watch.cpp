@@ -64,7 +64,8 @@ Status RescanWatch::take_down(const RescanReport::Refused& file) {
                   {"reason", file.verdict.reason},
                   {"label", std::string(formats::render(file.verdict.label))},
                   {"call_it_back",
-                   "locara-hub takedown add sha256:" + file.sha256.render() + " --kind file"}});
+                   "locara-hub takedown add sha256:" + file.sha256.render() + " --kind " +
+                       std::string(render(file.kind))}});
     return {};
 }
 

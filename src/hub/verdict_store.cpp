@@ -159,7 +159,7 @@ Result<std::uint64_t> VerdictStore::forget(const std::unordered_set<std::string>
         long long left = 0;
         sql << "SELECT COUNT(*) FROM verdicts", into(rows);
         sql << "DELETE FROM verdicts WHERE LENGTH(content) = 64 AND judged < :l"
-               " AND content NOT IN (SELECT sha256 FROM files)",
+               " AND name NOT LIKE '%.locapp' AND content NOT IN (SELECT sha256 FROM files)",
             use(before);
         for (const std::string& blob : blobs) {
             sql << "DELETE FROM verdicts WHERE content = :c AND judged < :l", use(blob, "c"),

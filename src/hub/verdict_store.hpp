@@ -58,8 +58,8 @@ class VerdictStore {
     /// The blobs of git that verdicts from before `limit` are about.
     Result<std::unordered_set<std::string>> old_blobs(TimePoint limit) const;
 
-    /// Forgets verdicts from before `limit` about large files that no repository has, and about
-    /// these blobs. Gives how many.
+    /// Forgets verdicts from before `limit` about large files that no repository has, unless they
+    /// are named as apps' bundles, which the catalog has, and about these blobs. Gives how many.
     Result<std::uint64_t> forget(const std::unordered_set<std::string>& blobs,
                                  TimePoint limit) const;
 

@@ -89,6 +89,26 @@ class Scanners(harness.TestCase):
         self.assertRegex(self.hub.said, "takedown_pending .*id=" + waits["id"])
         self.hub.start()
 
+    def test_an_app_of_the_catalog_that_new_signatures_know_is_called_back(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        client.run("run", TINY)
+        self.clamd.learn(b"Turns a note into nonsense")  # in its locara.json, which is packed
+        harness.wait_for(self.pending, "a takedown to wait", seconds=60)
+        waits, = self.pending()
+        self.assertEqual((waits["kind"], waits["rule"], waits["pinned_by"]), ("bundle", "antivirus.hit", ["test/tiny-notes 1.0.0"]))
+        self.assertIn("locara.json", waits["reason"])
+        said = self.hub.admin("rescan", "--json", "--clamd", self.clamd.socket, expect=8)
+        self.assertIn(("bundle", "catalog"), [(one["kind"], one["repository"]) for one in json.loads(said)["refused"]])
+
+        self.assertIn(waits["id"], self.hub.admin("takedown", "publish", "--by", "dora"))
+        self.assertEqual(self.pending(), [])
+        client.run("search", "--refresh")
+        harness.wait_for(lambda: client.json("status")["broker"]["apps"] == [], "the app to be stopped", seconds=5)
+        client.run("run", TINY, expect=8)
+        self.hub.admin("takedown", "add", waits["id"], "--kind", "bundle", "--action", "warn", "--reason", "a false alarm")
+
     def test_what_new_signatures_know_is_taken_down(self):
         self.hub.stop()  # its log is read below
         self.hub.start()

@@ -7,6 +7,7 @@
 #include <locara/formats/scan.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
+#include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/upkeep.hpp>
 
 #include <gmock/gmock.h>
@@ -179,7 +180,7 @@ TEST_F(UpkeepTest, has_everything_judged_again_and_names_what_is_refused_now) {
     const auto before = rescan(seed_.data(), system_clock(), options);
     ASSERT_TRUE(before) << before.error().describe();
     EXPECT_THAT(before->refused, IsEmpty());
-    EXPECT_EQ(before->files, asked.size());
+    EXPECT_EQ(before->files, asked.size() - 2) << "the app's bundle counts once for its 3 files";
     EXPECT_THAT(asked, testing::IsSupersetOf({"model.gguf", "README.md"}));
 
     // The gate learns something about the weights, and is down for the card.
@@ -207,6 +208,57 @@ TEST_F(UpkeepTest, has_everything_judged_again_and_names_what_is_refused_now) {
     stop.request_stop();
     options.stop = stop.get_token();
     EXPECT_EQ(rescan(seed_.data(), system_clock(), options).error().code(), ErrorCode::Cancelled);
+}
+
+TEST_F(UpkeepTest, has_bundles_of_the_catalog_judged_file_by_file) {
+    RescanOptions options;
+    options.scanners = "what they know today";
+    std::vector<std::string> asked;
+    options.judge = [&asked](const formats::ByteSource& content, std::string_view name) {
+        asked.emplace_back(name);
+        return formats::examine_source(content, name);
+    };
+    EXPECT_THAT(rescan(seed_.data(), system_clock(), options)->refused, IsEmpty());
+    EXPECT_THAT(asked, testing::IsSupersetOf({"locara.json", "icon.svg", "index.html"}));
+    EXPECT_THAT(*list_pending_takedowns(seed_.data(), system_clock()), IsEmpty());
+
+    options.scanners = "what they learned";
+    options.judge = [](const formats::ByteSource& content, std::string_view name) {
+        return name == "index.html"
+                   ? formats::Examination{formats::make_verdict("text",
+                                                                {"antivirus.hit", "known", {}}),
+                                          {}}
+                   : formats::examine_source(content, name);
+    };
+    options.budget_bytes = 1; // A step ends behind each content, and between bundles too.
+    std::vector<RescanReport::Refused> refused;
+    int steps = 0;
+    do {
+        const auto report = rescan(seed_.data(), system_clock(), options);
+        ASSERT_TRUE(report) << report.error().describe();
+        refused.insert(refused.end(), report->refused.begin(), report->refused.end());
+        options.from = report->next;
+        ASSERT_LT(++steps, 100);
+    } while (options.from);
+    ASSERT_THAT(refused, SizeIs(1));
+    EXPECT_EQ(render(refused[0].kind), "bundle");
+    EXPECT_EQ(refused[0].repo, "catalog");
+    EXPECT_EQ(refused[0].path, "apps/locara/note-taker-1.0.0.locapp");
+    EXPECT_EQ(refused[0].verdict.member, "dist/index.html");
+
+    // It waits to be called back, and is known as long as the catalog has it.
+    const auto wait = [this] {
+        return list_pending_takedowns(seed_.data(), system_clock()).value();
+    };
+    ASSERT_THAT(wait(), SizeIs(1));
+    EXPECT_EQ(wait()[0].entry.kind, "bundle");
+    EXPECT_EQ(wait()[0].entry.id, "sha256:" + refused[0].sha256.render());
+    EXPECT_THAT(wait()[0].entry.reason,
+                HasSubstr("locara/note-taker 1.0.0, dist/index.html: known"));
+    EXPECT_THAT(wait()[0].pinned_by, testing::ElementsAre("locara/note-taker 1.0.0"));
+    const FakeClock later(system_clock().now() + std::chrono::hours(24 * 365));
+    EXPECT_TRUE(collect_garbage(seed_.data(), later));
+    EXPECT_THAT(wait(), SizeIs(1));
 }
 
 TEST_F(UpkeepTest, makes_no_hub_where_none_is) {

@@ -1,4 +1,5 @@
-// Takedowns that wait for their key: weights that the catalog pins and the gate refuses by now.
+// Takedowns that wait for their key: weights that the catalog pins, and bundles of apps in it, that
+// the gate refuses by now.
 //
 // The takedown list is signed by who is on call, never by a hub by itself: its key is none that an
 // intruder may have, and a wrong signature of an antivirus would stop every client. So a hub finds
@@ -20,16 +21,17 @@
 namespace locara::hub {
 
 struct PendingTakedown {
-    catalog::TakedownEntry entry;       ///< Of kind "file", to block what runs, dated now.
-    std::vector<std::string> pinned_by; ///< Model and version, "acme/tiny 1.0.0"; sorted.
+    catalog::TakedownEntry entry; ///< Of kind "file" or "bundle", to block what runs, dated now.
+    std::vector<std::string> pinned_by; ///< Model or app and version, "acme/tiny 1.0.0"; sorted.
     formats::Verdict verdict;           ///< Why.
 };
 
 /// {"kind", "id", "reason", "label", "rule", "pinned_by"}, for programs.
 Json render(const PendingTakedown& one);
 
-/// By id. A file that the takedown list has an entry about was decided on, also by a warning, and
-/// does not wait. NotFound without a hub in `data`; Corrupt if its catalog cannot be read.
+/// Files, then bundles, each by id. What the takedown list has an entry about was decided on, also
+/// by a warning, and does not wait. NotFound without a hub in `data`; Corrupt if its catalog cannot
+/// be read.
 Result<std::vector<PendingTakedown>> list_pending_takedowns(const std::filesystem::path& data,
                                                             const Clock& clock);
 

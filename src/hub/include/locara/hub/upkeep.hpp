@@ -18,6 +18,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace locara::hub {
@@ -105,7 +106,7 @@ struct CheckOptions {
 Result<CheckReport>
 check_data(const std::filesystem::path& data, const Clock& clock, const CheckOptions& options = {});
 
-/// A content of a repository, as rescan goes through them.
+/// A content of a repository, or a bundle of the catalog, as rescan goes through them.
 struct RescanPlace {
     std::int64_t repo = 0;
     std::string content;
@@ -113,15 +114,17 @@ struct RescanPlace {
 
 struct RescanReport {
     struct Refused {
-        std::int64_t key = 0; ///< Of the repository, in the database.
-        std::string repo;     ///< "models/acme/tiny"
+        enum class Kind { File, Bundle } kind = Kind::File;
+        std::int64_t key = 0; ///< Of the repository, in the database; 0 of a bundle.
+        std::string repo;     ///< "models/acme/tiny"; "catalog" of a bundle.
         std::string path; ///< At a branch or tag, or in a bucket; empty if none of them names it
                           ///< (any more: git's history holds it).
-        crypto::Sha256Digest sha256;
-        formats::Verdict verdict;
+        crypto::Sha256Digest sha256; ///< Of the file; of a bundle's archive.
+        formats::Verdict verdict;    ///< Of a bundle the worst of its files, named as `member`.
     };
 
-    std::uint64_t files = 0;  ///< Each content of a repository once for each name that it has.
+    /// Each content of a repository once for each name that it has, and each bundle once.
+    std::uint64_t files = 0;
     std::uint64_t judged = 0; ///< Of them, judged now; of the others the verdict was known.
     std::vector<Refused> refused;
     std::uint64_t unjudged = 0; ///< Of the files: could not be read, or the gate could not work.
@@ -145,11 +148,14 @@ struct RescanOptions {
 };
 
 /// Has judged what was let in before and what the gate of today has not seen, since it may have
-/// learned: every large file of every repository, what git holds at branches and tags, and what of
-/// its history was refused before; and keeps what it says. Of mirrored repositories, a format that
-/// is merely not loaded does not count as refused: the mirror may let it pass. NotFound without a
-/// hub in `data`.
+/// learned: every large file of every repository, what git holds at branches and tags, what of
+/// its history was refused before, and the bundles of the published catalog, file by file; and
+/// keeps what it says. Of mirrored repositories, a format that is merely not loaded does not count
+/// as refused: the mirror may let it pass. NotFound without a hub in `data`.
 Result<RescanReport>
 rescan(const std::filesystem::path& data, const Clock& clock, const RescanOptions& options);
+
+/// "file" or "bundle", as a takedown list has it.
+std::string_view render(RescanReport::Refused::Kind kind);
 
 } // namespace locara::hub
