@@ -39,6 +39,11 @@ void print_added(const ModelDesk::Added& added) {
                     file.at("path").get<std::string>().c_str(),
                     file.at("variant").get<std::string>().c_str(),
                     here ? "" : ", which is not on this hub: clients get it from where it is");
+        if (const Json& verdict = file.at("verdict"); verdict.is_object()) {
+            std::printf("            flagged by the gate, so no engine loads it: %s (%s)\n",
+                        verdict.at("reason").get<std::string>().c_str(),
+                        verdict.at("rule").get<std::string>().c_str());
+        }
     }
     if (added.signed_by.empty()) {
         std::printf(
@@ -97,6 +102,7 @@ ModelCommands::ModelCommands(CLI::App& app)
         access_.add_to(verb);
         access_.add_passphrase(verb);
     }
+    configuration_.add_to(add_);
 }
 
 Status ModelCommands::run() const {
@@ -120,6 +126,7 @@ Status ModelCommands::finish(catalog::Repository repository,
 }
 
 Status ModelCommands::add() const {
+    LOCARA_CHECK(configuration_.start(access_.data)); // whose scanners judge the weights
     LOCARA_TRY(const std::string text, read_file(manifest_, manifest::kManifestLimitBytes));
     std::optional<std::string> signature;
     if (!signature_.empty()) {

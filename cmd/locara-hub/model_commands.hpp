@@ -2,6 +2,7 @@
 #pragma once
 
 #include "catalog_access.hpp"
+#include "configuration.hpp"
 
 #include <locara/hub/model_desk.hpp>
 
@@ -29,6 +30,7 @@ class ModelCommands {
                           const std::vector<locara::catalog::Target>& before) const;
 
     CatalogAccess access_;
+    Configuration configuration_;
     std::string manifest_;
     std::string signature_;
     std::string ref_;
