@@ -151,7 +151,9 @@ Answer<Asker> Mirror::identify(const http::Request& request) const {
     if (ours || config().caller_tokens == MirrorConfig::CallerTokens::Refuse) {
         // Whether it is (still) good.
         LOCARA_TRY(const Caller caller, hub::identify(services_, request));
-        return Asker{{}, "", caller ? caller->token.expires : std::nullopt};
+        Asker asker;
+        asker.ends = caller ? caller->token.expires : std::nullopt;
+        return asker;
     }
     const bool plain = !token->empty() && std::all_of(token->begin(), token->end(), [](char c) {
         return c > 0x20 && c < 0x7F;
@@ -163,13 +165,10 @@ Answer<Asker> Mirror::identify(const http::Request& request) const {
 }
 
 Answer<std::monostate> Mirror::check_rules(const RepoId& id) const {
-    return check_rule(rule_id(id));
-}
-
-Answer<std::monostate> Mirror::check_rule(const std::string& id) const {
-    if (!config().allows(id)) {
-        return Refusal(
-            403, "MirrorDenied", id + " is not among what this hub mirrors; ask its operator");
+    if (!config().allows(rule_id(id))) {
+        return Refusal(403,
+                       "MirrorDenied",
+                       rule_id(id) + " is not among what this hub mirrors; ask its operator");
     }
     return std::monostate();
 }
@@ -325,7 +324,6 @@ std::optional<RepoId> parse_id(RepoType type, const std::string& text) {
 } // namespace
 
 Answer<RepoId> Mirror::find_alias(RepoType type, const std::string& name, Reach reach) {
-    LOCARA_CHECK(check_rule(std::string(web_prefix(type)) + name));
     const std::filesystem::path folder = options_.folder / kAliases;
     const std::string key = alias_path(type, name);
     LOCARA_TRY(auto kept, read_kept(folder, key));

@@ -101,7 +101,7 @@ class Mirror {
     Answer<std::monostate> check_rules(const RepoId& id) const;
 
     /// The whole id of one that has no namespace ("gpt2"), as upstream gives it to everybody. 403
-    /// if the rules do not allow the short name, which is not asked for then, or the whole one.
+    /// if the rules do not allow it.
     Answer<RepoId> find_alias(RepoType type, const std::string& name, Reach reach);
 
     /// A revision of the repository, by whatever name. `path` stays empty.
@@ -161,7 +161,6 @@ class Mirror {
     Mirror(const Services& services, Options options, http::Client http);
 
     template <class Work> Answer<std::monostate> once(const std::string& key, Work work);
-    Answer<std::monostate> check_rule(const std::string& id) const;
     Answer<std::monostate> ask_alias(RepoType type, const std::string& name);
     Answer<std::monostate> ask_revision(const Visit& visit, const std::string& revision);
     Answer<std::monostate>

@@ -609,6 +609,7 @@ Answer<Found> find_kept(const MirrorDoor& door,
 asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request request) {
     const bool theirs = request.query.flag(kUpstreamPage);
     const bool kept = request.query.flag(kKeptPage);
+    const bool further = theirs && request.query.find("cursor"); // Only upstream knows from where.
     const std::size_t limit =
         std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
     Json all = Json::array();
@@ -631,17 +632,17 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
     }
     const std::size_t room = limit - std::min(limit, all.size());
     Answer<Found> found = Found();
-    const bool asked = theirs || (!kept && !door.mirror.is_offline());
+    const bool asked = further || (!kept && !door.mirror.is_offline());
     if (asked && room == 0) {
         found = Found{Json::array(), next_of(request, limit, kUpstreamPage + std::string("=1"))};
     } else if (asked) {
         const auto ask = [&] { return find_upstream(door, request, type, room, limit); };
         found = co_await http::run_blocking(door.upstream, ask);
     }
-    if (!found && !theirs) {
+    if (!found && !further) {
         door.services.log.warning("mirror", "search_failed", {{"error", found.error().message}});
     }
-    if (!asked || (!found && !theirs)) {
+    if (!asked || (!found && !further)) {
         const auto find = [&] { return find_kept(door, request, type, room, limit); };
         found = co_await http::run_blocking(door.here, find);
     }

@@ -185,6 +185,7 @@ class MirrorJoined(mirror.TestCase):
         self.assertEqual(proxy.requests, [])
         self.assert_content(mirror.call(one, "GET", path + "a.txt"), b"a\n")
         asked = len(proxy.requests)
+        harness.wait_for(lambda: mirror.call(two, "GET", path + "a.txt").status == 200, "the file to be stored")
         self.assert_content(mirror.call(two, "GET", path + "a.txt"), b"a\n")
         self.assertEqual(mirror.call(two, "GET", "/api/models/ana/tiny").status, 200)
         self.assert_error(mirror.call(two, "GET", path + "b.txt"), 424, "MirrorOffline")
