@@ -11,6 +11,7 @@
 #include <locara/base/percent.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <variant>
 
 namespace locara::hub {
@@ -541,10 +542,10 @@ std::string with_limit(const std::string& next, std::size_t limit) {
 /// have `limit`.
 Answer<Found> find_upstream(const MirrorDoor& door,
                             const Request& request,
+                            const Asker& asker,
                             RepoType type,
                             std::size_t room,
                             std::size_t limit) {
-    LOCARA_TRY(const Asker asker, door.mirror.identify(request));
     std::string query = plain_query(request);
     query += (query.empty() ? "limit=" : "&limit=") + std::to_string(room);
     if (request.query.flag(kUpstreamPage)) {
@@ -582,7 +583,6 @@ Answer<Found> find_kept(const MirrorDoor& door,
                         RepoType type,
                         std::size_t room,
                         std::size_t limit) {
-    LOCARA_CHECK(door.mirror.identify(request));
     LOCARA_TRY(auto all,
                door.mirror.describe_kept(type, request.query.find("author").value_or("")));
     const auto other = [&request](const Json& repo) { return !fits(request, repo); };
@@ -612,9 +612,18 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
     const bool further = theirs && request.query.find("cursor"); // Only upstream knows from where.
     const std::size_t limit =
         std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
+    const auto identify = [&] { return door.mirror.identify(request); };
+    auto asker = co_await http::run_blocking(door.here, identify);
+    if (!asker) {
+        co_return render_refusal(asker.error(), request, door.services.log);
+    }
     Json all = Json::array();
     if (!theirs && !kept) {
-        Response ours = co_await door.behind.handle(request);
+        Request plain = request;
+        if (!asker->token.empty()) {
+            plain.headers.remove("Authorization"); // It is for upstream, and nothing to our own.
+        }
+        Response ours = co_await door.behind.handle(std::move(plain));
         const auto* const text = std::get_if<std::string>(&ours.body);
         auto list = text != nullptr ? parse_list(*text) : std::nullopt;
         if (ours.status != 200 || ours.headers.find("Link") || !list) {
@@ -636,7 +645,7 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
     if (asked && room == 0) {
         found = Found{Json::array(), next_of(request, limit, kUpstreamPage + std::string("=1"))};
     } else if (asked) {
-        const auto ask = [&] { return find_upstream(door, request, type, room, limit); };
+        const auto ask = [&] { return find_upstream(door, request, *asker, type, room, limit); };
         found = co_await http::run_blocking(door.upstream, ask);
     }
     if (!found && !further) {
