@@ -6,7 +6,8 @@
 Needs the Debian packages nginx-light and wrk. The file is random bytes, so that its chunks are stored raw and leave by
 sendfile, and then bf16 weights, whose chunks the hub has to unpack. nginx has two workers, sendfile on, no log; wrk
 makes 64 connections from two threads. Small answers are of files of 23 bytes: one by branch, by commit, with a token from
-a private repository, a thousand in turn. (HEAD, which clients of the
+a private repository, a thousand in turn; and one of a hub whose names are in PostgreSQL, if that is installed, for which no
+limit holds. Files that a second hub mirrors are measured when it has them. (HEAD, which clients of the
 Hub send for each file, cannot be asked by wrk: it waits for the body.) Then 64 clients that read slowly take a file of eight times the size at once, and
 the hub's memory is looked at. Prints ratios, and fails by name if one of these does not hold: files of raw chunks at FLOOR_RAW of
 nginx's pace, small answers at FLOOR_SMALL, MOST_MEMORY of resident memory."""
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 from tests import harness
 from tests.harness import free_port, mirror
@@ -39,6 +41,7 @@ http {{
 FLOOR_RAW, FLOOR_SMALL = 0.8, 0.5  # times nginx
 MOST_MEMORY = 300  # MiB
 SECONDS = 5
+ON_POSTGRESQL = "small file, by branch, names in PostgreSQL"
 # "0000" in the path becomes the number of the file.
 MANY = """local n = 0
 request = function() n = (n + 1) % 1000; return wrk.format(nil, (wrk.path:gsub("0000", string.format("%04d", n)))) end
@@ -108,7 +111,7 @@ def main():
     mebibytes = 1 if small_only else int(sys.argv[1]) if len(sys.argv) > 1 else 256
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     folder = pathlib.Path(tempfile.mkdtemp(prefix="locara-bench-"))
-    hub = None
+    hubs = []
     try:
         root = folder / "root"
         root.mkdir()
@@ -126,6 +129,7 @@ def main():
             (root / name).write_bytes(content)
 
         hub = harness.Hub(folder / "hub", seed=None)
+        hubs.append(hub)
         token = hub.make_writer("ana")
         commit = mirror.publish(hub, token, "ana/bench", many)
         mirror.publish(hub, token, "ana/private", {"small.json": small}, private=True)
@@ -134,23 +138,44 @@ def main():
         for name in () if small_only else ("raw.bin", "packed.bin", "large.bin"):
             client.run("upload", "ana/bench", root / name, "--endpoint", hub.url, timeout=900)
         main, at, private = "/ana/bench/resolve/main/", f"/ana/bench/resolve/{commit}/", "/ana/private/resolve/main/"
+        (folder / "mirror.toml").write_text(f'[mirror]\nupstream = "{hub.url}"\n')
+        mirrors = harness.Hub(folder / "mirror", seed=None, config=folder / "mirror.toml")
+        hubs.append(mirrors)
+        for name in ("small.json",) if small_only else ("small.json", "raw.bin"):
+            subprocess.run(["curl", "-sf", "-o", "/dev/null", mirrors.url + main + name], check=True)
+        if not small_only:
+            harness.wait_for(lambda: mirror.call(mirrors, "HEAD", main + "raw.bin").headers.get("X-Xet-Hash"), "the mirror", 120)
 
-        def requests(way, name, *options):
-            return lambda base: wrk(base + (way if base == hub.url else "/") + name, "requests", *options)
+        def requests(way, name, *options, of=hub):
+            return lambda base: wrk((base or of.url + way.rstrip("/")) + "/" + name, "requests", *options)
+
+        def whole(name, of=hub):
+            return lambda base: curl((base or of.url + main.rstrip("/")) + "/" + name)
+
+        def by_many(name, of=hub):
+            return lambda base: wrk((base or of.url + main.rstrip("/")) + "/" + name, "bytes")
 
         large = {
-            "one connection, raw chunks": lambda base: curl(base + (main if base == hub.url else "/") + "raw.bin"),
-            "64 connections, raw chunks": lambda base: wrk(base + (main if base == hub.url else "/") + "raw.bin", "bytes"),
-            "one connection, packed chunks": lambda base: curl(base + (main if base == hub.url else "/") + "packed.bin"),
-            "64 connections, packed chunks":
-                lambda base: wrk(base + (main if base == hub.url else "/") + "packed.bin", "bytes"),
+            "one connection, raw chunks": whole("raw.bin"),
+            "64 connections, raw chunks": by_many("raw.bin"),
+            "one connection, packed chunks": whole("packed.bin"),
+            "64 connections, packed chunks": by_many("packed.bin"),
+            "one connection, raw chunks, mirrored": whole("raw.bin", of=mirrors),
+            "64 connections, raw chunks, mirrored": by_many("raw.bin", of=mirrors),
         }
         small = {
             "small file, by branch": requests(main, "small.json"),
             "small file, by commit": requests(at, "small.json"),
             "small file, private, with a token": requests(private, "small.json", "-H", f"Authorization: Bearer {token}"),
             "small files, a thousand in turn": requests(main, "many/0000.json", "-s", folder / "many.lua"),
+            "small file, mirrored, by branch": requests(main, "small.json", of=mirrors),
+            "small file, mirrored, by commit": requests(at, "small.json", of=mirrors),
         }
+        with contextlib.suppress(unittest.SkipTest):
+            elsewhere = harness.Hub(folder / "postgresql", seed=None, database=harness.make_database())
+            hubs.append(elsewhere)
+            mirror.publish(elsewhere, elsewhere.make_writer("ana"), "ana/bench", {"small.json": many["small.json"]})
+            small[ON_POSTGRESQL] = requests(main, "small.json", of=elsewhere)
         missed = []
 
         def hold(holds, what):
@@ -159,10 +184,10 @@ def main():
 
         with nginx(folder) as other:
             for what, measure in {**({} if small_only else large), **small}.items():
-                pairs = [(measure(hub.url), measure(other)) for _ in range(rounds + 1)][1:]
+                pairs = [(measure(None), measure(other)) for _ in range(rounds + 1)][1:]
                 ratio = statistics.median(ours / theirs for ours, theirs in pairs)
                 ours, theirs = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
-                floor = FLOOR_SMALL if what in small else FLOOR_RAW if "raw" in what else 0
+                floor = {ON_POSTGRESQL: 0}.get(what, FLOOR_SMALL if what in small else FLOOR_RAW if "raw" in what else 0)
                 hold(ratio >= floor, f"{what}: {ratio:.2f}x of nginx, at least {floor}x has to hold")
                 unit = (1, "requests/s") if what in small else (1e9, "GB/s")
                 print(f"{what}: {ratio:.2f}x of nginx   ({ours / unit[0]:.2f} against {theirs / unit[0]:.2f} {unit[1]})",
@@ -177,8 +202,9 @@ def main():
         if missed:
             sys.exit("nginx_bench: a limit does not hold\n  " + "\n  ".join(missed))
     finally:
-        if hub and hub.process:
-            hub.stop()
+        for one in hubs:
+            if one.process:
+                one.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
