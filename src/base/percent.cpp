@@ -42,6 +42,9 @@ Result<std::string> percent_decode(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\0') { // As of a form: a head could not hold one.
+            return Error(ErrorCode::InvalidArgument, "the text holds a NUL");
+        }
         if (text[i] != '%') {
             out += text[i];
             continue;

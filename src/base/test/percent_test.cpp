@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace locara {
 namespace {
 
@@ -24,7 +26,13 @@ TEST(PercentDecode, takes_both_cases_decodes_once_and_leaves_the_plus) {
 }
 
 TEST(PercentDecode, refuses_broken_escapes_and_nul) {
-    for (const char* text : {"%", "a%", "a%4", "a%zz", "a%4g", "a%00b"}) {
+    for (const std::string& text : {std::string("%"),
+                                    std::string("a%"),
+                                    std::string("a%4"),
+                                    std::string("a%zz"),
+                                    std::string("a%4g"),
+                                    std::string("a%00b"),
+                                    std::string("a\0b", 3)}) {
         const auto decoded = percent_decode(text);
         ASSERT_FALSE(decoded) << text;
         EXPECT_EQ(decoded.error().code(), ErrorCode::InvalidArgument) << text;

@@ -13,7 +13,7 @@ namespace locara {
 /// Encodes every byte but the unreserved characters (letters, digits, `-._~`) and those in `keep`.
 std::string percent_encode(std::string_view text, std::string_view keep = "");
 
-/// Replaces %XX once, in either case. InvalidArgument on a broken escape or on an encoded NUL.
+/// Replaces %XX once, in either case. InvalidArgument on a broken escape or on any NUL.
 Result<std::string> percent_decode(std::string_view text);
 
 } // namespace locara
