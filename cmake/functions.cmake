@@ -101,7 +101,8 @@ function(locara_fuzz name subject)
     if(F_ALONE)
         target_include_directories(${target} PRIVATE
             ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src/http/include)
-        target_link_libraries(${target} PRIVATE ${F_LIBS} Boost::headers locara::options)
+        # LIBS last: what they say of sanitizers counts.
+        target_link_libraries(${target} PRIVATE Boost::headers locara::options ${F_LIBS})
     else()
         target_link_libraries(${target} PRIVATE locara_${name} locara::options)
     endif()

@@ -10,5 +10,9 @@ add_library(locara_soci INTERFACE)
 add_library(locara::soci ALIAS locara_soci)
 # As a system's, so that its headers are not held to our warnings.
 target_include_directories(locara_soci SYSTEM INTERFACE ${SOCI_INCLUDE_DIR})
+if(LOCARA_SANITIZE)
+    # Its types are hidden in its libraries, and this check needs to see them.
+    target_compile_options(locara_soci INTERFACE -fno-sanitize=vptr)
+endif()
 target_link_libraries(locara_soci INTERFACE
     ${SOCI_SQLITE3_LIBRARY} ${SOCI_POSTGRESQL_LIBRARY} ${SOCI_CORE_LIBRARY} SQLite::SQLite3 ${LIBPQ_LINK_LIBRARIES})
