@@ -99,7 +99,7 @@ class Bundles(harness.TestCase):
         whole = self.folder / "whole"
         shutil.copytree(self.bundle, whole)
         files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
-        self.assertEqual(len(files), 14, files)
+        self.assertEqual(len(files), 15, files)
         for name in files:
             path = whole / name
             kept = path.read_bytes()

@@ -107,8 +107,9 @@ class Wire(harness.TestCase):
         for verb in ("", "serve", "init", "pin", "user add", "org", "org create", "org set", "org add-member", "token create",
                      "token list", "token revoke", "keys", "keys init", "keys list", "keys new", "keys encrypt",
                      "keys rotate", "keys add", "keys remove", "keys threshold", "keys export", "keys sign", "keys import",
-                     "review sign", "takedown", "takedown add", "repo", "repo list", "repo create", "repo rm", "repo move",
-                     "repo set", "gc", "scan show", "fsck", "rescan", "stats", "backup", "restore"):
+                     "review sign", "model", "model add", "model rm", "model list", "takedown", "takedown add", "repo",
+                     "repo list", "repo create", "repo rm", "repo move", "repo set", "gc", "scan show", "fsck", "rescan",
+                     "stats", "backup", "restore"):
             self.tell_hub(*verb.split(), "--help")
         self.assert_golden("help-locara-hub.txt", self.told)
         self.assert_golden("hub-pin.txt", self.pinned)

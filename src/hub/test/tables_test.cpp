@@ -36,7 +36,7 @@ class TablesTest : public DatabaseTest {
     Account make_account(const std::string& name) {
         const auto made = names_->add_account(name, "", now_);
         EXPECT_TRUE(made) << made.error().describe();
-        return *made;
+        return **names_->find_account(name); // with its key
     }
 
     Repo make_repo(const std::string& space, const std::string& name) {

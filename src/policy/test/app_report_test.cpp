@@ -133,7 +133,10 @@ TEST_F(AppReportTest, tells_what_follows_from_the_licenses_of_its_models) {
     models_.add(bytes).value();
     app_["models"][0]["fallbacks"] = {"sha256:" + crypto::sha256(as_bytes(bytes)).render()};
     const Json report = render_app_report(check(), std::nullopt); // whatever its errors are
-    EXPECT_EQ(report.at("license").at("commercial"), true);
+    // Of the whole: whoever installs it may get the fallback.
+    EXPECT_EQ(report.at("license").at("commercial"), false);
+    EXPECT_EQ(report.at("license").at("facts")[0].at("from"), "acme/base (finetune)");
+    EXPECT_EQ(report.at("license").at("conflicts").size(), 1U);
     ASSERT_EQ(report.at("models").size(), 2U);
     const Json& fallback = report.at("models")[1];
     EXPECT_EQ(fallback.at("manifest"), app_["models"][0]["fallbacks"][0]);
