@@ -79,8 +79,11 @@ def give_refused(folder, options):
 
 def reason_of(said):
     """Why llama-server refused a file, by what it said: the first error."""
-    errors = [line.split("error loading model: ", 1)[1] for line in said.splitlines() if "error loading model: " in line]
-    return errors[0] if errors else said[-600:]
+    for line in said.splitlines():
+        for mark in ("error loading model: ", "Error: ", "check_tensor_dims: "):
+            if mark in line:
+                return line.split(mark, 1)[1]
+    return said[-600:]
 
 
 def run_server(server, path, reasons):
