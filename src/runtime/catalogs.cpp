@@ -54,6 +54,14 @@ bool matches(const manifest::AppManifest& app, const std::vector<std::string>& w
     });
 }
 
+std::vector<catalog::TakedownName> names_of(const PlannedModel& model) {
+    std::vector<crypto::Sha256Digest> files;
+    for (const auto& file : model.files) {
+        files.push_back(file.file.sha256);
+    }
+    return catalog::takedown_names(*model.manifest, model.manifest.digest(), files);
+}
+
 /// The digest that TUF lists for a target; every target of ours has a SHA-256.
 Result<crypto::Sha256Digest> target_digest(const catalog::Target& target) {
     const auto at = target.hashes.find("sha256");
@@ -534,11 +542,7 @@ Result<PlannedModel> Installer::plan_manifest(std::string bytes, std::string_vie
 Result<std::optional<catalog::TakedownEntry>>
 Installer::State::takedown_of(const PlannedModel& model) {
     LOCARA_CHECK(takedowns.refresh());
-    std::vector<crypto::Sha256Digest> files;
-    for (const auto& file : model.files) {
-        files.push_back(file.file.sha256);
-    }
-    return takedowns.find(catalog::takedown_names(*model.manifest, model.manifest.digest(), files));
+    return takedowns.find(names_of(model));
 }
 
 Result<std::optional<catalog::TakedownEntry>>
@@ -546,13 +550,13 @@ Installer::State::takedown_of(const manifest::AppEntry& entry,
                               const std::vector<PlannedModel>& models) {
     LOCARA_CHECK(takedowns.refresh());
     const std::array digests = {entry.files_sha256, entry.bundle_sha256};
-    auto strictest =
-        takedowns.find(catalog::takedown_names(entry.manifest.id, entry.manifest.version, digests));
+    auto names = catalog::takedown_names(entry.manifest.id, entry.manifest.version, digests);
     for (const auto& model : models) {
-        LOCARA_TRY(auto found, takedown_of(model));
-        strictest = catalog::stricter(std::move(strictest), std::move(found));
+        for (auto& name : names_of(model)) {
+            names.push_back(std::move(name));
+        }
     }
-    return strictest;
+    return takedowns.find(names);
 }
 
 Status Installer::State::check_takedown(const PlannedModel& model) {
