@@ -122,12 +122,16 @@ std::string join(const std::vector<std::string>& words) {
     return out;
 }
 
+void add_once(std::vector<std::string>& texts, const std::string& text) {
+    if (std::find(texts.begin(), texts.end(), text) == texts.end()) {
+        texts.push_back(text);
+    }
+}
+
 /// The licenses of one place: their ids, and their facts where they are stricter.
 void add_leaves(EffectiveLicense& out, const Place& place) {
     for (const auto& leaf : place.leaves) {
-        if (std::find(out.licenses.begin(), out.licenses.end(), leaf.id) == out.licenses.end()) {
-            out.licenses.push_back(leaf.id);
-        }
+        add_once(out.licenses, leaf.id);
         for (std::size_t i = 0; i < kTextFacts; ++i) {
             const auto kind = kFactKinds[i];
             const auto clause =
@@ -394,11 +398,6 @@ EffectiveLicense effective_license(const ModelManifest& model) {
 EffectiveLicense effective_license(const AppManifest& app,
                                    const std::vector<AppModelLicense>& models) {
     EffectiveLicense out;
-    const auto add_license = [&out](const std::string& id) {
-        if (std::find(out.licenses.begin(), out.licenses.end(), id) == out.licenses.end()) {
-            out.licenses.push_back(id);
-        }
-    };
     const Place own{app.id.render(), "", resolve(app.license)};
     add_leaves(out, own);
     if (!app.commercial) {
@@ -415,13 +414,10 @@ EffectiveLicense effective_license(const AppManifest& app,
                 out.facts[static_cast<std::size_t>(kind)], kind, model.license.fact(kind));
         }
         for (const auto& id : model.license.licenses) {
-            add_license(id);
+            add_once(out.licenses, id);
         }
         for (const auto& words : model.license.use_restrictions) {
-            if (std::find(out.use_restrictions.begin(), out.use_restrictions.end(), words) ==
-                out.use_restrictions.end()) {
-                out.use_restrictions.push_back(words);
-            }
+            add_once(out.use_restrictions, words);
         }
         for (const auto& terms : model.license.to_accept) {
             if (std::none_of(out.to_accept.begin(), out.to_accept.end(), [&](const auto& one) {
