@@ -299,11 +299,8 @@ Status Installer::remove_hub(const std::string& url) {
     }
     const auto folder = at->catalog_folder(state_->options.home);
     // What it called back stays called back: its apps stay, too.
-    for (const auto& one : state_->catalogs) {
-        if (one.hub.url == url) {
-            LOCARA_CHECK(keep_takedowns(state_->options.home, one.hub, one.client->takedown()));
-        }
-    }
+    LOCARA_TRY(const auto opened, state_->open_catalog(*at));
+    LOCARA_CHECK(keep_takedowns(state_->options.home, *at, opened.client->takedown()));
     hubs.erase(at);
     LOCARA_CHECK(save_hubs(state_->options.home, hubs));
     state_->hubs = std::move(hubs);
