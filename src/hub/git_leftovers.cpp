@@ -1,5 +1,6 @@
 #include "git_leftovers.hpp"
 
+#include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
 
 #include <system_error>
@@ -49,7 +50,23 @@ std::error_code clean(const fs::path& repository) {
     return error;
 }
 
+/// Hubs before this one did not sync HEAD when they made a repository.
+Status mend_head(const fs::path& repository) {
+    return check_git_head(repository)
+               ? Status()
+               : write_file_atomically(repository / "HEAD", as_bytes("ref: refs/heads/main\n"));
+}
+
 } // namespace
+
+Status check_git_head(const fs::path& repository) {
+    constexpr std::size_t kMost = 4096;
+    LOCARA_TRY(const std::string head, read_file(repository / "HEAD", kMost));
+    return head.starts_with("ref: refs/")
+               ? Status()
+               : Status(Error(ErrorCode::Corrupt,
+                              "HEAD names no branch; a start of the hub mends it"));
+}
 
 Status remove_git_leftovers(const fs::path& repos) {
     std::error_code error;
@@ -62,6 +79,7 @@ Status remove_git_leftovers(const fs::path& repos) {
         }
         auto git = GitRepo::open(at->path());
         if (git) { // fsck tells of one that cannot be opened.
+            LOCARA_CHECK(mend_head(at->path()));
             LOCARA_CHECK(git->finish_moves().context("cleaning up in " + at->path().string()));
         }
     }

@@ -16,8 +16,12 @@ inline constexpr const char* kJoined = "joined";
 inline constexpr const char* kQuarantine = "tmp_objdir-incoming-";
 
 /// Ends, in all repositories below `repos`, pushes whose refs had begun to move; removes the locks
-/// of refs, which nobody would ever let go of, and unfinished objects. Nobody may write to them
-/// meanwhile. Io.
+/// of refs, which nobody would ever let go of, and unfinished objects; mends a HEAD that names no
+/// branch. Nobody may write to them meanwhile. Io.
 Status remove_git_leftovers(const std::filesystem::path& repos);
+
+/// Corrupt unless the repository's HEAD names a branch, without which git's programs take it for
+/// none; NotFound, Io.
+Status check_git_head(const std::filesystem::path& repository);
 
 } // namespace locara::hub

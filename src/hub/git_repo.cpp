@@ -12,6 +12,8 @@
 #include <sstream>
 #include <system_error>
 
+#include <fcntl.h>
+
 namespace locara::hub {
 namespace {
 
@@ -137,6 +139,26 @@ GitRepo::GitRepo(GitRepo&&) noexcept = default;
 GitRepo& GitRepo::operator=(GitRepo&&) noexcept = default;
 GitRepo::~GitRepo() = default;
 
+namespace {
+
+/// libgit2 syncs objects and refs, but not what a new repository is made of: after a loss of power
+/// its HEAD would be empty, and git know no repository there.
+Status sync_tree(const std::filesystem::path& path) {
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator at(path, error), end; !error && at != end;
+         at.increment(error)) {
+        LOCARA_TRY(const Fd fd, open_file(at->path(), O_RDONLY | O_NOFOLLOW));
+        LOCARA_CHECK(sync_file(fd));
+    }
+    if (error) {
+        return Error(ErrorCode::Io, "syncing " + path.string() + ": " + error.message());
+    }
+    LOCARA_CHECK(sync_folder(path));
+    return sync_folder(path.parent_path());
+}
+
+} // namespace
+
 Result<GitRepo> GitRepo::create(const std::filesystem::path& path) {
     start_git();
     git_repository_init_options options;
@@ -150,6 +172,7 @@ Result<GitRepo> GitRepo::create(const std::filesystem::path& path) {
     }
     auto state = std::make_unique<State>();
     state->repository.reset(raw);
+    LOCARA_CHECK(sync_tree(path));
     return GitRepo(std::move(state));
 }
 

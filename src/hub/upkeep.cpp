@@ -149,7 +149,9 @@ class Checker {
             LOCARA_CHECK(check_bucket(repo));
             return settle(repo, files.size(), before);
         }
-        const auto git = GitRepo::open(repo_folder(data_ / kRepos, repo.internal));
+        const fs::path folder = repo_folder(data_ / kRepos, repo.internal);
+        note(repo, "git", check_git_head(folder));
+        const auto git = GitRepo::open(folder);
         const auto refs = git ? git->refs() : Result<std::vector<GitRef>>(git.error());
         if (!refs) {
             note(repo, "git", refs.error());

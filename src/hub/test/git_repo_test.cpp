@@ -136,6 +136,16 @@ TEST_F(GitRepoTest, goes_on_where_a_killed_process_held_a_ref) {
     EXPECT_EQ(*repo_->resolve("main"), *next);
 }
 
+TEST_F(GitRepoTest, an_empty_head_is_found_and_mended) {
+    const auto folder = folder_->path() / "r";
+    EXPECT_TRUE(check_git_head(folder));
+    ASSERT_TRUE(write_file_atomically(folder / "HEAD", as_bytes("")));
+    EXPECT_EQ(check_git_head(folder).error().code(), ErrorCode::Corrupt);
+    ASSERT_TRUE(remove_git_leftovers(folder_->path()));
+    EXPECT_TRUE(check_git_head(folder));
+    EXPECT_EQ(*repo_->resolve("HEAD"), commit_);
+}
+
 TEST_F(GitRepoTest, resolves_branches_tags_commits_and_short_commits) {
     ASSERT_TRUE(repo_->set_ref("refs/tags/v1", commit_));
     ASSERT_TRUE(repo_->set_ref("refs/heads/feat/x", commit_));
