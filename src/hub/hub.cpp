@@ -611,6 +611,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_repo_pages(routes, services);
     add_file_routes(routes, services);
     add_resolve_routes(routes, services, *warm);
+    add_oci_routes(routes, services);
     add_repo_routes(routes, services);
     add_ref_routes(routes, services);
     add_admin_routes(routes, services);

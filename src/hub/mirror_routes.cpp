@@ -3,6 +3,7 @@
 #include "content.hpp"
 #include "file_answers.hpp"
 #include "list_page.hpp"
+#include "oci_answers.hpp"
 #include "repo_search.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
@@ -445,6 +446,34 @@ Answer<Reaction> xet_token(const MirrorDoor& door, const Request& request, const
     return Reaction(token_answer(door.services, request, spot.repo, XetRole::Read));
 }
 
+// ---------------------------------------------------------------------------------- models by tag
+
+Answer<Reaction> oci_manifest(const MirrorDoor& door, const Request& request, const Guest& visit) {
+    LOCARA_TRY(const Spot spot, door.mirror.find_revision(visit, "main"));
+    LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
+    LOCARA_TRY(const auto listing, door.mirror.list(visit, spot.repo, spot.commit));
+    LOCARA_TRY(const OciModel model, find_oci_model(listing->entries(), request.param("tag")));
+    return Reaction(oci_manifest_answer(request, model));
+}
+
+Answer<Reaction> oci_blob(const MirrorDoor& door, const Request& request, const Guest& visit) {
+    LOCARA_TRY(Spot spot, door.mirror.find_revision(visit, "main"));
+    LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
+    LOCARA_TRY(const auto listing, door.mirror.list(visit, spot.repo, spot.commit));
+    LOCARA_TRY(OciBlob blob, find_oci_blob(listing->entries(), request.param("digest")));
+    if (!blob.file) {
+        return Reaction(oci_config_answer(request, std::move(blob.config)));
+    }
+    spot.path = blob.file->path;
+    LOCARA_TRY(Reaction reaction, serve_file(door, request, visit, spot, *blob.file, {}));
+    auto* const waiting = std::get_if<Waiting>(&reaction);
+    add_oci_blob_headers(waiting != nullptr ? waiting->response : std::get<Response>(reaction),
+                         request,
+                         spot.commit,
+                         *blob.file);
+    return reaction;
+}
+
 /// What git and git-lfs ask, each told in the form that it shows to people. Not 401, which makes
 /// git ask for a password that nobody has.
 enum class Tool { Git, Lfs };
@@ -751,6 +780,19 @@ void add_mirror_routes(http::Router& router, const MirrorDoor& door) {
             return search(door, type, std::move(request));
         });
     });
+    for (const auto& [pattern, handle] :
+         {std::pair<const char*, Handle>("manifests/{tag}", &oci_manifest),
+          std::pair<const char*, Handle>("blobs/{digest}", &oci_blob)}) {
+        const auto challenge = [handle](const MirrorDoor& at,
+                                        const Request& request,
+                                        const Guest& visit) -> Answer<Reaction> {
+            auto reaction = handle(at, request, visit);
+            return reaction ? std::move(reaction)
+                            : oci_refusal(std::move(reaction).error(), request);
+        };
+        router.add(
+            "GET", std::string("/v2/{org}/{repo}/") + pattern, bind(RepoType::Model, challenge));
+    }
     router.set_fallback(
         [&door](Request request) { return door.behind.handle(std::move(request)); });
 }

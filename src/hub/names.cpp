@@ -84,8 +84,16 @@ bool is_repo_part(std::string_view text) {
 }
 
 bool is_reserved_space(std::string_view text) {
-    constexpr std::string_view kReserved[] = {
-        "api", "buckets", "cas", "catalog", "datasets", "kernels", "models", "oauth", "spaces"};
+    constexpr std::string_view kReserved[] = {"api",
+                                              "buckets",
+                                              "cas",
+                                              "catalog",
+                                              "datasets",
+                                              "kernels",
+                                              "models",
+                                              "oauth",
+                                              "spaces",
+                                              "v2"};
     std::string lower(text);
     std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

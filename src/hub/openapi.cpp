@@ -52,6 +52,17 @@ constexpr RouteInfo kRoutes[] = {
      Auth::None,
      "The catalog's apps and models, and what may be done with them"},
 
+    {"GET",
+     "/v2/{org}/{repo}/manifests/{tag}",
+     Auth::Optional,
+     "A model's weights in GGUF by file name or quantization, as ollama asks for them"},
+    {"GET",
+     "/v2/{org}/{repo}/blobs/{digest}",
+     Auth::Optional,
+     "What such a manifest names",
+     Answers::Bytes},
+    {"GET", "/v2/token", Auth::None, "Refuses the keys of ollama's, which this hub does not know"},
+
     {"GET", "/api/whoami-v2", Auth::Needed, "The caller, its token and its organizations"},
     {"POST", "/api/credentials/revoke", Auth::None, "End tokens", Answers::Json, Body::Json},
     {"GET", "/api/users/{user}/overview", Auth::Optional, "A user"},

@@ -66,6 +66,9 @@ void add_repo_pages(Routes& routes, const Services& services);
 /// Content: resolve and raw, of every type.
 void add_file_routes(Routes& routes, const Services& services);
 
+/// Models by tag, as ollama asks for them (oci.hpp).
+void add_oci_routes(Routes& routes, const Services& services);
+
 /// What there is: lists, info, trees, paths, refs.
 void add_repo_routes(Routes& routes, const Services& services);
 

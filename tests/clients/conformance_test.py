@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 import traceback
 import typing
+import urllib.error
+import urllib.request
 
 from tests import harness
 from tests.clients import replay
@@ -45,8 +47,10 @@ the outcome is not what stands here. `./dev test --accept -R conformance` writes
   answer held to what the client's own code reads of it (`tests/clients/replay.py`).
 - **yes**: done, and the content was right. **–**: there is no such thing. **no**, with the number of a note: see below.
 
-Not covered: transfers of `huggingface_hub` for Python by its `hf_xet`, `git-xet` and `ollama`: no registry that the tests
-reach has them, and nothing of theirs was recorded.
+- **after its source**: no registry has the client, and it was not run: the requests are those that its public source sends.
+
+Not covered: transfers of `huggingface_hub` for Python by its `hf_xet`, and `git-xet`: no registry that the tests reach has
+them, and nothing of theirs was recorded.
 
 `tests/clients/specs_test.py` runs the 39 tests that npm `@huggingface/hub` brings in its package and that talk to a hub, with
 nothing changed but the hub's address and that of the files which they upload. 38 pass; it names the other one, with the reason.
@@ -228,6 +232,45 @@ def is_well(port):
     return done.returncode == 0
 
 
+def ollama_pull(place, folder):
+    """What `ollama pull` asks for (server/images.go, server/download.go, August 2026). It has no token, only a key of its own,
+    with which it signs a request for one where it is told to."""
+    def ask(method, url, **headers):
+        request = urllib.request.Request(url, method=method, headers={"User-Agent": "ollama/0.12.0 (amd64 linux) Go/go1.24",
+                                                                      **headers})
+        try:
+            return urllib.request.urlopen(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            if error.code != 401:
+                raise
+            challenge = dict(part.split("=", 1) for part in error.headers["WWW-Authenticate"].partition(" ")[2].split(","))
+            realm = challenge["realm"].strip('"')
+            assert realm.startswith(place.url), realm
+            with urllib.request.urlopen(f"{realm}?service=s&scope=x&ts=1&nonce=n", timeout=30) as token:
+                raise AssertionError(f"a token for anybody's key: {token.read()}") from error
+
+    base = f"{place.url}/v2/{place.repo}"
+    with ask("GET", f"{base}/manifests/latest", Accept="application/vnd.docker.distribution.manifest.v2+json") as answer:
+        manifest = json.loads(answer.read())
+    layers = [*manifest["layers"], manifest["config"]]
+    assert [layer["mediaType"].rpartition(".")[2] for layer in manifest["layers"]] == ["model"], manifest
+    for layer in layers:
+        blob = f"{base}/blobs/{layer['digest']}"
+        with ask("HEAD", blob) as head:
+            size = int(head.headers["Content-Length"])
+        assert size == layer["size"], (size, layer)
+        with ask("GET", blob) as answer:  # The body is not read.
+            location = answer.headers["Location"]
+        content = b""
+        for begin, end in ((0, size // 2), (size // 2, size)):
+            with ask("GET", location, Range=f"bytes={begin}-{end - 1}") as part:
+                assert part.status == 206, part.status
+                content += part.read()
+        assert "sha256:" + sha256(content) == layer["digest"], layer
+        layer["content"] = content
+    same(layers[0]["content"], place.weights)
+
+
 def locara_environment(place, folder):
     return {"LOCARA_HOME": str(folder / "home"), "HF_ENDPOINT": place.url, **({"HF_TOKEN": place.token} if place.token else {})}
 
@@ -315,6 +358,7 @@ ROWS = (
     Row("`git-lfs`", "pull", "LFS", lfs_pull),
     Row("`git-lfs`", "push", "LFS", lfs_push, OWN),
     Row("`llama-server -hf`", "load a model", "LFS", llama_server, engine=True),
+    Row("`ollama`", "pull", "LFS, after its source", ollama_pull),
     Row("`curl`", "HEAD", "", curl("-I", check=check_head)),
     Row("`curl`", "GET", "", curl(check=lambda place, _, body: same(body, place.weights))),
     Row("`curl`", "GET a range", "", curl("-r", "1000-1999", check=lambda place, _, body: same(body, place.weights[1000:2000]))),
@@ -326,9 +370,12 @@ ROWS = (
 # What is known not to work, and why. It is tried all the same.
 MIRRORED = ("miss", "hit", "offline")
 GIT = ("`git`", "`git-lfs`")
+NO_TOKEN = ("private", "gated")
 NOTES = (
     (lambda row: row.client in GIT, MIRRORED, "a mirror keeps files, not git histories: git is told so (404) and asks for no "
      "password; use resolve or hf, or clone from where the repository lives"),
+    (lambda row: row.client == "`ollama`", NO_TOKEN, "it shows a key of its own and no token; the hub knows no such keys, and says "
+     "so"),
 )
 
 
