@@ -1,9 +1,8 @@
-"""A hub whose machine loses its power at random moments, while it is pushed to, committed to, uploaded to, talked to, mirrors
-and collects its garbage: afterwards `fsck` finds nothing wrong, and all that was acknowledged is there.
-
-The hub writes to ext4 on an image file, and a cut is a copy of that image: what was not synced is in memory alone and is lost,
-as the file system's journal has it. The image lies on XFS, which copies a file at one moment (reflink). (What a disk's own
-cache loses although it was told to sync is not tried.) LOCARA_SOAK_KILLS sets how often, about, LOCARA_SEED at which moments."""
+"""Machines that lose their power at random moments (tests/harness/disk.py): a hub's, while it is pushed to, committed to,
+uploaded to, talked to, mirrors and collects its garbage; a person's, while apps come and go. Afterwards `fsck` and `verify`
+find nothing wrong, and all that was acknowledged is there.
+LOCARA_SOAK_KILLS sets how often, about, LOCARA_SEED at which moments."""
+import collections
 import contextlib
 import itertools
 import json
@@ -11,7 +10,6 @@ import os
 import pathlib
 import random
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -19,7 +17,8 @@ import unittest
 
 from tests import harness
 from tests.clients.raw_protocol_test import FILES, SHARD, XORB, XORB_HASH
-from tests.harness import weights
+from tests.harness import APP, weights
+from tests.harness.disk import make_disk, run
 from tests.harness.mirror import call, noise, publish
 
 CUTS = max(3, int(os.environ.get("LOCARA_SOAK_KILLS", "24")) // 4)
@@ -28,58 +27,13 @@ MIRRORED = {f"{i}.gguf": weights.gguf(noise(i, 300_000)) for i in range(40)}
 GIT = ["git", "-c", "user.name=Ana", "-c", "user.email=ana@example.org"]
 
 
-def run(*command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
-class Disk:
-    """A file system that can be copied as it would be found after a loss of power."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.cuts = folder / "cuts"
-        self.mounts = contextlib.ExitStack()
-        run("truncate", "-s", "6G", folder / "image")
-        run("mkfs.xfs", "-q", "-m", "reflink=1", folder / "image")
-        self.mount(folder / "image", self.cuts)
-        run("truncate", "-s", "2G", self.cuts / "disk")
-        run("mkfs.ext4", "-q", self.cuts / "disk")
-        self.path = self.mount(self.cuts / "disk", folder / "disk")
-
-    def mount(self, image, at):
-        at.mkdir()
-        run("mount", "-o", "loop", image, at)
-        self.mounts.callback(run, "umount", at)
-        return at
-
-    @contextlib.contextmanager
-    def cut(self):
-        """The file system as it would be found now, at another place."""
-        copy, found = self.cuts / "cut", self.folder / "found"
-        run("cp", "--reflink=always", self.cuts / "disk", copy)
-        found.mkdir(exist_ok=True)
-        run("mount", "-o", "loop", copy, found)
-        try:
-            yield found
-        finally:
-            run("umount", found)
-            copy.unlink()
-
-
-class PowerCut(unittest.TestCase):
+class HubPowerCut(unittest.TestCase):
     def setUp(self):
         if os.environ.get("LOCARA_TEST_DATABASE"):
             self.skipTest("names in PostgreSQL are not on the disk that is cut off")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="locara-power-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        try:
-            self.disk = Disk(self.folder)
-        except (OSError, RuntimeError) as error:
-            self.skipTest(f"needs mkfs.xfs, mkfs.ext4 and the right to mount (run as root): {error}")
-        self.addCleanup(self.disk.mounts.close)
+        self.disk = make_disk(self)
         self.upstream = self.hub(self.folder / "upstream")
         publish(self.upstream, self.upstream.make_writer("ana"), "ana/far", MIRRORED)
         self.config = self.folder / "mirror.toml"
@@ -244,6 +198,54 @@ class PowerCut(unittest.TestCase):
         counts = {what: len(notes) for what, notes in kept.items()}
         print(f"{CUTS} cuts (seed {SEED}); at the last one {counts}, {mirrored} files mirrored")
         self.assertGreater(min(*counts.values(), mirrored), 0, "too little was under way")
+
+
+class ClientPowerCut(harness.TestCase):
+    def test_apps_are_whole_or_not_there(self):
+        disk = make_disk(self)
+        client = harness.Client(disk.path / "home")
+        self.addCleanup(client.stop)
+        client.add_hub(self.hub)
+        over = threading.Event()
+        done = [(0, False)]  # how many commands have ended, and whether the app is there since; None while one is at it
+
+        def come_and_go():
+            for turn in itertools.count(1):
+                for command in ("install", "rm"):
+                    if over.is_set():
+                        return
+                    done.append(None)
+                    client.run(command, APP, "--yes")
+                    done.append((turn, command == "install"))
+                    time.sleep(0.2)
+                client.run("gc", "--older-than", "0s")
+        worker = threading.Thread(target=come_and_go)
+        worker.start()
+        chance = random.Random(SEED)
+        known = collections.Counter()
+        try:
+            for _ in range(CUTS):
+                time.sleep(chance.uniform(0.1, 1.5))
+                self.assertTrue(worker.is_alive())
+                before = done[-1]
+                with disk.cut() as found:
+                    certain = before if before == done[-1] else None
+                    after = harness.Client(found / "home")
+                    try:
+                        after.run("verify")
+                        there = [app["id"] for app in after.json("list")["apps"]]
+                        if certain:
+                            self.assertEqual(there == [APP], certain[1], "what was acknowledged is not so")
+                            known[certain[1]] += 1
+                        if not there:
+                            after.run("install", APP, "--yes")
+                        after.run("verify", "--all")
+                    finally:
+                        after.stop()
+        finally:
+            over.set()
+            worker.join()
+        print(f"{CUTS} cuts (seed {SEED}), of {known[True]} it was certain that the app is there, of {known[False]} that not")
 
 
 if __name__ == "__main__":
