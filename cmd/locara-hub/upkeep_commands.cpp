@@ -278,6 +278,7 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
                             {"files", report.files},
                             {"judged", report.judged},
                             {"unjudged", report.unjudged},
+                            {"unnamed", report.unnamed},
                             {"refused", std::move(refused)}};
         std::printf("%s\n", words.dump().c_str());
     } else {
@@ -297,6 +298,12 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
                     static_cast<unsigned long long>(report.files),
                     static_cast<unsigned long long>(report.judged),
                     report.refused.size());
+        if (report.unnamed > 0) {
+            std::printf(
+                "%llu more would be refused that were only uploaded: no commit and no bucket "
+                "names them, nobody is given them, and gc removes them\n",
+                static_cast<unsigned long long>(report.unnamed));
+        }
         LOCARA_CHECK(tell_of_takedowns());
     }
     if (!report.refused.empty()) {

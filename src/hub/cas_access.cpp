@@ -26,6 +26,7 @@ require_file(const Services& services, const XetClaims& claims, std::string_view
     if (!file) {
         return Refusal(404, "", "there is no such file");
     }
+    LOCARA_CHECK(check_named(services, file->sha256.render()));
     LOCARA_CHECK(check_served(services, claims.repo, file->sha256.render()));
     return *file;
 }

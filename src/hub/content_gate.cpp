@@ -92,6 +92,13 @@ Status pass_gate(const VerdictStore& verdicts,
         verdicts, clock, log, formats::MemorySource(as_bytes(blob)), id_of_blob(blob), path);
 }
 
+Status check_named(const Services& services, const std::string& id) {
+    LOCARA_TRY(const auto names, services.verdicts.names_of(id));
+    return names.empty() ? Status(Error(ErrorCode::NotFound,
+                                        "this was uploaded, and is in no commit or bucket yet"))
+                         : Status();
+}
+
 Status check_served(const Services& services, std::int64_t repo, const std::string& id) {
     LOCARA_TRY(const auto verdict, services.verdicts.find_refusal(id));
     if (!verdict) {

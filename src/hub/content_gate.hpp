@@ -54,6 +54,10 @@ Status pass_gate(const VerdictStore& verdicts,
                  std::string_view blob,
                  std::string_view path);
 
+/// NotFound for content that was uploaded and that no commit or bucket has named yet, at any door:
+/// nobody has judged it, so nobody is given it.
+Status check_named(const Services& services, const std::string& id);
+
 /// Refused if the gate refuses by now what it let into the repository before: nothing gives it away
 /// any more. Of a mirrored repository a format that is merely not loaded does not count.
 Status check_served(const Services& services, std::int64_t repo, const std::string& id);

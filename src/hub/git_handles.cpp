@@ -1,5 +1,11 @@
 #include "git_handles.hpp"
 
+#include <locara/base/path.hpp>
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+
 namespace locara::hub {
 
 void start_git() {
@@ -40,6 +46,26 @@ Error git_failure(std::string_view what, int code) {
         last != nullptr && last->message != nullptr ? last->message : "no reason given";
     return Error(code == GIT_ENOTFOUND ? ErrorCode::NotFound : ErrorCode::Io,
                  std::string(what) + ": " + detail);
+}
+
+Status check_names(git_index* index) {
+    std::map<std::string, PathSet> folders;
+    std::unordered_set<std::string> seen;
+    for (std::size_t i = 0; i < git_index_entrycount(index); ++i) {
+        const std::string path = git_index_get_byindex(index, i)->path;
+        std::size_t begin = 0; // Of a part.
+        while (begin <= path.size()) {
+            const std::size_t end = std::min(path.find('/', begin), path.size());
+            if (seen.insert(path.substr(0, end)).second) {
+                const std::string folder = path.substr(0, begin);
+                LOCARA_CHECK(folders[folder]
+                                 .add(path.substr(begin, end - begin))
+                                 .context("in folder '" + folder + "'"));
+            }
+            begin = end + 1;
+        }
+    }
+    return {};
 }
 
 std::string render_oid(const git_oid* oid) {

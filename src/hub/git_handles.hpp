@@ -45,6 +45,10 @@ Result<Repository> open_repository(const std::filesystem::path& path);
 /// What libgit2 says about a call that answered `code`: NotFound or Io.
 Error git_failure(std::string_view what, int code);
 
+/// The rule for names of one revision (locara/base/path.hpp, PathSet) for all that is in an index,
+/// folder by folder: InvalidArgument, naming two that a file system could mix up.
+Status check_names(git_index* index);
+
 /// 40 hex digits, and back: InvalidArgument for anything else.
 std::string render_oid(const git_oid* oid);
 Result<git_oid> parse_oid(std::string_view text);

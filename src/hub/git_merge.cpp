@@ -87,6 +87,7 @@ Result<MergedTree> merge_commits(const std::filesystem::path& path,
         LOCARA_TRY(merged.conflicts, list_conflicts(raw));
         return merged;
     }
+    LOCARA_CHECK(check_names(raw));
     git_oid tree{};
     code = git_index_write_tree_to(&tree, raw, repository.get());
     if (code != 0) {

@@ -22,6 +22,7 @@ enum class Keep { No, Yes };
 
 /// Merges two commits by all that changed since they parted; renamed files count as removed and
 /// new. Files of text are merged line by line, so a file may come out that is in neither commit.
+/// InvalidArgument if names come together that a file system could mix up.
 Result<MergedTree> merge_commits(const std::filesystem::path& repository,
                                  const std::string& ours,
                                  const std::string& theirs,

@@ -264,6 +264,7 @@ Result<std::string> GitRepo::write_tree(const std::optional<std::string>& base,
     for (const GitChange& change : changes) {
         LOCARA_CHECK(apply_change(index.get(), change));
     }
+    LOCARA_CHECK(check_names(index.get()));
     git_oid tree_id{};
     code = git_index_write_tree_to(&tree_id, index.get(), state_->repository.get());
     if (code != 0) {

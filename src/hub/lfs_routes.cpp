@@ -244,6 +244,7 @@ Answer<Response> object(const Services& services, const Request& request, RepoTy
     if (!file) {
         return Refusal(404, "EntryNotFound", "this repository has no such object");
     }
+    LOCARA_CHECK(check_named(services, oid.render()));
     LOCARA_CHECK(check_served(services, repo.key, oid.render()));
     http::Content content;
     content.body = open_content(services.cas, file->xet, file->size);

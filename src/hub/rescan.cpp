@@ -5,6 +5,7 @@
 #include "content_gate.hpp"
 #include "database.hpp"
 #include "layout.hpp"
+#include "named_files.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
@@ -147,7 +148,7 @@ class Rescanner {
             const auto& [id, content] = *at;
             if (is_spent()) {
                 report_.next = RescanPlace{repo.key, id};
-                return {};
+                break;
             }
             if (content.xet) {
                 const StoredSource source(sources_.chunks, *content.xet, content.size);
@@ -157,6 +158,31 @@ class Rescanner {
                 LOCARA_CHECK(ask(repo, id, content, formats::MemorySource(as_bytes(blob))));
             }
         }
+        return settle(repo);
+    }
+
+    /// Reports what was refused of a repository, but for what only lies there.
+    Status settle(const Repo& repo) {
+        FileDigests unnamed;
+        if (repo.origin == Origin::Here) {
+            for (const RescanReport::Refused& one : found_) {
+                if (one.path.empty()) {
+                    unnamed.insert(one.sha256);
+                }
+            }
+        }
+        if (!unnamed.empty() && repo.id.type != RepoType::Bucket) {
+            LOCARA_CHECK(take_out_named(
+                repo_folder(sources_.data / kRepos, repo.internal), unnamed, options_.stop));
+        }
+        for (RescanReport::Refused& one : found_) {
+            if (one.path.empty() && unnamed.contains(one.sha256)) {
+                ++report_.unnamed;
+            } else {
+                report_.refused.push_back(std::move(one));
+            }
+        }
+        found_.clear();
         return {};
     }
 
@@ -265,7 +291,7 @@ class Rescanner {
         }
         for (RescanReport::Refused& one : refused) {
             LOCARA_TRY(one.sha256, digest_of(id, source));
-            report_.refused.push_back(std::move(one));
+            (content.xet ? found_ : report_.refused).push_back(std::move(one));
         }
         return {};
     }
@@ -313,7 +339,8 @@ class Rescanner {
     const RescanOptions& options_;
     RefusedBlobs refused_; ///< Before.
     RescanReport report_;
-    std::uint64_t spent_ = 0; ///< Of the budget.
+    std::vector<RescanReport::Refused> found_; ///< Large files of the repository at hand.
+    std::uint64_t spent_ = 0;                  ///< Of the budget.
 };
 
 } // namespace

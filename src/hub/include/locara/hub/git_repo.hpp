@@ -138,7 +138,7 @@ class GitRepo {
 
     /// Writes the tree that `changes` make of the commit `base` (of nothing without one) and
     /// returns its id. Errors: those of GitChange; Conflict when a path is a file and a folder at
-    /// once.
+    /// once; InvalidArgument when a file system could mix up two names of it.
     Result<std::string> write_tree(const std::optional<std::string>& base,
                                    const std::vector<GitChange>& changes);
 

@@ -127,6 +127,9 @@ struct RescanReport {
     std::uint64_t files = 0;
     std::uint64_t judged = 0; ///< Of them, judged now; of the others the verdict was known.
     std::vector<Refused> refused;
+    /// Of the files: refused, but uploaded only, which no commit and no bucket names. Nobody is
+    /// given them, and gc removes them.
+    std::uint64_t unnamed = 0;
     std::uint64_t unjudged = 0; ///< Of the files: could not be read, or the gate could not work.
     /// Where the next step goes on; nothing after the last one.
     std::optional<RescanPlace> next;
