@@ -7,6 +7,7 @@ set(LOCARA_MODULES
     "xet      -> crypto"
     "cas      -> crypto xet"
     "formats  -> base"
+    "convert  -> formats"
     "sandbox  -> base"
     "gate     -> formats sandbox"
     "store    -> crypto xet"
@@ -16,6 +17,6 @@ set(LOCARA_MODULES
     "http     -> base"
     "hf       -> crypto http xet store"
     "engine   -> sandbox http store"
-    "runtime  -> crypto xet formats store manifest policy catalog http hf sandbox gate engine"
+    "runtime  -> crypto xet formats store manifest policy catalog http hf sandbox gate engine convert"
     "hub      -> crypto xet cas formats store manifest policy catalog http hf sandbox gate"
 )
