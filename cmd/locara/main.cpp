@@ -431,18 +431,28 @@ class CommandLine {
         pin->add_option("--license", model_pin_.license, "Instead of the card's")->type_name("ID");
         pin->add_option("--default", model_pin_.default_variant, "Which variant to take first")
             ->type_name("VARIANT");
-        auto* build = add(
-            *model,
-            "build",
-            "Make a quantization again from its base; exit 6 if its bytes are others\n\nExamples:\n"
-            "  locara model build manifest.json --variant q8_0\n"
-            "  locara model build manifest.json --variant q8_0 --from repo -o built --json\n",
-            [this](Context& context) { return run_model_build(context, model_build_); });
+        auto* build =
+            add(*model,
+                "build",
+                "Make a variant again from its base; exit 6 if its bytes are others\n\nExamples:\n"
+                "  locara model build manifest.json --variant q8_0\n"
+                "  locara model build manifest.json --variant q8_0 --base safetensors --via BF16\n"
+                "  locara model build manifest.json --variant q8_0 --from repo -o built --json\n",
+                [this](Context& context) { return run_model_build(context, model_build_); });
         build->add_option("manifest", model_build_.manifest, "A model manifest that you vouch for")
             ->required();
         build->add_option("--variant", model_build_.variant, "Which one")->type_name("NAME");
-        build->add_option("--base", model_build_.base, "From which; the one without quantization")
+        build
+            ->add_option("--base",
+                         model_build_.base,
+                         "From which; the one without quantization, else `safetensors`")
             ->type_name("NAME");
+        build
+            ->add_option("--via",
+                         model_build_.via,
+                         "What safetensors become before they are quantized; as they are stored")
+            ->check(CLI::IsMember({"F32", "F16", "BF16"}))
+            ->type_name("TYPE");
         build->add_option("--from", model_build_.from, "A folder with the files, instead of a hub")
             ->type_name("DIR");
         build

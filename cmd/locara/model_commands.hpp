@@ -24,12 +24,13 @@ Result<int> run_model_pin(Context& context, const ModelPinRequest& request);
 struct ModelBuildRequest {
     std::string manifest;
     std::string variant; ///< Empty: the only one that can be made.
-    std::string base;    ///< Empty: the one without quantization.
+    std::string base;    ///< A variant, or "safetensors"; empty: the one without quantization.
+    std::string via;     ///< F32, F16 or BF16, between safetensors and a quantization.
     std::string from;    ///< A folder with the files; empty: store and hub.
     std::string output;  ///< A folder; empty: the current one.
 };
 
-/// Makes a quantization again and compares; kVerification if its bytes are others.
+/// Makes a variant again and compares; kVerification if its bytes are others.
 Result<int> run_model_build(Context& context, const ModelBuildRequest& request);
 
 struct ModelValidateRequest {

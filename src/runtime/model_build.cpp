@@ -179,24 +179,17 @@ Result<const manifest::Variant*> find_base(const manifest::ModelManifest& model,
     if (!variant.is_quantized()) {
         return Error(ErrorCode::Unsupported,
                      "variant " + variant.name + " (" + variant.quantization +
-                         ") is not quantized: it was converted from other weights, which this "
-                         "program does not do");
+                         ") is not quantized: it is converted from safetensors");
     }
     if (const auto* base = model.base_of(variant)) {
         return base;
     }
     return Error(ErrorCode::Unsupported,
                  "the manifest of " + model.id.render() +
-                     " has no F32, BF16 or F16 variant to make " + variant.name +
-                     " from; weights in safetensors are not converted by this program");
+                     " has no F32, BF16 or F16 variant to make " + variant.name + " from");
 }
 
-const manifest::Ancestor* find_base_elsewhere(const manifest::ModelManifest& model,
-                                              const manifest::Variant& variant) {
-    if (!variant.is_quantized() || variant.files.size() != 1 ||
-        model.find_unquantized() != nullptr) {
-        return nullptr;
-    }
+const manifest::Ancestor* find_base_elsewhere(const manifest::ModelManifest& model) {
     const auto at = std::find_if(model.lineage.begin(), model.lineage.end(), [](const auto& one) {
         return one.relation == "quantized";
     });
