@@ -10,6 +10,7 @@
 #include <locara/base/result.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,9 +24,11 @@ inline constexpr std::uint64_t kMaxHeads = 4'096;
 inline constexpr std::uint64_t kMaxHeadWidth = 4'096;
 inline constexpr std::uint64_t kMaxContext = 1U << 30U;
 
-/// Special tokens in the order in which llama.cpp looks for them.
-inline constexpr std::array<std::string_view, 7> kSpecialTokens = {
-    "bos", "eos", "unk", "sep", "pad", "cls", "mask"};
+/// Special tokens in the order in which llama.cpp looks for them; the last two only where a
+/// template ends a text by another token than eos.
+inline constexpr std::array<std::string_view, 9> kSpecialTokens = {
+    "bos", "eos", "unk", "sep", "pad", "cls", "mask", "eot", "eom"};
+inline constexpr std::size_t kUsualTokens = 7;
 
 struct Rope {
     enum class Kind { Plain, Linear, Yarn, Llama3 };

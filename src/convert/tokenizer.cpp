@@ -346,12 +346,12 @@ void set(std::vector<std::pair<std::string, T>>& list, std::string key, T value)
 class SpecialTokens {
   public:
     SpecialTokens(const std::vector<AddedToken>& added, const Json* config)
-        : added_(added), config_(config), types_(kSpecialTokens.begin(), kSpecialTokens.end()) {
-        for (const auto type : kSpecialTokens) {
-            const Json* entry =
-                config == nullptr ? nullptr : find(*config, std::string(type) + "_token");
+        : added_(added), config_(config),
+          types_(kSpecialTokens.begin(), kSpecialTokens.begin() + kUsualTokens) {
+        for (const auto& type : types_) {
+            const Json* entry = config == nullptr ? nullptr : find(*config, type + "_token");
             if (entry != nullptr) {
-                names_[std::string(type)] =
+                names_[type] =
                     entry->is_string() ? entry->get<std::string>() : text_of(*entry, "content");
             }
         }
@@ -393,9 +393,11 @@ class SpecialTokens {
                 set_by_name(type);
             }
         }
-        for (std::size_t i = 0; i < kSpecialTokens.size(); ++i) {
-            if (model.special[i] && !has(kSpecialTokens[i])) {
-                ids_.emplace_back(kSpecialTokens[i], *model.special[i]);
+        for (const auto& type : types_) {
+            const auto at = std::find(kSpecialTokens.begin(), kSpecialTokens.end(), type);
+            const auto id = model.special[static_cast<std::size_t>(at - kSpecialTokens.begin())];
+            if (id && !has(type)) {
+                ids_.emplace_back(type, *id);
             }
         }
         for (const auto& [type, id] : ids_) {
@@ -424,7 +426,8 @@ class SpecialTokens {
                                                                  {"sep", "seperator"}, // sic
                                                                  {"pad", "padding"},
                                                                  {"mask", "mask"},
-                                                                 {"eot", "eot"}};
+                                                                 {"eot", "eot"},
+                                                                 {"eom", "eom"}};
         const auto at = kKeys.find(type);
         return at == kKeys.end() ? "" : "tokenizer.ggml." + at->second + "_token_id";
     }
@@ -458,11 +461,12 @@ class SpecialTokens {
     /// TemplateProcessing: what stands around one text, and between two.
     void read_template(const Json& step) {
         const Json* single = find(step, "single");
-        if (single == nullptr || !single->is_array() || single->size() < 2) {
-            return;
+        std::string first;
+        std::string last;
+        if (single != nullptr && single->is_array() && single->size() > 1) {
+            first = id_of(*single, false, "SpecialToken");
+            last = id_of(*single, true, "SpecialToken");
         }
-        const std::string first = id_of(*single, false, "SpecialToken");
-        const std::string last = id_of(*single, true, "SpecialToken");
         std::string& bos = names_["bos"];
         std::string& cls = names_["cls"];
         std::string& eos = names_["eos"];
@@ -474,9 +478,9 @@ class SpecialTokens {
             set(adds_, "bos", first == bos || first == cls);
         }
         if (!last.empty()) {
-            if (config_ != nullptr && last != eos && !eos.empty() &&
-                names_.emplace("eot", eos).second) {
-                types_.emplace_back("eot");
+            if (config_ != nullptr && last != eos && types_.size() < kSpecialTokens.size()) {
+                types_.emplace_back(kSpecialTokens[types_.size()]); // the one that eos was is kept
+                names_[types_.back()] = eos;
             }
             eos = last;
             set(adds_, "eos", true);
@@ -592,12 +596,14 @@ Result<Tokenizer> read_tokenizer(std::string_view tokenizer,
     if (!tokenizer_config.empty()) {
         LOCARA_TRY(config, parse_members(tokenizer_config, kConfig));
     }
+    const bool has_config =
+        config.is_object() && !config.empty(); // llama.cpp: an empty one is none
     Tokenizer out;
     LOCARA_TRY(out.pre, find_pre_tokenizer(json.rest));
     LOCARA_TRY(const auto added, read_added(json.rest));
     LOCARA_CHECK(fill_tokens(out, std::move(json.vocabulary), added, model.vocabulary));
     out.merges = std::move(json.merges);
-    SpecialTokens special(added, config.is_object() ? &config : nullptr);
+    SpecialTokens special(added, has_config ? &config : nullptr);
     LOCARA_CHECK(special.read_post_processor(json.rest));
     LOCARA_CHECK(special.finish(out, model));
     if (model.architecture->is_llama) {
@@ -611,7 +617,7 @@ Result<Tokenizer> read_tokenizer(std::string_view tokenizer,
             set(out.adds, "tokenizer.ggml.add_bos_token", false);
         }
     }
-    read_templates(out, config, config.is_object() ? chat_template : std::string_view());
+    read_templates(out, config, has_config ? chat_template : std::string_view());
     return out;
 }
 

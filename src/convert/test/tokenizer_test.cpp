@@ -178,6 +178,19 @@ TEST(Tokenizer, a_template_says_what_stands_before_a_text) {
               (std::pair<std::string, std::uint64_t>("tokenizer.ggml.bos_token_id", 257)));
 }
 
+TEST(Tokenizer, a_template_that_ends_a_text_by_another_token_keeps_the_former) {
+    Json json = test::tokenizer();
+    const Json end = {{"SpecialToken", {{"id", "task:"}, {"type_id", 0}}}};
+    const Json a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+    json["post_processor"] = {{"type", "TemplateProcessing"}, {"single", {a, end}}};
+    const auto out = read(json, {{"eos_token", "<|end|>"}});
+    ASSERT_TRUE(out) << out.error().describe();
+    EXPECT_EQ(
+        out->special,
+        (Special{{"tokenizer.ggml.eos_token_id", 258}, {"tokenizer.ggml.eot_token_id", 257}}));
+    EXPECT_EQ(out->adds, (Adds{{"tokenizer.ggml.add_eos_token", true}}));
+}
+
 TEST(Tokenizer, files_that_contradict_each_other_are_corrupt) {
     const auto refuses = [](const Json& json, const Json& model = test::config()) {
         const auto out = read(json, nullptr, model);
