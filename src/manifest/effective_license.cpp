@@ -371,6 +371,31 @@ void add_terms_to_accept(EffectiveLicense& out,
     }
 }
 
+/// The same of an app's own license, whose text is in its bundle.
+void add_app_terms(EffectiveLicense& out, const Place& own) {
+    for (const auto& leaf : own.leaves) {
+        if (!leaf.needs_consent()) {
+            continue;
+        }
+        LicenseTermsToAccept one;
+        one.id = leaf.id;
+        one.url = leaf.license == nullptr ? "" : std::string(leaf.license->url);
+        one.from = {own.from};
+        for (std::size_t i = 0; i < kTextFacts; ++i) {
+            const auto kind = kFactKinds[i];
+            const EffectiveFact fact{
+                leaf.answer(kind),
+                leaf.id,
+                std::string(leaf.license == nullptr ? "" : leaf.license->fact(kind).clause),
+                ""};
+            if (strictness(kind, fact.answer) > 0) {
+                one.terms.push_back(describe(kind, fact));
+            }
+        }
+        out.to_accept.push_back(std::move(one));
+    }
+}
+
 } // namespace
 
 crypto::Sha256Digest LicenseTermsToAccept::digest() const {
@@ -408,6 +433,7 @@ EffectiveLicense effective_license(const AppManifest& app,
     take_stricter(out.facts[static_cast<std::size_t>(FactKind::Gated)],
                   FactKind::Gated,
                   {Answer::No, app.license, "", own.from});
+    add_app_terms(out, own);
     for (const auto& model : models) {
         for (const auto kind : kFactKinds) {
             take_stricter(

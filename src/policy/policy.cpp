@@ -260,15 +260,15 @@ void collect_ids(const manifest::LicenseExpression& expression, std::vector<std:
     }
 }
 
-std::vector<std::string> find_fact(const Rule& rule, const Subject::Model& model) {
+std::vector<std::string>
+find_fact(const Rule& rule, const std::string& whose, const manifest::EffectiveLicense& license) {
     std::vector<std::string> hits;
     for (const auto& [name, kind] : kFactNames) {
-        const auto& fact = model.license.fact(kind);
+        const auto& fact = license.fact(kind);
         const bool unknown = fact.answer == manifest::Answer::Unknown;
         // What nobody knows may be what the rule is about.
-        if (rule.value == kUnknown ? unknown
-                                   : rule.value == name && model.license.restricts(kind)) {
-            hit(hits, model.name + ": " + manifest::describe(kind, fact));
+        if (rule.value == kUnknown ? unknown : rule.value == name && license.restricts(kind)) {
+            hit(hits, whose + ": " + manifest::describe(kind, fact));
         }
     }
     return hits;
@@ -291,10 +291,13 @@ std::vector<std::string> find_hits(const Rule& rule, const Subject& subject) {
             }
         }
     }
+    if (rule.kind == Rule::Kind::Fact && subject.app_terms) {
+        hits = find_fact(rule, subject.app, *subject.app_terms);
+    }
     for (const auto& model : subject.models) {
         switch (rule.kind) {
         case Rule::Kind::Fact:
-            for (auto& text : find_fact(rule, model)) {
+            for (auto& text : find_fact(rule, model.name, model.license)) {
                 hit(hits, std::move(text));
             }
             break;
@@ -345,6 +348,13 @@ std::string_view render(Rule::Kind kind) {
         return "formats";
     }
     return "";
+}
+
+void Subject::set_app(const manifest::AppManifest& manifest) {
+    app = "app " + manifest.id.render();
+    app_publisher = manifest.id.publisher;
+    app_license = manifest.license;
+    app_terms = manifest::effective_license(manifest, {});
 }
 
 void Subject::add(const manifest::ModelManifest& manifest, const manifest::Variant& variant) {

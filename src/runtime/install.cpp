@@ -249,7 +249,8 @@ std::vector<std::string> Installer::State::endpoints(const Hub& hub) const {
 Result<policy::Decision> Installer::judge(const manifest::AppManifest& app,
                                           const std::vector<PlannedModel>& models) const {
     LOCARA_TRY(const auto rules, policy::Policy::load(state_->options.home.policy_files()));
-    policy::Subject subject{"app " + app.id.render(), app.id.publisher, app.license, {}};
+    policy::Subject subject;
+    subject.set_app(app);
     for (const auto& model : models) {
         subject.add(*model.manifest, model.get_variant());
     }
@@ -263,24 +264,53 @@ Result<policy::Decision> Installer::judge(const PlannedModel& model) const {
     return rules.judge(subject);
 }
 
+namespace {
+
+/// Adds what has no receipt yet, each once.
+Status add_open_terms(const Home& home,
+                      std::vector<manifest::LicenseTermsToAccept> all,
+                      const std::string& whose,
+                      const crypto::Sha256Digest& manifest,
+                      std::vector<OpenTerms>& open) {
+    for (auto& terms : all) {
+        LOCARA_TRY(const auto receipt, find_receipt(home, terms));
+        const bool asked = std::any_of(open.begin(), open.end(), [&](const OpenTerms& one) {
+            return one.terms.digest() == terms.digest();
+        });
+        if (!receipt && !asked) {
+            open.push_back({std::move(terms), whose, manifest});
+        }
+    }
+    return {};
+}
+
+} // namespace
+
 Result<std::vector<OpenTerms>>
 Installer::open_terms(const std::vector<PlannedModel>& models) const {
     std::vector<OpenTerms> open;
-    std::set<crypto::Sha256Digest> seen;
     for (const auto& model : models) {
-        for (auto& terms : model.get_license().to_accept) {
-            if (!seen.insert(terms.digest()).second) {
-                continue;
-            }
-            LOCARA_TRY(const auto receipt, find_receipt(state_->options.home, terms));
-            if (!receipt) {
-                open.push_back(
-                    {std::move(terms),
-                     model.manifest->id.render() + "@" + model.manifest->version.render(),
-                     model.manifest.digest()});
-            }
-        }
+        LOCARA_CHECK(
+            add_open_terms(state_->options.home,
+                           model.get_license().to_accept,
+                           model.manifest->id.render() + "@" + model.manifest->version.render(),
+                           model.manifest.digest(),
+                           open));
     }
+    return open;
+}
+
+Result<std::vector<OpenTerms>>
+Installer::open_terms(const CatalogApp& app, const std::vector<PlannedModel>& models) const {
+    const manifest::AppManifest& manifest = app.entry.manifest;
+    std::vector<OpenTerms> open;
+    LOCARA_CHECK(add_open_terms(state_->options.home,
+                                manifest::effective_license(manifest, {}).to_accept,
+                                manifest.id.render() + "@" + manifest.version.render(),
+                                crypto::sha256(as_bytes(app.entry.manifest_json)),
+                                open));
+    LOCARA_TRY(auto others, open_terms(models));
+    std::move(others.begin(), others.end(), std::back_inserter(open));
     return open;
 }
 
@@ -354,7 +384,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     LOCARA_TRY(const auto decision, judge(entry.manifest, plan.models));
     LOCARA_CHECK(decision.status());
     add_license_warnings(plan);
-    LOCARA_TRY(plan.open_terms, open_terms(plan.models));
+    LOCARA_TRY(plan.open_terms, open_terms(plan.app, plan.models));
     LOCARA_TRY(plan.device, probe_device(state.options.home.store));
     std::uint64_t engines = 0;
     std::set<crypto::Sha256Digest> counted;
@@ -571,7 +601,7 @@ Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
     const auto& entry = plan.app.entry;
     LOCARA_TRY(const auto decision, judge(entry.manifest, plan.models));
     LOCARA_CHECK(decision.status());
-    LOCARA_TRY(const auto open, open_terms(plan.models));
+    LOCARA_TRY(const auto open, open_terms(plan.app, plan.models));
     LOCARA_CHECK(check_accepted(open));
     LOCARA_TRY(const auto turn, state.take_turn());
     // Until the lockfile names them, nobody may take the weights for garbage.

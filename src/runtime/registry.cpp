@@ -37,8 +37,8 @@ struct Registry::State {
         if (rules->rules().empty()) {
             return std::nullopt;
         }
-        policy::Subject subject{
-            "app " + app.manifest.id.render(), app.manifest.id.publisher, app.manifest.license, {}};
+        policy::Subject subject;
+        subject.set_app(app.manifest);
         for (const auto& model : app.models) {
             if (const auto* variant = model.manifest->find_variant(model.variant)) {
                 subject.add(*model.manifest, *variant);

@@ -222,6 +222,25 @@ TEST(AppLicense, must_say_what_its_models_forbid) {
     EXPECT_EQ(facts(*app).back().text, "No commercial use.");
 }
 
+TEST(AppLicense, of_its_own_is_accepted_by_name_like_that_of_a_model) {
+    Json json = sample_app();
+    const auto asked = [&](const std::string& license) {
+        json["license"] = license;
+        const auto app = AppManifest::parse(render_json(json));
+        EXPECT_TRUE(app) << app.error().describe();
+        std::vector<std::string> ids;
+        for (const auto& terms : effective_license(*app, {}).to_accept) {
+            EXPECT_THAT(terms.from, ElementsAre(app->id.render()));
+            EXPECT_FALSE(terms.terms.empty());
+            ids.push_back(terms.id);
+        }
+        return ids;
+    };
+    EXPECT_THAT(asked("MIT"), IsEmpty());
+    EXPECT_THAT(asked("MIT AND CC-BY-NC-4.0"), ElementsAre("CC-BY-NC-4.0"));
+    EXPECT_THAT(asked("LicenseRef-Own"), ElementsAre("LicenseRef-Own"));
+}
+
 TEST(AppLicense, is_the_strictest_over_the_app_and_its_models) {
     Json json = sample_app();
     json["license"] = "MIT";

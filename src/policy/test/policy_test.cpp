@@ -49,6 +49,23 @@ std::vector<std::string> hits(const std::string& toml, const Subject& subject) {
     return out;
 }
 
+TEST(Policy, judges_the_facts_of_an_app_s_own_license) {
+    auto app = manifest::AppManifest::parse(render_json(manifest::sample_app()));
+    ASSERT_TRUE(app);
+    app->license = "CC-BY-NC-SA-4.0";
+    Subject subject = make_subject("MIT");
+    subject.set_app(*app);
+    EXPECT_THAT(hits("[refuse]\nfacts = [\"no-commercial-use\"]\n", subject),
+                testing::ElementsAre(testing::HasSubstr("CC-BY-NC-SA-4.0")));
+    app->license = "LicenseRef-Own";
+    subject.set_app(*app);
+    EXPECT_FALSE(hits("[refuse]\nfacts = [\"unknown\"]\n", subject).empty());
+    app->license = "MIT";
+    subject.set_app(*app);
+    EXPECT_THAT(hits("[refuse]\nfacts = [\"no-commercial-use\", \"unknown\"]\n", subject),
+                testing::IsEmpty());
+}
+
 TEST(Policy, is_ascii_and_says_where_it_is_not) {
     // The first is what toml++ trips over.
     for (const char* text : {"\xef\xbb\xbd", "\xef\xbb\xbf", "# caf\xc3\xa9", "[refuse] \xff"}) {

@@ -12,6 +12,7 @@
 #include <locara/manifest/model_manifest.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,11 @@ struct Subject {
     std::string app;           ///< "app acme/notes"; empty for a model alone.
     std::string app_publisher; ///< Empty for a model alone.
     std::string app_license;   ///< Id or expression; empty for a model alone.
+    std::optional<manifest::EffectiveLicense> app_terms; ///< Of its own license.
     std::vector<Model> models;
+
+    /// What an app is by itself.
+    void set_app(const manifest::AppManifest& manifest);
 
     /// Adds a model with the files of one variant.
     void add(const manifest::ModelManifest& manifest, const manifest::Variant& variant);

@@ -80,7 +80,7 @@ struct PlannedModel {
 /// Terms of a license that nobody here has accepted yet, and the model that brings them first.
 struct OpenTerms {
     manifest::LicenseTermsToAccept terms;
-    std::string model; ///< "publisher/name@version".
+    std::string model; ///< "publisher/name@version"; of the app for its own license.
     crypto::Sha256Digest manifest;
 };
 
@@ -267,8 +267,11 @@ class Installer {
                                    const std::vector<PlannedModel>& models) const;
     Result<policy::Decision> judge(const PlannedModel& model) const;
 
-    /// Terms of these models' licenses that have no receipt yet.
+    /// Terms of these models' licenses that have no receipt yet; those of the app's own license
+    /// first.
     Result<std::vector<OpenTerms>> open_terms(const std::vector<PlannedModel>& models) const;
+    Result<std::vector<OpenTerms>> open_terms(const CatalogApp& app,
+                                              const std::vector<PlannedModel>& models) const;
 
     /// Writes the receipt: these terms were shown to a person, who accepted them.
     Status accept(const OpenTerms& terms, AcceptedBy by);
