@@ -17,6 +17,12 @@ struct Leaf {
         return license == nullptr ? Answer::Unknown : license->fact(kind).answer;
     }
 
+    /// What it says, by which clause, and who brings it.
+    EffectiveFact fact(FactKind kind, std::string from = "") const {
+        const auto clause = license == nullptr ? std::string_view() : license->fact(kind).clause;
+        return {answer(kind), id, std::string(clause), std::move(from)};
+    }
+
     bool needs_consent() const {
         return strictness(FactKind::CommercialUse, answer(FactKind::CommercialUse)) > 0 ||
                strictness(FactKind::UseRestrictions, answer(FactKind::UseRestrictions)) > 0;
@@ -133,11 +139,7 @@ void add_leaves(EffectiveLicense& out, const Place& place) {
     for (const auto& leaf : place.leaves) {
         add_once(out.licenses, leaf.id);
         for (std::size_t i = 0; i < kTextFacts; ++i) {
-            const auto kind = kFactKinds[i];
-            const auto clause =
-                leaf.license == nullptr ? std::string_view() : leaf.license->fact(kind).clause;
-            take_stricter(
-                out.facts[i], kind, {leaf.answer(kind), leaf.id, std::string(clause), place.from});
+            take_stricter(out.facts[i], kFactKinds[i], leaf.fact(kFactKinds[i], place.from));
         }
     }
 }
@@ -332,11 +334,7 @@ void add_terms_to_accept(EffectiveLicense& out,
             for (const auto kind : kFactKinds) {
                 EffectiveFact fact;
                 if (kind != FactKind::Gated) {
-                    fact = {leaf.answer(kind),
-                            leaf.id,
-                            std::string(leaf.license == nullptr ? std::string_view()
-                                                                : leaf.license->fact(kind).clause),
-                            ""};
+                    fact = leaf.fact(kind);
                 }
                 if (own && kind == FactKind::CommercialUse && !declared.commercial) {
                     fact.answer = Answer::No;
@@ -383,13 +381,8 @@ void add_app_terms(EffectiveLicense& out, const Place& own) {
         one.from = {own.from};
         for (std::size_t i = 0; i < kTextFacts; ++i) {
             const auto kind = kFactKinds[i];
-            const EffectiveFact fact{
-                leaf.answer(kind),
-                leaf.id,
-                std::string(leaf.license == nullptr ? "" : leaf.license->fact(kind).clause),
-                ""};
-            if (strictness(kind, fact.answer) > 0) {
-                one.terms.push_back(describe(kind, fact));
+            if (strictness(kind, leaf.answer(kind)) > 0) {
+                one.terms.push_back(describe(kind, leaf.fact(kind)));
             }
         }
         out.to_accept.push_back(std::move(one));
