@@ -7,7 +7,7 @@ import unittest
 
 from tests import harness
 from tests.harness import weights
-from tests.harness.mirror import call, publish, sha256
+from tests.harness.mirror import call, publish, sha256, upload_lfs
 
 BAD = b"cos\nsystem\n(S'echo owned'\ntR."  # a pickle that calls
 GOOD = weights.gguf(weights.noise(3, 20_000))
@@ -25,22 +25,13 @@ class Unnamed(unittest.TestCase):
         cls.hub.stop()
         shutil.rmtree(cls.folder, ignore_errors=True)
 
-    def upload(self, repo, content, token):
-        """By Git LFS, without a commit."""
-        oid = sha256(content)
-        batch = call(self.hub, "POST", f"/{repo}.git/info/lfs/objects/batch", token,
-                     {"operation": "upload", "objects": [{"oid": oid, "size": len(content)}]}).json()
-        href = batch["objects"][0]["actions"]["upload"]["href"]
-        self.assertEqual(call(self.hub, "PUT", "/" + href.split("/", 3)[3], body=content).status, 200)
-        return oid
-
     def rescan(self):
         return json.loads(self.hub.admin("rescan", "--json"))
 
     def test_what_no_commit_names_is_given_to_nobody(self):
         publish(self.hub, self.ana, "ana/open", {"README.md": b"# Open\n"})
         for content in (BAD, GOOD):
-            oid = self.upload("ana/open", content, self.bob)
+            oid = upload_lfs(self.hub, self.bob, "ana/open", content)
             for token in (None, self.bob, self.ana):
                 answer = call(self.hub, "GET", f"/ana/open.git/info/lfs/objects/{oid}", token)
                 self.assertEqual(answer.status, 404, answer.body)
@@ -57,11 +48,11 @@ class Unnamed(unittest.TestCase):
     def test_by_xet_too(self):
         publish(self.hub, self.ana, "ana/xet", {"README.md": b"# Xet\n"})
         content = weights.gguf(weights.noise(4, 20_000))
-        oid = self.upload("ana/xet", content, self.bob)
+        oid = upload_lfs(self.hub, self.bob, "ana/xet", content)
         publish(self.hub, self.ana, "ana/other", {"same.gguf": content})
         entry = call(self.hub, "GET", "/api/models/ana/other/tree/main").json()
         xet = next(one["xetHash"] for one in entry if one["path"] == "same.gguf")
-        bad = self.upload("ana/xet", BAD + b"#", self.bob)
+        bad = upload_lfs(self.hub, self.bob, "ana/xet", BAD + b"#")
         self.assertNotEqual(oid, bad)
 
         def plan(repo, file):

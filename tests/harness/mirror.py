@@ -59,6 +59,18 @@ def call(hub, method, path, token=None, body=None, headers=None, read=True, time
     return answer
 
 
+def upload_lfs(hub, token, repo, content):
+    """Brings a large file by Git LFS, unless the repository has it, and commits nothing; its SHA-256."""
+    oid = sha256(content)
+    batch = call(hub, "POST", f"/{repo}.git/info/lfs/objects/batch", token,
+                 {"operation": "upload", "objects": [{"oid": oid, "size": len(content)}]}).json()
+    upload = batch["objects"][0].get("actions", {}).get("upload")
+    if upload:
+        done = call(hub, "PUT", "/" + upload["href"].split("/", 3)[3], body=content)
+        assert done.status == 200, done.body
+    return oid
+
+
 def publish(hub, token, repo, files, message="add", private=False):
     """A commit of these files ({path: bytes}) on main of a repository, made if it is not there; its id. What is larger
     than 4 KiB, or ends in .gguf, comes as a large file."""
@@ -70,13 +82,7 @@ def publish(hub, token, repo, files, message="add", private=False):
             lines.append({"key": "file", "value": {"path": path, "encoding": "base64",
                                                    "content": base64.b64encode(content).decode()}})
             continue
-        oid = sha256(content)
-        batch = call(hub, "POST", f"/{repo}.git/info/lfs/objects/batch", token,
-                     {"operation": "upload", "objects": [{"oid": oid, "size": len(content)}]}).json()
-        upload = batch["objects"][0].get("actions", {}).get("upload")
-        if upload:
-            done = call(hub, "PUT", "/" + upload["href"].split("/", 3)[3], body=content)
-            assert done.status == 200, done.body
+        oid = upload_lfs(hub, token, repo, content)
         lines.append({"key": "lfsFile", "value": {"path": path, "algo": "sha256", "oid": oid, "size": len(content)}})
     done = call(hub, "POST", f"/api/models/{repo}/commit/main", token, "\n".join(map(json.dumps, lines)),
                 {"Content-Type": "application/x-ndjson"})
