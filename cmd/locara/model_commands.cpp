@@ -8,6 +8,7 @@
 #include <locara/base/path.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/manifest/model_signature.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <fcntl.h>
 
@@ -42,10 +43,7 @@ Result<std::map<std::string, crypto::Sha256Digest>> hash_files(const fs::path& r
         LOCARA_TRY(const Fd fd, open_file(it->path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
         LOCARA_CHECK(regular_file_size(fd, it->path()));
         const auto verdict = gate::judge(fd, it->path().filename().string());
-        if (verdict.decision != formats::Decision::Allow) {
-            return Error(ErrorCode::Refused,
-                         name + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
-        }
+        LOCARA_CHECK(policy::check(policy::Door::Install, name, verdict));
         LOCARA_TRY(const auto digest, crypto::sha256_file(fd).context("hashing " + name));
         files.emplace(name, digest);
     }

@@ -4,6 +4,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/policy/doors.hpp>
 
 namespace locara::cli {
 
@@ -38,12 +39,7 @@ Result<store::Digest> WeightsStore::adopt(const std::filesystem::path& path,
     options.link = store::LinkKind::Reference;
     options.stop = interrupt_token();
     options.gate = [&](const Fd& fd) -> Status {
-        const auto verdict = gate::judge(fd, name);
-        if (verdict.decision != formats::Decision::Allow) {
-            return Error(ErrorCode::Refused,
-                         name + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
-        }
-        return {};
+        return policy::check(policy::Door::Install, name, gate::judge(fd, name));
     };
     LOCARA_TRY(const auto adopted, store_->adopt(path, options).context(path.string()));
     return adopted.file.digest;

@@ -43,7 +43,7 @@ Result<Checked> check(Context& context, const std::filesystem::path& folder) {
     LOCARA_TRY(auto scratch, TempFolder::create(home.temporary(), "lint-"));
     LOCARA_TRY(
         auto report,
-        policy::check_app(folder, scratch.path() / "app.locapp", models, policy::Curated::Yes));
+        policy::check_app(folder, scratch.path() / "app.locapp", models, policy::Door::Review));
     if (published && report.app && report.app->version <= published->version) {
         report.findings.push_back(
             {AppFinding::Level::Warning,

@@ -3,6 +3,7 @@
 #include "context.hpp"
 
 #include <locara/engine/engine.hpp>
+#include <locara/policy/doors.hpp>
 #include <locara/runtime/broker.hpp>
 #include <locara/runtime/registry.hpp>
 
@@ -95,7 +96,7 @@ Status tell_what_is_known(Context& context, const runtime::InstalledEntry& app) 
     }
     LOCARA_TRY(const auto taken, installer.find_takedown(app));
     // What may not run, the broker refuses to start.
-    if (taken && taken->action != catalog::TakedownAction::BlockRun) {
+    if (policy::answer(policy::Door::Load, taken) == policy::Answer::Warn) {
         context.say("warning " + app.lock.app.render() + " was called back on " + taken->date +
                     " (" + std::string(catalog::render(taken->action)) +
                     "): " + clean(taken->reason));

@@ -2,6 +2,7 @@
 #include "context.hpp"
 
 #include <locara/gate/gate.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <filesystem>
 
@@ -15,7 +16,7 @@ Result<int> run_scan(Context& context, const std::vector<std::string>& paths) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& item : items) {
         const auto& verdict = item.verdict;
-        refused = refused || verdict.decision == formats::Decision::Refuse;
+        refused = refused || policy::answer(policy::Door::Upload, verdict) != policy::Answer::Admit;
         rows.push_back({std::string(formats::render(verdict.decision)),
                         std::string(formats::render(verdict.label)),
                         verdict.format,

@@ -62,12 +62,11 @@ Status pass(const VerdictStore& verdicts,
     LOCARA_TRY(const formats::Verdict verdict, judge_content(verdicts, clock, id, name, [&] {
                    return gate::shared_gate().examine(content, name);
                }));
-    if (verdict.decision != formats::Decision::Refuse) {
-        return {};
+    const Status passed = policy::check(policy::Door::Upload, path, verdict);
+    if (!passed) {
+        log.info("hub", "upload_refused", {{"path", std::string(path)}, {"rule", verdict.rule}});
     }
-    log.info("hub", "upload_refused", {{"path", std::string(path)}, {"rule", verdict.rule}});
-    return Error(ErrorCode::Refused,
-                 std::string(path) + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
+    return passed;
 }
 
 } // namespace
@@ -99,16 +98,19 @@ Status check_named(const Services& services, const std::string& id) {
                          : Status();
 }
 
+policy::Door door_of(Origin origin) {
+    return origin == Origin::Here ? policy::Door::Serve : policy::Door::ServeMirrored;
+}
+
 Status check_served(const Services& services, std::int64_t repo, const std::string& id) {
     LOCARA_TRY(const auto verdict, services.verdicts.find_refusal(id));
     if (!verdict) {
         return {};
     }
-    if (verdict->label == formats::Label::WrongFormat) {
-        LOCARA_TRY(const auto found, services.names.find_repo(repo));
-        if (found && found->origin != Origin::Here) {
-            return {};
-        }
+    LOCARA_TRY(const auto found, services.names.find_repo(repo));
+    if (policy::answer(found ? door_of(found->origin) : policy::Door::Serve, *verdict) ==
+        policy::Answer::Admit) {
+        return {};
     }
     return Error(ErrorCode::Refused,
                  "the gate refuses this file by now: " + verdict->reason + " (" + verdict->rule +

@@ -5,6 +5,7 @@
 
 #include <locara/formats/byte_source.hpp>
 #include <locara/formats/scan.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <functional>
 #include <string>
@@ -57,6 +58,9 @@ Status pass_gate(const VerdictStore& verdicts,
 /// NotFound for content that was uploaded and that no commit or bucket has named yet, at any door:
 /// nobody has judged it, so nobody is given it.
 Status check_named(const Services& services, const std::string& id);
+
+/// The door by which files of such a repository leave.
+policy::Door door_of(Origin origin);
 
 /// Refused if the gate refuses by now what it let into the repository before: nothing gives it away
 /// any more. Of a mirrored repository a format that is merely not loaded does not count.

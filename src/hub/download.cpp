@@ -1,6 +1,7 @@
 #include "download.hpp"
 
 #include <locara/hub/git_repo.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <algorithm>
 #include <system_error>
@@ -309,9 +310,10 @@ Result<std::optional<Refusal>> Downloads::judge(const Download& download,
     LOCARA_TRY(const formats::Verdict verdict,
                options_.judge(file, download.wanted().name, sha256));
     const auto& passing = options_.pass_formats;
+    const policy::Answer said = policy::answer(policy::Door::Mirror, verdict);
     const bool passes =
-        verdict.decision != formats::Decision::Refuse ||
-        (verdict.label == formats::Label::WrongFormat &&
+        said == policy::Answer::Admit ||
+        (said == policy::Answer::Operator &&
          std::find(passing.begin(), passing.end(), verdict.format) != passing.end());
     if (passes) {
         return std::optional<Refusal>();

@@ -8,6 +8,7 @@
 #include <locara/hub/model_desk.hpp>
 #include <locara/hub/reviews.hpp>
 #include <locara/manifest/app_entry.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <algorithm>
 #include <set>
@@ -81,10 +82,11 @@ Result<std::string> check_takedown(const manifest::ModelManifest& model,
     if (!taken) {
         return std::string();
     }
+    const policy::Answer said = policy::answer(policy::Door::Catalog, taken);
     const std::string text = name_of_model(model) + ": the takedown list says since " +
                              taken->date + " of " + taken->kind + " " + taken->id + ": " +
                              taken->reason;
-    if (taken->action != catalog::TakedownAction::Warn) {
+    if (said != policy::Answer::Admit && said != policy::Answer::Warn) {
         return Error(ErrorCode::Refused, text);
     }
     return text;
@@ -163,9 +165,8 @@ Status ModelDesk::State::check_gate(const manifest::ModelManifest& model,
             }
             LOCARA_TRY(const auto verdict, verdicts.find_refusal(content));
             if (verdict) {
-                return Error(ErrorCode::Refused,
-                             name_of_model(model) + ": the gate refuses " + file.path + ": " +
-                                 verdict->reason + " (" + verdict->rule + ")");
+                LOCARA_CHECK(policy::check(
+                    policy::Door::Catalog, name_of_model(model) + ": " + file.path, *verdict));
             }
         }
     }
@@ -222,8 +223,10 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
     LOCARA_CHECK(state_->check_gate(model, here));
     LOCARA_TRY(auto pins, check_pins(state_->sources(), {model}, PinDepth::Hash));
     if (!pins.wrong.empty()) {
-        return Error(ErrorCode::Corrupt, pins.wrong.front());
+        return pins.wrong.front();
     }
+    static_assert(policy::answer(policy::Door::Catalog, policy::Class::Flagged) ==
+                  policy::Answer::Refuse);
     if (const auto flags = flag_obstacles({{"pins", pins.models}}); !flags.empty()) {
         return Error(ErrorCode::Refused,
                      name_of_model(model) + ": " + flags.front().text + " (" + flags.front().word +

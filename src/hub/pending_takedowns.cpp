@@ -5,6 +5,7 @@
 #include <locara/catalog/repository.hpp>
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/manifest/model_manifest.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <algorithm>
 #include <map>
@@ -49,7 +50,8 @@ class Search {
     Status add(const PublishedBundle& bundle) {
         const std::string digest = bundle.sha256.render();
         LOCARA_TRY(const auto known, verdicts_.find(digest, name_of(bundle.target)));
-        if (!known || known->verdict.decision != formats::Decision::Refuse ||
+        if (!known ||
+            policy::answer(policy::Door::Serve, known->verdict) != policy::Answer::Refuse ||
             list_.find("app", bundle.app.render(), bundle.version.render()) ||
             list_.find("bundle", "sha256:" + digest) ||
             list_.find("bundle", "sha256:" + bundle.files_sha256.render())) {

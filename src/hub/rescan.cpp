@@ -80,9 +80,10 @@ class Rescanner {
     Status ask(const std::string& id, const PublishedBundle& bundle) {
         LOCARA_TRY(auto verdict, judge(id, name_of(bundle.target), [&] { return look(bundle); }));
         ++report_.files;
-        if (verdict.label == formats::Label::Unreadable) {
+        const policy::Answer said = policy::answer(policy::Door::Serve, verdict);
+        if (said == policy::Answer::Later) {
             ++report_.unjudged;
-        } else if (verdict.decision == formats::Decision::Refuse) {
+        } else if (said == policy::Answer::Refuse) {
             report_.refused.push_back({RescanReport::Refused::Kind::Bundle,
                                        0,
                                        "catalog",
@@ -273,9 +274,10 @@ class Rescanner {
                            return options_.judge(source, name);
                        }));
             ++report_.files;
-            if (verdict.label == formats::Label::Unreadable) {
+            const policy::Answer said = policy::answer(door_of(repo.origin), verdict);
+            if (said == policy::Answer::Later) {
                 ++report_.unjudged;
-            } else if (is_refused(repo, verdict)) {
+            } else if (said == policy::Answer::Refuse) {
                 refused.push_back({RescanReport::Refused::Kind::File,
                                    repo.key,
                                    full_name(repo),
@@ -294,11 +296,6 @@ class Rescanner {
             (content.xet ? found_ : report_.refused).push_back(std::move(one));
         }
         return {};
-    }
-
-    static bool is_refused(const Repo& repo, const formats::Verdict& verdict) {
-        return verdict.decision == formats::Decision::Refuse &&
-               (repo.origin == Origin::Here || verdict.label != formats::Label::WrongFormat);
     }
 
     static std::string full_name(const Repo& repo) {

@@ -52,13 +52,13 @@ class Check {
         LOCARA_TRY(const std::string scanners, gate::shared_gate().scanners());
         CheckedSubmission out{std::move(scratch_), {}, {}};
         LOCARA_TRY(out.app,
-                   policy::check_app(folder_, out.archive(), models_, policy::Curated::Yes));
+                   policy::check_app(folder_, out.archive(), models_, policy::Door::Review));
         PinReport pins;
         if (out.app.app) {
             add_what_only_a_hub_knows(out.app);
             LOCARA_TRY(pins, check_pins(sources_, pinned_by(*out.app.app), pins_));
-            for (std::string& wrong : pins.wrong) {
-                add_error(out.app, "models", ErrorCode::Corrupt, std::move(wrong));
+            for (const Error& wrong : pins.wrong) {
+                add_error(out.app, "models", wrong.code(), wrong.message());
             }
             add_what_is_called_back(out.app);
         }
@@ -216,7 +216,7 @@ class Check {
     void add_what_is_called_back(policy::AppReport& report) const {
         const auto add = [&](const std::string& what,
                              const std::vector<catalog::TakedownName>& names) {
-            const Status fine = catalog::check_not_called_back(what, takedown_.find(names));
+            const Status fine = policy::check(policy::Door::Review, what, takedown_.find(names));
             if (!fine) {
                 add_error(report, "takedown", ErrorCode::Refused, fine.error().message());
             }

@@ -5,11 +5,15 @@
 
 #include <locara/formats/verdict_json.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <optional>
 
 namespace locara::hub {
 namespace {
+
+/// What a catalog lists is held to more: model_desk.cpp.
+constexpr policy::Door kDoor = policy::Door::Review;
 
 class PinCheck {
   public:
@@ -55,7 +59,11 @@ class PinCheck {
                                  file.path + " of " + model.source.repo + "@" +
                                  model.source.revision;
         const auto wrong = [this, &what](const std::string& why) {
-            report_.wrong.push_back(what + " " + why);
+            report_.wrong.emplace_back(ErrorCode::Corrupt, what + " " + why);
+            return Found{"wrong", Json()};
+        };
+        const auto refused = [this, &what](const Status& status) {
+            report_.wrong.push_back(status.error());
             return Found{"wrong", Json()};
         };
         LOCARA_TRY(const auto entry, here.git.find(model.source.revision, file.path));
@@ -73,7 +81,8 @@ class PinCheck {
             }
             LOCARA_TRY(const auto verdict,
                        judge(*entry, formats::MemorySource(as_bytes(blob)), file.path));
-            return refuses(verdict) ? wrong(refusal(*verdict)) : Found{"verified", shown(verdict)};
+            const Status fine = check_verdict(what, verdict);
+            return fine ? Found{"verified", shown(verdict)} : refused(fine);
         }
         if (entry->lfs->sha256 != file.sha256) {
             return wrong("is sha256:" + entry->lfs->sha256.render() +
@@ -85,8 +94,8 @@ class PinCheck {
         }
         const StoredSource content(sources_.cas, stored->xet, file.size);
         LOCARA_TRY(const auto verdict, judge(*entry, content, file.path));
-        if (refuses(verdict)) {
-            return wrong(refusal(*verdict));
+        if (const Status fine = check_verdict(what, verdict); !fine) {
+            return refused(fine);
         }
         if (depth_ == PinDepth::Resolve) {
             return Found{"resolved", shown(verdict)};
@@ -117,22 +126,22 @@ class PinCheck {
         LOCARA_TRY(auto verdict, judge_content(sources_.verdicts, sources_.clock, id, name, [&] {
                        return gate::shared_gate().examine(content, name);
                    }));
-        if (verdict.label == formats::Label::Unreadable) {
-            return Error(ErrorCode::Unavailable, path + " could not be judged: " + verdict.reason);
+        if (policy::answer(kDoor, verdict) == policy::Answer::Later) {
+            LOCARA_CHECK(policy::check(kDoor, path, verdict));
         }
         return Verdict(std::move(verdict));
     }
 
-    static bool refuses(const Verdict& verdict) {
-        return verdict && verdict->decision == formats::Decision::Refuse;
-    }
-
-    static std::string refusal(const formats::Verdict& verdict) {
-        return "is refused by the gate: " + verdict.reason + " (" + verdict.rule + ")";
+    static Status check_verdict(const std::string& what, const Verdict& verdict) {
+        if (verdict) {
+            return policy::check(kDoor, what, *verdict);
+        }
+        static_assert(policy::answer(kDoor, policy::Class::Unseen) == policy::Answer::Admit);
+        return {};
     }
 
     static Json shown(const Verdict& verdict) {
-        return verdict && verdict->decision == formats::Decision::Flag
+        return verdict && policy::answer(kDoor, *verdict) == policy::Answer::Curator
                    ? formats::render_verdict(*verdict)
                    : Json();
     }

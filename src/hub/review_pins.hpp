@@ -37,8 +37,8 @@ struct PinReport {
     /// "elsewhere" (the repository, its commit or the content is not here: clients get it from
     /// where it is), or "wrong". `verdict`: the gate's, if it is a flag, else null.
     Json models = Json::array();
-    /// A sentence for each pin that leads to something else, or to what the gate refuses by now.
-    std::vector<std::string> wrong;
+    /// For each pin that leads to something else Corrupt, to what the gate refuses by now Refused.
+    std::vector<Error> wrong;
 };
 
 /// Errors: Io, Unavailable where a scanner is down, and Corrupt where the chunk store is damaged.

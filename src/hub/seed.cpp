@@ -100,16 +100,11 @@ Result<std::vector<fs::path>> folders_of(const fs::path& parent) {
     return folders;
 }
 
-/// Asks the gate. Only "allow" lets a file in: there is no curator here to decide on a flag.
+/// Asks the gate.
 Result<formats::Examination> examine(const Fd& fd, const FoundFile& file) {
     formats::Examination seen = gate::shared_gate().examine(fd, name_of(file.path));
-    const formats::Verdict& verdict = seen.verdict;
-    if (verdict.decision == formats::Decision::Allow) {
-        return seen;
-    }
-    return Error(ErrorCode::Refused,
-                 file.where.string() + " is refused by the format gate: " + verdict.reason +
-                     " (found: " + verdict.format + ", rule: " + verdict.rule + ")");
+    LOCARA_CHECK(policy::check(policy::Door::Seed, file.where.string(), seen.verdict));
+    return seen;
 }
 
 bool ends_with(std::string_view text, std::string_view end) {
@@ -217,7 +212,7 @@ Result<SeedModel> read_model(const fs::path& folder) {
 Result<SeedApp>
 read_app(const fs::path& folder, const fs::path& archive, const policy::KnownModels& manifests) {
     LOCARA_TRY(const policy::AppReport report,
-               policy::check_app(folder, archive, manifests, policy::Curated::No));
+               policy::check_app(folder, archive, manifests, policy::Door::Seed));
     LOCARA_CHECK(report.status());
     const manifest::AppManifest& app = *report.app;
     const manifest::PackedBundle& packed = *report.bundle;

@@ -20,9 +20,9 @@ using Level = AppFinding::Level;
 /// One run of check_app.
 class Check {
   public:
-    Check(const fs::path& folder, const KnownModels& models, Curated curated)
+    Check(const fs::path& folder, const KnownModels& models, Door door)
         : folder_(folder), manifest_path_((folder / "locara.json").string()), models_(models),
-          curated_(curated) {}
+          door_(door) {}
 
     Result<AppReport> run(const fs::path& archive) {
         LOCARA_CHECK(read_manifest());
@@ -87,10 +87,14 @@ class Check {
         const fs::path path = folder_ / file.path;
         LOCARA_TRY(const Fd fd, open_file(path, O_RDONLY | O_NOFOLLOW));
         auto verdict = gate::judge(fd, path.filename().string());
-        if (verdict.decision == formats::Decision::Allow) {
+        const Answer said = answer(door_, verdict);
+        if (said == Answer::Admit) {
             return {};
         }
-        const bool left = verdict.decision == formats::Decision::Flag && curated_ == Curated::Yes;
+        if (said == Answer::Later) {
+            return check(door_, path.string(), verdict);
+        }
+        const bool left = said == Answer::Curator;
         add(left ? Level::Warning : Level::Error,
             "gate",
             Error(ErrorCode::Refused,
@@ -171,7 +175,7 @@ class Check {
     const fs::path& folder_;
     const std::string manifest_path_;
     const KnownModels& models_;
-    const Curated curated_;
+    const Door door_;
     AppReport report_;
 };
 
@@ -255,11 +259,9 @@ Status AppReport::status() const {
     return {};
 }
 
-Result<AppReport> check_app(const fs::path& folder,
-                            const fs::path& archive,
-                            const KnownModels& models,
-                            Curated curated) {
-    return Check(folder, models, curated).run(archive);
+Result<AppReport>
+check_app(const fs::path& folder, const fs::path& archive, const KnownModels& models, Door door) {
+    return Check(folder, models, door).run(archive);
 }
 
 } // namespace locara::policy

@@ -3,6 +3,7 @@
 
 #include <locara/base/file.hpp>
 #include <locara/manifest/model_signature.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <algorithm>
 #include <array>
@@ -558,7 +559,7 @@ Installer::State::takedown_of(const manifest::AppEntry& entry,
 
 Status Installer::State::check_takedown(const PlannedModel& model) {
     LOCARA_TRY(const auto taken, takedown_of(model));
-    return catalog::check_not_called_back(model.manifest->id.render(), taken);
+    return policy::check(policy::Door::Install, model.manifest->id.render(), taken);
 }
 
 Status Installer::State::check_takedown(const manifest::AppEntry& entry,
@@ -566,8 +567,8 @@ Status Installer::State::check_takedown(const manifest::AppEntry& entry,
                                         std::vector<std::string>& warnings) {
     LOCARA_TRY(const auto taken, takedown_of(entry, models));
     const std::string what = entry.manifest.id.render() + " " + entry.manifest.version.render();
-    LOCARA_CHECK(catalog::check_not_called_back(what, taken));
-    if (taken) {
+    LOCARA_CHECK(policy::check(policy::Door::Install, what, taken));
+    if (policy::answer(policy::Door::Install, taken) == policy::Answer::Warn) {
         warnings.push_back(what + " was called back on " + taken->date + ": " + taken->reason);
     }
     return {};

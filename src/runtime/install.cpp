@@ -4,6 +4,7 @@
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <algorithm>
 #include <set>
@@ -185,10 +186,7 @@ bool is_same(const Lock& lock, const Plan& plan) {
 
 Status check_format(const Fd& fd, const std::string& path, manifest::FileFormat declared) {
     const auto verdict = gate::judge(fd, fs::path(path).filename().string());
-    if (verdict.decision != formats::Decision::Allow) {
-        return Error(ErrorCode::Refused,
-                     path + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
-    }
+    LOCARA_CHECK(policy::check(policy::Door::Install, path, verdict));
     using manifest::FileFormat;
     const bool weights = declared == FileFormat::Gguf || declared == FileFormat::Safetensors;
     if (weights && verdict.format != manifest::render(declared)) {

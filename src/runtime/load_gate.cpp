@@ -2,6 +2,7 @@
 #include <locara/base/json.hpp>
 #include <locara/formats/verdict_json.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/policy/doors.hpp>
 #include <locara/runtime/load_gate.hpp>
 
 #include <system_error>
@@ -17,7 +18,7 @@ constexpr const char* kSchema = "locara.verdict/1";
 constexpr std::size_t kRecordBytes = 64U << 10U;
 
 bool may_load(const formats::Verdict& verdict) {
-    return verdict.decision == formats::Decision::Allow &&
+    return policy::answer(policy::Door::Load, verdict) == policy::Answer::Admit &&
            (verdict.rule == "gguf.valid" || verdict.rule == "safetensors.valid");
 }
 

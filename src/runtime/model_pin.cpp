@@ -9,6 +9,7 @@
 #include <locara/gate/gate.hpp>
 #include <locara/manifest/card.hpp>
 #include <locara/manifest/license.hpp>
+#include <locara/policy/doors.hpp>
 #include <locara/runtime/model_pin.hpp>
 
 #include <algorithm>
@@ -295,7 +296,8 @@ class Pinner {
         if (auto error = header.error()) {
             return *std::move(error);
         }
-        if (verdict.decision != formats::Decision::Allow || verdict.format != "gguf") {
+        LOCARA_CHECK(policy::check(policy::Door::Install, file.path, verdict));
+        if (verdict.format != "gguf") {
             return Error(ErrorCode::Refused,
                          file.path + " is refused: " + verdict.reason + " (" + verdict.rule + ")");
         }
@@ -438,11 +440,8 @@ class Pinner {
                        get_text(request_.repo, commit_, "tokenizer_config.json", kSmallText));
             const auto verdict =
                 gate::judge(formats::MemorySource(as_bytes(text)), "tokenizer_config.json");
-            if (verdict.decision == formats::Decision::Refuse) {
-                return Error(ErrorCode::Refused,
-                             "tokenizer_config.json is refused: " + verdict.reason + " (" +
-                                 verdict.rule + ")");
-            }
+            // No client ever installs it; what a hub would take in may be read.
+            LOCARA_CHECK(policy::check(policy::Door::Upload, "tokenizer_config.json", verdict));
             LOCARA_TRY(const auto json, parse_json(text).context("tokenizer_config.json"));
             const auto own = json.is_object() ? json.find("chat_template") : json.end();
             if (json.is_object() && own != json.end() && own->is_string() &&

@@ -1,4 +1,5 @@
 #include <locara/base/file.hpp>
+#include <locara/policy/doors.hpp>
 #include <locara/policy/policy.hpp>
 #include <locara/runtime/install.hpp>
 #include <locara/runtime/load_gate.hpp>
@@ -127,9 +128,9 @@ std::optional<std::string> Registry::blocked(const InstalledApp& app) {
         }
     }
     const auto taken = state_->takedowns.find(names);
-    if (taken && taken->action == catalog::TakedownAction::BlockRun) {
-        return app.manifest.id.render() + " was called back on " + taken->date + ": " +
-               taken->reason;
+    if (const auto fine = policy::check(policy::Door::Load, app.manifest.id.render(), taken);
+        !fine) {
+        return fine.error().message();
     }
     return state_->refused_by_policy(app);
 }

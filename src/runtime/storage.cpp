@@ -3,6 +3,7 @@
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/policy/doors.hpp>
 #include <locara/runtime/storage.hpp>
 #include <locara/runtime/takedowns.hpp>
 
@@ -433,16 +434,13 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
     }
     const auto verdict = gate::judge_file(file.path);
     item.format = verdict.format;
-    if (verdict.decision == formats::Decision::Refuse && !passes_for_weights(file, verdict)) {
-        item.outcome = Outcome::NotWeights;
-        return item;
-    }
-    if (verdict.decision == formats::Decision::Refuse) {
+    const auto said = policy::answer(policy::Door::Adopt, verdict);
+    if (said == policy::Answer::Refuse && passes_for_weights(file, verdict)) {
         item.outcome = Outcome::Refused;
         item.reason = verdict.reason + " (" + verdict.rule + ")";
         return item;
     }
-    if (verdict.decision != formats::Decision::Allow ||
+    if (said != policy::Answer::Admit ||
         (verdict.format != "gguf" && verdict.format != "safetensors")) {
         item.outcome = Outcome::NotWeights;
         return item;
@@ -461,13 +459,14 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
     // Judged again through the descriptor that is hashed: the path may lead elsewhere by now.
     options.gate = [&](const Fd& fd) -> Status {
         const auto again = gate::judge(fd, file.path.filename().string());
-        return again.decision == formats::Decision::Allow && again.format == verdict.format
+        return policy::answer(policy::Door::Adopt, again) == policy::Answer::Admit &&
+                       again.format == verdict.format
                    ? Status{}
                    : Error(ErrorCode::Refused, again.reason + " (" + again.rule + ")");
     };
     options.admit = [&](const store::Digest& digest) {
         const std::array names = {catalog::TakedownName{"file", "sha256:" + digest.render(), ""}};
-        return catalog::check_not_called_back("it", takedowns.find(names));
+        return policy::check(policy::Door::Adopt, "it", takedowns.find(names));
     };
     const auto outcome = store_.adopt(file.path, options, progress);
     if (outcome) {

@@ -45,9 +45,9 @@ class AppReportTest : public testing::Test {
         write_file_atomically(folder() / path, as_bytes(text)).value();
     }
 
-    AppReport check(Curated curated = Curated::Yes) {
+    AppReport check(Door door = Door::Review) {
         write("locara.json", app_.dump());
-        return check_app(folder(), scratch_.path() / "app.locapp", models_, curated).value();
+        return check_app(folder(), scratch_.path() / "app.locapp", models_, door).value();
     }
 
     TempFolder scratch_;
@@ -66,7 +66,7 @@ TEST_F(AppReportTest, a_whole_app_has_no_findings_and_is_packed) {
 
 TEST_F(AppReportTest, a_folder_without_manifest_is_no_app) {
     const auto report =
-        check_app(folder(), scratch_.path() / "app.locapp", models_, Curated::No).value();
+        check_app(folder(), scratch_.path() / "app.locapp", models_, Door::Seed).value();
     EXPECT_THAT(kinds(report), ElementsAre("error manifest"));
     EXPECT_THAT(report.status().error().message(), HasSubstr("there is no "));
     EXPECT_FALSE(report.app || report.bundle);
@@ -119,7 +119,7 @@ TEST_F(AppReportTest, a_flagged_file_is_a_warning_only_where_a_curator_decides) 
     const Json verdict = render_app_report(report, std::nullopt).at("verdicts")[0];
     EXPECT_EQ(verdict.at("rule"), "code.script");
     EXPECT_EQ(verdict.at("sha256"), crypto::sha256(as_bytes("#!/bin/sh\necho\n")).render());
-    EXPECT_THAT(kinds(check(Curated::No)), ElementsAre("error gate"));
+    EXPECT_THAT(kinds(check(Door::Seed)), ElementsAre("error gate"));
 }
 
 TEST_F(AppReportTest, tells_what_follows_from_the_licenses_of_its_models) {

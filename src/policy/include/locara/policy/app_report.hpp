@@ -13,6 +13,7 @@
 #include <locara/manifest/app_manifest.hpp>
 #include <locara/manifest/bundle.hpp>
 #include <locara/manifest/effective_license.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <filesystem>
 #include <map>
@@ -89,15 +90,12 @@ struct AppReport {
 Json render_app_report(const AppReport& report,
                        const std::optional<manifest::AppManifest>& published);
 
-/// Whether a curator looks at the app before it is listed: then a file that the gate flags is a
-/// warning, else an error.
-enum class Curated { No, Yes };
-
 /// Packs the app in `folder` into `archive` and checks all of it. What is wrong with the app is a
-/// finding; only failures of this machine are errors: Io, NoSpace.
+/// finding; only failures of this machine are errors: Io, NoSpace, and Unavailable where nobody
+/// could judge a file. `door` is Review or Seed.
 Result<AppReport> check_app(const std::filesystem::path& folder,
                             const std::filesystem::path& archive,
                             const KnownModels& models,
-                            Curated curated);
+                            Door door);
 
 } // namespace locara::policy
