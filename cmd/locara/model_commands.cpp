@@ -4,13 +4,12 @@
 #include "passphrase.hpp"
 #include "public_key_file.hpp"
 
+#include <locara/base/beneath.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/manifest/model_signature.hpp>
 #include <locara/policy/doors.hpp>
-
-#include <fcntl.h>
 
 namespace locara::cli {
 
@@ -29,6 +28,7 @@ Result<manifest::ModelManifest> read_manifest(const fs::path& folder) {
 /// Every file below `repo`, past the format gate, by digest.
 Result<std::map<std::string, crypto::Sha256Digest>> hash_files(const fs::path& repo) {
     std::map<std::string, crypto::Sha256Digest> files;
+    LOCARA_TRY(const Fd below, open_folder(repo));
     std::error_code failed;
     for (fs::recursive_directory_iterator it(repo, failed), end; !failed && it != end;
          it.increment(failed)) {
@@ -40,8 +40,7 @@ Result<std::map<std::string, crypto::Sha256Digest>> hash_files(const fs::path& r
         }
         const std::string name = it->path().lexically_relative(repo).generic_string();
         LOCARA_CHECK(validate_path(name).context("in " + repo.string()));
-        LOCARA_TRY(const Fd fd, open_file(it->path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-        LOCARA_CHECK(regular_file_size(fd, it->path()));
+        LOCARA_TRY(const Fd fd, open_beneath(below, name).context("in " + repo.string()));
         const auto verdict = gate::judge(fd, it->path().filename().string());
         LOCARA_CHECK(policy::check(policy::Door::Install, name, verdict));
         LOCARA_TRY(const auto digest, crypto::sha256_file(fd).context("hashing " + name));

@@ -16,6 +16,7 @@
 #include "routes.hpp"
 #include "warm_files.hpp"
 
+#include <locara/base/beneath.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/secret.hpp>
 #include <locara/catalog/repository.hpp>
@@ -216,7 +217,7 @@ struct Hub::State {
     Status publish_seed(const Seed& seed);
     Status publish_model(const SeedModel& model);
     Result<Repo> find_or_make_repo(const SeedModel& model);
-    Status store_file(const Repo& repo, const fs::path& source, const RepoFile& file);
+    Status store_file(const Repo& repo, const Fd& folder, const RepoFile& file);
     Result<std::string> signature_for(const SeedModel& model) const;
     Status put(const std::string& name, std::string_view bytes);
     Result<Page> make_page() const;
@@ -516,12 +517,13 @@ Result<Repo> Hub::State::find_or_make_repo(const SeedModel& model) {
 }
 
 /// Puts a large file into the chunk store and notes that it is the repository's.
-Status Hub::State::store_file(const Repo& repo, const fs::path& source, const RepoFile& file) {
-    LOCARA_TRY(const Fd fd, open_file(source, O_RDONLY | O_NOFOLLOW));
+Status Hub::State::store_file(const Repo& repo, const Fd& folder, const RepoFile& file) {
+    LOCARA_TRY(const Fd fd, open_beneath(folder, file.path));
     auto stored = chunks.ingest(fd, file.sha256);
     if (!stored && stored.error().code() == ErrorCode::Corrupt) {
         return Error(ErrorCode::Conflict,
-                     source.string() + " changed while it was being read; start again");
+                     file.path + " of " + repo.id.render() +
+                         " changed while it was being read; start again");
     }
     if (!stored) {
         return std::move(stored).error();
@@ -536,9 +538,10 @@ Status Hub::State::publish_model(const SeedModel& model) {
             file.content, file.name, make_judgement(file.seen, model.pin.scanners, clock.now())));
     }
     LOCARA_TRY(const Repo repo, find_or_make_repo(model));
+    LOCARA_TRY(const Fd folder, open_folder(model.folder / "repo"));
     for (const RepoFile& file : model.pin.files) {
         if (file.lfs) {
-            LOCARA_CHECK(store_file(repo, model.folder / "repo" / file.path, file));
+            LOCARA_CHECK(store_file(repo, folder, file));
         }
     }
     RepoFacts facts;

@@ -1,6 +1,7 @@
 #include "attributes.hpp"
 #include "verdict_store.hpp"
 
+#include <locara/base/beneath.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
 #include <locara/gate/gate.hpp>
@@ -13,9 +14,8 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <system_error>
-
-#include <fcntl.h>
 
 namespace locara::hub {
 namespace {
@@ -239,6 +239,7 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
                      "there is no folder " + repo.string() +
                          "; it must hold the files of the model's repository");
     }
+    LOCARA_TRY(const Fd below, open_folder(repo)); // before it is listed
     LOCARA_TRY(const std::vector<FoundFile> found, walk(repo));
     ModelPin pin;
     const auto scanners = gate::shared_gate().scanners(); // Before they judge, as judge_content.
@@ -247,7 +248,7 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
     for (const FoundFile& file : found) {
         LOCARA_CHECK(validate_path(file.path).context("in " + repo.string()));
         paths.push_back(file.path);
-        LOCARA_TRY(const Fd fd, open_file(file.where, O_RDONLY | O_NOFOLLOW));
+        LOCARA_TRY(const Fd fd, open_beneath(below, file.path).context("in " + repo.string()));
         LOCARA_TRY(const std::uint64_t size, regular_file_size(fd, file.where));
         LOCARA_TRY(formats::Examination seen, examine(fd, file));
         RepoFile out;
@@ -262,7 +263,9 @@ pin_model(const fs::path& folder, std::string_view name, std::string_view versio
                                                           }));
         std::string content;
         if (!out.lfs) {
-            LOCARA_TRY(content, read_file(file.where, kBlobLimit));
+            content.resize(size);
+            LOCARA_CHECK(read_exactly_at(fd, 0, std::as_writable_bytes(std::span(content)))
+                             .context(file.where.string()));
             out.lfs = content.find('\0') != std::string::npos;
         }
         if (out.lfs) {
@@ -356,9 +359,10 @@ Result<crypto::Sha256Digest> digest_seed(const fs::path& seed) {
         if (!fs::exists(seed / part, error)) {
             continue;
         }
+        LOCARA_TRY(const Fd below, open_folder(seed / part));
         LOCARA_TRY(const std::vector<FoundFile> files, walk(seed / part));
         for (const FoundFile& file : files) {
-            LOCARA_TRY(const Fd fd, open_file(file.where, O_RDONLY | O_NOFOLLOW));
+            LOCARA_TRY(const Fd fd, open_beneath(below, file.path));
             LOCARA_TRY(const auto content, crypto::sha256_file(fd));
             std::string line = std::string(part) + "/" + file.path;
             line += '\0';

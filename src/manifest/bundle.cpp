@@ -1,5 +1,6 @@
 #include "words.hpp"
 
+#include <locara/base/beneath.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
@@ -226,32 +227,27 @@ Status check_named_files(const AppManifest& manifest, const BundleFileList& list
     return {};
 }
 
-/// One file of the folder, not read yet. Each part of the path is looked at, so that no symbolic
-/// link on the way leads out of the folder.
-Result<BundleFile> take_file(const fs::path& folder, const std::string& path) {
+/// One file of the folder, open as `below`, not read yet.
+Result<BundleFile> take_file(const fs::path& folder, const Fd& below, const std::string& path) {
     LOCARA_CHECK(validate_path(path));
-    fs::path at = folder;
+    const auto fd = open_beneath(below, path);
+    if (!fd && fd.error().code() == ErrorCode::NotFound) {
+        return Error(ErrorCode::NotFound,
+                     quote(path) + " is named by locara.json but is not in " + folder.string() +
+                         "; build the app first, or correct the name");
+    }
+    if (!fd && fd.error().code() == ErrorCode::InvalidArgument) {
+        return Error(ErrorCode::InvalidArgument,
+                     fd.error().message() + "; a bundle holds plain files only");
+    }
+    if (!fd) {
+        return fd.error();
+    }
 
     struct stat info {};
 
-    for (const auto& part : fs::path(path)) {
-        at /= part;
-        if (::lstat(at.c_str(), &info) != 0) {
-            if (errno == ENOENT) {
-                return Error(ErrorCode::NotFound,
-                             quote(path) + " is named by locara.json but is not in " +
-                                 folder.string() + "; build the app first, or correct the name");
-            }
-            return Error::from_errno(at.string(), errno);
-        }
-        if (S_ISLNK(info.st_mode)) {
-            return Error(ErrorCode::InvalidArgument,
-                         quote(path) + " is or lies behind a symbolic link; a bundle holds plain "
-                                       "files only");
-        }
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return Error(ErrorCode::InvalidArgument, quote(path) + " is no regular file");
+    if (::fstat(fd->get(), &info) != 0) {
+        return Error::from_errno(path, errno);
     }
     BundleFile file;
     file.path = path;
@@ -288,8 +284,10 @@ Status walk(const fs::path& folder,
     return {};
 }
 
-Result<std::vector<BundleFile>>
-collect(const fs::path& folder, const AppManifest& manifest, const BundleLimits& limits) {
+Result<std::vector<BundleFile>> collect(const fs::path& folder,
+                                        const Fd& below,
+                                        const AppManifest& manifest,
+                                        const BundleLimits& limits) {
     const Wanted wanted = list_wanted(manifest);
     std::set<std::string> paths(wanted.files.begin(), wanted.files.end());
     for (const auto* extra : {"LICENSE", "NOTICE", "README.md"}) {
@@ -303,7 +301,7 @@ collect(const fs::path& folder, const AppManifest& manifest, const BundleLimits&
     std::vector<BundleFile> files;
     std::uint64_t total = 0;
     for (const auto& path : paths) { // a set of strings is sorted by bytes
-        LOCARA_TRY(auto file, take_file(folder, path));
+        LOCARA_TRY(auto file, take_file(folder, below, path));
         total += file.size;
         if (total > limits.unpacked_bytes) {
             return Error(ErrorCode::TooLarge,
@@ -336,7 +334,7 @@ la_ssize_t write_output(archive* a, void* user, const void* data, std::size_t si
 }
 
 /// One member: header, then the content. A file that got shorter meanwhile is an error.
-Status write_member(archive* a, const fs::path& folder, BundleFile& file) {
+Status write_member(archive* a, const Fd& folder, BundleFile& file) {
     const std::unique_ptr<archive_entry, FreeEntry> entry(archive_entry_new2(a));
     archive_entry_set_pathname(entry.get(), file.path.c_str());
     archive_entry_set_filetype(entry.get(), AE_IFREG);
@@ -349,7 +347,7 @@ Status write_member(archive* a, const fs::path& folder, BundleFile& file) {
                      "packing " + quote(file.path) + ": " +
                          (why != nullptr ? why : "libarchive failed"));
     }
-    LOCARA_TRY(const auto fd, open_file(folder / file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    LOCARA_TRY(const auto fd, open_beneath(folder, file.path));
     crypto::Sha256 hash;
     Bytes buffer(256U << 10U);
     for (std::uint64_t at = 0; at < file.size;) {
@@ -368,7 +366,7 @@ Status write_member(archive* a, const fs::path& folder, BundleFile& file) {
     return {};
 }
 
-Status write_archive(Output& output, const fs::path& folder, std::vector<BundleFile>& files) {
+Status write_archive(Output& output, const Fd& folder, std::vector<BundleFile>& files) {
     const Writer writer(archive_write_new());
     archive* a = writer.get();
     if (a == nullptr || archive_write_add_filter_zstd(a) != ARCHIVE_OK ||
@@ -492,14 +490,15 @@ pack_bundle(const fs::path& folder, const fs::path& archive, const BundleLimits&
     LOCARA_TRY(packed.manifest_json, read_file(folder / kManifestName, kManifestLimitBytes));
     LOCARA_TRY(const auto manifest,
                AppManifest::parse(packed.manifest_json).context((folder / kManifestName).string()));
-    LOCARA_TRY(packed.list.files, collect(folder, manifest, limits));
+    LOCARA_TRY(const Fd below, open_folder(folder));
+    LOCARA_TRY(packed.list.files, collect(folder, below, manifest, limits));
 
     const auto parent = archive.parent_path().empty() ? fs::path(".") : archive.parent_path();
     LOCARA_TRY(const auto temporary, TempFolder::create(parent, ".pack-"));
     const auto path = temporary.path() / "bundle";
     Output output;
     LOCARA_TRY(output.fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644));
-    LOCARA_CHECK(write_archive(output, folder, packed.list.files));
+    LOCARA_CHECK(write_archive(output, below, packed.list.files));
     if (output.bytes > limits.archive_bytes) {
         return Error(ErrorCode::TooLarge,
                      "the bundle is larger than " + render_size(limits.archive_bytes));
@@ -536,14 +535,14 @@ Result<UnpackedBundle> unpack_bundle(const fs::path& path,
         return broken(reader.get(), "opening");
     }
 
+    LOCARA_CHECK(create_folders(folder));
+    LOCARA_TRY(const Fd below, open_folder(folder));
     Fd out;
     ManifestCatcher catcher;
     const Sink sink{[&](const BundleFile& file) -> Status {
                         catcher.begin(file);
-                        const auto target = folder / file.path;
-                        LOCARA_CHECK(create_folders(target.parent_path()));
-                        LOCARA_TRY(
-                            out, open_file(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+                        LOCARA_CHECK(create_folders((folder / file.path).parent_path()));
+                        LOCARA_TRY(out, create_beneath(below, file.path));
                         return {};
                     },
                     [&](ByteView bytes) -> Status {
@@ -600,6 +599,11 @@ Result<BundleFileList> read_bundle_list(ByteView bytes, const BundleLimits& limi
 }
 
 Status verify_unpacked(const fs::path& folder, const BundleFileList& list) {
+    const auto below = open_folder(folder);
+    if (!below) {
+        return Error(ErrorCode::Corrupt,
+                     folder.string() + " is missing or cannot be opened; install the app again");
+    }
     std::set<std::string> known;
     for (const auto& file : list.files) {
         known.insert(file.path);
@@ -607,16 +611,18 @@ Status verify_unpacked(const fs::path& folder, const BundleFileList& list) {
             return Error(ErrorCode::Corrupt,
                          (folder / file.path).string() + " " + what + "; install the app again");
         };
-        auto fd = open_file(folder / file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        auto fd = open_beneath(*below, file.path);
         if (!fd) {
-            return wrong(fd.error().code() == ErrorCode::NotFound ? "is missing"
-                                                                  : "cannot be opened");
+            const ErrorCode code = fd.error().code();
+            return wrong(code == ErrorCode::NotFound          ? "is missing"
+                         : code == ErrorCode::InvalidArgument ? "is no regular file any more"
+                                                              : "cannot be opened");
         }
 
         struct stat info {};
 
-        if (::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-            return wrong("is no regular file any more");
+        if (::fstat(fd->get(), &info) != 0) {
+            return wrong("cannot be looked at");
         }
         if (((info.st_mode & S_IXUSR) != 0) != file.executable) {
             return wrong("has another mode than the one that was signed");

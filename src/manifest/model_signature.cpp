@@ -1,5 +1,6 @@
 #include "words.hpp"
 
+#include <locara/base/beneath.hpp>
 #include <locara/base/bytes.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
@@ -7,13 +8,7 @@
 #include <locara/manifest/model_signature.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
-
-#include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace locara::manifest {
 
@@ -103,19 +98,6 @@ Status check_names(const std::map<std::string, crypto::Sha256Digest>& files) {
         names.push_back(name);
     }
     return validate_path_set(names);
-}
-
-/// A regular file below a folder, reached over no symbolic link.
-Result<Fd> open_beneath(const Fd& folder, const std::string& name) {
-    open_how how{};
-    how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-    Fd fd(static_cast<int>(::syscall(SYS_openat2, folder.get(), name.c_str(), &how, sizeof(how))));
-    if (!fd.valid()) {
-        return Error::from_errno("opening " + name, errno);
-    }
-    LOCARA_CHECK(regular_file_size(fd, name));
-    return fd;
 }
 
 crypto::Sha256Digest digest_of(const std::vector<crypto::Sha256Digest>& list) {
@@ -263,7 +245,7 @@ Status ModelStatement::check(const ModelManifest& manifest) const {
 }
 
 Status ModelStatement::check_files(const fs::path& folder) const {
-    LOCARA_TRY(const Fd below, open_file(folder, O_PATH | O_DIRECTORY));
+    LOCARA_TRY(const Fd below, open_folder(folder));
     for (const auto& [name, digest] : files) {
         const auto fd = open_beneath(below, name);
         if (!fd) {

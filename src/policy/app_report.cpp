@@ -1,3 +1,4 @@
+#include <locara/base/beneath.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
 #include <locara/formats/verdict_json.hpp>
@@ -8,8 +9,6 @@
 #include <locara/policy/app_report.hpp>
 
 #include <algorithm>
-
-#include <fcntl.h>
 
 namespace locara::policy {
 namespace {
@@ -71,6 +70,7 @@ class Check {
     }
 
     Status pack(const fs::path& archive) {
+        LOCARA_TRY(below_, open_folder(folder_));
         auto bundle =
             manifest::pack_bundle(folder_, archive).context("packing " + folder_.string());
         if (!bundle) {
@@ -85,7 +85,7 @@ class Check {
 
     Status judge(const manifest::BundleFile& file) {
         const fs::path path = folder_ / file.path;
-        LOCARA_TRY(const Fd fd, open_file(path, O_RDONLY | O_NOFOLLOW));
+        LOCARA_TRY(const Fd fd, open_beneath(below_, file.path));
         auto verdict = gate::judge(fd, path.filename().string());
         const Answer said = answer(door_, verdict);
         if (said == Answer::Admit) {
@@ -176,6 +176,7 @@ class Check {
     const std::string manifest_path_;
     const KnownModels& models_;
     const Door door_;
+    Fd below_; ///< The folder.
     AppReport report_;
 };
 

@@ -247,6 +247,12 @@ TEST_F(Bundle, verify_names_the_file_that_changed_vanished_or_appeared) {
                 HasSubstr("index.html has changed"));
     fs::remove(folder / "dist/index.html");
     EXPECT_THAT(verify_unpacked(folder, packed->list).error().message(), HasSubstr("is missing"));
+    // The same bytes behind a link are not the app's.
+    ASSERT_TRUE(unpack_bundle(file("a.locapp"), packed->id, empty_folder("linked")));
+    fs::rename(file("linked") / "dist", file("elsewhere"));
+    fs::create_directory_symlink(file("elsewhere"), file("linked") / "dist");
+    EXPECT_THAT(verify_unpacked(file("linked"), packed->list).error().message(),
+                HasSubstr("index.html is no regular file"));
 }
 
 TEST(FileList, refuses_what_render_would_not_write) {
