@@ -174,6 +174,26 @@ class Review(harness.TestCase):
         self.assertIn("ana/back", self.client.run("list"))
         self.assertEqual(self.show(number)["state"], "yanked")
 
+    def test_nobody_goes_back_to_a_version_that_was_called_back(self):
+        app = self.make_app("rolled")
+        self.decide(self.publish(app)["number"])
+        self.make_app("rolled", version="1.1.0")
+        self.decide(self.publish(app)["number"])
+
+        def here():
+            return [one["version"] for one in self.client.json("list")["apps"] if one["id"] == "ana/rolled"]
+
+        self.client.json("install", "ana/rolled", "--yes")
+        self.assertEqual(here(), ["1.1.0"])
+        self.client.json("install", "ana/rolled@1.0.0", "--yes")
+        self.assertEqual(here(), ["1.0.0"], "by an explicit word one goes back")
+        self.client.json("install", "ana/rolled", "--yes")
+        self.hub.admin("takedown", "add", "ana/rolled", "--version", "1.0.0", "--action", "block-install", "--reason", "it leaks")
+        self.client.run("install", "ana/rolled@1.0.0", "--yes", expect=REFUSED)
+        self.assertIn("it leaks", self.client.stderr)
+        self.assertEqual(here(), ["1.1.0"])
+        self.client.json("install", "ana/rolled", "--yes")  # the newer one is not meant
+
     def test_keys_may_be_elsewhere(self):
         number = self.publish(self.make_app("elsewhere"))["number"]
         self.review("approve", number, "--by", "carol", *UNSEEN)
