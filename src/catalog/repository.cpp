@@ -226,12 +226,22 @@ struct Repository::State {
     State(fs::path tree_dir, fs::path keys_folder, const RepositoryOptions& policies)
         : tree(std::move(tree_dir)), keys_dir(std::move(keys_folder)), options(policies) {}
 
+    using Hashes = std::map<std::string, std::string, std::less<>>; ///< SHA-256 (hex) by target.
+
+    /// As what each target of a role was published last, by its versions from `lowest` to `newest`.
+    struct EverPublished {
+        std::uint64_t lowest = 0; ///< 0: none was read yet.
+        std::uint64_t newest = 0;
+        Hashes hashes;
+    };
+
     fs::path tree;
     fs::path keys_dir;
     RepositoryOptions options;
-    std::map<std::string, crypto::SigningKey> keys; ///< By key id; those that are here.
-    std::map<std::string, Json> working;            ///< Role to its `signed`, with what is new.
-    std::set<std::string> dirty;                    ///< Roles whose `working` must be signed.
+    std::map<std::string, EverPublished> ever_published; ///< By role; as far as it was asked for.
+    std::map<std::string, crypto::SigningKey> keys;      ///< By key id; those that are here.
+    std::map<std::string, Json> working; ///< Role to its `signed`, with what is new.
+    std::set<std::string> dirty;         ///< Roles whose `working` must be signed.
     std::map<std::string, Published> published;
     std::string first_root;
     std::string timestamp_bytes; ///< As read: if the file differs, somebody else published.
@@ -264,6 +274,8 @@ struct Repository::State {
 
     Status load_metadata();
     Status take(const std::string& role, std::string_view bytes);
+    /// Of one version of a role; of one that is gone, none.
+    Result<Hashes> read_hashes(const std::string& role, std::uint64_t version) const;
     Status load_takedown();
 
     Result<std::vector<std::string>>
@@ -804,28 +816,45 @@ std::vector<Target> Repository::targets() const {
 
 Result<std::optional<std::string>> Repository::find_published(std::string_view name) const {
     LOCARA_TRY(const std::string role, state_->writable_role(name));
-    for (std::uint64_t version = state_->published.at(role).version; version > 0; --version) {
-        const auto bytes = read_file(state_->metadata_file(role, version), kTargetsLimitBytes);
-        if (!bytes && bytes.error().code() == ErrorCode::NotFound) {
-            continue;
-        }
-        if (!bytes) {
-            return bytes.error();
-        }
-        const std::string what = std::to_string(version) + "." + role + ".json";
-        LOCARA_TRY(const auto envelope,
-                   parse_envelope(*bytes, "targets", role, kTargetsLimitBytes).context(what));
-        LOCARA_TRY(const auto content, parse_targets(envelope, role).context(what));
-        const auto target = content.targets.find(name);
-        if (target == content.targets.end()) {
-            continue;
-        }
-        if (const auto hash = target->second.hashes.find("sha256");
-            hash != target->second.hashes.end()) {
-            return std::optional(hash->second);
+    const std::uint64_t newest = state_->published.at(role).version;
+    auto& known = state_->ever_published[role];
+    if (known.lowest == 0) {
+        known = {newest + 1, newest, {}};
+    }
+    for (; known.newest < newest; ++known.newest) {
+        LOCARA_TRY(auto hashes, state_->read_hashes(role, known.newest + 1));
+        hashes.merge(known.hashes); // keeps what is newer
+        known.hashes = std::move(hashes);
+    }
+    auto found = known.hashes.find(name);
+    for (; found == known.hashes.end() && known.lowest > 1; found = known.hashes.find(name)) {
+        LOCARA_TRY(auto hashes, state_->read_hashes(role, known.lowest - 1));
+        known.hashes.merge(hashes);
+        --known.lowest;
+    }
+    return found == known.hashes.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<Repository::State::Hashes> Repository::State::read_hashes(const std::string& role,
+                                                                 std::uint64_t version) const {
+    const auto bytes = read_file(metadata_file(role, version), kTargetsLimitBytes);
+    if (!bytes && bytes.error().code() == ErrorCode::NotFound) {
+        return Hashes();
+    }
+    if (!bytes) {
+        return bytes.error();
+    }
+    const std::string what = std::to_string(version) + "." + role + ".json";
+    LOCARA_TRY(const auto envelope,
+               parse_envelope(*bytes, "targets", role, kTargetsLimitBytes).context(what));
+    LOCARA_TRY(const auto content, parse_targets(envelope, role).context(what));
+    Hashes hashes;
+    for (const auto& [name, target] : content.targets) {
+        if (const auto hash = target.hashes.find("sha256"); hash != target.hashes.end()) {
+            hashes.emplace(name, hash->second);
         }
     }
-    return std::optional<std::string>();
+    return hashes;
 }
 
 const TakedownList& Repository::takedown() const {

@@ -222,6 +222,20 @@ TEST_F(CatalogRepository, knows_what_was_ever_published) {
     EXPECT_EQ(repository.find_published("x").error().code(), ErrorCode::InvalidArgument);
 }
 
+TEST_F(CatalogRepository, reads_what_was_published_once_for_all_that_is_asked) {
+    const std::string name = "models/acme/tiny/1.0.0.json";
+    ASSERT_TRUE(repository.put_target(name, as_bytes("a")));
+    ASSERT_TRUE(repository.publish(clock));
+    EXPECT_EQ(repository.find_published("models/acme/none/1.0.0.json").value(), std::nullopt);
+    for (const auto& entry : std::filesystem::directory_iterator(tree() / "metadata")) {
+        if (entry.path().filename().string().ends_with(".models.json")) {
+            std::filesystem::remove(entry.path()); // what is read again would be missed
+        }
+    }
+    EXPECT_EQ(repository.find_published(name).value(), crypto::sha256(as_bytes("a")).render());
+    EXPECT_EQ(repository.find_published("models/acme/other/1.0.0.json").value(), std::nullopt);
+}
+
 TEST_F(CatalogRepository, tells_staged_keys_from_published_ones) {
     const auto before = repository.keys_of("models");
     ASSERT_TRUE(repository.stage_new_keys("models"));
