@@ -45,6 +45,11 @@ void print_added(const ModelDesk::Added& added) {
                         verdict.at("rule").get<std::string>().c_str());
         }
     }
+    if (added.is_private) {
+        std::printf("  private: %s may be read by those with access to it only, so nobody else can "
+                    "install what needs this model. `locara-hub repo set` makes it public\n",
+                    added.manifest.source.repo.c_str());
+    }
     if (added.signed_by.empty()) {
         std::printf(
             "  unsigned for others: only this catalog vouches for its files. Sign them with "
@@ -152,6 +157,7 @@ Status ModelCommands::add() const {
                                  {"signed_by", text_or_null(added.signed_by)},
                                  {"signed_here", added.signed_here},
                                  {"new", added.is_new},
+                                 {"private", added.is_private},
                                  {"new_signature", added.new_signature},
                                  {"warning", text_or_null(added.warning)},
                                  {"to", text_or_null(access_.to)}})

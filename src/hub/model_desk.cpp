@@ -233,6 +233,7 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
                          "), and weights that are flagged are never loaded");
     }
     added.pins = std::move(pins.models.front());
+    added.is_private = here && here->repo.visibility == Visibility::Private;
     LOCARA_CHECK(state_->sign(added, signature, here, repository).context(name_of_model(model)));
     if (here) { // It stays, whatever becomes of the branch.
         LOCARA_TRY(GitRepo git,

@@ -57,6 +57,7 @@ class ModelDesk {
         bool signed_here = false;   ///< The hub's own key made it just now.
         std::string signed_by;      ///< Hint of the key; empty if nobody signed it.
         Json pins;                  ///< As PinReport::models, of this one model.
+        bool is_private = false;    ///< Its repository is here, and only some may read it.
         std::string warning;        ///< What the takedown list warns of, or empty.
     };
 
