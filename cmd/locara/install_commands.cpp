@@ -9,10 +9,23 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 namespace locara::cli {
 
 namespace {
+
+constexpr std::uint64_t kLicenseTextBytes = 1U << 20U; ///< As bundles have them.
+
+/// A license as a bundle has it, which was held against its hash.
+Status show_text(Context& context, const std::filesystem::path& path) {
+    LOCARA_TRY(const auto text, read_file(path, kLicenseTextBytes));
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        context.say("  | " + clean(line));
+    }
+    return {};
+}
 
 /// Terms that restrict must be accepted by name; --yes is not enough. What is accepted leaves a
 /// receipt, and is not asked about again.
@@ -47,6 +60,9 @@ Status accept_licenses(Context& context,
             words += "\n  " + clean(term);
         }
         context.say(words);
+        if (text) {
+            LOCARA_CHECK(show_text(context, *text));
+        }
         LOCARA_TRY(const bool yes,
                    context.ask("Do you accept the terms of " + clean(terms.id) + where + "?",
                                flag,

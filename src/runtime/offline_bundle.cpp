@@ -3,6 +3,8 @@
 #include "installer_state.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/base/path.hpp>
+#include <locara/base/percent.hpp>
 #include <locara/manifest/model_signature.hpp>
 #include <locara/store/exchange.hpp>
 
@@ -50,13 +52,65 @@ Result<std::map<crypto::Sha256Digest, std::string>> read_texts(const std::vector
     return texts;
 }
 
+/// Where the text of a model's license may lie in its repository: what the manifest's address says
+/// (`model pin` writes .../ORG/NAME/blob/COMMIT/PATH), else the usual names. The hash decides.
+std::vector<std::string> places_of_text(const manifest::ModelManifest& model) {
+    const std::string start = "/" + model.source.repo + "/blob/" + model.source.revision + "/";
+    const std::string& url = model.license.url;
+    if (const auto at = url.find(start); at != std::string::npos) {
+        const auto path = percent_decode(url.substr(at + start.size()));
+        if (path && validate_path(*path)) {
+            return {*path};
+        }
+    }
+    return {"LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING"};
+}
+
+/// The text that a manifest pins, out of the pinned commit. NotFound, Corrupt (it is another one),
+/// Offline, or as hf::Client::get_text.
+Result<std::string> fetch_text(const InstallerOptions& options,
+                               const std::vector<std::string>& endpoints,
+                               const manifest::ModelManifest& model,
+                               const crypto::Sha256Digest& wanted) {
+    if (options.network == Network::Offline || options.http == nullptr) {
+        return Error(ErrorCode::Offline, "the network is not to be used");
+    }
+    Error last(ErrorCode::NotFound, "no file of " + model.source.repo + " is it");
+    for (const auto& endpoint : endpoints) {
+        auto hf_options = hf::Options::from_environment(endpoint);
+        hf_options.log = options.log;
+        LOCARA_TRY(auto client, hf::Client::create(*options.http, std::move(hf_options)));
+        for (const auto& path : places_of_text(model)) {
+            auto text = client.get_text(model.source.repo,
+                                        model.source.revision,
+                                        path,
+                                        kLicenseTextLimitBytes,
+                                        options.stop);
+            if (text && crypto::sha256(as_bytes(*text)) == wanted) {
+                return text;
+            }
+            if (text) {
+                last = Error(ErrorCode::Corrupt,
+                             path + " of " + model.source.repo + " at " + endpoint +
+                                 " is another text");
+            } else if (text.error().code() == ErrorCode::Cancelled) {
+                return text;
+            } else if (text.error().code() != ErrorCode::NotFound) {
+                last = std::move(text).error();
+                break; // the next endpoint may be there
+            }
+        }
+    }
+    return last;
+}
+
 } // namespace
 
 Result<BundlePlan> Installer::plan_bundle(const BundleRequest& request) {
     auto& state = *state_;
     LOCARA_CHECK(check_folder(request.folder));
-    LOCARA_TRY(const auto texts, read_texts(request.licenses));
     BundlePlan plan;
+    LOCARA_TRY(plan.texts, read_texts(request.licenses));
     std::set<crypto::Sha256Digest> counted;
     for (const auto& ref : request.apps) {
         LOCARA_TRY(const auto installed, get(ref.id));
@@ -104,19 +158,48 @@ Result<BundlePlan> Installer::plan_bundle(const BundleRequest& request) {
                     plan.bytes += file.file.size;
                 }
             }
-            for (const auto& terms : model.get_license().to_accept) {
-                const auto pinned = crypto::Sha256Digest::parse(terms.text_sha256);
-                if (!pinned || !texts.contains(*pinned)) {
-                    plan.warnings.push_back("the text of " + terms.id +
-                                            ", which has to be accepted, is not in the "
-                                            "bundle; give it with --license FILE" +
-                                            (pinned ? " (SHA-256 " + pinned->render() + ")" : ""));
-                }
-            }
+            LOCARA_CHECK(state.add_text(plan, model));
         }
         plan.bytes += app.entry.bundle_size;
     }
     return plan;
+}
+
+Status Installer::State::add_text(BundlePlan& plan, const PlannedModel& model) const {
+    const auto& license = model.manifest->license;
+    const auto pinned = crypto::Sha256Digest::parse(license.text_sha256);
+    const auto missing = [&plan](const std::string& sha256) {
+        const auto digest = crypto::Sha256Digest::parse(sha256);
+        return !digest || !plan.texts.contains(*digest);
+    };
+    std::string why;
+    if (pinned && missing(license.text_sha256)) {
+        auto text = fetch_text(options, endpoints(plan.hub), *model.manifest, *pinned);
+        if (text) {
+            plan.texts.emplace(*pinned, *std::move(text));
+        } else if (text.error().code() == ErrorCode::Cancelled) {
+            return text.error();
+        } else {
+            why = ": " + text.error().describe();
+        }
+    }
+    const auto warn = [&](const std::string& id, const std::string& sha256, const char* role) {
+        const bool own = !sha256.empty() && sha256 == license.text_sha256;
+        plan.warnings.push_back("the text of " + id + role + " is not in the bundle" +
+                                (own ? why : "") + "; give it with --license FILE" +
+                                (sha256.empty() ? "" : " (SHA-256 " + sha256 + ")"));
+        return own;
+    };
+    bool told = false;
+    for (const auto& terms : model.get_license().to_accept) {
+        if (missing(terms.text_sha256)) {
+            told = warn(terms.id, terms.text_sha256, ", which has to be accepted,") || told;
+        }
+    }
+    if (pinned && missing(license.text_sha256) && !told) {
+        warn(license.id, license.text_sha256, "");
+    }
+    return {};
 }
 
 Result<std::vector<BundledFile>> Installer::make_bundle(const BundleRequest& request,
@@ -125,7 +208,6 @@ Result<std::vector<BundledFile>> Installer::make_bundle(const BundleRequest& req
     auto& state = *state_;
     LOCARA_TRY(const auto turn, state.take_turn());
     LOCARA_CHECK(check_folder(request.folder));
-    LOCARA_TRY(const auto texts, read_texts(request.licenses));
     LOCARA_TRY(auto* client, state.client_of(plan.hub));
     LOCARA_CHECK(create_folders(request.folder));
     manifest::OfflineBundle note{plan.hub.url, 0, plan.apps};
@@ -141,7 +223,7 @@ Result<std::vector<BundledFile>> Installer::make_bundle(const BundleRequest& req
                                       state.options.stop));
         done.push_back({file, link});
     }
-    for (const auto& [digest, text] : texts) {
+    for (const auto& [digest, text] : plan.texts) {
         const auto path = bundle_license(request.folder, digest);
         LOCARA_CHECK(create_folders(path.parent_path()));
         LOCARA_CHECK(write_file_atomically(path, as_bytes(text)));

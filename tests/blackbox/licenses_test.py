@@ -1,14 +1,10 @@
 """Licenses that are followed: limits of a base model named, asked about once, refused by policy."""
 import json
-import os
-import pty
-import select
 import subprocess
-import time
 
 from tests import harness
-from tests.harness import BIN
 from tests.harness.seed import TINY, write_seed
+from tests.harness.terminal import at_a_terminal
 
 # A card that promises MIT, on a base that forbids commercial use.
 BASE = {"repo": "acme/base", "revision": "1" * 40, "relation": "finetune", "license": "cc-by-nc-4.0"}
@@ -30,25 +26,6 @@ class Licenses(harness.TestCase):
 
     def write_policy(self, text):
         (self.client.home / "config/policy.toml").write_text(text)
-
-    def at_a_terminal(self, *arguments, answers):
-        """Runs a command on a terminal, answers its questions in turn, and returns its exit code and what it said."""
-        here, there = pty.openpty()
-        process = subprocess.Popen([BIN / "locara", *arguments], stdin=there, stdout=there, stderr=there,
-                                   env={**self.client.environment, "TERM": "dumb"}, close_fds=True)
-        os.close(there)
-        said, asked, deadline = "", 0, time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if select.select([here], [], [], 0.2)[0]:
-                try:
-                    said += os.read(here, 4096).decode()
-                except OSError:
-                    break  # the program has closed its end
-            if asked < len(answers) and said.count("/N] ") + said.count("/n] ") > asked:
-                os.write(here, (answers[asked] + "\n").encode())
-                asked += 1
-        os.close(here)
-        return process.wait(timeout=20), said.replace("\r\n", "\n")
 
     def test_the_limit_of_a_base_shows_everywhere(self):
         client = self.client
@@ -114,11 +91,11 @@ class Licenses(harness.TestCase):
         self.assertEqual(len(self.receipts()), 1)
 
     def test_at_a_terminal_the_license_is_a_question_of_its_own(self):
-        exit_code, said = self.at_a_terminal("install", TINY, "--yes", answers=["n"])
+        exit_code, said = at_a_terminal(self.client, "install", TINY, "--yes", answers=["n"])
         self.assertEqual(exit_code, 4, said)
         self.assertIn("Do you accept the terms of cc-by-nc-4.0", said)
         self.assertEqual(self.receipts(), [])
-        exit_code, said = self.at_a_terminal("install", TINY, "--yes", answers=["y"])
+        exit_code, said = at_a_terminal(self.client, "install", TINY, "--yes", answers=["y"])
         self.assertEqual(exit_code, 0, said)
         self.assertEqual([receipt["by"] for receipt in self.receipts()], ["prompt"])
 

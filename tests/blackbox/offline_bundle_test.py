@@ -10,6 +10,7 @@ import unittest
 from tests import harness
 from tests.harness import ANSWER, APP, NOTE
 from tests.harness.seed import TINY, write_seed
+from tests.harness.terminal import at_a_terminal
 
 TERMS = b"You may read this and nothing else.\n"
 PINNED = hashlib.sha256(TERMS).hexdigest()
@@ -214,6 +215,44 @@ class Bundles(harness.TestCase):
         self.client.run("bundle", TINY, "-o", self.folder / "no-text", "--offline", "--dry-run")
         self.assertIn(PINNED, self.client.stderr)
         self.assertFalse((self.folder / "no-text").exists())
+
+
+class PinnedTexts(harness.TestCase):
+    """The text of a license lies in the model's repository, and nobody gives it by hand."""
+
+    @classmethod
+    def make_seed(cls):
+        write_seed(cls.folder / "seed", license=LICENSE, license_text=TERMS)
+        return cls.folder / "seed"
+
+    def setUp(self):
+        super().setUp()
+        self.client.add_hub(self.hub)
+        self.client.run("install", TINY, "--yes", "--accept-license", "gemma")
+        self.bundle = pathlib.Path(self.client.home) / "bundle"
+
+    def test_the_text_goes_along_and_is_shown_where_there_is_no_network(self):
+        made = self.client.json("bundle", TINY, "-o", self.bundle)
+        self.assertEqual(made["warnings"], [])
+        text = self.bundle / "licenses" / f"{PINNED}.txt"
+        self.assertEqual(text.read_bytes(), TERMS)
+        there = harness.Client(self.folder / "there")
+        self.addCleanup(there.stop)
+        self.hub.stop()
+        self.addCleanup(self.hub.start)
+        there.run("hub", "add", "--from", self.bundle, "--fingerprint", self.hub.fingerprint)
+        code, said = at_a_terminal(there, "install", TINY, "--from", self.bundle, "--yes", answers=["n"])
+        self.assertEqual(code, 4, said)
+        self.assertIn("  | " + TERMS.decode().strip(), said)
+        code, said = at_a_terminal(there, "install", TINY, "--from", self.bundle, "--yes", answers=["y"])
+        self.assertEqual(code, 0, said)
+
+    def test_a_text_that_cannot_be_had_is_told_with_the_reason(self):
+        made = self.client.json("bundle", TINY, "-o", self.bundle, "--offline")
+        self.assertEqual(len(made["warnings"]), 1, made)
+        self.assertIn("gemma, which has to be accepted, is not in the bundle: the network is not to be used", made["warnings"][0])
+        self.assertIn(PINNED, made["warnings"][0])
+        self.assertFalse((self.bundle / "licenses").exists())
 
 
 if __name__ == "__main__":

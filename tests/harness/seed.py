@@ -12,13 +12,15 @@ TINY = "test/tiny-notes"
 VALIDATION = json.loads((SOURCE / "tests/harness/tiny-validation.json").read_text())
 
 
-def write_seed(seed, license=None, lineage=(), terms=None):
+def write_seed(seed, license=None, lineage=(), terms=None, license_text=None):
     """Returns what `locara-hub pin` said. `license` replaces members of the model's license, `lineage` is what it was
-    made from; `terms` is the app's."""
+    made from; `terms` is the app's; `license_text` lies in the model's repository."""
     model, app = seed / "models/tiny", seed / "apps/tiny-notes"
     (model / "repo").mkdir(parents=True)
     app.mkdir(parents=True)
     shutil.copy(SOURCE / "src/engine/test/data/tiny.gguf", model / "repo/model.gguf")
+    if license_text is not None:
+        (model / "repo/LICENSE").write_bytes(license_text)
     manifest = {
         "schema": "locara.dev/model/v1", "id": "test/tiny", "version": "1.0.0", "name": "Tiny",
         "description": "Random weights", "task": "text-generation",

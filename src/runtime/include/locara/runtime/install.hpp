@@ -34,6 +34,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -185,7 +186,8 @@ struct BundlePlan {
     std::vector<manifest::AppRef> apps; ///< With their versions.
     std::vector<catalog::CopiedTarget> targets;
     std::vector<PlannedBundleFile> files;
-    std::uint64_t bytes = 0; ///< Of files and archives.
+    std::map<crypto::Sha256Digest, std::string> texts; ///< Of licenses.
+    std::uint64_t bytes = 0;                           ///< Of files and archives.
     std::vector<std::string> warnings;
     std::vector<catalog::RoleInfo> roles; ///< Of the catalog that goes in.
 };
@@ -317,6 +319,8 @@ class Installer {
     /// in this version, the catalog no longer lists it, weights are not here), Conflict (the folder
     /// holds something else, or a finished bundle), InvalidArgument (apps of several hubs), Corrupt
     /// (root, targets, apps or models have expired), Refused (taken down), TooLarge (a license).
+    /// License texts that manifests pin are fetched from the pinned repositories and held against
+    /// the pins; one that cannot be had is a warning that says why.
     Result<BundlePlan> plan_bundle(const BundleRequest& request);
 
     /// Makes it. What fails leaves an unfinished folder, with which the same call goes on. Errors:
