@@ -77,6 +77,7 @@ void KeysCommands::add_key_verbs() {
     });
     access_.add_data(made);
     access_.add_passphrase(made);
+    made->add_flag("--json", json_, "as JSON");
 
     made = verb(keys_, "new", "make one key, for a curator or an offline machine", [this] {
         return make_key();
@@ -135,11 +136,15 @@ void KeysCommands::add_key_verbs() {
 void KeysCommands::add_takedown_verbs() {
     CLI::App* made =
         verb(takedown_, "add", "call something back, or lift that", [this] { return call_back(); });
-    made->add_option("ID", id_, "publisher/name, org/repo@COMMIT or sha256:HEX")->required();
+    made->add_option(
+            "ID",
+            id_,
+            "publisher/name; of a model also org/repo@COMMIT; of a bundle or file sha256:HEX")
+        ->required();
     made->add_option("--kind", kind_, "app, bundle, model or file")
         ->capture_default_str()
         ->check(CLI::IsMember({"app", "bundle", "model", "file"}));
-    made->add_option("--version", versions_, "only these versions (of an app or a model)");
+    made->add_option("--version", versions_, "only these versions (of a publisher/name)");
     made->add_option("--action", action_, "warn, block-install or block-run")
         ->capture_default_str();
     made->add_option("--reason", reason_, "one line that people read")->required();
@@ -150,6 +155,7 @@ void KeysCommands::add_takedown_verbs() {
     made = verb(
         takedown_, "list", "every entry, the oldest first", [this] { return list_takedowns(); });
     access_.add_data(made);
+    made->add_flag("--json", json_, "as JSON");
     made = verb(takedown_,
                 "pending",
                 "weights and bundles of the catalog that the gate refuses by now",
@@ -228,6 +234,23 @@ Status KeysCommands::init() const {
 
 Status KeysCommands::list() const {
     LOCARA_TRY(const auto repository, access_.load());
+    if (json_) {
+        Json roles = Json::array();
+        for (const auto& role : repository.roles()) {
+            roles.push_back({{"name", role.name},
+                             {"version", role.version},
+                             {"expires", render_time(role.expires)},
+                             {"threshold", role.threshold},
+                             {"keys", role.key_ids},
+                             {"keys_here", role.keys_here}});
+        }
+        std::printf("%s\n",
+                    render_json({{"schema", "locara-hub.keys/1"},
+                                 {"fingerprint", "sha256:" + repository.fingerprint()},
+                                 {"roles", std::move(roles)}})
+                        .c_str());
+        return {};
+    }
     for (const auto& role : repository.roles()) {
         std::printf("%-9s  version %llu, until %s, %u of %u keys sign, %u here\n",
                     role.name.c_str(),
@@ -346,13 +369,32 @@ Status KeysCommands::call_back() const {
     entry.reason = reason_;
     entry.date = render_time(system_clock().now());
     LOCARA_TRY(auto repository, access_.load());
-    return publish(std::move(repository), {entry});
+    const fs::path tree = fs::path(access_.data) / "catalog";
+    // What cannot be read must not keep anybody from calling something back.
+    const auto known = hub::is_about_catalog(tree, repository, entry);
+    LOCARA_CHECK(publish(std::move(repository), {entry}));
+    if (known && !*known) {
+        std::fprintf(stderr,
+                     "warning: nothing in this catalog matches %s %s; it is called back all the "
+                     "same\n",
+                     entry.kind.c_str(),
+                     entry.id.c_str());
+    }
+    return {};
 }
 
 Status KeysCommands::publish(catalog::Repository repository,
                              const std::vector<catalog::TakedownEntry>& entries) const {
     for (const auto& entry : entries) {
         LOCARA_CHECK(repository.add_takedown(entry));
+        const std::string dated = repository.takedown().entries().back().date;
+        if (dated != entry.date) {
+            std::fprintf(stderr,
+                         "note: dated %s like the newest entry of the list, since the clock here "
+                         "(%s) is behind it and the latest date counts\n",
+                         dated.c_str(),
+                         entry.date.c_str());
+        }
     }
     const catalog::TakedownList list = repository.takedown();
     LOCARA_CHECK(access_.finish(std::move(repository), {"takedown"}));
@@ -433,6 +475,16 @@ Status KeysCommands::list_takedowns() const {
     LOCARA_TRY(const auto repository,
                catalog::Repository::load(fs::path(access_.data) / "catalog",
                                          fs::path(access_.data) / "keys"));
+    if (json_) {
+        Json entries = Json::array();
+        for (const auto& entry : repository.takedown().entries()) {
+            entries.push_back(catalog::render(entry));
+        }
+        std::printf(
+            "%s\n",
+            render_json({{"schema", "locara-hub.takedowns/1"}, {"entries", entries}}).c_str());
+        return {};
+    }
     for (const auto& entry : repository.takedown().entries()) {
         std::string versions;
         for (const auto& version : entry.versions.value_or(std::vector<std::string>())) {

@@ -863,6 +863,9 @@ const TakedownList& Repository::takedown() const {
 
 Status Repository::add_takedown(TakedownEntry entry) {
     TakedownList list = state_->takedown;
+    if (const auto newest = list.newest(); newest && is_before(entry.date, newest->date)) {
+        entry.date = newest->date; // else it would lose against an older one (a clock that ran on)
+    }
     LOCARA_CHECK(list.append(std::move(entry)));
     std::swap(state_->takedown, list);
     if (auto listed = state_->list_takedown(); !listed) {

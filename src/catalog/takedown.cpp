@@ -72,6 +72,64 @@ Result<TakedownEntry> parse_entry(const Json& value, const std::string& where) {
     return entry;
 }
 
+bool is_hex(std::string_view text, std::size_t size) {
+    return text.size() == size && std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
+}
+
+bool is_digest(std::string_view id) {
+    constexpr std::string_view kPrefix = "sha256:";
+    return id.starts_with(kPrefix) && is_hex(id.substr(kPrefix.size()), 64);
+}
+
+/// "org/repo@<commit>", whatever repositories elsewhere may be called.
+bool is_pinned_repository(std::string_view id) {
+    const auto slash = id.find('/');
+    const auto at = id.rfind('@');
+    return at != std::string_view::npos && slash != std::string_view::npos && slash > 0 &&
+           slash + 1 < at && id.find('/', slash + 1) == std::string_view::npos &&
+           is_hex(id.substr(at + 1), 40);
+}
+
+/// InvalidArgument for an entry that no app, bundle, model or file can ever match.
+Status check_matchable(const TakedownEntry& entry) {
+    bool has_versions = false;
+    if (entry.kind == "app") {
+        LOCARA_CHECK(manifest::AppId::parse(entry.id).context("the id of an app"));
+        has_versions = true;
+    } else if (entry.kind == "model") {
+        has_versions = manifest::ModelId::parse(entry.id).has_value();
+        if (!has_versions && !is_digest(entry.id) && !is_pinned_repository(entry.id)) {
+            return wrong("'" + entry.id.substr(0, 120) + "'",
+                         "a model's publisher/name, org/repo@ and 40 hex digits of a commit, or "
+                         "sha256: and 64 of a manifest");
+        }
+    } else if (entry.kind == "bundle" || entry.kind == "file") {
+        if (!is_digest(entry.id)) {
+            return wrong("'" + entry.id.substr(0, 120) + "'",
+                         "sha256: and 64 small hex digits, for a " + entry.kind + ",");
+        }
+    } else {
+        return wrong("the new entry's kind", "app, bundle, model or file");
+    }
+    if (!entry.versions) {
+        return {};
+    }
+    if (!has_versions) {
+        return Error(ErrorCode::InvalidArgument,
+                     "'" + entry.id.substr(0, 120) +
+                         "' has no versions; leave them out, and all of it is called back");
+    }
+    if (entry.versions->empty()) {
+        return wrong("the new entry's versions", "at least one, or none for all of them,");
+    }
+    for (const auto& version : *entry.versions) {
+        LOCARA_CHECK(manifest::Version::parse(version).context("a version to call back"));
+    }
+    return {};
+}
+
 } // namespace
 
 std::string_view render(TakedownAction action) {
@@ -84,6 +142,15 @@ std::string_view render(TakedownAction action) {
         return "block-run";
     }
     return "block-run";
+}
+
+Json render(const TakedownEntry& entry) {
+    return {{"kind", entry.kind},
+            {"id", entry.id},
+            {"versions", entry.versions ? Json(*entry.versions) : Json(nullptr)},
+            {"action", render(entry.action)},
+            {"reason", entry.reason},
+            {"date", entry.date}};
 }
 
 std::vector<TakedownName> takedown_names(const std::string& source,
@@ -159,12 +226,7 @@ Result<TakedownList> TakedownList::parse(std::string_view text_bytes) {
 std::string TakedownList::render() const {
     Json entries = Json::array();
     for (const auto& entry : entries_) {
-        entries.push_back({{"kind", entry.kind},
-                           {"id", entry.id},
-                           {"versions", entry.versions ? Json(*entry.versions) : Json(nullptr)},
-                           {"action", catalog::render(entry.action)},
-                           {"reason", entry.reason},
-                           {"date", entry.date}});
+        entries.push_back(catalog::render(entry));
     }
     return render_json({{"schema", kSchema}, {"entries", std::move(entries)}});
 }
@@ -198,6 +260,22 @@ std::optional<TakedownEntry> TakedownList::find(std::span<const TakedownName> na
     return strictest;
 }
 
+std::optional<TakedownEntry> TakedownList::newest() const {
+    std::optional<TakedownEntry> latest;
+    for (const auto& entry : entries_) {
+        if (!latest || comparable(entry.date).value() >= comparable(latest->date).value()) {
+            latest = entry;
+        }
+    }
+    return latest;
+}
+
+bool is_before(const std::string& date, const std::string& other) {
+    const auto one = comparable(date);
+    const auto two = comparable(other);
+    return one && two && *one < *two;
+}
+
 void TakedownList::add(const TakedownList& newer) {
     const auto less = [](const TakedownEntry* a, const TakedownEntry* b) {
         return std::tie(a->kind, a->id, a->versions, a->action, a->reason, a->date) <
@@ -218,8 +296,9 @@ void TakedownList::add(const TakedownList& newer) {
 }
 
 Status TakedownList::append(TakedownEntry entry) {
-    if (entry.kind.empty() || entry.id.empty() || entry.reason.empty()) {
-        return wrong("the new entry", "a kind, an id and a reason");
+    LOCARA_CHECK(check_matchable(entry));
+    if (entry.reason.empty()) {
+        return wrong("the new entry", "a reason");
     }
     if (!comparable(entry.date)) {
         return wrong("the new entry's date",

@@ -167,6 +167,19 @@ class Keys(unittest.TestCase):
         after = self.refresh()
         self.assertEqual((after["root"], after["targets"]), (2, 2))
 
+    def test_a_clock_that_ran_ahead_does_not_outlast_its_day(self):
+        """The latest date counts: what is added later must not be dated before what stands there."""
+        self.keys("init")
+        add = ["takedown", "add", "bob/notes", "--data", self.data, "--reason"]
+        ahead = {**os.environ, **harness.moved_clock("+400d")}
+        subprocess.run([BIN / "locara-hub", *add, "mended", "--action", "warn"], check=True, env=ahead, stderr=subprocess.DEVNULL)
+        done = subprocess.run([BIN / "locara-hub", *add, "it was not", "--action", "block-run"], check=True, text=True,
+                              stderr=subprocess.PIPE)
+        self.assertIn("note: dated ", done.stderr)
+        entries = json.loads(self.run_hub("takedown", "list", "--json", "--data", self.data))["entries"]
+        self.assertEqual([one["action"] for one in entries], ["warn", "block-run"])
+        self.assertEqual(entries[0]["date"], entries[1]["date"])
+
     def test_curators_with_keys_and_a_threshold_of_their_own(self):
         self.serve()
         mine = self.away / "apps-2.pem"

@@ -151,15 +151,54 @@ class Takedown(harness.TestCase):
         client.run("hub", "rm", self.hub.url, "--yes")
         self.refuse_to_run()
 
+    def add(self, what, *arguments):
+        return subprocess.run([BIN / "locara-hub", "takedown", "add", what, "--reason", REASON, *arguments, "--data",
+                               self.hub.folder], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+
     def test_what_is_called_back_is_listed(self):
-        self.call_back("sha256:" + "a" * 64, "--kind", "file", "--version", "1.0.0")
+        self.call_back("sha256:" + "a" * 64, "--kind", "file")
         said = subprocess.run([BIN / "locara-hub", "takedown", "list", "--data", self.hub.folder], check=True, text=True,
                               stdout=subprocess.PIPE).stdout
-        self.assertIn(f"block-run      file sha256:{'a' * 64} 1.0.0: {REASON}", said)
-        for wrong in (["--action", "delete"], ["--kind", "person"]):
-            done = subprocess.run([BIN / "locara-hub", "takedown", "add", "x/y", "--reason", "r", *wrong, "--data",
-                                   self.hub.folder], stderr=subprocess.DEVNULL)
-            self.assertEqual(done.returncode, 2)
+        self.assertIn(f"block-run      file sha256:{'a' * 64}: {REASON}", said)
+
+    def test_what_can_never_match_is_refused(self):
+        digest, commit = "sha256:" + "a" * 64, "b" * 40
+        for what, *arguments in (["bob/notes", "--action", "delete"], ["bob/notes", "--kind", "person"],
+                                 ["test/tiny@main", "--kind", "model"], ["test/tiny@" + commit[1:], "--kind", "model"],
+                                 ["sha256:zz", "--kind", "file"], ["sha256:" + "A" * 64, "--kind", "file"],
+                                 ["sha256:zz", "--kind", "model"], [digest[7:], "--kind", "bundle"],
+                                 ["test/tiny-notes@1.0.0"], [digest], ["x/y"],
+                                 [digest, "--kind", "file", "--version", "1.0.0"],
+                                 [digest, "--kind", "bundle", "--version", "1.0.0"],
+                                 ["test/tiny@" + commit, "--kind", "model", "--version", "1.0.0"],
+                                 ["bob/notes", "--version", "newest"]):
+            with self.subTest(what=what, arguments=arguments):
+                done = self.add(what, *arguments)
+                self.assertEqual(done.returncode, 2, done.stderr)
+        for what, *arguments in (["bob/notes"], ["bob/notes", "--version", "1.0.0"], [digest, "--kind", "bundle"],
+                                 ["Org/Repo.x@" + commit, "--kind", "model"], ["org/name", "--kind", "model"],
+                                 [TINY, "--version", "99.0.0"]):
+            with self.subTest(what=what, arguments=arguments):
+                done = self.add(what, *arguments, "--action", "warn")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("warning: nothing in this catalog matches", done.stderr)
+        for what, *arguments in ([TINY], ["test/tiny", "--kind", "model"]):
+            self.assertNotIn("nothing in this catalog", self.add(what, *arguments, "--action", "warn").stderr)
+
+    def test_lists_and_doctor_tell_what_is_called_back(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        self.assertNotIn("block-run", client.run("list") + client.run("search"))
+        self.call_back(TINY)
+        client.run("search", "--refresh")
+        for verb in ("search", "list"):
+            taken = {app["id"]: app["takedown"] for app in client.json(verb)["apps"]}[TINY]
+            self.assertEqual((taken["action"], taken["reason"]), ("block-run", REASON), verb)
+            self.assertIn("[called back: block-run]", client.run(verb))
+        found = [one for one in client.json("doctor", expect=None)["findings"] if one["subject"] == TINY]
+        self.assertEqual([one["level"] for one in found], ["problem"])
+        self.assertIn(REASON, found[0]["text"])
 
 
 if __name__ == "__main__":

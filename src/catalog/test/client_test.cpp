@@ -461,6 +461,44 @@ TEST_F(CatalogTakedown, goes_by_the_latest_entry_that_matches) {
     EXPECT_EQ(TakedownList::parse(list.render()).value(), list);
 }
 
+TEST_F(CatalogTakedown, takes_no_new_entry_that_can_never_match) {
+    const std::string digest = "sha256:" + std::string(64, 'a');
+    const std::string commit(40, 'b');
+    const auto code = [](const std::string& kind, const std::string& id, bool version) {
+        TakedownEntry entry = block("2026-11-22");
+        entry.kind = kind;
+        entry.id = id;
+        entry.versions.reset();
+        if (version) {
+            entry.versions = {{"1.0.0"}};
+        }
+        const auto added = TakedownList().append(entry);
+        return added ? std::string("taken") : std::string(render(added.error().code()));
+    };
+    EXPECT_EQ(code("app", "locara/quick-add", true), "taken");
+    EXPECT_EQ(code("model", "locara/tiny", true), "taken");
+    EXPECT_EQ(code("model", "Org/Repo.x@" + commit, false), "taken");
+    EXPECT_EQ(code("model", digest, false), "taken");
+    EXPECT_EQ(code("bundle", digest, false), "taken");
+    EXPECT_EQ(code("file", digest, false), "taken");
+    const std::vector<std::pair<std::string, std::string>> never = {
+        {"app", digest},
+        {"app", "locara/quick-add@1.0.0"},
+        {"model", "org/repo@main"},
+        {"model", "org/re/po@" + commit},
+        {"model", "repo@" + commit},
+        {"bundle", "locara/quick-add"},
+        {"file", "sha256:zz"},
+        {"file", "sha256:" + std::string(64, 'A')},
+        {"person", "bob"}};
+    for (const auto& [kind, id] : never) {
+        EXPECT_EQ(code(kind, id, false), "invalid_argument") << kind << " " << id;
+    }
+    EXPECT_EQ(code("file", digest, true), "invalid_argument");
+    EXPECT_EQ(code("bundle", digest, true), "invalid_argument");
+    EXPECT_EQ(code("model", "org/repo@" + commit, true), "invalid_argument");
+}
+
 TEST_F(CatalogTakedown, refuses_malformed_lists_by_place) {
     const auto message = [](std::string_view text) {
         return TakedownList::parse(text).error().message();

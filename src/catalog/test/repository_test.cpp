@@ -190,6 +190,22 @@ TEST_F(CatalogRepository, changes_nothing_that_a_reader_may_be_reading) {
     EXPECT_FALSE(client.find_target("models/locara/later/1.0.0.json"));
 }
 
+TEST_F(CatalogRepository, dates_no_takedown_before_the_newest) {
+    TakedownEntry entry;
+    entry.kind = "app";
+    entry.id = "locara/quick-add";
+    entry.reason = "r";
+    entry.action = TakedownAction::Warn;
+    entry.date = "2028-01-01T00:00:00Z"; // by a clock that ran ahead
+    ASSERT_TRUE(repository.add_takedown(entry));
+    entry.action = TakedownAction::BlockRun;
+    entry.date = "2026-11-22T12:00:00Z";
+    ASSERT_TRUE(repository.add_takedown(entry));
+    EXPECT_EQ(repository.takedown().entries().back().date, "2028-01-01T00:00:00Z");
+    EXPECT_EQ(repository.takedown().find("app", "locara/quick-add")->action,
+              TakedownAction::BlockRun);
+}
+
 TEST_F(CatalogRepository, loads_what_it_published_and_goes_on) {
     TakedownEntry entry;
     entry.kind = "file";

@@ -134,7 +134,8 @@ class Repository {
     Result<std::optional<std::string>> find_published(std::string_view name) const;
 
     /// The takedown list as it stands, and additions to it. Entries are never removed; a later
-    /// entry supersedes. InvalidArgument if the entry is not well-formed.
+    /// entry supersedes: it gets the date of the newest one if its own is earlier, since the latest
+    /// date counts, among equals the last. InvalidArgument as TakedownList::append.
     const TakedownList& takedown() const;
     Status add_takedown(TakedownEntry entry);
 

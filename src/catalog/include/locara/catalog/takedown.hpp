@@ -4,6 +4,7 @@
 // Threads: plain values.
 #pragma once
 
+#include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/manifest/model_manifest.hpp>
@@ -33,6 +34,13 @@ struct TakedownEntry {
 
     bool operator==(const TakedownEntry&) const = default;
 };
+
+/// Whether one of two dates of entries is earlier; a day is its midnight. False if one is
+/// malformed.
+bool is_before(const std::string& date, const std::string& other);
+
+/// As it stands in a list.
+Json render(const TakedownEntry& entry);
 
 /// One of the names that a thing may be called back by; `version` is "" for things without one.
 struct TakedownName {
@@ -85,9 +93,14 @@ class TakedownList {
     /// Takes up what `newer` says. Entries that `newer` lacks stay.
     void add(const TakedownList& newer);
 
+    /// The entry with the latest date, of equals the last; nothing in an empty list.
+    std::optional<TakedownEntry> newest() const;
+
     const std::vector<TakedownEntry>& entries() const { return entries_; }
 
-    /// Adds an entry. InvalidArgument if its kind, id or reason is empty or its date malformed.
+    /// Adds an entry. InvalidArgument if it can never match anything (an app's id that is none, a
+    /// branch where a commit is meant, a digest that is none, versions of what has none), if its
+    /// reason is empty or its date malformed.
     Status append(TakedownEntry entry);
 
     bool operator==(const TakedownList&) const = default;

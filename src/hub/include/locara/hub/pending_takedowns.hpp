@@ -11,7 +11,7 @@
 #include <locara/base/clock.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
-#include <locara/catalog/takedown.hpp>
+#include <locara/catalog/repository.hpp>
 #include <locara/formats/verdict.hpp>
 
 #include <filesystem>
@@ -34,5 +34,11 @@ Json render(const PendingTakedown& one);
 /// be read.
 Result<std::vector<PendingTakedown>> list_pending_takedowns(const std::filesystem::path& data,
                                                             const Clock& clock);
+
+/// Whether an app, bundle, model or file that the catalog lists now is one that `entry` is about.
+/// Errors: Corrupt if what it lists cannot be read.
+Result<bool> is_about_catalog(const std::filesystem::path& tree,
+                              const catalog::Repository& repository,
+                              const catalog::TakedownEntry& entry);
 
 } // namespace locara::hub
