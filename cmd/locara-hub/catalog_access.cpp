@@ -4,6 +4,7 @@
 
 #include <locara/base/file.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -32,7 +33,7 @@ Result<fs::path> write_draft(const fs::path& folder, const catalog::Draft& draft
     LOCARA_TRY(const auto info, catalog::inspect_draft(draft));
     LOCARA_CHECK(create_folders(folder));
     fs::path path = folder / (std::to_string(info.version) + "." + draft.role + ".json");
-    LOCARA_CHECK(write_file_atomically(path, as_bytes(draft.bytes)));
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(catalog::render_draft_file(draft))));
     return path;
 }
 
@@ -43,18 +44,111 @@ std::string who_decides(const std::string& given) {
     return given.empty() && name != nullptr ? name : given;
 }
 
-void print_draft(const fs::path& path, const catalog::DraftInfo& info) {
+namespace {
+
+/// What a hub wrote goes to a terminal: nothing in it may drive one.
+std::string plain(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
+    return text;
+}
+
+/// What the draft was compared with, and how far that is to be believed.
+std::string describe_since(const catalog::DraftReview& review) {
+    if (!review.since) {
+        return "compared with nothing, so that all of it is marked as new; --since FILE compares "
+               "with the version that you signed last";
+    }
+    std::string out = "compared with version " + std::to_string(*review.since) + ", ";
+    if (review.since_mine.empty()) {
+        return out + "which no key that is open here signed";
+    }
+    out += "which was signed by your key";
+    for (const auto& id : review.since_mine) {
+        out += " " + id;
+    }
+    return out;
+}
+
+void print_targets(const std::vector<catalog::ReviewedTarget>& targets) {
+    for (const auto& one : targets) {
+        std::printf("  %c %s  %s  sha256:%s",
+                    catalog::mark(one.change),
+                    plain(one.name).c_str(),
+                    one.version.empty() ? "-" : plain(one.version).c_str(),
+                    plain(one.sha256).c_str());
+        if (!one.was.empty()) {
+            std::printf("  (was sha256:%s)", plain(one.was).c_str());
+        } else if (one.change == catalog::Change::Changed) {
+            std::printf("  (the same bytes; what is said of them changed)");
+        }
+        std::printf("\n");
+    }
+}
+
+void print_role(const catalog::ReviewedRole& role) {
+    std::size_t keys = 0;
+    for (const auto& key : role.keys) {
+        keys += key.change == catalog::Change::Removed ? 0U : 1U;
+    }
+    std::printf("  %c %s: %llu of %zu keys",
+                catalog::mark(role.change),
+                plain(role.name).c_str(),
+                static_cast<unsigned long long>(role.threshold),
+                keys);
+    if (role.threshold_was) {
+        std::printf(" (before: %llu)", static_cast<unsigned long long>(*role.threshold_was));
+    }
+    const auto join = [](const std::vector<std::string>& paths) {
+        std::string out;
+        for (const auto& path : paths) {
+            out += (out.empty() ? "" : ", ") + plain(path);
+        }
+        return out;
+    };
+    if (!role.paths.empty()) {
+        std::printf(", for %s", join(role.paths).c_str());
+    }
+    if (role.paths_were) {
+        std::printf(" (before: %s)", join(*role.paths_were).c_str());
+    }
+    std::printf("\n");
+    for (const auto& key : role.keys) {
+        std::printf("    %c %s\n", catalog::mark(key.change), plain(key.id).c_str());
+    }
+}
+
+} // namespace
+
+void print_review(const fs::path& path, const catalog::DraftReview& review) {
+    const catalog::DraftInfo& info = review.info;
     std::printf("%s: %s version %llu, until %s, signed by %zu keys\n",
                 path.c_str(),
                 info.role.c_str(),
                 static_cast<unsigned long long>(info.version),
                 render_time(info.expires).c_str(),
                 info.signed_by.size());
+    std::printf("  %s\n", describe_since(review).c_str());
+    for (const auto& role : review.roles) {
+        print_role(role);
+    }
     if (info.role != "root") {
         std::printf("  lists %zu files\n", info.targets);
     }
-    for (const auto& line : info.roles) {
-        std::printf("  %s\n", line.c_str());
+    print_targets(review.targets);
+    for (const auto& [change, entry] : review.takedown) {
+        std::string versions;
+        for (const auto& version : entry.versions.value_or(std::vector<std::string>())) {
+            versions += " " + plain(version);
+        }
+        std::printf("  %c %s  %s  %s %s%s: %s\n",
+                    catalog::mark(change),
+                    plain(entry.date).c_str(),
+                    std::string(catalog::render(entry.action)).c_str(),
+                    plain(entry.kind).c_str(),
+                    plain(entry.id).c_str(),
+                    versions.c_str(),
+                    plain(entry.reason).c_str());
     }
 }
 
@@ -106,9 +200,9 @@ Status CatalogAccess::finish(catalog::Repository repository,
     for (const auto& role : roles) {
         LOCARA_TRY(const auto draft, repository.draft(role, system_clock()));
         LOCARA_TRY(const auto path, write_draft(to, draft));
-        LOCARA_TRY(const auto info, catalog::inspect_draft(draft));
+        LOCARA_TRY(const auto review, catalog::review_draft(draft, nullptr, {}));
         if (tell == Tell::Yes) {
-            print_draft(path, info);
+            print_review(path, review);
         }
     }
     if (tell == Tell::No) {

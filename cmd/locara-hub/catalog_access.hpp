@@ -4,6 +4,7 @@
 
 #include <locara/base/result.hpp>
 #include <locara/base/secret.hpp>
+#include <locara/catalog/draft_review.hpp>
 #include <locara/catalog/repository.hpp>
 
 #include <CLI/CLI.hpp>
@@ -40,8 +41,8 @@ struct CatalogAccess {
 /// Who decides, for a record: the name given, else USER; may be empty.
 std::string who_decides(const std::string& given);
 
-/// What a draft says, for whoever is to sign it.
-void print_draft(const std::filesystem::path& path, const locara::catalog::DraftInfo& info);
+/// What a draft says and changes, for whoever is to sign it.
+void print_review(const std::filesystem::path& path, const locara::catalog::DraftReview& review);
 
 /// A Refused with what to do where private keys are missing.
 locara::Status with_hint(locara::Status published);

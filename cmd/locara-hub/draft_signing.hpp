@@ -22,12 +22,19 @@ class DraftSigning {
     void add_to(CLI::App* verb);
 
     /// Signs each file in place with the keys that its role has in the folder, and says what it
-    /// lists. All files are read before the first is changed.
+    /// lists and changes. All files are read and reviewed before the first is changed.
     locara::Status run() const;
 
   private:
+    locara::Result<locara::catalog::DraftReview>
+    review(const locara::catalog::Draft& draft,
+           const std::vector<locara::catalog::Draft>& since,
+           const std::optional<locara::Secret>& passphrase) const;
+
     CatalogAccess access_;
     std::vector<std::string> files_;
+    std::vector<std::string> since_;
     std::string keys_dir_;
     bool dry_run_ = false;
+    bool json_ = false;
 };

@@ -3,6 +3,7 @@
 #include "paths.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/catalog/draft_review.hpp>
 #include <locara/catalog/repository.hpp>
 #include <locara/crypto/canonical_json.hpp>
 
@@ -276,6 +277,7 @@ struct Repository::State {
     Status take(const std::string& role, std::string_view bytes);
     /// Of one version of a role; of one that is gone, none.
     Result<Hashes> read_hashes(const std::string& role, std::uint64_t version) const;
+    Result<std::string> takedown_bytes(const Json& content) const;
     Status load_takedown();
 
     Result<std::vector<std::string>>
@@ -377,11 +379,12 @@ Status Repository::State::load_metadata() {
     return {};
 }
 
-Status Repository::State::load_takedown() {
-    const Json& targets = working.at("takedown").at("targets");
+/// The list that metadata of the role takedown names, "" if it names none.
+Result<std::string> Repository::State::takedown_bytes(const Json& content) const {
+    const Json& targets = content.at("targets");
     const auto entry = targets.find(kTakedownTarget);
     if (entry == targets.end()) {
-        return {};
+        return std::string();
     }
     const std::string digest = entry->at("hashes").at("sha256").get<std::string>();
     LOCARA_TRY(const std::string bytes,
@@ -390,7 +393,14 @@ Status Repository::State::load_takedown() {
         return Error(ErrorCode::Corrupt,
                      "the takedown list in " + tree.string() + " is not what was signed");
     }
-    LOCARA_TRY(takedown, TakedownList::parse(bytes));
+    return bytes;
+}
+
+Status Repository::State::load_takedown() {
+    LOCARA_TRY(const std::string bytes, takedown_bytes(working.at("takedown")));
+    if (!bytes.empty()) {
+        LOCARA_TRY(takedown, TakedownList::parse(bytes));
+    }
     return {};
 }
 
@@ -1081,11 +1091,6 @@ Result<Envelope> parse_draft(const Draft& draft) {
     return parse_envelope(draft.bytes, type_of(draft.role), draft.role, limit_of(draft.role));
 }
 
-std::string describe_role(const std::string& name, const RoleKeys& keys) {
-    return name + ": " + std::to_string(keys.threshold) + " of " +
-           std::to_string(keys.by_id.size()) + " keys";
-}
-
 } // namespace
 
 Result<DraftInfo> inspect_draft(const Draft& draft) {
@@ -1095,21 +1100,26 @@ Result<DraftInfo> inspect_draft(const Draft& draft) {
     info.version = envelope.version;
     info.expires = envelope.expires;
     if (draft.role == "root") {
-        LOCARA_TRY(const auto root, parse_root(envelope));
-        for (const auto& [name, keys] : root.roles) {
-            info.roles.push_back(describe_role(name, keys));
-        }
+        LOCARA_CHECK(parse_root(envelope));
     } else {
         LOCARA_TRY(const auto targets, parse_targets(envelope, draft.role));
         info.targets = targets.targets.size();
-        for (const auto& delegation : targets.delegations) {
-            info.roles.push_back(describe_role(delegation.name, delegation.keys));
-        }
     }
     for (const auto& signature : envelope.signatures) {
         info.signed_by.push_back(signature.key_id);
     }
     return info;
+}
+
+Result<std::vector<crypto::PublicKey>> signers_in(const fs::path& keys_dir,
+                                                  std::string_view role,
+                                                  const std::optional<Secret>& passphrase) {
+    LOCARA_TRY(const auto keys, load_keys(keys_dir, passphrase, std::string(role) + "-"));
+    std::vector<crypto::PublicKey> out;
+    for (const auto& [id, key] : keys) {
+        out.push_back(key.public_key());
+    }
+    return out;
 }
 
 Result<unsigned>
@@ -1165,6 +1175,14 @@ Result<Draft> Repository::draft(std::string_view name, const Clock& clock) const
         }
     }
     draft.bytes = render_json({{"signatures", std::move(list)}, {"signed", std::move(content)}});
+    const std::uint64_t version = state_->published.at(draft.role).version;
+    LOCARA_TRY(draft.published,
+               read_file(state_->metadata_file(draft.role, version), limit_of(draft.role)));
+    if (draft.role == "takedown") {
+        LOCARA_TRY(draft.list, state_->takedown_bytes(state_->working.at("takedown")));
+        LOCARA_TRY(draft.list_was,
+                   state_->takedown_bytes(state_->published.at("takedown").content));
+    }
     return draft;
 }
 

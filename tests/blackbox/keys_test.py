@@ -167,6 +167,91 @@ class Keys(unittest.TestCase):
         after = self.refresh()
         self.assertEqual((after["root"], after["targets"]), (2, 2))
 
+    def test_a_signer_sees_what_a_hub_slipped_in(self):
+        self.keys("init")
+        self.move_away(*OFFLINE)
+        self.keys("export", "root", "targets", "apps", "takedown", "--to", self.signed)
+        own = {role: json.loads((self.data / f"catalog/metadata/1.{role}.json").read_bytes())["signatures"][0]["keyid"]
+               for role in ("apps", "root")}
+
+        def sign(role, *more, change=None, expect=0):
+            """What --dry-run and signing say, of a draft that somebody changed."""
+            path = self.folder / f"2.{role}.json"
+            document = json.loads((self.signed / f"2.{role}.json").read_bytes())
+            if change:
+                change(document)
+            path.write_text(json.dumps(document))
+            dry = self.run_hub("keys", "sign", path, "--keys", self.away, "--dry-run", *more, expect=expect)
+            before = path.read_bytes()
+            said = self.run_hub("keys", "sign", path, "--keys", self.away, *more, expect=expect)
+            if expect:
+                self.assertEqual(path.read_bytes(), before, "nothing is signed")
+            return dry, said
+
+        # An app that nobody reviewed.
+        evil = {"length": 1, "hashes": {"sha256": "e" * 64}}
+        for said in sign("apps", change=lambda doc: doc["signed"]["targets"].update({"apps/eve/spy-1.0.0.json": evil})):
+            self.assertIn(f"+ apps/eve/spy-1.0.0.json  1.0.0  sha256:{'e' * 64}", said)
+            self.assertIn(f"compared with version 1, which was signed by your key {own['apps']}", said)
+        said = sign("apps", "--json")[0]
+        one, = json.loads(said)["drafts"]
+        self.assertEqual((one["role"], one["version"], one["targets"], one["compared_with"]["version"]), ("apps", 2, [], 1))
+        self.assertEqual(one["compared_with"]["signed_by_your_keys"], [own["apps"]])
+
+        # What came along is the intruder's, too: the signer's key is not under it, and --since brings a version that is.
+        def lie(doc):
+            doc["signed"]["targets"]["apps/eve/spy-1.0.0.json"] = evil
+            doc["for_signers"]["published"]["signed"]["targets"]["apps/eve/spy-1.0.0.json"] = evil
+        for said in sign("apps", change=lie):
+            self.assertIn("compared with version 1, which no key that is open here signed", said)
+        for said in sign("apps", "--since", self.data / "catalog/metadata/1.apps.json", change=lie):
+            self.assertIn("+ apps/eve/spy-1.0.0.json", said)
+            self.assertIn(f"which was signed by your key {own['apps']}", said)
+        for said in sign("apps", change=lambda doc: doc.pop("for_signers")):
+            self.assertIn("compared with nothing", said)
+
+        # A root key swapped under its old id, and one fewer that must sign.
+        def swap(doc):
+            root = doc["signed"]["roles"]["root"]
+            doc["signed"]["keys"][root["keyids"][0]]["keyval"]["public"] = "ab" * 32
+            root["threshold"] = 1
+        for said in sign("root", change=swap):
+            self.assertRegex(said, r"~ root: 1 of 3 keys \(before: 2\)")
+            self.assertEqual(len(re.findall(r"^    \+ [0-9a-f]{64}$", said, re.M)), 1, said)
+            self.assertEqual(len(re.findall(r"^    - [0-9a-f]{64}$", said, re.M)), 1, said)
+        # A delegation that covers more than before.
+        for said in sign("targets", change=lambda doc: doc["signed"]["delegations"]["roles"][2]["paths"].append("apps/*/*")):
+            self.assertRegex(said, r"~ models: 1 of 1 keys, for models/\*/\*/\*, apps/\*/\* \(before: models/\*/\*/\*\)")
+
+    def test_a_signer_sees_what_is_called_back(self):
+        self.keys("init")
+        self.run_hub("takedown", "add", "bob/old", "--reason", "long known", "--data", self.data)
+        self.move_away("takedown")
+        self.run_hub("takedown", "add", "bob/notes", "--reason", "sends\x1b[31mnotes", "--to", self.signed, "--data", self.data)
+        draft = self.signed / "3.takedown.json"
+        for arguments in (["--dry-run"], []):
+            said = self.run_hub("keys", "sign", draft, "--keys", self.away, *arguments)
+            self.assertRegex(said, r"  \+ \S+  block-run  app bob/notes: sends\?\[31mnotes\n    \S+  block-run  app bob/old: long known")
+        whole = draft.read_bytes()
+        for change, expect in ((lambda more: more.update(takedown_list=more["takedown_list"].replace("notes", "nodes")), 6),
+                               (lambda more: more.pop("takedown_list"), 8)):
+            document = json.loads(whole)
+            change(document["for_signers"])
+            draft.write_text(json.dumps(document))
+            self.run_hub("keys", "sign", draft, "--keys", self.away, expect=expect)
+            self.assertEqual(json.loads(draft.read_bytes()), document, "nothing is signed")
+        draft.write_bytes(whole)
+        self.keys("import", draft)
+        published = json.loads((self.data / "catalog/metadata/3.takedown.json").read_bytes())
+        self.assertEqual(sorted(published), ["signatures", "signed"])
+        entries = json.loads(self.run_hub("takedown", "list", "--json", "--data", self.data))
+        self.assertEqual((entries["schema"], [one["id"] for one in entries["entries"]]),
+                         ("locara-hub.takedowns/1", ["bob/old", "bob/notes"]))
+        listed = json.loads(self.keys("list", "--json"))
+        self.assertEqual((listed["schema"], [role["name"] for role in listed["roles"]][0]), ("locara-hub.keys/1", "root"))
+        root = listed["roles"][0]
+        self.assertEqual((root["threshold"], len(root["keys"]), root["keys_here"]), (2, 3, 3))
+
     def test_a_clock_that_ran_ahead_does_not_outlast_its_day(self):
         """The latest date counts: what is added later must not be dated before what stands there."""
         self.keys("init")

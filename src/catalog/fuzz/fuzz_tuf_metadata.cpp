@@ -4,6 +4,7 @@
 #include "../paths.hpp"
 
 #include <locara/base/percent.hpp>
+#include <locara/catalog/draft_review.hpp>
 #include <locara/crypto/canonical_json.hpp>
 
 #include <cstdint>
@@ -59,6 +60,22 @@ void check(std::string_view bytes, const char* type) {
     }
 }
 
+/// The file in which a draft comes from a hub: what is read of it is written the same, and can be
+/// shown or is refused.
+void check_draft(std::string_view bytes, const char* role) {
+    const auto draft = parse_draft_file(role, bytes);
+    expect_corrupt(draft);
+    if (!draft) {
+        return;
+    }
+    const Draft again = parse_draft_file(role, render_draft_file(*draft)).value();
+    LOCARA_ASSERT(again.bytes == draft->bytes && again.published == draft->published);
+    LOCARA_ASSERT(again.list == draft->list && again.list_was == draft->list_was);
+    if (const auto review = review_draft(*draft, nullptr, {})) {
+        LOCARA_ASSERT(parse_json(render_json(render(*review)), JsonLimits{1U << 30U}));
+    }
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -66,6 +83,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     for (const auto* type : {"root", "timestamp", "snapshot", "targets"}) {
         check(bytes, type);
+    }
+    for (const auto* role : {"root", "targets", "takedown", "apps"}) {
+        check_draft(bytes, role);
     }
     if (const auto list = TakedownList::parse(bytes)) {
         LOCARA_ASSERT(TakedownList::parse(list->render()).value() == *list);

@@ -54,15 +54,19 @@ struct RepositoryOptions {
 struct Draft {
     std::string role;
     std::string bytes;
+
+    // For the signers to compare with; empty: did not come along. Nothing of it is published.
+    std::string published = {}; ///< The metadata of the role as last published.
+    std::string list = {};      ///< Of takedown: the list that this draft names,
+    std::string list_was = {};  ///< and the one that `published` names.
 };
 
-/// What a draft says, for the person who is to sign it.
+/// What a draft is; draft_review.hpp says more, to the person who is to sign it.
 struct DraftInfo {
     std::string role;
     std::uint64_t version = 0;
     TimePoint expires;
     std::size_t targets = 0;            ///< How many files it lists; 0 for root.
-    std::vector<std::string> roles;     ///< "timestamp: 1 of 1 keys", for root and targets.
     std::vector<std::string> signed_by; ///< Key ids.
 };
 
