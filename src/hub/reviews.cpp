@@ -196,6 +196,16 @@ Status append(crypto::ChainedLog& log,
     return log.append(render(step.to), fields);
 }
 
+/// The report that the log names by its SHA-256. Corrupt if the file is another.
+Result<std::string> read_report(const fs::path& data, const std::string& digest) {
+    const fs::path path = data / kReports / (digest + ".json");
+    LOCARA_TRY(std::string text, read_file(path, kReportLimit));
+    if (crypto::sha256(as_bytes(text)).render() != digest) {
+        return Error(ErrorCode::Corrupt, path.string() + " is not the report that was noted");
+    }
+    return text;
+}
+
 } // namespace
 
 std::string_view render(ReviewState state) {
@@ -463,11 +473,7 @@ Result<Json> Reviews::report(const Submission& submission) const {
                      "submission " + std::to_string(submission.number) +
                          " has not been checked; `locara-hub review check` does it");
     }
-    const fs::path path = data_ / kReports / (submission.report + ".json");
-    LOCARA_TRY(const std::string text, read_file(path, kReportLimit));
-    if (crypto::sha256(as_bytes(text)).render() != submission.report) {
-        return Error(ErrorCode::Corrupt, path.string() + " is not the report that was noted");
-    }
+    LOCARA_TRY(const std::string text, read_report(data_, submission.report));
     return parse_json(text);
 }
 
@@ -508,7 +514,23 @@ Result<AcceptedFlags> Reviews::accepted_flags() const {
 
 Result<crypto::ChainedLog::Report> Reviews::verify() const {
     LOCARA_TRY(const auto turn, take_turn(data_));
-    return crypto::ChainedLog::verify(data_ / kLog);
+    std::set<std::string> reports;
+    LOCARA_TRY(auto whole,
+               crypto::ChainedLog::verify(data_ / kLog, [&reports](const Json& line) -> Status {
+                   if (const std::string report = text_of(line, "report"); !report.empty()) {
+                       reports.insert(report);
+                   }
+                   return {};
+               }));
+    for (const std::string& digest : reports) {
+        auto read = read_report(data_, digest);
+        if (!read && read.error().code() == ErrorCode::NotFound) {
+            return Error(ErrorCode::Corrupt,
+                         "the log names the report " + digest + ", and there is none");
+        }
+        LOCARA_CHECK(std::move(read));
+    }
+    return whole;
 }
 
 } // namespace locara::hub

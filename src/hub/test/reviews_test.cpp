@@ -279,6 +279,9 @@ TEST_F(ReviewsTest, a_changed_line_or_report_is_noticed) {
     const auto report = folder_.path() / "reviews" / (done.report + ".json");
     write_file_atomically(report, as_bytes("{}")).value();
     EXPECT_EQ(reviews_.report(done).error().code(), ErrorCode::Corrupt);
+    EXPECT_EQ(reviews_.verify().error().code(), ErrorCode::Corrupt);
+    std::filesystem::remove(report);
+    EXPECT_EQ(reviews_.verify().error().code(), ErrorCode::Corrupt);
 
     const auto log = folder_.path() / "reviews.jsonl";
     std::string text = *read_file(log, 1U << 20U);

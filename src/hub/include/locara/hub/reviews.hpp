@@ -141,7 +141,8 @@ class Reviews {
     /// afterwards vouches for nothing. Errors as report().
     Result<AcceptedFlags> accepted_flags() const;
 
-    /// Checks the whole log. Corrupt names the first bad line.
+    /// Checks the whole log and hashes every report that it names. Corrupt names the first bad
+    /// line, or the first report that is absent or another.
     Result<crypto::ChainedLog::Report> verify() const;
 
   private:
