@@ -53,13 +53,23 @@ std::string clean(std::string_view text) {
     return out;
 }
 
+std::string hint_of(std::string_view message) {
+    int depth = 0;
+    for (std::size_t at = message.size(); at-- > 0;) {
+        depth += message[at] == ')' ? 1 : message[at] == '(' ? -1 : 0;
+        if (depth < 0) {
+            return ""; // a bracket that others opened and did not close
+        }
+        if (depth == 0 && message.substr(at).starts_with("; ")) {
+            return std::string(message.substr(at + 2));
+        }
+    }
+    return "";
+}
+
 Json error_json(const Error& error, int exit) {
     const std::string message = error.describe();
-    // By convention a message ends in "; what to do".
-    std::string hint;
-    if (const auto semicolon = message.rfind("; "); semicolon != std::string::npos) {
-        hint = message.substr(semicolon + 2);
-    }
+    const std::string hint = hint_of(message);
     return {{"schema", "locara.error/1"},
             {"code", render(error.code())},
             {"message", message},

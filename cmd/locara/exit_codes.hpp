@@ -8,6 +8,7 @@
 #include <locara/base/result.hpp>
 
 #include <string>
+#include <string_view>
 
 namespace locara::cli {
 
@@ -33,6 +34,10 @@ int exit_code(ErrorCode code);
 
 /// "locara: <error>\n", or as one JSON object (schema locara.error/1) with a newline.
 std::string render_error(const Error& error, int exit, bool json, const Style& style = Style());
+
+/// What to do, of an error's message: by convention it ends in "; what to do", outside of brackets.
+/// What stands in brackets may be the words of others and is never taken for ours. "" for none.
+std::string hint_of(std::string_view message);
 
 /// The object of schema locara.error/1.
 Json error_json(const Error& error, int exit);

@@ -59,6 +59,12 @@ Error no_access(int status, const std::string& code, const std::string& words, c
                                " in a browser, ask for access, and pull again when it is "
                                "granted");
     }
+    if (is_refused(code)) {
+        return Error(ErrorCode::Refused,
+                     asked.endpoint + " refuses content for " + asked.repo +
+                         (words.empty() ? "" : " (" + words + ")") +
+                         "; `locara scan FILE...` shows what the gate finds in it");
+    }
     if (status == 401) {
         return Error(ErrorCode::Unauthorized,
                      asked.with_token
@@ -75,6 +81,10 @@ Error no_access(int status, const std::string& code, const std::string& words, c
 }
 
 } // namespace
+
+bool is_refused(std::string_view error_code) {
+    return error_code == "RefusedByGate";
+}
 
 std::string printable(std::string_view text) {
     constexpr std::size_t kMostShown = 200;

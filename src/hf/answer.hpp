@@ -24,6 +24,10 @@ inline constexpr std::size_t kMaxErrorBodyBytes = 16U << 10U;
 /// The failure that an answer with this status means. `status` is not 2xx.
 Failure failure_of(const http::ResponseHead& head, std::string_view body, const Asked& asked);
 
+/// Whether an X-Error-Code says that the gate of a Locara hub refuses the content, whoever sends or
+/// asks for it.
+bool is_refused(std::string_view error_code);
+
 /// What the server says about an error in its own words: " (words)", or nothing.
 std::string said_in(const http::ResponseHead& head, std::string_view body);
 

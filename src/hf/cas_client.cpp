@@ -60,7 +60,12 @@ store_failure(const http::ResponseHead& head, std::string_view body, const std::
     case 401:
         return {Error(ErrorCode::Unauthorized, said), Again::Never, {}};
     case 403:
-        return {Error(ErrorCode::Forbidden, said), Again::Never, {}};
+        return {Error(is_refused(head.headers.find("X-Error-Code").value_or(""))
+                          ? ErrorCode::Refused
+                          : ErrorCode::Forbidden,
+                      said),
+                Again::Never,
+                {}};
     case 404:
     case 410:
         return {Error(ErrorCode::NotFound, said), Again::Never, {}};

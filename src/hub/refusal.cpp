@@ -3,7 +3,10 @@
 namespace locara::hub {
 
 Refusal::Refusal(Error error)
-    : status(http::http_status(error.code())), message(error.describe()), cause(std::move(error)) {}
+    : status(http::http_status(error.code())),
+      // Clients must tell "not these bytes" from "not you"; both are 403.
+      code(error.code() == ErrorCode::Refused ? "RefusedByGate" : ""), message(error.describe()),
+      cause(std::move(error)) {}
 
 Refusal bad_request(std::string message) {
     return {400, "", std::move(message)};

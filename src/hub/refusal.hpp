@@ -18,7 +18,8 @@ struct Refusal {
     Refusal(int s, std::string c, std::string m)
         : status(s), code(std::move(c)), message(std::move(m)) {}
 
-    /// The status is http::http_status of its code. What is our own fault keeps its details for the
+    /// The status is http::http_status of its code; Refused, which is what the gate says, gets the
+    /// code RefusedByGate. What is our own fault keeps its details for the
     /// log.
     Refusal(
         Error error); // NOLINT(google-explicit-constructor): LOCARA_TRY returns errors as they are

@@ -63,6 +63,16 @@ class Publish(harness.TestCase):
         self.assertIn("icon.svg is refused by the format gate", self.client.stderr)
         self.assertEqual(self.wire.sent, 0)
 
+    def test_an_upload_that_the_gate_refuses_is_told_as_that(self):
+        bad = self.folder / self.id() / "tail.safetensors"
+        bad.write_bytes(ELF)
+        arguments = ("upload", "ana/bad", bad, "--create", "--endpoint", self.hub.url)
+        self.client.run(*arguments, expect=REFUSED)
+        self.assertIn("tail.safetensors is refused", self.client.stderr)
+        self.client.run(*arguments, "--json", expect=REFUSED)
+        error = json.loads(self.client.stderr.splitlines()[-1])
+        self.assertEqual((error["code"], error["hint"]), ("refused", "`locara scan FILE...` shows what the gate finds in it"))
+
     def test_a_dry_run_sends_nothing(self):
         self.client.run("publish", self.app, "--endpoint", self.wire.url, "--dry-run")
         self.assertIn(f"{self.wire.url}/spaces/{self.name}", self.client.stderr)

@@ -46,6 +46,14 @@ TEST(RenderError, as_json_has_code_message_hint_and_exit) {
     EXPECT_TRUE(Json::parse(render_error(Error(ErrorCode::Io, "x"), 1, true))["hint"].is_null());
 }
 
+TEST(RenderError, a_hint_is_never_a_piece_of_what_others_say) {
+    EXPECT_EQ(hint_of("h refuses x (a: b; c (rule); d); `locara scan` shows it"),
+              "`locara scan` shows it");
+    EXPECT_EQ(hint_of("h answers 503 (down; try later)"), "");
+    EXPECT_EQ(hint_of("h answers 503 (down (cut; here)"), "");
+    EXPECT_EQ(hint_of("no such app; try `locara search`"), "try `locara search`");
+}
+
 TEST(Clean, keeps_text_and_shows_controls) {
     EXPECT_EQ(clean("caf\xC3\xA9"), "caf\xC3\xA9");
     EXPECT_EQ(clean("a\x7F\xC2\x9B"

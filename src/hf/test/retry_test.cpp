@@ -125,6 +125,7 @@ TEST(AnswerTest, each_refusal_has_its_own_code_and_fix) {
         {403, "GatedRepo", true, ErrorCode::Forbidden, "ask for access"},
         {401, "", true, ErrorCode::Unauthorized, "make a new one"},
         {403, "", true, ErrorCode::Forbidden, "ask its owner"},
+        {403, "RefusedByGate", true, ErrorCode::Refused, "; `locara scan FILE...` shows"},
         {400, "", false, ErrorCode::InvalidArgument, "400"},
         {418, "", false, ErrorCode::Unavailable, "418"},
     };

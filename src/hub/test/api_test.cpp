@@ -561,6 +561,7 @@ TEST_F(ApiTest, refuses_what_the_gate_refuses) {
     const Reply refused = commit(ana_, "ana/m", pickle);
     EXPECT_EQ(refused.status(), 403) << refused.body;
     EXPECT_THAT(refused.body, HasSubstr("a.txt is refused"));
+    EXPECT_EQ(refused.header("X-Error-Code"), "RefusedByGate");
     EXPECT_THAT(refused.body, HasSubstr("pickle.import.malicious"));
 
     const XetFile file = make_file('a', 6); // no safetensors at all
