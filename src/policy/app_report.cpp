@@ -1,3 +1,5 @@
+#include "app_lint.hpp"
+
 #include <locara/base/beneath.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
@@ -86,6 +88,10 @@ class Check {
     Status judge(const manifest::BundleFile& file) {
         const fs::path path = folder_ / file.path;
         LOCARA_TRY(const Fd fd, open_beneath(below_, file.path));
+        LOCARA_TRY(const auto warnings, lint_file(fd, file.path, *report_.app));
+        for (const std::string& warning : warnings) {
+            add(Level::Warning, "page", Error(ErrorCode::Refused, warning));
+        }
         auto verdict = gate::judge(fd, path.filename().string());
         const Answer said = answer(door_, verdict);
         if (said == Answer::Admit) {

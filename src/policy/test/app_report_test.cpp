@@ -64,6 +64,40 @@ TEST_F(AppReportTest, a_whole_app_has_no_findings_and_is_packed) {
               std::filesystem::file_size(scratch_.path() / "app.locapp"));
 }
 
+TEST_F(AppReportTest, what_a_page_will_not_get_is_told_and_not_refused) {
+    write("dist/index.html",
+          "<iframe src=https://frames.example/x></iframe><a href=\"https://links.example\">y</a>"
+          "<link rel=icon href='//icons.example/i.png'><script src = \"app.js\"></script>"
+          "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>");
+    write("dist/app.js",
+          "// https://comments.example\nthrow Error(\"https://words.example/e/1\");"
+          "fetch(\"https://fetch.example/a\"); x.open('GET', 'http://xhr.example');"
+          "new WebSocket(`wss://socket.example`); fetch('/local'); WebAssembly.compile(b);"
+          "navigator.mediaDevices.getUserMedia({}); navigator.geolocation.watchPosition(f);");
+    const AppReport report = check();
+    std::string all;
+    for (const auto& finding : report.findings) {
+        EXPECT_EQ(render(finding.level), "warning");
+        EXPECT_EQ(finding.rule, "page");
+        all += finding.error.message() + "\n";
+    }
+    EXPECT_TRUE(report.status());
+    for (const char* told : {"index.html asks frames.example ",
+                             "index.html asks icons.example ",
+                             "app.js asks fetch.example ",
+                             "app.js asks xhr.example ",
+                             "app.js asks socket.example ",
+                             "app.js uses WebAssembly, ",
+                             "app.js uses getUserMedia, ",
+                             "app.js uses navigator.geolocation, "}) {
+        EXPECT_THAT(all, HasSubstr(told));
+    }
+    EXPECT_EQ(report.findings.size(), 8U) << all;
+    app_["capabilities"]["wasm"] = true;
+    app_["capabilities"]["devices"] = {"camera"};
+    EXPECT_EQ(check().findings.size(), 6U);
+}
+
 TEST_F(AppReportTest, a_folder_without_manifest_is_no_app) {
     const auto report =
         check_app(folder(), scratch_.path() / "app.locapp", models_, Door::Seed).value();
