@@ -156,6 +156,27 @@ class Scan(unittest.TestCase):
             self.assertEqual(done.returncode == 8, any(f["verdict"] == "refuse" for f in found.values()))
             return found
 
+    def test_words_show_the_evidence_and_a_missing_path_hides_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            bad, good = pathlib.Path(folder) / "bad.zip", pathlib.Path(folder) / "good.txt"
+            with zipfile.ZipFile(bad, "w") as archive:
+                archive.writestr("data.pkl", pickle.dumps(Call(eval, "1")))
+            good.write_text("words")
+
+            def scan(*arguments):
+                return subprocess.run([BIN / "locara", "scan", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+            done = scan(bad)
+            verdict, = json.loads(scan(bad, "--json").stdout)["files"]
+            self.assertIn(f"rule {verdict['rule']}, at byte {verdict['offset']} of data.pkl; {verdict['scanner']} ", done.stdout)
+            for paths, expect in (((good, bad.with_name("nowhere")), 3), ((bad.with_name("nowhere"), bad), 8)):
+                done = scan(*paths)
+                self.assertEqual(done.returncode, expect, done.stderr)
+                self.assertIn("nowhere", done.stderr)
+                self.assertIn(f"{paths[0 if expect == 3 else 1]}", done.stdout)
+                report = json.loads(scan(*paths, "--json").stdout)
+                self.assertEqual((len(report["files"]), [one["error"]["exit"] for one in report["errors"]]), (1, [3]))
+
     def test_real_pickles_of_every_protocol(self):
         files = {f"{i}-{protocol}.bin": dumps(obj, protocol)
                  for i, obj in enumerate(OBJECTS) for protocol in range(6)}
