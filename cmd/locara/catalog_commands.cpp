@@ -100,6 +100,23 @@ show_installed(Context& context, runtime::Installer& installer, const manifest::
     return kDone;
 }
 
+/// What was called back by the app's own names and, if this version of it is installed, by those
+/// of its models; of others that takes their manifests, which `show` and `install` fetch.
+Result<std::optional<catalog::TakedownEntry>>
+find_takedown(runtime::Installer& installer,
+              const runtime::CatalogApp& app,
+              const std::vector<runtime::InstalledEntry>& installed) {
+    LOCARA_TRY(auto taken, installer.find_takedown(app, {}));
+    for (const auto& one : installed) {
+        if (one.lock.app == app.entry.manifest.id &&
+            one.lock.version == app.entry.manifest.version) {
+            LOCARA_TRY(auto here, installer.find_takedown(one));
+            taken = catalog::stricter(std::move(taken), std::move(here));
+        }
+    }
+    return taken;
+}
+
 } // namespace
 
 Result<int> run_search(Context& context, const std::vector<std::string>& words, bool refresh) {
@@ -123,6 +140,8 @@ Result<int> run_search(Context& context, const std::vector<std::string>& words, 
         Json one = app_json(manifest);
         one["hub"] = app.hub.url;
         one["installed"] = here;
+        LOCARA_TRY(const auto taken, find_takedown(installer, app, installed));
+        one["takedown"] = takedown_json(taken);
         list.push_back(std::move(one));
         rows.push_back(
             {manifest.id.render(),
@@ -130,7 +149,8 @@ Result<int> run_search(Context& context, const std::vector<std::string>& words, 
              here ? "installed" : "",
              "leaves: " + (manifest.capabilities.net.empty() ? std::string("nothing")
                                                              : manifest.capabilities.net.front()),
-             (manifest.commercial ? "" : "[no commercial use] ") + manifest.description});
+             takedown_mark(taken) + (manifest.commercial ? "" : "[no commercial use] ") +
+                 manifest.description});
         if (context.flags.quiet) {
             context.print(manifest.id.render());
         }
@@ -184,10 +204,7 @@ Result<int> run_show(Context& context, const std::string& text) {
         out["models"] = std::move(list);
         out["receipts"] = receipts_json(receipts);
         out["installed"] = installed ? Json(installed->lock.version.render()) : Json();
-        out["takedown"] = taken ? Json({{"action", catalog::render(taken->action)},
-                                        {"reason", taken->reason},
-                                        {"date", taken->date}})
-                                : Json();
+        out["takedown"] = takedown_json(taken);
         context.print_json(out);
         return kDone;
     }

@@ -130,7 +130,21 @@ void check_apps(std::vector<Finding>& out,
                 missing += store && store->has(file.sha256) ? 0U : 1U;
             }
         }
-        if (missing > 0) {
+        const auto taken = installer.find_takedown(app);
+        if (!taken) { // without knowing, it does not start
+            out.push_back({Level::Problem,
+                           app.lock.app.render(),
+                           taken.error().describe(),
+                           "locara search --refresh"});
+        } else if (*taken) {
+            const bool warns = (*taken)->action == catalog::TakedownAction::Warn;
+            out.push_back({warns ? Level::Note : Level::Problem,
+                           app.lock.app.render(),
+                           "was called back on " + (*taken)->date + " (" +
+                               std::string(catalog::render((*taken)->action)) +
+                               "): " + (*taken)->reason,
+                           "locara show " + app.lock.app.render()});
+        } else if (missing > 0) {
             out.push_back({Level::Problem,
                            app.lock.app.render(),
                            std::to_string(missing) + " of its files are not in the store",

@@ -120,10 +120,14 @@ Status check_powers(const Flags& flags, const runtime::Plan& plan) {
     if (plan.new_powers.empty() || !flags.yes || flags.accept_powers) {
         return {};
     }
+    std::string powers;
+    for (const auto& power : plan.new_powers) {
+        powers += " " + power.text;
+    }
     return Error(ErrorCode::Forbidden,
                  plan.app.entry.manifest.id.render() + " " +
                      plan.app.entry.manifest.version.render() + " may do what " +
-                     plan.replaces->render() + " could not: " + plan.new_powers.front().text +
+                     plan.replaces->render() + " could not:" + powers +
                      " Look at the plan without --yes, or pass --accept-powers");
 }
 
@@ -359,11 +363,17 @@ Result<int> run_list(Context& context) {
         // An app that cannot be read whole is listed all the same; `verify` says what is wrong.
         const auto receipts = installer.receipts(app);
         one["receipts"] = receipts ? receipts_json(*receipts) : Json();
+        const auto found = installer.find_takedown(app);
+        if (!found) { // without knowing it will not start; that is no reason to hide it
+            context.say(clean(found.error().describe()));
+        }
+        const auto taken = found ? *found : std::nullopt;
+        one["takedown"] = takedown_json(taken);
         list.push_back(std::move(one));
         rows.push_back({app.lock.app.render(),
                         app.lock.version.render(),
                         render_size(weights),
-                        app.manifest.description});
+                        takedown_mark(taken) + app.manifest.description});
         if (context.flags.quiet && !context.flags.json) {
             context.print(app.lock.app.render());
         }

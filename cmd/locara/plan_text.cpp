@@ -179,4 +179,15 @@ Json plan_json(const runtime::Plan& plan) {
             {"up_to_date", plan.up_to_date}};
 }
 
+Json takedown_json(const std::optional<catalog::TakedownEntry>& taken) {
+    return taken ? Json({{"action", catalog::render(taken->action)},
+                         {"reason", taken->reason},
+                         {"date", taken->date}})
+                 : Json();
+}
+
+std::string takedown_mark(const std::optional<catalog::TakedownEntry>& taken) {
+    return taken ? "[called back: " + std::string(catalog::render(taken->action)) + "] " : "";
+}
+
 } // namespace locara::cli

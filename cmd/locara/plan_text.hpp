@@ -6,6 +6,7 @@
 #include <locara/base/json.hpp>
 #include <locara/runtime/install.hpp>
 
+#include <optional>
 #include <string>
 
 namespace locara::cli {
@@ -25,5 +26,11 @@ Json license_json(const runtime::PlannedModel& model);
 
 /// What was accepted: the member `receipts`.
 Json receipts_json(const std::vector<runtime::Receipt>& receipts);
+
+/// Of what was called back {"action", "reason", "date"}, else null: the member `takedown`.
+Json takedown_json(const std::optional<catalog::TakedownEntry>& taken);
+
+/// "[called back: block-run] ", or nothing: before what an app is, in lists.
+std::string takedown_mark(const std::optional<catalog::TakedownEntry>& taken);
 
 } // namespace locara::cli
