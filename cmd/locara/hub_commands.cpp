@@ -18,8 +18,11 @@ Result<std::string> get_root(Context& context,
         return read_file(request.root_file, kRootLimitBytes);
     }
     if (!request.fingerprint.empty()) {
-        LOCARA_TRY(const auto wanted,
-                   crypto::Sha256Digest::parse(request.fingerprint).context("--fingerprint"));
+        // As operators read it out of `locara-hub`, or the bare hex.
+        constexpr std::string_view kAlgorithm = "sha256:";
+        std::string_view hex = request.fingerprint;
+        hex.remove_prefix(hex.starts_with(kAlgorithm) ? kAlgorithm.size() : 0);
+        LOCARA_TRY(const auto wanted, crypto::Sha256Digest::parse(hex).context("--fingerprint"));
         LOCARA_TRY(auto root, installer.fetch_root(url));
         LOCARA_TRY(const auto info, catalog::inspect_root(root));
         if (info.fingerprint != wanted) {

@@ -76,6 +76,8 @@ class FirstApp(harness.TestCase):
         self.assertIn("--fingerprint", client.stderr)
         client.run("hub", "add", self.hub.url, "--fingerprint", "0" * 64, expect=6)
         client.run("search", expect=3)
+        client.run("hub", "add", self.hub.url, "--fingerprint", "sha256:" + "0" * 64, expect=6)
+        client.run("hub", "add", self.hub.url, "--fingerprint", "sha256:" + self.hub.fingerprint)
 
     def test_version_and_a_first_look_need_nothing(self):
         self.assertRegex(self.client.run("--version"), r"^locara \d+\.\d+\.\d+")

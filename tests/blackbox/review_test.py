@@ -89,12 +89,12 @@ class Review(harness.TestCase):
         self.decide(self.publish(app)["number"])
         self.client.json("install", "ana/asks", "--yes")
         capabilities = json.loads((app / "locara.json").read_text())["capabilities"]
-        self.make_app("asks", version="1.1.0", capabilities={**capabilities, "devices": ["camera"]})
+        self.make_app("asks", version="1.1.0", capabilities={**capabilities, "devices": ["camera", "microphone"]})
         self.decide(self.publish(app)["number"])
         self.client.run("install", "ana/asks", "--yes", expect=DENIED)
-        self.assertIn("May ask for the camera", self.client.stderr)
+        self.assertRegex(self.client.stderr.splitlines()[-1], "could not: May ask for the camera.* May ask for the microphone")
         plan = self.client.json("install", "ana/asks", "--dry-run")["plan"]
-        self.assertEqual((plan["replaces"], plan["new_powers"]), ("1.0.0", ["May ask for the camera, each time."]))
+        self.assertEqual((plan["replaces"], plan["new_powers"]), ("1.0.0", ["May ask for the camera, each time.", "May ask for the microphone, each time."]))
         self.client.json("install", "ana/asks", "--yes", "--accept-powers")
         # Fewer powers ask nobody.
         self.make_app("asks", version="1.2.0", capabilities=capabilities)
