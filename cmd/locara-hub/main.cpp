@@ -14,6 +14,7 @@
 #include "upkeep_commands.hpp"
 
 #include <locara/base/json_log.hpp>
+#include <locara/base/nearest_word.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/hub/database_choice.hpp>
 #include <locara/hub/hub.hpp>
@@ -29,6 +30,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -345,6 +347,40 @@ void add_examples(CLI::App& app) {
     }
 }
 
+/// A word that stands where a verb belongs and is none, with the verb that it may have meant: the
+/// library only says that one is missing.
+Status check_verbs(const CLI::App& app, int argc, const char* const* argv) {
+    constexpr std::size_t kLongestWord = 64;
+    const CLI::App* at = &app;
+    std::string command = "locara-hub";
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        const auto verbs = at->get_subcommands([](const CLI::App*) { return true; });
+        if (verbs.empty() || word.empty() || word.front() == '-') {
+            return {};
+        }
+        std::vector<std::string> names;
+        const CLI::App* below = nullptr;
+        for (const CLI::App* const verb : verbs) {
+            names.push_back(verb->get_name());
+            below = names.back() == word ? verb : below;
+        }
+        if (below == nullptr) {
+            const std::string shown = word.substr(0, kLongestWord);
+            const std::string nearest = nearest_word(shown, names);
+            return Error(ErrorCode::InvalidArgument,
+                         "there is no verb '" + shown + "'; " +
+                             (nearest.empty()
+                                  ? "see"
+                                  : "did you mean `" + command + " " + nearest + "`? See") +
+                             " `" + command + " --help`");
+        }
+        at = below;
+        command += " " + word;
+    }
+    return {};
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -411,6 +447,10 @@ int main(int argc, char** argv) {
     const UpkeepCommands upkeep(app);
     add_examples(app);
 
+    const Status known = check_verbs(app, argc, argv);
+    if (!known) {
+        return fail(known.error());
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -28,6 +28,7 @@ Status MirrorCommands::run() const {
         return list();
     }
     LOCARA_CHECK(hub::remove_mirrored(data_, id_));
+    std::printf("forgot %s; gc gives its space back\n", id_.c_str());
     return record(data_, "mirrored-removed", {{"repo", id_}});
 }
 

@@ -67,7 +67,8 @@ QuotaCommands::QuotaCommands(CLI::App& app)
     set_->add_option("NAME", name_, "a user or an organization")->required();
     set_->add_option("SIZE",
                      size_,
-                     "such as 500MB, 200GB or 2TB; none: no bound; default: what hub.toml says")
+                     "such as 700kB, 500MB, 1.5GB or 64GiB; none: no bound; default: what hub.toml "
+                     "says")
         ->required();
 }
 
@@ -127,7 +128,7 @@ Status QuotaCommands::set() const {
         if (!quota) {
             return Error(ErrorCode::InvalidArgument,
                          "SIZE: found '" + size_ +
-                             "', wanted such as 500MB, 200GB, 2TB, none or default");
+                             "', wanted such as 700kB, 500MB, 1.5GB, 64GiB, none or default");
         }
     }
     LOCARA_CHECK(quotas.set(name_, quota));

@@ -131,12 +131,14 @@ Status RepoCommands::run() const {
     }
     if (remove_->parsed()) {
         LOCARA_TRY(const hub::OwnRepo was, repositories.remove(id_));
+        std::printf("removed %s; gc gives its space back\n", was.id.c_str());
         return record(data_, "repo-removed", facts_of(was));
     }
     if (move_->parsed()) {
         LOCARA_TRY(const hub::OwnRepo was, repositories.move(id_, to_));
         Json fields = facts_of(was);
         fields["to"] = to_;
+        std::printf("moved %s to %s; the old id leads there\n", was.id.c_str(), to_.c_str());
         return record(data_, "repo-moved", std::move(fields));
     }
     std::optional<hub::Visibility> visibility;

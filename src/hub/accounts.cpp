@@ -40,8 +40,7 @@ Accounts& Accounts::operator=(Accounts&&) noexcept = default;
 Accounts::~Accounts() = default;
 
 Result<Accounts> Accounts::open(const std::filesystem::path& data, const Clock& clock) {
-    LOCARA_CHECK(create_folders(data, 0700));
-    LOCARA_TRY(const auto database, Database::open_in(data, Database::IfMissing::Make));
+    LOCARA_TRY(const auto database, Database::open_in(data, Database::IfMissing::Fail));
     return Accounts(std::make_unique<Names>(database), std::make_unique<Scopes>(database), clock);
 }
 

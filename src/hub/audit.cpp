@@ -3,9 +3,13 @@
 #include <locara/crypto/chained_line.hpp>
 #include <locara/hub/audit.hpp>
 
+#include <array>
 #include <cstdlib>
 #include <mutex>
 #include <set>
+
+#include <pwd.h>
+#include <unistd.h>
 
 namespace locara::hub {
 namespace {
@@ -106,7 +110,18 @@ Result<Audit::Report> Audit::verify(const Sink& sink) const {
 std::string operator_name() {
     const char* const user =
         std::getenv("USER"); // NOLINT(concurrency-mt-unsafe): set by nobody here
-    return std::string("operator:") + (user != nullptr && *user != '\0' ? user : "unknown");
+    if (user != nullptr && *user != '\0') {
+        return std::string("operator:") + user;
+    }
+    // As under a timer or in a container, where nobody sets it.
+    std::array<char, 4096> space{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(::geteuid(), &entry, space.data(), space.size(), &found) == 0 &&
+        found != nullptr && found->pw_name != nullptr) {
+        return std::string("operator:") + found->pw_name;
+    }
+    return "operator:uid-" + std::to_string(::geteuid());
 }
 
 } // namespace locara::hub

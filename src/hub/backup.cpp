@@ -165,7 +165,31 @@ Status copy_names(Database& from, const fs::path& to, BackupReport& report) {
             }
         }
     }
+    LOCARA_TRY(const auto buckets, names.list_repos(RepoType::Bucket)); // They have no folder.
+    report.repositories += buckets.size();
     return {};
+}
+
+/// Refuses a copy into what is copied, which would grow while it is read.
+Status require_apart(const fs::path& from, const fs::path& to) {
+    std::error_code error;
+    const fs::path outer = fs::weakly_canonical(fs::absolute(from), error) / "";
+    const fs::path inner = fs::weakly_canonical(fs::absolute(to), error) / "";
+    if (std::mismatch(outer.begin(), --outer.end(), inner.begin(), inner.end()).first ==
+        --outer.end()) {
+        return Error(ErrorCode::InvalidArgument,
+                     to.string() + " lies in " + from.string() +
+                         ", which is to be copied; give a folder beside it");
+    }
+    return {};
+}
+
+/// Counts the names among the files, as the copy of the copy does.
+void count_names(const fs::path& file, BackupReport& report) {
+    std::error_code error;
+    const std::uintmax_t size = fs::file_size(file, error);
+    report.files += error ? 0 : 1;
+    report.bytes += error ? 0 : size;
 }
 
 /// What else is in a data folder and is not made by itself.
@@ -196,6 +220,7 @@ Result<BackupReport> back_up(const fs::path& data,
                              const Clock& clock,
                              const BackupOptions& options) {
     LOCARA_TRY(const auto database, Database::open_in(data, Database::IfMissing::Fail));
+    LOCARA_CHECK(require_apart(data, to));
     // No content goes meanwhile.
     const auto lock = FileLock::try_acquire(data / kGcLock);
     if (!lock) {
@@ -208,6 +233,7 @@ Result<BackupReport> back_up(const fs::path& data,
     // Each after what refers to it: refs, then which large files are whose, then their content.
     LOCARA_CHECK(copy_repositories(copy, data / kRepos, folder.path() / kRepos));
     LOCARA_CHECK(copy_names(*database, folder.path(), copy.report()));
+    count_names(folder.path() / kNamesFile, copy.report());
     // Opened, so that what a killed gc was about to remove is back in its place.
     LOCARA_CHECK(cas::open_directory(data / kChunks, clock));
     LOCARA_CHECK(copy.folder(data / kChunks / "objects",
@@ -231,6 +257,7 @@ Result<BackupReport> restore(const fs::path& from,
                      from.string() + " is no whole backup of a hub (it has no " + kNote + " of " +
                          kSchema + ")");
     }
+    LOCARA_CHECK(require_apart(from, data));
     LOCARA_TRY(const NewFolder folder, NewFolder::create(data));
     TreeCopy copy(options);
     for (const char* const part : {kChunks, kRepos}) {

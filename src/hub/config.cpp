@@ -522,14 +522,48 @@ Result<Secret> read_token(const std::filesystem::path& path) {
 } // namespace
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
-    const auto parts = split_unit(text);
-    const std::map<std::string_view, std::uint64_t> units = {
-        {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}};
-    const auto unit = parts ? units.find(parts->second) : units.end();
-    if (unit == units.end() || parts->first == 0 || parts->first > 1'000'000) {
-        return std::nullopt;
+    constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {{"kB", 1'000},
+                                                                     {"KB", 1'000},
+                                                                     {"MB", 1'000'000},
+                                                                     {"GB", 1'000'000'000},
+                                                                     {"TB", 1'000'000'000'000},
+                                                                     {"KiB", 1ULL << 10U},
+                                                                     {"MiB", 1ULL << 20U},
+                                                                     {"GiB", 1ULL << 30U},
+                                                                     {"TiB", 1ULL << 40U}};
+    constexpr std::uint64_t kMost = 1'000'000;
+    constexpr std::size_t kDecimals = 3;
+    const auto digits = [](std::string_view& rest) {
+        const std::size_t end = std::min(rest.find_first_not_of("0123456789"), rest.size());
+        const std::string_view run = rest.substr(0, end);
+        rest.remove_prefix(end);
+        return run;
+    };
+    const auto value_of = [](std::string_view run) {
+        std::uint64_t value = kMost + 1;
+        const auto [end, error] = std::from_chars(run.data(), run.data() + run.size(), value);
+        return error == std::errc() && end == run.data() + run.size() ? value : kMost + 1;
+    };
+    const std::uint64_t whole = value_of(digits(text));
+    std::uint64_t thousandths = 0;
+    if (text.starts_with('.')) {
+        text.remove_prefix(1);
+        std::string run(digits(text));
+        if (run.empty() || run.size() > kDecimals) {
+            return std::nullopt;
+        }
+        run.resize(kDecimals, '0');
+        thousandths = value_of(run);
     }
-    return parts->first * unit->second;
+    if (text.starts_with(' ')) { // As it is written for people: "1.5 GB".
+        text.remove_prefix(1);
+    }
+    for (const auto& [name, bytes] : kUnits) {
+        if (name == text && whole <= kMost && whole + thousandths > 0) {
+            return whole * bytes + thousandths * bytes / 1000;
+        }
+    }
+    return std::nullopt;
 }
 
 bool fits_pattern(std::string_view pattern, std::string_view text) {

@@ -57,7 +57,12 @@ Result<std::shared_ptr<Database>> Database::open_in(const std::filesystem::path&
         return connect(*url);
     }
     if (missing == IfMissing::Fail) {
-        LOCARA_CHECK(require_hub(data));
+        const Status found = require_hub(data);
+        if (!found) {
+            return Error(found.error().code(),
+                         found.error().message() +
+                             ", or make a hub of it: locara-hub init --data " + data.string());
+        }
     }
     return open(data / kNamesFile);
 }

@@ -192,8 +192,7 @@ TokenRole role_of_scopes(std::string_view scopes) {
 }
 
 Result<OAuth> OAuth::open(const std::filesystem::path& data) {
-    LOCARA_CHECK(create_folders(data, 0700));
-    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Make));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
     return OAuth(std::move(database));
 }
 

@@ -94,8 +94,7 @@ Result<OrgRole> parse_org_role(std::string_view text) {
 }
 
 Result<Organizations> Organizations::open(const std::filesystem::path& data) {
-    LOCARA_CHECK(create_folders(data, 0700));
-    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Make));
+    LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
     return Organizations(std::move(database));
 }
 

@@ -358,6 +358,11 @@ TEST_F(AccessTest, tells_members_what_they_belong_to_and_strangers_nothing) {
 TEST(Organizations, share_their_names_with_users_and_stay_while_they_have_repositories) {
     const TempFolder folder = *TempFolder::create("/tmp", "locara-orgs-");
     const FakeClock clock(*parse_time("2026-11-22T19:00:00Z"));
+    // A folder that no hub worked in, such as a typo of it, is left as it is.
+    EXPECT_EQ(Accounts::open(folder.path(), clock).error().code(), ErrorCode::NotFound);
+    EXPECT_EQ(Organizations::open(folder.path()).error().code(), ErrorCode::NotFound);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+    ASSERT_TRUE(Hub::open(folder.path(), clock, null_log()));
     auto accounts = Accounts::open(folder.path(), clock);
     auto organizations = Organizations::open(folder.path());
     ASSERT_TRUE(accounts && organizations);
