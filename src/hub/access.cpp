@@ -60,7 +60,8 @@ bool allows(OrgRole role, Action action) {
     return false;
 }
 
-/// The same address with the id that the repository has now.
+/// The same address with the id that the repository has now. Without a host: the Python client
+/// takes a redirect of HEAD that has one for the end of its way.
 std::string moved_address(const http::Request& request, const RepoId& from, const RepoId& to) {
     std::vector<std::string> parts;
     for (std::size_t begin = 1; begin <= request.path.size();) {
@@ -76,7 +77,7 @@ std::string moved_address(const http::Request& request, const RepoId& from, cons
             break;
         }
     }
-    std::string address = endpoint(request);
+    std::string address;
     for (const std::string& part : parts) {
         address += "/" + part;
     }
@@ -245,7 +246,7 @@ Answer<std::string> require_space(const Caller& caller, std::string_view space) 
                          (who.token.role == TokenRole::FineGrained &&
                           std::any_of(who.scopes.begin(), who.scopes.end(), covers));
     if (!makes || !covered) {
-        return refuse_change(who, "make repositories in " + std::string(space));
+        return refuse_change(who, "make anything in " + std::string(space));
     }
     return std::move(standing.space);
 }
