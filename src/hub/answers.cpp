@@ -19,6 +19,14 @@ std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+/// How Git LFS has its answers (git-lfs: docs/api/batch.md): its clients read "message".
+constexpr const char* kLfsJson = "application/vnd.git-lfs+json";
+
+/// Whether a client of Git LFS asks.
+bool is_lfs(const http::Request& request) {
+    return request.path.find("/info/lfs/") != std::string::npos;
+}
+
 /// Whether a text anywhere in it, or a key, holds a NUL.
 bool has_nul(const Json& json) {
     if (json.is_string()) {
@@ -42,9 +50,15 @@ http::Response render_refusal(const Refusal& refusal, const http::Request& reque
                   {{"request", request.id}, {"error", refusal.cause->describe()}});
         message = "something went wrong on this hub; its log has request " + request.id;
     }
-    http::Response response = http::json_response(refusal.status, dump({{"error", message}}));
+    Json body = {{"error", message}};
+    std::string type = "application/json; charset=utf-8";
+    if (is_lfs(request)) {
+        body["message"] = message;
+        type = kLfsJson;
+    }
+    http::Response response = http::json_response(refusal.status, dump(body));
     response.headers = refusal.headers;
-    response.headers.add("Content-Type", "application/json; charset=utf-8");
+    response.headers.add("Content-Type", type);
     if (!refusal.code.empty()) {
         response.headers.add("X-Error-Code", refusal.code);
     }
@@ -62,7 +76,9 @@ Refusal no_such_revision(std::string_view revision) {
 
 Refusal no_such_entry(const std::string& commit, const std::string& message) {
     Refusal refusal(404, "EntryNotFound", message);
-    refusal.headers.add("X-Repo-Commit", commit); // Clients cache the miss by it.
+    if (!commit.empty()) {                            // A bucket has none.
+        refusal.headers.add("X-Repo-Commit", commit); // Clients cache the miss by it.
+    }
     return refusal;
 }
 

@@ -18,8 +18,12 @@ class GitLfs(hub_process.TestCase):
         self.git(folder, "config", "lfs.url", f"{address}/ana/lfs.git/info/lfs")
         return folder
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.api(cls, "POST", "/api/repos/create", cls.ana, {"name": "lfs"})
+
     def test_a_file_goes_up_and_comes_down(self):
-        self.api("POST", "/api/repos/create", self.ana, {"name": "lfs"})
         content = random.Random(1).randbytes(3_000_000)
         digest = hashlib.sha256(content).hexdigest()
         one = self.checkout("one", self.ana)
@@ -27,6 +31,7 @@ class GitLfs(hub_process.TestCase):
         self.assertIn(digest.encode(), pointer)
 
         self.git(self.checkout("theirs", self.ben), "lfs", "push", "--object-id", "origin", digest, expect=2)
+        self.assertIn("user ben may not write to ana/lfs", self.told)  # git-lfs reads "message"
         self.git(one, "lfs", "push", "--object-id", "origin", digest)
         self.git(one, "lfs", "push", "--object-id", "origin", digest)  # it is here already
         other = self.checkout("other", self.ana)
@@ -39,6 +44,15 @@ class GitLfs(hub_process.TestCase):
         entry, = [e for e in self.api("GET", "/api/models/ana/lfs/tree/main") if e["path"] == "w.bin"]
         self.assertEqual(entry["lfs"]["oid"], digest)
         self.assertRegex(entry["xetHash"], "^[0-9a-f]{64}$")
+
+    def test_who_has_no_room_is_told_how_much_there_is(self):
+        self.hub.admin("quota", "set", "ana", "700 kB")
+        self.addCleanup(self.hub.admin, "quota", "set", "ana", "default")
+        content = random.Random(2).randbytes(1_000_000)
+        full = self.checkout("full", self.ana)
+        self.git(full, "lfs", "clean", stdin=content)
+        self.git(full, "lfs", "push", "--object-id", "origin", hashlib.sha256(content).hexdigest(), expect=2)
+        self.assertIn("Storage limit reached", self.told)
 
     def test_waits_when_it_is_told_that_it_asks_too_often(self):
         config = self.folder / "limited.toml"
