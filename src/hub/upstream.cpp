@@ -53,8 +53,10 @@ Trouble contradiction(std::string message, Again again) {
 }
 
 Trouble trouble_of(Error error) {
-    Refusal refusal = unavailable(error.message());
+    // What went wrong names addresses, which are the operator's affair: `count` logs it.
+    Refusal refusal = unavailable("it cannot be reached, or breaks off");
     if (error.code() == ErrorCode::Timeout) {
+        refusal = unavailable("it takes too long");
         refusal.status = 504;
     }
     return {std::move(refusal), hf::failure_of(std::move(error))};
@@ -284,6 +286,10 @@ void Upstream::count(const Trouble& trouble) const {
     const bool stopped = trouble.failure.error.code() == ErrorCode::Cancelled;
     if (!stopped && (status == 429 || status >= 500)) {
         ++counts_.upstream_errors;
+        log_.warning(
+            "mirror",
+            "upstream_failed",
+            {{"status", std::to_string(status)}, {"error", trouble.failure.error.describe()}});
     }
 }
 
