@@ -284,13 +284,19 @@ Response problem(int status, std::string_view detail, std::string_view code) {
     Json body = {{"type", "about:blank"},
                  {"title", reason_phrase(status)},
                  {"status", status},
-                 {"detail", detail}};
+                 {"detail", detail},
+                 {"error", detail}}; // Where clients of the Hugging Face Hub look.
     if (!code.empty()) {
         body["code"] = code;
     }
     // The detail may quote outside bytes that are no UTF-8.
     std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-    return text_response(status, "application/problem+json", std::move(text));
+    Response response = text_response(status, "application/problem+json", std::move(text));
+    std::string words(detail);
+    std::replace_if(
+        words.begin(), words.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+    response.headers.add("X-Error-Message", words);
+    return response;
 }
 
 Response problem(const Error& error) {

@@ -159,7 +159,7 @@ Answer<Response> organization_members(const Services& services, const Request& r
         return Refusal(403, "", "this token is not for " + organization.name);
     }
     LOCARA_TRY(const auto members, services.organizations.members(organization.key));
-    const ListPage part = page_of(request, members.size(), kPage);
+    LOCARA_TRY(const ListPage part, page_of(request, members.size(), kPage));
     Json page = Json::array();
     for (std::size_t i = part.begin; i < part.end; ++i) {
         Json shown = render_user(members[i].account);

@@ -88,6 +88,7 @@ bool is_plain_license(const Json& body) {
 
 Answer<Response> create(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_CHECK(require_known(caller));
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const RepoId id, parse_repo_id(body, caller));
     LOCARA_TRY(const std::string space, require_space(caller, id.space));
@@ -98,7 +99,8 @@ Answer<Response> create(const Services& services, const Request& request) {
     Repo repo;
     repo.id = {id.type, space, id.name};
     repo.maker = by.key;
-    LOCARA_TRY(repo.visibility, choose_visibility(services, repo.id, parse_visibility(body)));
+    LOCARA_TRY(const auto asked, parse_visibility(body));
+    LOCARA_TRY(repo.visibility, choose_visibility(services, repo.id, asked));
     repo.created = services.clock.now();
     repo.facts.license = text_at(body, "license").value_or("");
     LOCARA_CHECK(require_room(services, space, request.body.size()));
@@ -124,6 +126,7 @@ Answer<Response> create(const Services& services, const Request& request) {
 
 Answer<Response> remove(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_CHECK(require_known(caller));
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const RepoId id, parse_repo_id(body, caller));
     LOCARA_TRY(const auto repo, services.names.find_repo(id));
@@ -161,6 +164,7 @@ Result<std::uint64_t> stored_bytes(const Services& services, const Repo& repo) {
 
 Answer<Response> move(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_CHECK(require_known(caller));
     LOCARA_TRY(const Json body, parse_object(request));
     const auto type = parse_repo_type(text_at(body, "type").value_or("model"));
     if (!type) {
@@ -205,11 +209,14 @@ Answer<Gate> parse_gate(const Json& gated) {
     return bad_request("gated is false, \"auto\" or \"manual\"");
 }
 
-/// Only what this hub has: who may see a repository, and who may read its files.
+/// Only what this hub has: who may see a repository, and who may read its files. `xetEnabled`,
+/// which clients once sent, is how it is here anyway.
 Answer<Response> change_settings(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Repo repo, find_repo(services, request, type, Action::Write));
     LOCARA_TRY(const Json body, parse_object(request));
-    const Visibility wanted = parse_visibility(body).value_or(repo.visibility);
+    LOCARA_CHECK(require_settings(body, {"private", "visibility", "gated", "xetEnabled"}));
+    LOCARA_TRY(const auto asked, parse_visibility(body));
+    const Visibility wanted = asked.value_or(repo.visibility);
     if (wanted != repo.visibility) { // What is public already may stay so.
         LOCARA_CHECK(check_visibility(services.rules, type, wanted));
     }

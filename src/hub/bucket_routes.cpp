@@ -6,6 +6,7 @@
 #include "commit_body.hpp"
 #include "content_gate.hpp"
 #include "file_answers.hpp"
+#include "given.hpp"
 #include "incoming_body.hpp"
 #include "list_page.hpp"
 #include "new_repo.hpp"
@@ -63,6 +64,7 @@ Answer<Json> describe(const Services& services, const Repo& bucket) {
 
 Answer<Response> create(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_CHECK(require_known(caller));
     LOCARA_TRY(const Json body, parse_object(request));
     const RepoId id{RepoType::Bucket, space_of(request, caller), request.param("repo")};
     if (!is_repo_part(id.name) || !is_repo_part(id.space)) {
@@ -73,7 +75,8 @@ Answer<Response> create(const Services& services, const Request& request) {
     bucket.id = {RepoType::Bucket, space, id.name};
     bucket.maker = caller->account.key;
     bucket.internal = random_hex(12);
-    LOCARA_TRY(bucket.visibility, choose_visibility(services, bucket.id, parse_visibility(body)));
+    LOCARA_TRY(const auto asked, parse_visibility(body));
+    LOCARA_TRY(bucket.visibility, choose_visibility(services, bucket.id, asked));
     bucket.created = services.clock.now();
     const auto made = services.names.add_repo(bucket);
     if (!made && made.error().code() == ErrorCode::Conflict) {
@@ -107,7 +110,9 @@ Answer<Response> remove(const Services& services, const Request& request) {
 Answer<Response> change_settings(const Services& services, const Request& request) {
     LOCARA_TRY(Repo bucket, find_bucket(services, request, Action::Write));
     LOCARA_TRY(const Json body, parse_object(request));
-    if (const auto asked = parse_visibility(body)) {
+    LOCARA_CHECK(require_settings(body, {"private", "visibility"}));
+    LOCARA_TRY(const auto asked, parse_visibility(body));
+    if (asked) {
         bucket.visibility = *asked;
         LOCARA_CHECK(services.names.set_visibility(bucket.key, bucket.visibility));
     }
@@ -133,7 +138,7 @@ Answer<Response> list(const Services& services, const Request& request) {
                !may(caller, bucket, Action::See) ||
                bucket.id.name.find(search) == std::string::npos;
     });
-    const ListPage part = page_of(request, all.size(), kListPage);
+    LOCARA_TRY(const ListPage part, page_of(request, all.size(), kListPage));
     Json page = Json::array();
     for (std::size_t i = part.begin; i < part.end; ++i) {
         LOCARA_TRY(Json json, describe(services, all[i]));
@@ -194,8 +199,8 @@ Answer<Response> tree(const Services& services, const Request& request) {
     LOCARA_TRY(const Repo bucket, find_bucket(services, request, Action::See));
     const std::string folder = path_of(request);
     const bool recursive = !request.query.find("recursive") || request.query.flag("recursive");
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kDefaultPage), 1, kBucketPage);
+    LOCARA_TRY(const auto asked, given_number(request, "limit"));
+    const std::size_t limit = std::clamp<std::size_t>(asked.value_or(kDefaultPage), 1, kBucketPage);
     const std::string from(request.query.find("cursor").value_or(""));
     LOCARA_TRY(const BucketPage page,
                services.buckets.list(bucket,

@@ -1,8 +1,9 @@
 // Collections by the Hub's API: docs/hub.md, "Collections".
-#include "access.hpp"
 #include "audit_record.hpp"
-#include "collections.hpp"
+#include "collection_access.hpp"
+#include "given.hpp"
 #include "list_page.hpp"
+#include "repo_search.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -21,15 +22,7 @@ constexpr std::size_t kListedItems = 4;
 constexpr std::string_view kThemes[] = {"orange", "blue", "green", "purple", "pink", "indigo"};
 
 Refusal no_such_collection(const Caller& caller) {
-    return {caller ? 404 : 401, "", "Collection not found"};
-}
-
-/// A collection is as visible, and as much its namespace's, as a repository would be.
-bool may(const Caller& caller, const Collection& collection, Action action) {
-    Repo like;
-    like.id.space = collection.space;
-    like.visibility = collection.visibility;
-    return may(caller, like, action);
+    return {caller ? 404 : 401, "CollectionNotFound", "Collection not found"};
 }
 
 /// What a request is about and who asks.
@@ -53,20 +46,6 @@ Answer<Shelf> find_shelf(const Services& services, const Request& request, Actio
 }
 
 // --------------------------------------------------------------------------------------- as JSON
-
-/// The repository of an item, if it is one that the caller may see.
-Result<std::optional<Repo>>
-find_target(const Services& services, const Caller& caller, const CollectionItem& item) {
-    const auto type = parse_repo_type(item.type);
-    const std::size_t slash = item.target.find('/');
-    if (!type || slash == std::string::npos) {
-        return std::optional<Repo>();
-    }
-    LOCARA_TRY(auto repo,
-               services.names.find_repo(
-                   {*type, item.target.substr(0, slash), item.target.substr(slash + 1)}));
-    return repo && may(caller, *repo, Action::See) ? std::move(repo) : std::nullopt;
-}
 
 /// An item, or nothing if it is not for the caller to see.
 Result<std::optional<Json>>
@@ -165,12 +144,13 @@ void record(const Services& services,
 
 /// What a body says of a collection, over what it is.
 Answer<std::monostate> take(const Json& body, Collection& collection) {
+    LOCARA_TRY(const auto closed, given_truth(body, "private"));
+    if (closed) {
+        collection.visibility = *closed ? Visibility::Private : Visibility::Public;
+    }
     collection.title = text_at(body, "title").value_or(collection.title);
     collection.description = text_at(body, "description").value_or(collection.description);
     collection.theme = text_at(body, "theme").value_or(collection.theme);
-    if (body.contains("private")) {
-        collection.visibility = flag_at(body, "private") ? Visibility::Private : Visibility::Public;
-    }
     if (collection.title.empty() || collection.title.size() > kTitleLimit ||
         collection.description.size() > kTextLimit) {
         return bad_request("a collection has a title of 1 to " + std::to_string(kTitleLimit) +
@@ -180,6 +160,41 @@ Answer<std::monostate> take(const Json& body, Collection& collection) {
         return bad_request("the themes are orange, blue, green, purple, pink, indigo");
     }
     return std::monostate();
+}
+
+/// What the audit log tells of an item: "model ana/m".
+Json name_item(const CollectionItem& item) {
+    return {{"item", item.type + " " + item.target}};
+}
+
+/// What a body wants on the shelf, which must be there for the caller.
+Answer<CollectionItem>
+parse_item(const Services& services, const Caller& caller, const Json& body) {
+    const auto given = body.find("item");
+    if (given == body.end() || !given->is_object()) {
+        return bad_request(R"(send {"item": {"type": "model", "id": "namespace/name"}})");
+    }
+    CollectionItem item;
+    item.type = text_at(*given, "type").value_or("");
+    item.target = text_at(*given, "id").value_or("");
+    item.note = text_at(body, "note").value_or("");
+    if (item.note.size() > kTextLimit) {
+        return bad_request("a note has at most " + std::to_string(kTextLimit) + " bytes");
+    }
+    if (item.type == "collection") {
+        LOCARA_TRY(const auto other, services.collections.find(item.target));
+        if (!other || !may(caller, *other, Action::See)) {
+            return Refusal(404, "", "there is no collection " + item.target);
+        }
+        item.target = other->id;
+        return item;
+    }
+    LOCARA_TRY(const auto repo, find_target(services, caller, item));
+    if (!repo) {
+        return Refusal(404, "", "there is no " + item.type + " " + item.target);
+    }
+    item.target = repo->id.render();
+    return item;
 }
 
 Answer<Response> already_there(const Services& services, const Collection& like) {
@@ -202,6 +217,10 @@ Answer<Response> create(const Services& services, const Request& request) {
     collection.theme = kThemes[0];
     collection.updated = services.clock.now();
     LOCARA_CHECK(take(body, collection));
+    std::optional<CollectionItem> first;
+    if (body.contains("item") && !body["item"].is_null()) {
+        LOCARA_TRY(first, parse_item(services, caller, body));
+    }
     auto made = services.collections.add(collection);
     if (!made && made.error().code() == ErrorCode::Conflict) {
         return already_there(services, collection);
@@ -210,6 +229,10 @@ Answer<Response> create(const Services& services, const Request& request) {
         return std::move(made).error();
     }
     record(services, request, "collection-created", *made);
+    if (first) {
+        LOCARA_CHECK(services.collections.add_item(*made, *first, collection.updated));
+        record(services, request, "collection-item-added", *made, name_item(*first));
+    }
     LOCARA_TRY(const Json json, render_whole(services, request, {caller, *made}));
     return json_answer(json);
 }
@@ -244,11 +267,6 @@ Answer<Response> remove(const Services& services, const Request& request) {
 
 // ------------------------------------------------------------------------------------------ items
 
-/// What the audit log tells of an item: "model ana/m".
-Json name_item(const CollectionItem& item) {
-    return {{"item", item.type + " " + item.target}};
-}
-
 /// The item that a request names.
 Answer<CollectionItem>
 find_item(const Services& services, const Request& request, const Collection& collection) {
@@ -260,36 +278,6 @@ find_item(const Services& services, const Request& request, const Collection& co
         return Refusal(404, "", "the collection has no item " + id);
     }
     return std::move(*found);
-}
-
-/// What a body wants on the shelf, which must be there for the caller.
-Answer<CollectionItem>
-parse_item(const Services& services, const Caller& caller, const Json& body) {
-    const auto given = body.find("item");
-    if (given == body.end() || !given->is_object()) {
-        return bad_request(R"(send {"item": {"type": "model", "id": "namespace/name"}})");
-    }
-    CollectionItem item;
-    item.type = text_at(*given, "type").value_or("");
-    item.target = text_at(*given, "id").value_or("");
-    item.note = text_at(body, "note").value_or("");
-    if (item.note.size() > kTextLimit) {
-        return bad_request("a note has at most " + std::to_string(kTextLimit) + " bytes");
-    }
-    if (item.type == "collection") {
-        LOCARA_TRY(const auto other, services.collections.find(item.target));
-        if (!other || !may(caller, *other, Action::See)) {
-            return Refusal(404, "", "there is no collection " + item.target);
-        }
-        item.target = other->id;
-        return item;
-    }
-    LOCARA_TRY(const auto repo, find_target(services, caller, item));
-    if (!repo) {
-        return Refusal(404, "", "there is no " + item.type + " " + item.target);
-    }
-    item.target = repo->id.render();
-    return item;
 }
 
 Answer<Response> add_item(const Services& services, const Request& request) {
@@ -330,21 +318,61 @@ Answer<Response> remove_item(const Services& services, const Request& request) {
 
 // ------------------------------------------------------------------------------------------- list
 
-/// Whether a collection has one of the items "models/ns/name" that are asked for.
-Result<bool>
-holds(const Services& services, const Collection& collection, const std::vector<std::string>& any) {
-    LOCARA_TRY(const auto items, services.collections.items(collection));
-    return std::any_of(items.begin(), items.end(), [&any](const CollectionItem& item) {
-        const std::string name = item.type + "s/" + item.target;
-        return std::find(any.begin(), any.end(), name) != any.end();
+/// Whether an item is one of "models/ns/name", "collections/ns/slug" that are asked for.
+bool is_among(const CollectionItem& item, const std::vector<std::string>& any) {
+    return std::any_of(any.begin(), any.end(), [&item](const std::string& name) {
+        const std::string kind = item.type + "s/";
+        const bool same =
+            item.type == "collection"
+                ? name.size() > item.target.size() && name.ends_with(item.target)
+                : name.size() == kind.size() + item.target.size() && name.ends_with(item.target);
+        return same && name.starts_with(kind);
     });
+}
+
+/// Whether a collection has one of the items that are asked for, as far as the caller may see it:
+/// who may not learns nothing of what is there.
+Result<bool> holds(const Services& services,
+                   const Caller& caller,
+                   const Collection& collection,
+                   const std::vector<std::string>& any) {
+    LOCARA_TRY(const auto items, services.collections.items(collection));
+    for (const CollectionItem& item : items) {
+        if (!is_among(item, any)) {
+            continue;
+        }
+        LOCARA_TRY(const auto shown, render_item(services, caller, item));
+        if (shown) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// The newest first whatever is asked for: this hub counts neither upvotes nor trends.
+Answer<std::monostate> check_sort(const Request& request) {
+    const auto sort = request.query.find("sort");
+    for (const std::string_view known : {"", "lastModified", "trending", "upvotes"}) {
+        if (!sort || *sort == known) {
+            return std::monostate();
+        }
+    }
+    return bad_request("collections are sorted by lastModified; found sort=" + std::string(*sort) +
+                       " (trending and upvotes, which this hub does not count, are the same)");
+}
+
+/// Whether title or description have these words, in small letters.
+bool mentions(const Collection& collection, const std::string& words) {
+    return to_lower(collection.title).find(words) != std::string::npos ||
+           to_lower(collection.description).find(words) != std::string::npos;
 }
 
 Answer<Response> list(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_CHECK(check_sort(request));
     const auto owners = request.query.all("owner");
     const auto wanted = request.query.all("item");
-    const std::string words(request.query.find("q").value_or(""));
+    const std::string words = to_lower(request.query.find("q").value_or(""));
     LOCARA_TRY(const auto all, services.collections.list());
     std::vector<Collection> found;
     for (const Collection& collection : all) {
@@ -352,17 +380,17 @@ Answer<Response> list(const Services& services, const Request& request) {
                            std::any_of(owners.begin(), owners.end(), [&](const std::string& name) {
                                return http::equals_ignoring_case(name, collection.space);
                            });
-        if (!owned || !may(caller, collection, Action::See) ||
-            collection.title.find(words) == std::string::npos) {
+        if (!owned || !may(caller, collection, Action::See) || !mentions(collection, words)) {
             continue;
         }
         LOCARA_TRY(const bool fits,
-                   wanted.empty() ? Result<bool>(true) : holds(services, collection, wanted));
+                   wanted.empty() ? Result<bool>(true)
+                                  : holds(services, caller, collection, wanted));
         if (fits) {
             found.push_back(collection);
         }
     }
-    const ListPage part = page_of(request, found.size(), kPage);
+    LOCARA_TRY(const ListPage part, page_of(request, found.size(), kPage));
     Json page = Json::array();
     for (std::size_t i = part.begin; i < part.end; ++i) {
         LOCARA_TRY(Json json, render(services, request, caller, found[i], kListedItems));
@@ -374,6 +402,26 @@ Answer<Response> list(const Services& services, const Request& request) {
 }
 
 } // namespace
+
+bool may(const Caller& caller, const Collection& collection, Action action) {
+    Repo like;
+    like.id.space = collection.space;
+    like.visibility = collection.visibility;
+    return may(caller, like, action);
+}
+
+Result<std::optional<Repo>>
+find_target(const Services& services, const Caller& caller, const CollectionItem& item) {
+    const auto type = parse_repo_type(item.type);
+    const std::size_t slash = item.target.find('/');
+    if (!type || slash == std::string::npos) {
+        return std::optional<Repo>();
+    }
+    LOCARA_TRY(auto repo,
+               services.names.find_repo(
+                   {*type, item.target.substr(0, slash), item.target.substr(slash + 1)}));
+    return repo && may(caller, *repo, Action::See) ? std::move(repo) : std::nullopt;
+}
 
 void add_collection_routes(Routes& routes, const Services& services) {
     using Handle = Answer<Response> (*)(const Services&, const Request&);

@@ -1,4 +1,5 @@
 // Discussions and pull requests by the Hub's API: docs/hub.md, "Discussions and pull requests".
+#include "given.hpp"
 #include "markdown.hpp"
 #include "pulls.hpp"
 #include "routes.hpp"
@@ -24,7 +25,7 @@ struct Place {
 };
 
 Refusal no_such_discussion(const std::string& number) {
-    return {404, "", "there is no discussion " + number + " here"};
+    return {404, "DiscussionNotFound", "there is no discussion " + number + " here"};
 }
 
 Answer<Place>
@@ -234,8 +235,8 @@ Answer<DiscussionFilter> parse_filter(const Services& services, const Request& r
 Answer<Response> list(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::See));
     LOCARA_TRY(const DiscussionFilter filter, parse_filter(services, request));
-    const std::size_t page =
-        std::min<std::size_t>(number(request, "p").value_or(0), kDiscussionLimit);
+    LOCARA_TRY(const auto asked, given_number(request, "p"));
+    const std::size_t page = std::min<std::size_t>(asked.value_or(0), kDiscussionLimit);
     LOCARA_TRY(const DiscussionPage found,
                services.discussions.list(repo.key, filter, page * kPage, kPage));
     Json shown = Json::array();
@@ -277,9 +278,10 @@ Answer<Response> create(const Services& services, const Request& request, RepoTy
     LOCARA_TRY(const Json body, parse_object(request));
     LOCARA_TRY(const std::string title, check_title(text_at(body, "title").value_or("")));
     LOCARA_TRY(const std::string text, comment_of(body, "description"));
+    LOCARA_TRY(const auto proposes, given_truth(body, "pullRequest"));
     const Deed by = deed(services, caller);
     Discussion made;
-    if (flag_at(body, "pullRequest")) {
+    if (proposes.value_or(false)) {
         // Nothing is proposed yet: its ref begins where the branch is, and it is a draft.
         NewPull pull;
         LOCARA_TRY(pull.base, require_base(services, caller, repo, "main"));

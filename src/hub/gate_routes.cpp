@@ -237,7 +237,7 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
     const TimePoint now = services.clock.now();
     LOCARA_TRY(auto all, services.requests.list(repo.key, *state));
     std::erase_if(all, [now](const AccessRequest& one) { return one.is_over(now); });
-    const ListPage part = page_of(request, all.size(), kPage);
+    LOCARA_TRY(const ListPage part, page_of(request, all.size(), kPage));
     Json page = Json::array();
     for (std::size_t i = part.begin; i < part.end; ++i) {
         page.push_back(render_request(all[i], now));

@@ -11,6 +11,7 @@
 #include "new_repo.hpp"
 #include "openapi.hpp"
 #include "operation_routes.hpp"
+#include "page_parts.hpp"
 #include "rate_limit.hpp"
 #include "rescan_watch.hpp"
 #include "routes.hpp"
@@ -224,6 +225,7 @@ struct Hub::State {
     void add_routes(RenderedPage page);
     bool claims_scheme(const http::Request& request) const;
     boost::asio::awaitable<http::Response> answer(http::Request request);
+    boost::asio::awaitable<http::Response> answer_nowhere(http::Request request);
     std::optional<http::Response> known(const http::Request& request);
 
     /// What counts a request, and whether it may go on; nothing for what is not counted.
@@ -612,6 +614,7 @@ void Hub::State::add_routes(RenderedPage page) {
     add_session_routes(routes, services);
     add_oauth_routes(routes, services);
     add_repo_pages(routes, services);
+    add_space_pages(routes, services);
     add_file_routes(routes, services);
     add_resolve_routes(routes, services, *warm);
     add_oci_routes(routes, services);
@@ -658,6 +661,13 @@ void Hub::State::add_routes(RenderedPage page) {
     routes.get("/version", [about](const http::Request&) -> Answer<http::Response> {
         return json_answer(about);
     });
+    router.set_fallback(
+        [this](http::Request request) { return answer_nowhere(std::move(request)); });
+}
+
+/// What no route is for.
+boost::asio::awaitable<http::Response> Hub::State::answer_nowhere(http::Request request) {
+    co_return render_refusal(Refusal(404, "", "there is nothing at " + request.path), request, log);
 }
 
 /// Counts a request, after noting where it comes from.

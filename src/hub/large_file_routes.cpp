@@ -1,6 +1,7 @@
 // The large files of a repository as such, wherever its history names them: docs/hub.md, "Large
 // files".
 #include "audit_record.hpp"
+#include "given.hpp"
 #include "history_rewrite.hpp"
 #include "list_page.hpp"
 #include "named_files.hpp"
@@ -57,7 +58,7 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
     std::sort(files.begin(), files.end(), [](const StoredFile& a, const StoredFile& b) {
         return a.sha256.bytes < b.sha256.bytes;
     });
-    const ListPage part = page_of(request, files.size(), kPage);
+    LOCARA_TRY(const ListPage part, page_of(request, files.size(), kPage));
     Json page = Json::array();
     for (std::size_t i = part.begin; i < part.end; ++i) {
         const std::string oid = files[i].sha256.render();
@@ -235,6 +236,7 @@ Answer<Response> remove_many(const Services& services, const Request& request, R
     const auto deletions = body.find("deletions");
     const Json none = Json::object();
     const Json& wanted = deletions == body.end() ? none : *deletions;
+    LOCARA_TRY(const auto rewrite, given_truth(wanted, "rewriteHistory"));
     const auto list = wanted.find("sha");
     if (list == wanted.end() || !list->is_array() || list->empty() || list->size() > kRemoveLimit) {
         return bad_request("deletions has sha, a list of 1 to " + std::to_string(kRemoveLimit) +
@@ -252,8 +254,7 @@ Answer<Response> remove_many(const Services& services, const Request& request, R
                         request,
                         type,
                         files,
-                        flag_at(wanted, "rewriteHistory") ? RewriteHistory::Yes
-                                                          : RewriteHistory::No);
+                        rewrite.value_or(false) ? RewriteHistory::Yes : RewriteHistory::No);
 }
 
 Answer<Response> remove_one(const Services& services, const Request& request, RepoType type) {

@@ -1,7 +1,7 @@
 // A page of a list that is here as a whole, by the `limit` and `cursor` of a request.
 #pragma once
 
-#include <locara/http/message.hpp>
+#include "refusal.hpp"
 
 #include <cstddef>
 
@@ -19,11 +19,11 @@ struct ListPage {
 };
 
 /// From 1 to `most` elements; `usual` if the request does not say how many. A cursor behind the end
-/// gives none.
-ListPage
+/// gives none. 400 where either is no number.
+Answer<ListPage>
 page_of(const http::Request& request, std::size_t total, std::size_t most, std::size_t usual);
 
 /// The same where the most is what is usual.
-ListPage page_of(const http::Request& request, std::size_t total, std::size_t most);
+Answer<ListPage> page_of(const http::Request& request, std::size_t total, std::size_t most);
 
 } // namespace locara::hub

@@ -2,6 +2,7 @@
 
 #include "content.hpp"
 #include "file_answers.hpp"
+#include "given.hpp"
 #include "list_page.hpp"
 #include "oci_answers.hpp"
 #include "repo_search.hpp"
@@ -387,7 +388,7 @@ Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visi
     const bool recursive = request.query.flag("recursive");
     const std::vector<GitEntry> entries =
         listing->below(spot.path, recursive ? GitRepo::Recursive::Yes : GitRepo::Recursive::No);
-    const ListPage part = page_of(request, entries.size(), kPage);
+    LOCARA_TRY(const ListPage part, page_of(request, entries.size(), kPage));
     const auto at = [&entries](std::size_t i) {
         return entries.begin() + static_cast<std::ptrdiff_t>(i);
     };
@@ -617,9 +618,11 @@ Answer<Found> find_kept(const MirrorDoor& door,
     const auto other = [&request](const Json& repo) { return !fits(request, repo); };
     all.erase(std::remove_if(all.begin(), all.end(), other), all.end());
     LOCARA_CHECK(sort_by_query(request, all));
-    const std::size_t cursor =
-        request.query.flag(kKeptPage) ? number(request, "cursor").value_or(0) : 0;
-    const std::size_t begin = std::min(cursor, all.size());
+    std::optional<std::size_t> cursor;
+    if (request.query.flag(kKeptPage)) {
+        LOCARA_TRY(cursor, given_number(request, "cursor"));
+    }
+    const std::size_t begin = std::min(cursor.value_or(0), all.size());
     const std::size_t end = std::min(begin + room, all.size());
     Found found;
     for (std::size_t i = begin; i < end; ++i) {
@@ -639,8 +642,11 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
     const bool theirs = request.query.flag(kUpstreamPage);
     const bool kept = request.query.flag(kKeptPage);
     const bool further = theirs && request.query.find("cursor"); // Only upstream knows from where.
-    const std::size_t limit =
-        std::clamp<std::size_t>(number(request, "limit").value_or(kPage), 1, kPage);
+    auto asked = given_number(request, "limit");
+    if (!asked) {
+        co_return render_refusal(asked.error(), request, door.services.log);
+    }
+    const std::size_t limit = std::clamp<std::size_t>((*asked).value_or(kPage), 1, kPage);
     const auto identify = [&] { return door.mirror.identify(request); };
     auto asker = co_await http::run_blocking(door.here, identify);
     if (!asker) {

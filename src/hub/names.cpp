@@ -85,9 +85,11 @@ bool is_repo_part(std::string_view text) {
 
 bool is_reserved_space(std::string_view text) {
     constexpr std::string_view kReserved[] = {"api",
+                                              "avatars",
                                               "buckets",
                                               "cas",
                                               "catalog",
+                                              "collections",
                                               "datasets",
                                               "kernels",
                                               "models",

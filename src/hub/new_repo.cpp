@@ -1,22 +1,49 @@
 #include "new_repo.hpp"
 
 #include "content_gate.hpp"
+#include "given.hpp"
 
 #include <locara/base/secret.hpp>
 #include <locara/hub/config.hpp>
+#include <locara/hub/repositories.hpp>
 
+#include <algorithm>
 #include <system_error>
 
 namespace locara::hub {
 
-std::optional<Visibility> parse_visibility(const Json& body) {
-    const auto of = [](bool open) { return open ? Visibility::Public : Visibility::Private; };
-    if (const auto word = text_at(body, "visibility")) {
-        return of(*word == "public");
+Answer<std::optional<Visibility>> parse_visibility(const Json& body) {
+    LOCARA_TRY(const auto closed, given_truth(body, "private"));
+    const auto word = body.find("visibility");
+    if (word != body.end() && !word->is_null()) {
+        for (const Visibility known : {Visibility::Public, Visibility::Private}) {
+            if (word->is_string() && word->get_ref<const std::string&>() == render(known)) {
+                return std::optional(known);
+            }
+        }
+        constexpr std::size_t kShown = 64;
+        const std::string found = word->dump(-1, ' ', false, Json::error_handler_t::replace);
+        return bad_request("visibility: found " + found.substr(0, kShown) +
+                           R"(, allowed are "public" and "private")");
     }
-    const auto flag = body.find("private");
-    return flag != body.end() && flag->is_boolean() ? std::optional(of(!flag->get<bool>()))
-                                                    : std::nullopt;
+    return closed ? std::optional(*closed ? Visibility::Private : Visibility::Public)
+                  : std::optional<Visibility>();
+}
+
+Answer<std::monostate> require_settings(const Json& body,
+                                        std::initializer_list<std::string_view> known) {
+    for (const auto& [key, value] : body.items()) {
+        if (std::find(known.begin(), known.end(), key) == known.end()) {
+            std::string names;
+            for (const std::string_view name : known) {
+                names += (names.empty() ? "" : ", ") + std::string(name);
+            }
+            constexpr std::size_t kShown = 64;
+            return bad_request("this hub has no setting '" + key.substr(0, kShown) + "', but " +
+                               names);
+        }
+    }
+    return std::monostate();
 }
 
 Status check_visibility(const RepoConfig& rules, RepoType type, Visibility visibility) {

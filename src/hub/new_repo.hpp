@@ -6,7 +6,9 @@
 
 #include <locara/hub/git_repo.hpp>
 
+#include <initializer_list>
 #include <optional>
+#include <string_view>
 
 namespace locara::hub {
 
@@ -23,7 +25,12 @@ create_repo(Names& names, const std::filesystem::path& repos, Repo repo, const G
 Status remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo);
 
 /// What a body says of who may see a repository: "visibility", or "private"; nothing if neither.
-std::optional<Visibility> parse_visibility(const Json& body);
+/// 400 for another word or another type than is allowed.
+Answer<std::optional<Visibility>> parse_visibility(const Json& body);
+
+/// 400, which names it, for a setting that is none of those `known`.
+Answer<std::monostate> require_settings(const Json& body,
+                                        std::initializer_list<std::string_view> known);
 
 /// Forbidden, naming the option of hub.toml, if repositories of this type may not be so visible.
 Status check_visibility(const RepoConfig& rules, RepoType type, Visibility visibility);

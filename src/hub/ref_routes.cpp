@@ -1,5 +1,6 @@
 // Branches, tags and histories: making, removing, listing, comparing, squashing.
 #include "audit_record.hpp"
+#include "given.hpp"
 #include "place.hpp"
 #include "pulls.hpp"
 #include "ref_name.hpp"
@@ -118,9 +119,11 @@ Answer<Response> create_branch(const Services& services, const Request& request,
     LOCARA_TRY(Change change, begin_change(services, request, type));
     const std::string name = branch_ref(request.param("branch"));
     const auto start = text_at(change.body, "startingPoint");
-    const bool empty = flag_at(change.body, "emptyBranch");
+    LOCARA_TRY(const auto without, given_truth(change.body, "emptyBranch"));
+    LOCARA_TRY(const auto overwrite, given_truth(change.body, "overwrite"));
+    const bool empty = without.value_or(false);
     LOCARA_TRY(const auto present, change.git.find_ref(name));
-    if (present && !flag_at(change.body, "overwrite")) {
+    if (present && !overwrite.value_or(false)) {
         return exists(name);
     }
     if (present && !start && !empty) {
@@ -230,9 +233,11 @@ std::string body_of(const GitCommit& commit) {
 
 Answer<Response> commits(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Place place, locate_commit(services, request, type));
-    const std::size_t limit = std::clamp<std::size_t>(
-        number(request, "limit").value_or(kCommitPage), 1, kCommitPageLimit);
-    const std::size_t page = std::min<std::size_t>(number(request, "p").value_or(0), 1U << 20U);
+    LOCARA_TRY(const auto most, given_number(request, "limit"));
+    LOCARA_TRY(const auto asked, given_number(request, "p"));
+    const std::size_t limit =
+        std::clamp<std::size_t>(most.value_or(kCommitPage), 1, kCommitPageLimit);
+    const std::size_t page = std::min<std::size_t>(asked.value_or(0), 1U << 20U);
     const bool formatted = wants_formatted(request);
     LOCARA_TRY(const GitHistory history, place.git.history(place.commit, page * limit, limit));
     Json list = Json::array();

@@ -4,6 +4,7 @@
 #include "file_security.hpp"
 #include "gate_terms.hpp"
 #include "markdown.hpp"
+#include "page_parts.hpp"
 #include "place.hpp"
 #include "routes.hpp"
 
@@ -22,15 +23,6 @@ constexpr std::size_t kShownFiles = 500;
 constexpr std::size_t kShownDiscussions = 100;
 constexpr std::size_t kCardLimit = std::size_t{1} << 20U;
 
-std::string link(const std::string& address, std::string_view words) {
-    return "<a href=\"" + escape_html(address) + "\">" + escape_html(words) + "</a>";
-}
-
-/// A page that is one person's to see, as much as its repository is; pictures come from this hub.
-Response show(std::string_view title, const std::string& body, std::string_view forms = "'none'") {
-    return page_answer(frame_page(title, body, forms));
-}
-
 /// Where a repository's page is, or why it cannot be shown to who asks.
 struct Visit {
     Caller caller; ///< Signed in, or with a token.
@@ -41,19 +33,6 @@ Answer<Visit> visit(const Services& services, const Request& request, RepoType t
     LOCARA_TRY(Caller caller, identify_visitor(services, request));
     LOCARA_TRY(Repo repo, find_repo(services, request, caller, type, Action::See));
     return Visit{std::move(caller), std::move(repo)};
-}
-
-/// What is wrong, for people: what is not there may be there for who signs in.
-Answer<Response> or_page(const Request& request, Answer<Response> answer) {
-    if (answer || (answer.error().status != 404 && answer.error().status != 401)) {
-        return answer;
-    }
-    std::string body = "<p>There is nothing here that you may see.</p>\n";
-    if (!session_cookie(request)) {
-        body += "<p>" + link("/login?next=" + percent_encode(request.target), "Sign in") +
-                " to see what is not for everybody.</p>\n";
-    }
-    return page_answer(frame_page("Not found", body, "'none'"), 404);
 }
 
 // ---------------------------------------------------------------------------------- the repository
@@ -329,6 +308,24 @@ Answer<Response> discussion(const Services& services, const Request& request, Re
     return show("#" + std::to_string(found->number) + " " + found->title, body);
 }
 
+// ------------------------------------------------------------ addresses that others hand out
+
+/// This hub shows a repository on one page, whatever revision or folder is asked for.
+Answer<Response> lead_to_page(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Visit seen, visit(services, request, type));
+    return see_other(page_of(seen.repo));
+}
+
+/// What the Hub shows on a page is a file here: "blob" to "resolve".
+Answer<Response> lead_to_file(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(const Visit seen, visit(services, request, type));
+    std::string rest;
+    for (std::size_t i = web_revision_at(type); i < request.segments.size(); ++i) {
+        rest += "/" + percent_encode(request.segments[i]);
+    }
+    return see_other(page_of(seen.repo) + "/resolve" + rest);
+}
+
 } // namespace
 
 std::string page_of(const Repo& repo) {
@@ -348,6 +345,10 @@ void add_repo_pages(Routes& routes, const Services& services) {
         routes.get(here + "/ask-access", bind(&ask_page));
         routes.get(here + "/discussions", bind(&discussions));
         routes.get(here + "/discussions/{number}", bind(&discussion));
+        for (const char* const other : {"/tree/{*rev}", "/commit/{*rev}", "/commits/{*rev}"}) {
+            routes.get(here + other, bind(&lead_to_page));
+        }
+        routes.get(here + "/blob/{rev}/{*path}", bind(&lead_to_file));
     });
 }
 

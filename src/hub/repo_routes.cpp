@@ -78,7 +78,8 @@ Answer<Response> tree(const Services& services, const Request& request, RepoType
     if (!entries) {
         return std::move(entries).error();
     }
-    const ListPage part = page_of(request, entries->size(), kPage, expand ? kExpandedPage : kPage);
+    LOCARA_TRY(const ListPage part,
+               page_of(request, entries->size(), kPage, expand ? kExpandedPage : kPage));
     const auto at = [&entries](std::size_t i) {
         return entries->begin() + static_cast<std::ptrdiff_t>(i);
     };
@@ -280,7 +281,7 @@ find_all(const Services& services, const Request& request, RepoType type) {
 Answer<Response> list(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(auto all, find_all(services, request, type));
     LOCARA_CHECK(sort_by_query(request, all));
-    const ListPage part = page_of(request, all.size(), kPage);
+    LOCARA_TRY(const ListPage part, page_of(request, all.size(), kPage));
     Json page = Json::array();
     for (std::size_t i = part.begin; i < part.end; ++i) {
         shape_for_list(request, all[i]);

@@ -77,7 +77,7 @@ Answer<std::string> read_version(const Place& place) {
 /// A page of them, the newest first.
 Response list_page(std::vector<Submission> all, const Request& request) {
     std::reverse(all.begin(), all.end());
-    const ListPage part = page_of(request, all.size(), kPage);
+    LOCARA_TRY(const ListPage part, page_of(request, all.size(), kPage));
     Json out = Json::array();
     for (std::size_t i = part.begin; i < part.end; ++i) {
         out.push_back(render_submission(all[i]));

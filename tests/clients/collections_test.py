@@ -1,10 +1,35 @@
 """Collections: by the npm client, and where it has no call, as Python's client asks."""
 import json
+import urllib.error
 
 from tests.clients import hub_process
 
 
 class Collections(hub_process.TestCase):
+    def titles(self, query, token=None):
+        return [found["title"] for found in self.api("GET", "/api/collections?" + query, token)]
+
+    def test_who_may_not_see_an_item_learns_of_it_by_no_search(self):
+        self.api("POST", "/api/repos/create", self.ben, {"name": "secret", "private": True})
+        inner = self.api("POST", "/api/collections", self.ben, {"title": "Inner", "private": True})
+        outer = self.api("POST", "/api/collections", self.ben, {"title": "Outer", "description": "For Everybody"})
+        for kind, target in (("model", "ben/secret"), ("collection", inner["slug"])):
+            self.api("POST", f"/api/collections/{outer['slug']}/items", self.ben, {"item": {"type": kind, "id": target}})
+        for item in ("models/ben/secret", "collections/" + inner["slug"]):
+            self.assertEqual(self.titles("item=" + item), [])
+            self.assertEqual(self.titles("item=" + item, self.ana), [])
+            self.assertEqual(self.titles("item=" + item, self.ben), ["Outer"])
+
+        # Words are found whatever their letters; the newest comes first.
+        self.assertEqual(self.titles("owner=ben&q=OUT"), ["Outer"])
+        self.assertEqual(self.titles("owner=ben&q=everybody"), ["Outer"])
+        self.api("PATCH", f"/api/collections/{inner['slug']}", self.ben, {"private": False})
+        self.assertEqual(self.titles("owner=ben&sort=lastModified")[-1:] + self.titles("owner=ben&sort=upvotes")[-1:],
+                         self.titles("owner=ben")[-1:] * 2)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.titles("sort=size")
+        self.assertIn("sort=size", json.load(refused.exception)["error"])
+
     def test_both_clients(self):
         slug = json.loads(self.node("collections.mjs").splitlines()[-1])["slug"]
         path = f"/api/collections/{slug}"
@@ -22,6 +47,15 @@ class Collections(hub_process.TestCase):
         self.assertEqual([(item["id"], item["position"]) for item in found],
                          [("ana/large", 0), ("ana/small", 1), ("ana/words", 2)])
         self.assertEqual(found[0]["note"]["text"], "first")
+
+        # Made with something on it at once, or not at all.
+        full = self.api("POST", "/api/collections", self.ana, {"title": "Full", "item": {"type": "model", "id": "ana/large"}})
+        self.assertEqual([item["id"] for item in full["items"]], ["ana/large"])
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.api("POST", "/api/collections", self.ana, {"title": "None", "item": {"type": "model", "id": "ana/none"}})
+        self.assertEqual(refused.exception.code, 404)
+        self.assertEqual(self.titles("q=none"), [])
+        self.api("DELETE", f"/api/collections/{full['slug']}", self.ana)
 
         # A collection on a collection; and a repository that is gone is on none.
         other = self.api("POST", "/api/collections", self.ana, {"title": "All", "namespace": "ana"})

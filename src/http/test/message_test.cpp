@@ -121,6 +121,9 @@ TEST(Problem, hides_our_own_mistakes_and_survives_foreign_bytes) {
     ASSERT_TRUE(json);
     EXPECT_EQ((*json)["status"], 404);
     EXPECT_EQ((*json)["code"], "not_found");
+    // For clients of the Hugging Face Hub.
+    EXPECT_EQ((*json)["error"], (*json)["detail"]);
+    EXPECT_EQ(theirs.headers.find("X-Error-Message"), "no ? here");
 }
 
 } // namespace

@@ -366,7 +366,7 @@ TEST_F(HubTest, answers_are_those_that_clients_know) {
                       show_get("/locara/tiny/resolve/main/none") +
                       show_get("/api/models/locara/none") +
                       show_get("/api/models/locara/tiny/tree/main/none") +
-                      show_get("/catalog/metadata/2.root.json") + show_get("/none") +
+                      show_get("/catalog/metadata/2.root.json") + show_get("/none/of/all/that") +
                       show(post + "Content-Type: application/json\r\n", "[1") + "\n" +
                       show("DELETE /api/models HTTP/1.1\r\n"));
     EXPECT_GOLDEN("service.txt",
