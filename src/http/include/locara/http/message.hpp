@@ -198,8 +198,8 @@ std::string_view reason_phrase(int status);
 Response text_response(int status, std::string_view content_type, std::string body);
 Response json_response(int status, std::string json);
 
-/// RFC 9457: {"type":"about:blank","title":<reason>,"status":status,"detail":detail,"code":code}.
-/// `code` (a stable word such as "not_found") is left out when empty.
+/// RFC 9457: "type" (about:blank), "title" (the reason), "status", "detail", "code" (a stable word
+/// such as "not_found"; left out when empty). "error" and X-Error-Message repeat the detail.
 Response problem(int status, std::string_view detail, std::string_view code = "");
 
 /// The answer for an error of ours: its status from http_status, its message as detail. Internal

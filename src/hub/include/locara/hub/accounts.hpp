@@ -86,7 +86,7 @@ class Scopes;
 
 class Accounts {
   public:
-    /// Opens the data folder, making it if it is not there. `clock` is borrowed.
+    /// Of a data folder. NotFound if no hub has worked in it. `clock` is borrowed.
     static Result<Accounts> open(const std::filesystem::path& data, const Clock& clock);
 
     Accounts(Accounts&&) noexcept;

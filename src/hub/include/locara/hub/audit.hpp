@@ -59,7 +59,7 @@ class Audit {
     std::shared_ptr<Seen> seen_; ///< Shared by copies.
 };
 
-/// Who a command of the hub's own machine works for: "operator:" and `USER`.
+/// Who a command of the hub's own machine works for: "operator:" and `USER`, else who runs it.
 std::string operator_name();
 
 } // namespace locara::hub

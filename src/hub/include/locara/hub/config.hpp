@@ -135,7 +135,7 @@ struct HubConfig {
     std::filesystem::path token_file; ///< As written; empty for none.
 };
 
-/// "500MB", "200GB", "2TB", of 10^6, 10^9 and 10^12 bytes; nothing for another text.
+/// "500MB", "1.5 GB" (kB to TB: 10^3 to 10^12 bytes), "64 KiB" (2^10 on); nothing for another text.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 
 /// Whether a pattern with '*' fits all of a text; case does not matter.

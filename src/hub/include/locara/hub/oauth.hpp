@@ -84,7 +84,7 @@ class OAuth {
     /// Shares a database with others.
     explicit OAuth(std::shared_ptr<Database> database) : database_(std::move(database)) {}
 
-    /// Opens the data folder, making it if it is not there.
+    /// Of a data folder. NotFound if no hub has worked in it.
     static Result<OAuth> open(const std::filesystem::path& data);
 
     // --- Programs

@@ -55,7 +55,7 @@ class Organizations {
     /// Shares a database with others.
     explicit Organizations(std::shared_ptr<Database> database) : database_(std::move(database)) {}
 
-    /// Opens the data folder, making it if it is not there.
+    /// Of a data folder. NotFound if no hub has worked in it.
     static Result<Organizations> open(const std::filesystem::path& data);
 
     /// InvalidArgument when the name cannot be a namespace, Conflict when it is taken, by an
