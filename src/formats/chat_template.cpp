@@ -1028,7 +1028,15 @@ class TemplateParser {
                         "the method " + quote_for_message(name) + " is not on the list",
                         begin);
         }
-        return parse_arguments([&](std::size_t, std::string_view, Value&& value) {
+        return parse_arguments([&](std::size_t position, std::string_view, Value&& value) {
+            if (name == "get" && position == 0) { // the same as [key]
+                if (value.literal && !check_attribute(*value.literal, begin)) {
+                    return false;
+                }
+                if (!value.literal && (value.underscored || !value.names.empty())) {
+                    subscripts_.push_back({begin, value.underscored, value.names});
+                }
+            }
             merge(out, std::move(value));
             return true;
         });

@@ -2,19 +2,22 @@
 
 #include "cursor.hpp"
 #include "json_members.hpp"
+#include "protobuf.hpp"
 #include "search.hpp"
 
 #include <locara/base/path.hpp>
 
 #include <algorithm>
 #include <map>
+#include <vector>
 
 namespace locara::formats {
 
 namespace {
 
 constexpr std::string_view kAdvice = "; publish the weights as safetensors or GGUF";
-constexpr std::uint64_t kMaxSearched = 1U << 30U; // bytes of HDF5 and ONNX, within a scan's time
+constexpr std::uint64_t kMaxSearched = 1U << 30U; // bytes of HDF5, within a scan's time
+constexpr std::size_t kMaxPlaces = 2'000'000;     // parts of ONNX that wait to be looked at
 
 Finding wrong_format(std::string_view name, std::string_view title) {
     return {"format." + std::string(name),
@@ -189,11 +192,22 @@ std::optional<Finding> check_skops_schema(std::string_view text) {
     return finding;
 }
 
+bool is_plain_text(std::string_view text) {
+    return text.find('\0') == std::string_view::npos && is_utf8(text);
+}
+
+Finding unseen(std::string_view format, std::string_view title, std::string_view member) {
+    return {"format." + std::string(format),
+            "its " + std::string(member) + " cannot be looked through, and may be that of " +
+                std::string(title) + "; write it as UTF-8 of at most 32 MiB",
+            {}};
+}
+
 } // namespace
 
 std::optional<ModelZip>
 check_model_zip(std::span<const std::string> names,
-                const std::function<std::string(const std::string& name)>& text_of) {
+                const std::function<std::optional<std::string>(const std::string& name)>& text_of) {
     const auto has = [&](const std::string& name) {
         return std::find(names.begin(), names.end(), name) != names.end();
     };
@@ -201,13 +215,20 @@ check_model_zip(std::span<const std::string> names,
 
     const std::string config = "config.json";
     const bool weights = any([](const std::string& name) { return name.ends_with(".weights.h5"); });
-    if (has(config) && (weights || has("metadata.json"))) {
-        const std::string text = text_of(config);
-        bool keras = weights;
-        walk_json_members(
-            text, [&](const JsonMember& member) { keras = keras || member.key == "class_name"; });
-        if (keras) {
-            if (auto finding = check_keras_config(text)) {
+    if (has(config)) {
+        // json.loads of Python reads UTF-16 and UTF-32 as well.
+        const auto text = text_of(config);
+        if (!text || !is_plain_text(*text)) {
+            return ModelZip{"keras", unseen("keras", "Keras", config), config};
+        }
+        bool named = false;     // class_name
+        bool config_of = false; // and, as a Keras object has it, config
+        walk_json_members(*text, [&](const JsonMember& member) {
+            named = named || member.key == "class_name";
+            config_of = config_of || member.key == "config";
+        });
+        if (weights || (named && (config_of || has("metadata.json")))) {
+            if (auto finding = check_keras_config(*text)) {
                 return ModelZip{"keras", std::move(*finding), config};
             }
             return ModelZip{"keras", wrong_format("keras", "a Keras model"), ""};
@@ -215,12 +236,15 @@ check_model_zip(std::span<const std::string> names,
     }
     const std::string schema = "schema.json";
     if (has(schema)) {
-        const std::string text = text_of(schema);
+        const auto text = text_of(schema);
+        if (!text || !is_plain_text(*text)) {
+            return ModelZip{"skops", unseen("skops", "skops", schema), schema};
+        }
         bool skops = false;
         walk_json_members(
-            text, [&](const JsonMember& member) { skops = skops || member.key == "__module__"; });
+            *text, [&](const JsonMember& member) { skops = skops || member.key == "__module__"; });
         if (skops) {
-            if (auto finding = check_skops_schema(text)) {
+            if (auto finding = check_skops_schema(*text)) {
                 return ModelZip{"skops", std::move(*finding), schema};
             }
             return ModelZip{
@@ -264,43 +288,122 @@ Finding check_hdf5(const ByteSource& source) {
     return lambda ? *lambda : wrong_format("hdf5", "a file of HDF5");
 }
 
+// --- ONNX ----------------------------------------------------------------------------------
+// Source: onnx/onnx, onnx/onnx.proto (IR version 11): where tensors stand, and their external_data.
+
+namespace {
+
+enum class Part : std::uint8_t {
+    Model,
+    Training,
+    Function,
+    Graph,
+    Node,
+    Attribute,
+    Sparse,
+    Tensor,
+    Entry
+};
+
+struct Inner {
+    Part of;
+    std::uint64_t field;
+    Part part;
+};
+
+constexpr Inner kInner[] = {
+    {Part::Model, 7, Part::Graph},         {Part::Model, 20, Part::Training},
+    {Part::Model, 25, Part::Function},     {Part::Training, 1, Part::Graph},
+    {Part::Training, 2, Part::Graph},      {Part::Function, 7, Part::Node},
+    {Part::Function, 11, Part::Attribute}, {Part::Graph, 1, Part::Node},
+    {Part::Graph, 5, Part::Tensor},        {Part::Graph, 15, Part::Sparse},
+    {Part::Node, 5, Part::Attribute},      {Part::Attribute, 5, Part::Tensor},
+    {Part::Attribute, 6, Part::Graph},     {Part::Attribute, 10, Part::Tensor},
+    {Part::Attribute, 11, Part::Graph},    {Part::Attribute, 22, Part::Sparse},
+    {Part::Attribute, 23, Part::Sparse},   {Part::Sparse, 1, Part::Tensor},
+    {Part::Sparse, 2, Part::Tensor},       {Part::Tensor, 13, Part::Entry},
+};
+
+struct Place {
+    Part part;
+    std::uint64_t begin;
+    std::uint64_t length;
+};
+
+/// A path that may be of the model's folder.
+bool is_inside(std::string_view path) {
+    while (path.starts_with("./")) {
+        path.remove_prefix(2);
+    }
+    return validate_path(path).has_value();
+}
+
+/// An entry of external_data: 1 key and 2 value, in any order; of several the last one counts.
+Checked<std::optional<Finding>>
+check_entry(const ByteSource& source, const Place& entry, std::uint64_t& budget) {
+    constexpr std::uint64_t kMaxPath = 4'096;
+    MessageField key;
+    MessageField value;
+    walk_message(source, entry.begin, entry.length, budget, [&](const MessageField& field) {
+        if (field.wire == 2 && field.number == 1) {
+            key = field;
+        } else if (field.wire == 2 && field.number == 2) {
+            value = field;
+        }
+        return true;
+    });
+    constexpr std::string_view kLocation = "location";
+    const auto text_of = [&](const MessageField& field) -> Result<std::string> {
+        std::string text(static_cast<std::size_t>(std::min(field.length, kMaxPath + 1)), '\0');
+        LOCARA_CHECK(
+            source.read(field.begin, std::as_writable_bytes(std::span(text.data(), text.size()))));
+        return text;
+    };
+    if (key.length != kLocation.size() || value.length == 0) {
+        return std::nullopt;
+    }
+    const auto name = text_of(key);
+    const auto path = text_of(value);
+    if (!name || !path) {
+        return tl::unexpected(read_failure(name ? path.error() : name.error()));
+    }
+    if (*name != kLocation || (path->size() <= kMaxPath && is_inside(*path))) {
+        return std::nullopt;
+    }
+    return Finding{"onnx.external-path",
+                   "an ONNX model whose data is the file " + quote_for_message(*path) +
+                       ", which is not inside the model's folder" + std::string(kAdvice),
+                   entry.begin};
+}
+
+} // namespace
+
 Finding check_onnx(const ByteSource& source) {
-    // onnx.proto, TensorProto.external_data: entries of key (1) and value (2), both strings.
-    constexpr std::string_view kLocation = "\x0A\x08location\x12";
-    constexpr std::size_t kMaxPath = 4'096;
-    std::optional<Finding> found;
-    const auto searched = for_each_match(
-        source,
-        kLocation,
-        kMaxPath + 4,
-        kMaxSearched,
-        [&](std::uint64_t offset, std::string_view behind) {
-            std::size_t length = 0;
-            std::size_t at = 0;
-            for (unsigned shift = 0; at < behind.size() && shift <= 14; shift += 7) {
-                const auto byte = static_cast<unsigned char>(behind[at++]);
-                length |= static_cast<std::size_t>(byte & 0x7FU) << shift;
-                if ((byte & 0x80U) == 0) {
-                    break;
+    std::uint64_t budget = kMaxMessageFields;
+    std::vector<Place> places = {{Part::Model, 0, source.size()}};
+    while (!places.empty() && budget > 0) {
+        const Place place = places.back();
+        places.pop_back();
+        if (place.part == Part::Entry) {
+            auto finding = check_entry(source, place, budget);
+            if (!finding) {
+                return finding.error();
+            }
+            if (*finding) {
+                return **finding;
+            }
+            continue;
+        }
+        walk_message(source, place.begin, place.length, budget, [&](const MessageField& field) {
+            for (const Inner& inner : kInner) {
+                if (field.wire == 2 && inner.of == place.part && inner.field == field.number) {
+                    places.push_back({inner.part, field.begin, field.length});
                 }
             }
-            std::string_view path = behind.substr(at, length);
-            while (path.starts_with("./")) {
-                path.remove_prefix(2);
-            }
-            if (length != 0 && (length > kMaxPath || !validate_path(path))) {
-                found =
-                    Finding{"onnx.external-path",
-                            "an ONNX model whose data is the file " + quote_for_message(path) +
-                                ", which is not inside the model's folder" + std::string(kAdvice),
-                            offset};
-            }
-            return !found;
+            return places.size() < kMaxPlaces;
         });
-    if (!searched) {
-        return read_failure(searched.error());
     }
-    return found ? *found : wrong_format("onnx", "a model in ONNX");
+    return wrong_format("onnx", "a model in ONNX");
 }
 
 } // namespace locara::formats

@@ -2,6 +2,7 @@
 
 #include "cursor.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace locara::formats {
@@ -16,6 +17,33 @@ finding(std::string_view rule, std::string reason, std::optional<std::uint64_t> 
     return Finding{"numpy." + std::string(rule), std::move(reason), offset};
 }
 
+std::string_view without_order(std::string_view code) {
+    if (code.starts_with('<') || code.starts_with('>') || code.starts_with('|') ||
+        code.starts_with('=')) {
+        code.remove_prefix(1);
+    }
+    return code;
+}
+
+bool is_object_code(std::string_view code) {
+    code = without_order(code);
+    return code.starts_with("object") ||
+           (code.starts_with('O') &&
+            code.find_first_not_of("0123456789", 1) == std::string_view::npos);
+}
+
+/// A type as NumPy writes it: a letter, bytes of an item, and of times a unit ("[ns]").
+bool is_plain_code(std::string_view code) {
+    code = without_order(code);
+    if (code.empty() || std::string_view("?bBiufcSaUVmM").find(code[0]) == std::string_view::npos) {
+        return false;
+    }
+    const bool time = code[0] == 'm' || code[0] == 'M';
+    code.remove_prefix(std::min(code.find_first_not_of("0123456789", 1), code.size()));
+    return code.empty() || (time && code.starts_with('[') && code.ends_with(']') &&
+                            code.find_first_of(",'\"()") == std::string_view::npos);
+}
+
 /// A literal of Python: text, whole number, True, False, None, tuple, list. Dictionaries only at
 /// the top. Nothing else parses.
 class Literal {
@@ -27,7 +55,7 @@ class Literal {
     bool has_descr = false;
     bool has_order = false;
     bool has_shape = false;
-    bool objects = false; ///< A type code O in any descr.
+    bool objects = false; ///< A type that is one of objects, or in a record may be.
 
     bool parse() {
         if (!take('{')) {
@@ -41,8 +69,8 @@ class Literal {
             bool good = false;
             if (key == "descr" && !has_descr) {
                 has_descr = true;
-                good = peek() == '[' ? skip_value(0) : text(descr);
-                note(descr);
+                good = peek() == '[' ? record(0) : text(descr);
+                objects = objects || is_object_code(descr);
             } else if (key == "fortran_order" && !has_order) {
                 has_order = true;
                 good = word("True") || word("False");
@@ -128,41 +156,62 @@ class Literal {
         return shape.size() <= 64;
     }
 
-    void note(std::string_view code) {
-        if (!code.empty() &&
-            (code[0] == '<' || code[0] == '>' || code[0] == '|' || code[0] == '=')) {
-            code.remove_prefix(1);
-        }
-        objects = objects || code == "object" ||
-                  (code.starts_with("O") &&
-                   code.find_first_not_of("0123456789", 1) == std::string_view::npos);
-    }
-
-    bool skip_value(unsigned depth) {
-        if (depth > kMaxDepth) {
+    /// The fields of a record: (name, type) or (name, type, shape), where a name may be (title,
+    /// name) and a type a record. Source: numpy.lib.format, dtype_to_descr.
+    bool record(unsigned depth) {
+        if (depth > kMaxDepth || !take('[')) {
             return false;
         }
-        const char first = peek();
-        if (first == '\'' || first == '"') {
-            std::string value;
-            if (!text(value)) {
+        while (!take(']')) {
+            if (!take('(') || !field_name() || !take(',')) {
                 return false;
             }
-            note(value);
-            return true;
-        }
-        if (first == '[' || first == '(') {
-            const char close = first == '[' ? ']' : ')';
-            take(first);
-            while (!take(close)) {
-                if (!skip_value(depth + 1) || (!take(',') && peek() != close)) {
+            if (peek() == '[') {
+                if (!record(depth + 1)) {
+                    return false;
+                }
+            } else {
+                std::string code;
+                // What is no text here is a type of parts, which may be objects.
+                const bool known = text(code) && is_plain_code(code);
+                objects = objects || !known;
+                if (!known) {
                     return false;
                 }
             }
-            return true;
+            if (take(',') && peek() != ')') {
+                std::uint64_t ignored = 0;
+                if (!(peek() == '(' ? extents() : whole(ignored))) {
+                    return false;
+                }
+                take(',');
+            }
+            if (!take(')') || (!take(',') && peek() != ']')) {
+                return false;
+            }
         }
+        return true;
+    }
+
+    bool field_name() {
+        std::string ignored;
+        if (peek() != '(') {
+            return text(ignored);
+        }
+        return take('(') && text(ignored) && take(',') && text(ignored) && take(')');
+    }
+
+    bool extents() {
         std::uint64_t ignored = 0;
-        return whole(ignored);
+        if (!take('(')) {
+            return false;
+        }
+        while (!take(')')) {
+            if (!whole(ignored) || (!take(',') && peek() != ')')) {
+                return false;
+            }
+        }
+        return true;
     }
 
     std::string_view rest_;
@@ -211,11 +260,7 @@ Checked<NumpyArray> check_numpy(const ByteSource& source) {
     if (literal.descr.empty()) {
         return NumpyArray::Record;
     }
-    std::string_view code = literal.descr;
-    if (code.starts_with('<') || code.starts_with('>') || code.starts_with('|') ||
-        code.starts_with('=')) {
-        code.remove_prefix(1);
-    }
+    const std::string_view code = without_order(literal.descr);
     std::uint64_t item = 0;
     const char type = code.empty() ? '\0' : code[0];
     const std::string_view digits = code.substr(std::min<std::size_t>(1, code.size()));

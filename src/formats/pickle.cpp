@@ -777,6 +777,147 @@ std::string name_imports(const PickleWalk& walk) {
     return text;
 }
 
+template <class Matches> bool imports(const PickleWalk& walk, Matches matches) {
+    return std::any_of(walk.imports.begin(), walk.imports.end(), [&](const auto& found) {
+        return !found.listed && matches(found);
+    });
+}
+
+/// A value that stands alone ("Vocabulary" and a full stop): loading it would do nothing.
+bool is_one_constant(const PickleWalk& walk) {
+    return walk.pickles == 1 && walk.opcodes == 2 && walk.imports.empty();
+}
+
+/// Whether the import is of a module that is there: of Python itself, or much used with it. Of
+/// others a loader says that there is none.
+bool is_of_python(const PickleImport& found) {
+    // Python 3.11, sys.stdlib_module_names, without what is a word of English in a list of words.
+    constexpr std::string_view kModules[] = {"__builtin__",
+                                             "__future__",
+                                             "__main__",
+                                             "_codecs",
+                                             "_io",
+                                             "_pickle",
+                                             "_posixsubprocess",
+                                             "_thread",
+                                             "antigravity",
+                                             "argparse",
+                                             "asyncio",
+                                             "atexit",
+                                             "base64",
+                                             "bdb",
+                                             "builtins",
+                                             "bz2",
+                                             "cffi",
+                                             "codeop",
+                                             "commands",
+                                             "compileall",
+                                             "configparser",
+                                             "contextlib",
+                                             "copyreg",
+                                             "cProfile",
+                                             "crypt",
+                                             "ctypes",
+                                             "dbm",
+                                             "distutils",
+                                             "doctest",
+                                             "ensurepip",
+                                             "faulthandler",
+                                             "fileinput",
+                                             "ftplib",
+                                             "functools",
+                                             "getpass",
+                                             "gzip",
+                                             "http",
+                                             "idlelib",
+                                             "imaplib",
+                                             "imp",
+                                             "importlib",
+                                             "ipaddress",
+                                             "itertools",
+                                             "joblib",
+                                             "jupyter",
+                                             "lib2to3",
+                                             "linecache",
+                                             "mailcap",
+                                             "marshal",
+                                             "mimetypes",
+                                             "mmap",
+                                             "modulefinder",
+                                             "multiprocessing",
+                                             "netrc",
+                                             "nt",
+                                             "ntpath",
+                                             "numpy",
+                                             "optparse",
+                                             "os",
+                                             "pandas",
+                                             "pathlib",
+                                             "pdb",
+                                             "pickle",
+                                             "pickletools",
+                                             "pip",
+                                             "pipes",
+                                             "pkgutil",
+                                             "pkg_resources",
+                                             "plistlib",
+                                             "poplib",
+                                             "popen2",
+                                             "posix",
+                                             "posixpath",
+                                             "pprint",
+                                             "pstats",
+                                             "pty",
+                                             "py_compile",
+                                             "pydoc",
+                                             "requests",
+                                             "rlcompleter",
+                                             "runpy",
+                                             "scipy",
+                                             "setuptools",
+                                             "shelve",
+                                             "shlex",
+                                             "shutil",
+                                             "sitecustomize",
+                                             "sklearn",
+                                             "smtplib",
+                                             "socket",
+                                             "socketserver",
+                                             "sqlite3",
+                                             "ssl",
+                                             "subprocess",
+                                             "sys",
+                                             "sysconfig",
+                                             "tempfile",
+                                             "tensorflow",
+                                             "this",
+                                             "threading",
+                                             "timeit",
+                                             "tkinter",
+                                             "torch",
+                                             "torchvision",
+                                             "traceback",
+                                             "transformers",
+                                             "types",
+                                             "unittest",
+                                             "urllib",
+                                             "urllib2",
+                                             "usercustomize",
+                                             "venv",
+                                             "warnings",
+                                             "webbrowser",
+                                             "winreg",
+                                             "xmlrpc",
+                                             "yaml",
+                                             "zipapp",
+                                             "zipfile",
+                                             "zipimport",
+                                             "zlib"};
+    const std::string_view root = std::string_view(found.module).substr(0, found.module.find('.'));
+    return is_named(found) &&
+           std::find(std::begin(kModules), std::end(kModules), root) != std::end(kModules);
+}
+
 /// Of a walk that broke, having named nothing that could be imported. Most first bytes are some
 /// opcode, so random bytes run for a while; what broke soon is taken for such. Nothing is lost by
 /// it: Python would have done nothing, but for an import by a number that somebody registered.
@@ -812,12 +953,13 @@ std::optional<Finding> judge_pickle(const PickleWalk& walk, PickleContext contex
         is_pickle = whole || named || walk.calls || shows_enough(walk);
         break;
     case PickleContext::Text:
-        // A first word in "c" and a second line make a GLOBAL: only a call, or a walk over every
-        // byte, tells a pickle from prose.
-        is_pickle = whole || walk.calls;
+        // A first word in "c" and a second line make a GLOBAL: only a call, a walk over every
+        // byte, or the name of a module that Python has, tells a pickle from prose.
+        is_pickle = (whole && !is_one_constant(walk)) || walk.calls ||
+                    (walk.pickles > 0 && imports(walk, is_of_python));
         break;
     case PickleContext::Known:
-        is_pickle = walk.calls;
+        is_pickle = walk.calls || (walk.pickles > 0 && imports(walk, is_named));
         break;
     }
     if (!is_pickle) {

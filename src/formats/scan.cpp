@@ -3,6 +3,7 @@
 #include "model_formats.hpp"
 #include "names.hpp"
 #include "numpy.hpp"
+#include "secrets.hpp"
 #include "sniff.hpp"
 #include "stream.hpp"
 #include "tar.hpp"
@@ -206,8 +207,15 @@ class Scanner {
     bool out_of_time() const { return std::chrono::steady_clock::now() > spent_.deadline; }
 
     static std::optional<Verdict> judge_as_pickle(const ByteSource& source, Kind kind) {
-        const bool text =
+        bool text =
             kind == Kind::Text || kind == Kind::Json || kind == Kind::Svg || kind == Kind::Script;
+        if (kind == Kind::Unknown) { // with control characters it is still prose to the walk
+            const auto letters = is_text(source, Controls::Any);
+            if (!letters) {
+                return verdict_on(kind, letters.error());
+            }
+            text = *letters;
+        }
         const PickleContext context =
             text ? PickleContext::Text
             : kind == Kind::Unknown || kind == Kind::Pickle || kind == Kind::LegacyText
@@ -376,7 +384,18 @@ class Scanner {
         if (checked) {
             facts_ = facts_of(*checked);
         }
-        return judge_weights(checked, Kind::Safetensors);
+        Verdict verdict = judge_weights(checked, Kind::Safetensors);
+        return checked ? worse_for_secrets(source, std::move(verdict)) : verdict;
+    }
+
+    /// What stands before the tensors is text, in which secrets may have stayed.
+    Verdict worse_for_secrets(const ByteSource& source, Verdict verdict) const {
+        const SliceSource header(source, 0, tensors_at_.value_or(0));
+        auto secret = find_secret(header);
+        if (!secret) {
+            return make_verdict(verdict.format, secret.error());
+        }
+        return *secret ? make_verdict(verdict.format, std::move(**secret)) : verdict;
     }
 
     /// Right by its format; then the templates that it brings.
@@ -390,7 +409,20 @@ class Scanner {
             }
             facts_ = facts_of(*checked, source);
         }
-        return judge_weights(checked, Kind::Gguf);
+        Verdict verdict = judge_weights(checked, Kind::Gguf);
+        if (checked) {
+            // Alone, each value ends where it ends; in the file the next length may go on.
+            for (const auto& [key, value] : checked->metadata) {
+                if (value.type == GgufType::String && value.held) {
+                    if (auto finding = find_secret(value.text)) {
+                        finding->offset = value.offset + finding->offset.value_or(0);
+                        return verdict_on(Kind::Gguf, std::move(*finding));
+                    }
+                }
+            }
+            return worse_for_secrets(source, std::move(verdict));
+        }
+        return verdict;
     }
 
     /// Source of the keys: llama.cpp, LLM_KV_TOKENIZER_CHAT_TEMPLATE, with a name behind it or not.
@@ -591,14 +623,14 @@ class Scanner {
         for (const ZipMember& member : members) {
             names.push_back(member.name);
         }
-        const auto text_of = [&](const std::string& name) {
+        const auto text_of = [&](const std::string& name) -> std::optional<std::string> {
             for (const ZipMember& member : members) {
                 if (member.name == name) {
-                    const auto bytes = unpack(source, member, kMaxInspectedText);
-                    return bytes ? std::string(as_text(*bytes)) : std::string();
+                    const auto bytes = unpack(source, member, kMaxModelConfig);
+                    return bytes ? std::optional(std::string(as_text(*bytes))) : std::nullopt;
                 }
             }
-            return std::string();
+            return std::nullopt;
         };
         if (auto model = check_model_zip(names, text_of)) {
             Verdict verdict = make_verdict(std::move(model->format), std::move(model->finding));

@@ -1,8 +1,11 @@
 #include "sniff.hpp"
 
 #include "cursor.hpp"
+#include "protobuf.hpp"
+#include "stream.hpp"
 #include "tar.hpp"
 
+#include <locara/formats/pickle.hpp>
 #include <locara/formats/sniff.hpp>
 
 #include <algorithm>
@@ -183,8 +186,13 @@ bool is_dos_program(const ByteSource& source, std::string_view head) {
            (pages - 1) * 512 <= source.size();
 }
 
-/// RFC 1950: method 8, a check of 5 bits, no dictionary; then deflate that gives some bytes.
-bool is_zlib(std::string_view head) {
+/// RFC 1950: method 8, a check of 5 bits, no dictionary; then deflate that unpacks. Other bytes do
+/// not for long; of text, where any letters may begin so, more is asked: the end with a right sum,
+/// a block stored with a right length, 256 bytes, or a pickle.
+Result<bool> is_zlib(const ByteSource& source, std::string_view head, bool text) {
+    constexpr std::uint64_t kMaxIn = 64U << 20U; // bytes; blocks may be empty
+    constexpr std::size_t kEnough = 16;
+    constexpr std::size_t kEnoughOfText = 256;
     if (head.size() < 8) {
         return false;
     }
@@ -194,32 +202,67 @@ bool is_zlib(std::string_view head) {
         (first * 256 + second) % 31 != 0) {
         return false;
     }
+    const std::uint64_t length = le(head.substr(3, 2));
+    const bool stored = (static_cast<unsigned char>(head[2]) & 6U) == 0 && length > 0 &&
+                        (length ^ 0xFFFFU) == le(head.substr(5, 2));
     z_stream stream{};
     if (inflateInit(&stream) != Z_OK) {
         return false;
     }
-    std::array<Bytef, 1024> out{};
-    stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(head.data()));
-    stream.avail_in = static_cast<uInt>(head.size());
-    stream.next_out = out.data();
-    stream.avail_out = static_cast<uInt>(out.size());
-    const int status = inflate(&stream, Z_SYNC_FLUSH);
-    const uLong given = stream.total_out;
+    std::array<std::byte, kEnoughOfText> out{};
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(text ? out.size() : kEnough);
+    int status = Z_OK;
+    Cursor cursor(source);
+    while (status == Z_OK && stream.avail_out > 0 && cursor.offset() < kMaxIn) {
+        const std::string_view ahead = cursor.ahead();
+        if (ahead.empty()) {
+            break;
+        }
+        stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(ahead.data()));
+        stream.avail_in = static_cast<uInt>(ahead.size());
+        status = inflate(&stream, Z_SYNC_FLUSH);
+        cursor.skip(ahead.size());
+    }
+    const std::size_t given = stream.total_out;
+    const bool full = stream.avail_out == 0 || cursor.offset() >= kMaxIn;
     inflateEnd(&stream);
-    return status == Z_STREAM_END || given >= 16;
+    if (cursor.io_error()) {
+        return *cursor.io_error();
+    }
+    if (status == Z_STREAM_END || full || stored) {
+        return true;
+    }
+    const MemorySource unpacked(ByteView(out).first(std::min(given, out.size())));
+    LOCARA_TRY(const PickleWalk walk, walk_pickle(unpacked));
+    return walk.calls;
 }
 
-/// LZMA_Alone (lzma-specification.txt): properties 0x5D, a dictionary of 2^n or 3 * 2^n bytes, and
-/// the unpacked size, or all ones.
-bool is_lzma(std::string_view head) {
-    if (head.size() < 14 || head[0] != '\x5D' || head[13] != '\0') {
+/// LZMA_Alone (lzma-specification.txt): properties, a dictionary, the unpacked size or all ones,
+/// and a first byte of the range coder that is 0. What is usual is taken at its word, all else has
+/// to unpack.
+bool is_lzma(const ByteSource& source, std::string_view head) {
+    if (head.size() < 18 || head[13] != '\0') {
         return false;
     }
+    const unsigned properties = static_cast<unsigned char>(head[0]);
     const std::uint64_t dictionary = le(head.substr(1, 4));
     const std::uint64_t size = le(head.substr(5, 8));
+    if (properties >= 225 || size == 0 || (size != ~0ULL && size >= (1ULL << 38U))) {
+        return false;
+    }
     const std::uint64_t low = dictionary & (~dictionary + 1);
-    return dictionary >= 4096 && (dictionary == low || dictionary == 3 * low) &&
-           (size == ~0ULL || size < (1ULL << 38U));
+    if (properties == 0x5D && dictionary >= 4096 && (dictionary == low || dictionary == 3 * low)) {
+        return true;
+    }
+    const auto stream = open_packed(source, Kind::Lzma);
+    if (!stream) {
+        return false;
+    }
+    std::array<std::byte, 16> out{};
+    const auto count = (*stream)->read(out);
+    return count && (*count == out.size() || *count == size) &&
+           std::any_of(out.begin(), out.end(), [](std::byte byte) { return byte != std::byte{}; });
 }
 
 /// CPython writes a version number and "\r\n" (importlib/_bootstrap_external.py: 3000 up for
@@ -232,98 +275,123 @@ bool is_python_bytecode(std::string_view head) {
     return (version >= 3000 && version < 4000) || (version >= 62000 && version < 62300);
 }
 
-/// Walks the top level of a protocol-buffers message (developers.google.com/protocol-buffers,
-/// "Encoding") to the end of the source. Tells the fields it saw; nullopt if it is no message.
-struct Fields {
-    std::uint64_t seen = 0;      // bit n: field n
-    std::uint64_t delimited = 0; // bit n: field n is length-delimited
-};
-
-std::optional<Fields> walk_message(const ByteSource& source) {
-    constexpr unsigned kMaxFields = 200'000;
-    Cursor cursor(source, 0, 4096);
-    const auto varint = [&cursor](std::uint64_t& value) {
-        value = 0;
-        std::uint8_t byte = 0;
-        for (unsigned shift = 0; shift < 64; shift += 7) {
-            if (!cursor.next(byte)) {
-                return false;
-            }
-            value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
-            if ((byte & 0x80U) == 0) {
-                return true;
-            }
-        }
-        return false;
-    };
-    Fields fields;
-    for (unsigned i = 0; i < kMaxFields && cursor.remaining() > 0; ++i) {
-        std::uint64_t tag = 0;
-        std::uint64_t value = 0;
-        if (!varint(tag) || (tag >> 3U) == 0 || (tag >> 3U) > 63) {
-            return std::nullopt;
-        }
-        const std::uint64_t field = 1ULL << (tag >> 3U);
-        fields.seen |= field;
-        bool read = false;
-        switch (tag & 7U) {
-        case 0:
-            read = varint(value);
-            break;
-        case 1:
-            read = cursor.skip(8);
-            break;
-        case 2:
-            fields.delimited |= field;
-            read = varint(value) && cursor.skip(value);
-            break;
-        case 5:
-            read = cursor.skip(4);
-            break;
-        default:
-            break;
-        }
-        if (!read) {
-            return std::nullopt;
-        }
-    }
-    return cursor.remaining() == 0 ? std::optional(fields) : std::nullopt;
+/// Whether the message in a field is whole and has one of these fields (bits), delimited.
+bool holds_fields(const ByteSource& source,
+                  const MessageField& field,
+                  std::uint64_t wanted,
+                  std::uint64_t& budget) {
+    bool found = false;
+    const MessageEnd end =
+        walk_message(source, field.begin, field.length, budget, [&](const MessageField& inner) {
+            found = found ||
+                    (inner.wire == 2 && inner.number < 64 && ((wanted >> inner.number) & 1U) != 0);
+            return true;
+        });
+    return found && end != MessageEnd::Broken;
 }
 
+/// Fields may come in any order, and any may be unknown: parsers do not mind.
 std::optional<Kind> sniff_message(const ByteSource& source, std::string_view head) {
     const auto bit = [](unsigned field) { return 1ULL << field; };
-    if (head.size() < 4) {
+    std::uint64_t seen = 0;      // bit n: field n
+    std::uint64_t delimited = 0; // bit n: field n is length-delimited
+    bool varint = false;         // field 1 is a number
+    bool beyond = false;         // a field of 27 or more
+    bool graph = false;
+    bool meta_graph = false;
+    std::uint64_t budget = kMaxMessageFields;
+    const MessageEnd end =
+        walk_message(source, 0, source.size(), budget, [&](const MessageField& field) {
+            beyond = beyond || field.number > 26;
+            varint = varint || (field.number == 1 && field.wire == 0);
+            if (field.number > 26) {
+                return true;
+            }
+            seen |= bit(static_cast<unsigned>(field.number));
+            if (field.wire != 2) {
+                return true;
+            }
+            delimited |= bit(static_cast<unsigned>(field.number));
+            // onnx.proto: GraphProto has 1 node and 5 initializer; meta_graph.proto: MetaGraphDef
+            // has 2 graph_def.
+            graph = graph ||
+                    (field.number == 7 && holds_fields(source, field, bit(1) | bit(5), budget));
+            meta_graph =
+                meta_graph || (field.number == 2 && holds_fields(source, field, bit(2), budget));
+            return true;
+        });
+    if (end == MessageEnd::Broken) {
         return std::nullopt;
     }
     // onnx.proto, ModelProto: 1 ir_version (varint), 7 graph, 8 opset_import; up to 25 functions.
     // saved_model.proto: 1 saved_model_schema_version (varint), 2 meta_graphs.
-    if (head[0] == 0x08 && head[1] > 0 && head[1] < 32) {
-        const auto fields = walk_message(source);
-        if (fields && (fields->delimited & bit(7)) != 0 && (fields->seen >> 27U) == 0) {
-            return Kind::Onnx;
-        }
-        if (fields && fields->seen == (bit(1) | bit(2)) && fields->delimited == bit(2)) {
-            return Kind::SavedModel;
-        }
+    if ((delimited & bit(7)) != 0 && (graph || (varint && !beyond))) {
+        return Kind::Onnx;
+    }
+    if (varint && (delimited & bit(2)) != 0 &&
+        (meta_graph || (!beyond && seen == (bit(1) | bit(2)) && delimited == bit(2)))) {
+        return Kind::SavedModel;
     }
     // sentencepiece_model.proto, ModelProto: 1 pieces (each with 1 piece), 2 trainer_spec,
     // 3 normalizer_spec.
-    if (head[0] == 0x0A && head[2] == 0x0A) {
-        const auto fields = walk_message(source);
+    if (head.size() >= 4 && head[0] == 0x0A && head[2] == 0x0A && !beyond) {
         const std::uint64_t needed = bit(1) | bit(2);
-        if (fields && (fields->delimited & needed) == needed && fields->seen == fields->delimited &&
-            (fields->seen >> 6U) == 0) {
+        if ((delimited & needed) == needed && seen == delimited && (seen >> 6U) == 0) {
             return Kind::SentencePiece;
         }
     }
-    return std::nullopt;
+    // No other bytes are fields for so long.
+    return end == MessageEnd::Budget ? std::optional(Kind::Unknown) : std::nullopt;
+}
+
+/// A control character that text does not have. DEL is none here: JSON may hold it as it is, and
+/// vocabularies do.
+bool is_control(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 && c != '\t' && c != '\n' && c != '\f' && c != '\r' && c != '\x1B';
 }
 
 bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f';
 }
 
-Kind refine_text(std::string_view head) {
+/// Whether the root element is that of SVG, by its name under any prefix or by its namespace,
+/// behind what may stand before it (XML 1.0, 2.8).
+bool has_svg_root(std::string_view text) {
+    while (true) {
+        while (!text.empty() && is_space(text.front())) {
+            text.remove_prefix(1);
+        }
+        std::string_view end = ">";
+        if (text.starts_with("<?")) {
+            end = "?>";
+        } else if (text.starts_with("<!--")) {
+            end = "-->";
+        } else if (text.starts_with("<!")) {
+            const std::size_t subset = text.find('[');
+            end = subset < text.find('>') ? "]" : ">";
+        } else if (text.starts_with("<")) {
+            const std::string_view tag = text.substr(1, text.find('>') - 1);
+            std::string_view name = tag.substr(0, tag.find_first_of(" \t\r\n\f/"));
+            name = name.substr(name.rfind(':') + 1); // npos + 1 is 0
+            return name == "svg" ||
+                   tag.find("http://www.w3.org/2000/svg") != std::string_view::npos;
+        } else {
+            return false;
+        }
+        const std::size_t at = text.find(end);
+        if (at == std::string_view::npos) {
+            return false;
+        }
+        text.remove_prefix(at + end.size());
+        if (end == "]" && text.find('>') != std::string_view::npos) {
+            text.remove_prefix(text.find('>') + 1);
+        }
+    }
+}
+
+/// Text of the first bytes of a file, by its first letters.
+Kind refine_text(const ByteSource& source, std::string_view head) {
     if (head.starts_with("\xEF\xBB\xBF")) {
         head.remove_prefix(3);
     }
@@ -342,12 +410,27 @@ Kind refine_text(std::string_view head) {
         head.find("<svg") != std::string_view::npos) {
         return Kind::Svg;
     }
+    if (head.starts_with("<")) {
+        constexpr std::uint64_t kMaxProlog = 1U << 20U;
+        std::string start;
+        Cursor cursor(source);
+        const std::uint64_t size = std::min(source.size(), kMaxProlog);
+        if (cursor.take_text(size, start)) {
+            std::string_view text = start;
+            if (text.starts_with("\xEF\xBB\xBF")) {
+                text.remove_prefix(3);
+            }
+            if (has_svg_root(text)) {
+                return Kind::Svg;
+            }
+        }
+    }
     return Kind::Text;
 }
 
 } // namespace
 
-Result<bool> is_text(const ByteSource& source) {
+Result<bool> is_text(const ByteSource& source, Controls controls) {
     Utf8Checker checker;
     const std::uint64_t size = source.size();
     std::vector<std::byte> block(
@@ -358,7 +441,10 @@ Result<bool> is_text(const ByteSource& source) {
         const std::span<std::byte> part = std::span(block).first(count);
         LOCARA_CHECK(source.read(offset, part));
         const std::string_view text = as_text(part);
-        if (text.find('\0') != std::string_view::npos || !checker.feed(text)) {
+        const bool printable = controls == Controls::Any
+                                   ? text.find('\0') == std::string_view::npos
+                                   : std::none_of(text.begin(), text.end(), is_control);
+        if (!printable || !checker.feed(text)) {
             return false;
         }
         offset += count;
@@ -385,8 +471,7 @@ Result<bool> is_legacy_text(const ByteSource& source) {
     for (std::string_view part = cursor.ahead(); !part.empty(); part = cursor.ahead()) {
         for (const char c : part) {
             const auto byte = static_cast<unsigned char>(c);
-            const bool layout = c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == '\x1B';
-            if ((byte < 0x20 && !layout) || byte == 0x7F) {
+            if (is_control(c) || byte == 0x7F) {
                 return false;
             }
             high += byte >= 0x80 ? 1 : 0;
@@ -429,7 +514,7 @@ Result<Kind> sniff(const ByteSource& source) {
     if (head.starts_with("GGUF")) {
         // Prose about GGUF starts with the same four letters, but never holds a NUL.
         LOCARA_TRY(const bool text, is_text(source));
-        return text ? refine_text(head) : Kind::Gguf;
+        return text ? refine_text(source, head) : Kind::Gguf;
     }
     if (head.size() >= 9 && head[8] == '{' && le(head.substr(0, 8)) <= 100'000'000) {
         return Kind::Safetensors;
@@ -478,22 +563,23 @@ Result<Kind> sniff(const ByteSource& source) {
     if (hdf5) {
         return Kind::Hdf5;
     }
-    if (is_lzma(head)) {
+    if (is_lzma(source, head)) {
         return Kind::Lzma;
     }
     if (const auto kind = sniff_message(source, head)) {
         return *kind;
     }
     LOCARA_TRY(const bool text, is_text(source));
-    if (text) {
-        return refine_text(head);
-    }
-    if (is_zlib(head)) {
+    LOCARA_TRY(const bool zlib, is_zlib(source, head, text));
+    if (zlib) {
         return Kind::Zlib;
+    }
+    if (text) {
+        return refine_text(source, head);
     }
     LOCARA_TRY(const bool legacy, is_legacy_text(source));
     if (legacy) {
-        const Kind kind = refine_text(head);
+        const Kind kind = refine_text(source, head);
         return kind == Kind::Text ? Kind::LegacyText : kind;
     }
     return head.starts_with("#!") ? Kind::Script : Kind::Unknown;

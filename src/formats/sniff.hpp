@@ -17,8 +17,14 @@ struct KindRow {
 
 const KindRow& row_of(Kind kind);
 
-/// Whether all of the source is UTF-8 without a NUL. Io if a read fails.
-Result<bool> is_text(const ByteSource& source);
+enum class Controls {
+    Layout, ///< Tab, newline, form feed, carriage return and escape.
+    Any,    ///< All but NUL.
+};
+
+/// Whether all of the source is UTF-8 with no other control characters than these. Io if a read
+/// fails.
+Result<bool> is_text(const ByteSource& source, Controls controls = Controls::Layout);
 
 /// Whether an HDF5 signature stands where readers look for one: at 0, 512, 1024, 2048 and so on.
 /// Io if a read fails.

@@ -162,6 +162,7 @@ class PackedStream final : public Stream {
             status = archive_read_support_filter_xz(a);
             break;
         case Kind::Lzma:
+            lzma_ = true;
             status = archive_read_support_filter_lzma(a);
             break;
         case Kind::Zstd:
@@ -214,6 +215,25 @@ class PackedStream final : public Stream {
     }
 
   private:
+    /// LZMA_Alone may state a dictionary of any size, libarchive takes powers of two only. A larger
+    /// one unpacks to the same.
+    static void widen_dictionary(std::span<std::byte> head) {
+        if (head.size() < 5) {
+            return;
+        }
+        std::uint64_t stated = 0;
+        for (std::size_t i = 4; i > 0; --i) {
+            stated = (stated << 8U) | std::to_integer<std::uint64_t>(head[i]);
+        }
+        std::uint64_t size = 4096;
+        while (size < stated) {
+            size *= 2;
+        }
+        for (std::size_t i = 1; i <= 4; ++i, size >>= 8U) {
+            head[i] = static_cast<std::byte>(size & 0xFFU);
+        }
+    }
+
     Finding damaged() const {
         if (io_error_) {
             return read_failure(*io_error_);
@@ -230,6 +250,9 @@ class PackedStream final : public Stream {
             stream.io_error_ = status.error();
             return -1;
         }
+        if (stream.lzma_ && stream.offset_ == 0) {
+            widen_dictionary(part);
+        }
         stream.offset_ += count;
         *buffer = stream.block_.data();
         return static_cast<la_ssize_t>(count);
@@ -240,6 +263,7 @@ class PackedStream final : public Stream {
     std::array<std::byte, 64U << 10U> block_{};
     bool at_end_ = false;
     bool damaged_ = false;
+    bool lzma_ = false;
     std::optional<Error> io_error_;
     std::unique_ptr<archive, int (*)(archive*)> archive_;
 };

@@ -5,6 +5,8 @@
 #include "json_members.hpp"
 #include "secrets.hpp"
 
+#include <algorithm>
+
 namespace locara::formats {
 
 namespace {
@@ -40,12 +42,84 @@ bool has_event_attribute(std::string_view text) {
     return false;
 }
 
+/// References to characters (XML 1.0, 4.1, and the names that HTML adds for what schemes need)
+/// replaced by those in ASCII; others stay. Control characters go, as they do in links.
+std::string decode_references(std::string_view text) {
+    struct Named {
+        std::string_view name;
+        char letter;
+    };
+
+    constexpr Named kNames[] = {{"lt;", '<'},
+                                {"gt;", '>'},
+                                {"amp;", '&'},
+                                {"quot;", '"'},
+                                {"apos;", '\''},
+                                {"colon;", ':'},
+                                {"tab;", '\t'},
+                                {"newline;", '\n'}};
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        std::uint32_t letter = static_cast<unsigned char>(text[at]);
+        std::size_t used = 1;
+        const std::string_view rest = text.substr(at + 1, 16);
+        if (text[at] == '&' && rest.starts_with('#')) {
+            const bool hex = rest.substr(1).starts_with('x');
+            const std::string_view digits = hex ? "0123456789abcdef" : "0123456789";
+            const std::size_t begin = hex ? 2 : 1;
+            std::size_t end = begin;
+            std::uint32_t code = 0;
+            while (end < rest.size() && digits.find(rest[end]) != std::string_view::npos) {
+                code = std::min<std::uint32_t>(
+                    code * (hex ? 16U : 10U) + static_cast<std::uint32_t>(digits.find(rest[end])),
+                    0x11'0000U);
+                ++end;
+            }
+            if (end > begin && code < 0x80) {
+                letter = code;
+                used = 1 + end + (end < rest.size() && rest[end] == ';' ? 1 : 0);
+            }
+        } else if (text[at] == '&') {
+            for (const Named& named : kNames) {
+                if (rest.starts_with(named.name)) {
+                    letter = static_cast<unsigned char>(named.letter);
+                    used = 1 + named.name.size();
+                }
+            }
+        }
+        if (letter >= 0x20) {
+            out += static_cast<char>(letter);
+        }
+        at += used;
+    }
+    return lower(out);
+}
+
 std::optional<Finding> check_svg(std::string_view whole) {
     const std::string text = lower(whole);
+    const std::string decoded = decode_references(text);
     bool active = has_event_attribute(text);
-    for (const std::string_view word :
-         {"<script", "javascript:", "<foreignobject", "<!entity", ":script"}) {
+    for (const std::string_view word : {"<script",
+                                        ":script",
+                                        "<foreignobject",
+                                        ":foreignobject",
+                                        "<iframe",
+                                        ":iframe",
+                                        "<embed",
+                                        ":embed",
+                                        "<object",
+                                        ":object",
+                                        "<handler",
+                                        ":handler",
+                                        "srcdoc",
+                                        "<!entity",
+                                        "<!attlist",
+                                        "<?xml-stylesheet"}) {
         active = active || text.find(word) != std::string::npos;
+    }
+    for (const std::string_view word : {"javascript:", "vbscript:", "data:text/html"}) {
+        active = active || text.find(word) != std::string::npos ||
+                 decoded.find(word) != std::string::npos;
     }
     return active ? std::optional(Finding{"svg.script",
                                           "an SVG that holds scripts; it is shown without them, "
@@ -54,16 +128,68 @@ std::optional<Finding> check_svg(std::string_view whole) {
                   : std::nullopt;
 }
 
+/// The first of a list of texts, as written; empty if the value is none.
+std::string_view first_of_list(std::string_view text, std::size_t at) {
+    const std::size_t quote = text.find_first_not_of(kBlanks, at + 1);
+    if (quote >= text.size() || text[quote] != '"') {
+        return {};
+    }
+    const std::size_t end = text.find('"', quote + 1);
+    return end == std::string_view::npos ? std::string_view()
+                                         : text.substr(quote + 1, end - quote - 1);
+}
+
+/// Where the parts of a pipeline come from that diffusers loads without code of the repository:
+/// libraries, and folders of its own pipelines. Source: diffusers, pipeline_loading_utils.py
+/// (LOADABLE_CLASSES) and src/diffusers/pipelines.
+bool is_diffusers_library(std::string_view module) {
+    constexpr std::string_view kKnown[] = {"diffusers",
+                                           "transformers",
+                                           "onnxruntime",
+                                           "onnxruntime.training",
+                                           "optimum",
+                                           "peft",
+                                           "paint_by_example",
+                                           "deepfloyd_if",
+                                           "latent_diffusion",
+                                           "unclip",
+                                           "audioldm",
+                                           "audioldm2",
+                                           "wuerstchen",
+                                           "kandinsky",
+                                           "kandinsky2_2",
+                                           "versatile_diffusion",
+                                           "kolors",
+                                           "text_to_video_synthesis",
+                                           "unidiffuser",
+                                           "shap_e",
+                                           "musicldm",
+                                           "blip_diffusion",
+                                           "alt_diffusion",
+                                           "controlnet",
+                                           "flux",
+                                           "ltx",
+                                           "spectrogram_diffusion"};
+    return module.starts_with("stable_") ||
+           std::find(std::begin(kKnown), std::end(kKnown), module) != std::end(kKnown);
+}
+
 // Source: transformers, "Custom models" (auto_map, custom_pipelines); diffusers, "Community
-// pipelines" (_class_name as a list); sentence-transformers, modules.json (type).
+// pipelines" (_class_name as a list, parts of a module); sentence-transformers, modules.json
+// (type).
 std::optional<Finding> check_json(std::string_view text, std::string_view name) {
     std::optional<Finding> finding;
     walk_json_members(text, [&](const JsonMember& member) {
         // In a vocabulary the same words are keys too, but of numbers.
         const bool holds = member.kind == '{' || member.kind == '[' || member.kind == '"';
+        const std::string_view own = member.kind == '[' && name == "model_index.json"
+                                         ? first_of_list(text, member.value_offset)
+                                         : std::string_view();
         const bool remote = (member.key == "auto_map" && holds) ||
                             (member.key == "custom_pipelines" && member.kind == '{') ||
                             (member.key == "_class_name" && member.kind == '[') ||
+                            (name == "model_index.json" && member.kind == '[' && !own.empty() &&
+                             !is_diffusers_library(own)) ||
                             (name == "modules.json" && member.key == "type" && member.kind == '"' &&
                              member.text.find('.') != std::string::npos &&
                              !member.text.starts_with("sentence_transformers."));
@@ -76,6 +202,36 @@ std::optional<Finding> check_json(std::string_view text, std::string_view name) 
         }
     });
     return finding;
+}
+
+/// JSON is read by recursion in most programs: Python's stops at about 1,000 levels, others crash.
+std::optional<Finding> check_depth(const ByteSource& source) {
+    std::uint64_t depth = 0;
+    bool inside = false; // a string
+    bool escaped = false;
+    Cursor cursor(source);
+    for (std::string_view part = cursor.ahead(); !part.empty(); part = cursor.ahead()) {
+        for (std::size_t i = 0; i < part.size(); ++i) {
+            const char c = part[i];
+            if (inside) {
+                inside = escaped || c != '"';
+                escaped = !escaped && c == '\\';
+            } else if (c == '"') {
+                inside = true;
+            } else if (c == '[' || c == '{') {
+                if (++depth > kMaxJsonDepth) {
+                    return Finding{"json.depth",
+                                   "JSON that is nested more than " +
+                                       std::to_string(kMaxJsonDepth) + " levels deep",
+                                   cursor.offset() + i};
+                }
+            } else if ((c == ']' || c == '}') && depth > 0) {
+                --depth;
+            }
+        }
+        cursor.skip(part.size());
+    }
+    return cursor.io_error() ? std::optional(read_failure(*cursor.io_error())) : std::nullopt;
 }
 
 Checked<std::string> read_text(const ByteSource& source) {
@@ -101,10 +257,14 @@ bool is_template_file(std::string_view name) {
 
 } // namespace
 
-std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::string_view name) {
+std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::string_view as) {
+    const std::string name = lower(as); // as file systems that fold case look it up
     const auto secret = find_secret(source);
     if (!secret) {
         return secret.error();
+    }
+    if (kind != Kind::Script && name.ends_with(".svg")) {
+        kind = Kind::Svg; // whoever shows it goes by the name
     }
     const bool is_template = is_template_file(name);
     const bool holds_template = is_tokenizer_file(name); // whatever a file of that name looks like
@@ -126,6 +286,11 @@ std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::stri
     }
     if (kind != Kind::Json && kind != Kind::Svg) {
         return std::nullopt;
+    }
+    if (kind == Kind::Json && name.ends_with(".json")) {
+        if (auto finding = check_depth(source)) {
+            return finding;
+        }
     }
     if (source.size() > kMaxInspectedText) {
         if (kind == Kind::Svg) {

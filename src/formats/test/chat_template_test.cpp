@@ -128,6 +128,8 @@ TEST(ChatTemplate, refuses_attributes_and_keys_with_underscores) {
              "{{ x . _private }}",
              "{{ x['__class__'] }}",
              "{{ x[('__class__')] }}",
+             "{{ x.get('__class__') }}",
+             "{% set k = '__class__' %}{{ x.get(k, 1) }}",
              "{{ x['\\x5f\\x5fclass__'] }}",
              "{{ x['\\137_class__'] }}",
              "{{ x['\\u005f_class__'] }}",

@@ -109,6 +109,28 @@ TEST(Gate, calls_a_pickle_with_a_computed_import_malicious) {
     EXPECT_EQ(rule("\x80\x02" + std::string(3'000'000, '(')), "pickle.budget");
 }
 
+TEST(Gate, finds_an_import_in_text_that_goes_on_as_prose) {
+    EXPECT_EQ(rule("cthis\ns\n.\nplain words\n", "notes.txt"), "pickle.import.malicious");
+    EXPECT_EQ(rule("cantigravity\nfly\n.\nplain words\n", "notes.txt"), "pickle.import.malicious");
+    EXPECT_EQ(rule("GIF89a\1\0\1cantigravity\nfly\n.\0\0"s, "a.gif"), "pickle.import.malicious");
+    for (const char* prose : {"cat\ndog\n.\nbird\n", "Vocabulary\n.", "N.", "S'hi'\n.", "I5\n."}) {
+        EXPECT_EQ(rule(prose, "words.txt"), "content.inert") << prose;
+    }
+    EXPECT_EQ(rule("(lp0\nI1\na.", "list.txt"), "pickle.wrong-format");
+}
+
+TEST(Gate, calls_no_file_text_that_holds_control_characters) {
+    for (char control = 1; control < 0x20; ++control) {
+        const bool layout = std::string_view("\t\n\f\r\x1B").find(control) != std::string::npos;
+        EXPECT_EQ(rule("words" + std::string(1, control) + "and words\n", "notes.txt"),
+                  layout ? "content.inert" : "content.unknown")
+            << int{control};
+    }
+    // Prose stays prose for the walk of pickles.
+    EXPECT_EQ(rule("chapter\none\n\x0B and more\n", "notes.txt"), "content.unknown");
+    EXPECT_EQ(rule("{\"\x7F\":1}", "vocab.json"), "content.inert");
+}
+
 // --- archives --------------------------------------------------------------------------------
 
 TEST(Gate, looks_into_every_packing) {
@@ -128,6 +150,40 @@ TEST(Gate, looks_into_every_packing) {
               "pickle.import.malicious");
     EXPECT_EQ(rule(deflate_text("only words\n", 31), "words.txt.gz"), "archive.members");
     EXPECT_EQ(rule(deflate_text("only words, packed by zlib\n", 15), "w.z"), "archive.members");
+}
+
+TEST(Gate, sees_packed_bytes_that_look_like_something_else) {
+    // A stored block of zlib: its length, a byte pair and its complement, are letters in UTF-8.
+    const std::string head = "x^A\x50\xC5\xAF\x3A";
+    const std::string inside = kHostile + std::string(0xC550 - kHostile.size(), 'x');
+    for (const char* name : {"a.txt", "a.json", "a.joblib"}) {
+        EXPECT_EQ(rule(head + inside + "abcd", name), "pickle.import.malicious") << name;
+        EXPECT_EQ(rule(head + inside, name), "pickle.import.malicious") << name;
+        EXPECT_EQ(rule(head + kHostile, name), "pickle.import.malicious") << name;
+    }
+    for (const char* prose :
+         {"x^2 + 1 is a polynomial\n", "(See the notes below.)\n", "hC\n", "8O\n"}) {
+        EXPECT_EQ(rule(prose, "notes.txt"), "content.inert") << prose;
+    }
+    // Empty blocks first, more of them than the first 4 KiB hold.
+    std::string blocks;
+    for (int i = 0; i < 2'000; ++i) {
+        blocks += "\0\0\0\xFF\xFF"s;
+    }
+    EXPECT_EQ(rule("x\x9C" + blocks + deflate_text(kHostile, 15).substr(2), "m.bin"),
+              "pickle.import.malicious");
+    // LZMA_Alone of other properties (lc 0, lp 0, pb 2), and a dictionary of 5,000 bytes.
+    std::string lzma;
+    for (const int byte :
+         {90,  0,   24,  0,   0,  255, 255, 255, 255, 255, 255, 255, 255, 0,  49, 156,
+          134, 140, 5,   25,  74, 246, 145, 236, 217, 124, 218, 47,  27,  90, 58, 16,
+          79,  162, 164, 161, 8,  190, 51,  78,  58,  215, 255, 255, 144, 18, 0,  0}) {
+        lzma += static_cast<char>(byte);
+    }
+    EXPECT_EQ(rule(lzma, "m.bin"), "pickle.import.malicious");
+    EXPECT_EQ(
+        rule(std::string("\1\0\0\0\2\0\0\0\0\0\0\0\0\0", 14) + std::string(50, '\0'), "t.bin"),
+        "content.unknown");
 }
 
 TEST(Gate, judges_what_comes_before_the_damage_of_an_archive) {
@@ -291,8 +347,14 @@ TEST(Gate, keeps_within_each_limit) {
     EXPECT_EQ(rule(nested, "a.zip", {.levels = 2}), "archive.members");
     EXPECT_EQ(rule(nested, "a.zip", {.levels = 1}), "scan.levels");
     EXPECT_EQ(rule(nested, "a.zip", {.time = std::chrono::milliseconds(-1)}), "scan.time");
-    // Depth costs nothing where nothing recurses.
-    EXPECT_EQ(rule(std::string(1'000'000, '['), "config.json"), "content.inert");
+    // Depth costs us nothing, but others read JSON by recursion.
+    EXPECT_EQ(rule(std::string(512, '[') + std::string(512, ']'), "a.json"), "content.inert");
+    EXPECT_EQ(rule(std::string(513, '[') + std::string(513, ']'), "a.JSON"), "json.depth");
+    EXPECT_EQ(rule(std::string(1'000'000, '['), "config.json"), "json.depth");
+    EXPECT_EQ(
+        rule("[\"" + std::string(600, '[') + "\\\"" + std::string(600, '{') + "\"]", "a.json"),
+        "content.inert");
+    EXPECT_EQ(rule(std::string(1'000'000, '['), "art.txt"), "content.inert");
 }
 
 TEST(Gate, reads_tar_archives_strictly) {
@@ -390,6 +452,20 @@ TEST(Gate, refuses_numpy_objects_wherever_they_hide) {
         "numpy.record");
     EXPECT_EQ(array("{'descr': [('a', [('b', '|O')])], 'fortran_order': False, 'shape': (1,)}", 8),
               "numpy.object");
+    for (const char* fields : {"('b', '(2,)O')",
+                               "('b', 'i4,O')",
+                               "('b', 'OBJECT')",
+                               "('b', 'object_')",
+                               "('b', ('<i4', {'x': ('O', 0)}))",
+                               "('b', '<i4', (2,)), ('c', [('d', 'object')])"}) {
+        EXPECT_EQ(array("{'descr': ["s + fields + "], 'fortran_order': False, 'shape': (1,)}", 8),
+                  "numpy.object")
+            << fields;
+    }
+    EXPECT_EQ(array("{'descr': [(('title', 'a'), '<f4', (2, 2)), ('t', '<M8[ns]'), ('', '|V4'), "
+                    "('r', [('x', '|S3')], (3,))], 'fortran_order': False, 'shape': (1,)}",
+                    37),
+              "numpy.record");
     EXPECT_EQ(
         array("{'descr': __import__('os').system('id'), 'fortran_order': False, 'shape': ()}", 0),
         "numpy.header");
@@ -426,6 +502,17 @@ TEST(Gate, tells_keras_code_from_keras) {
         EXPECT_EQ(verdict.label, Label::Malicious) << reference;
         EXPECT_EQ(verdict.member, "config.json");
     }
+    // The configuration alone, and one that cannot be looked through.
+    const std::string lambda =
+        R"({"class_name":"Functional","config":{"layers":[{"class_name":"Lambda"}]}})";
+    const auto alone = [](const std::string& config) {
+        return rule(zip_of({{"config.json", config}}).build(), "m.keras");
+    };
+    EXPECT_EQ(alone(lambda), "keras.lambda");
+    EXPECT_EQ(alone(lambda + std::string(17U << 20U, ' ')), "keras.lambda");
+    EXPECT_EQ(alone(lambda + std::string(33U << 20U, ' ')), "format.keras");
+    EXPECT_EQ(alone("\xFF\xFE{\0\"\0}\0"s), "format.keras");
+    EXPECT_EQ(alone(R"({"hidden_size":64,"class_name":"x"})"), "archive.members");
     const std::string hdf5 = "\x89HDF\r\n\x1A\n" + std::string(100, '\0');
     EXPECT_EQ(rule(hdf5 + R"({"class_name": "Dense"})"), "format.hdf5");
     EXPECT_EQ(rule(hdf5 + R"({"class_name": "Lambda", "config": {}})"), "keras.lambda");
@@ -444,17 +531,40 @@ TEST(Gate, tells_skops_code_from_skops) {
     EXPECT_EQ(
         skops(R"({"__module__":"sklearn.x","c":{"module_path":"posix","function":"system"}})"),
         "skops.module");
+    const std::string os = R"({"__module__":"os","__class__":"x"})";
+    EXPECT_EQ(skops(os + std::string(17U << 20U, ' ')), "skops.module");
+    EXPECT_EQ(skops(os + std::string(33U << 20U, ' ')), "format.skops");
 }
 
 TEST(Gate, refuses_onnx_and_names_paths_that_lead_outside) {
     const std::string model = fixture("wrong/model.onnx");
-    const auto external = [&](const std::string& path) {
-        const std::string entry =
-            "\x0A\x08location\x12" + std::string(1, static_cast<char>(path.size())) + path;
-        // Field 7 of the model, the graph, with unknown content.
-        const std::string graph = "\x6A" + std::string(1, static_cast<char>(entry.size())) + entry;
-        return rule("\x08\x07\x3A" + std::string(1, static_cast<char>(graph.size())) + graph);
+    const auto part = [](char tag, const std::string& bytes) {
+        return std::string(1, tag) + static_cast<char>(bytes.size()) + bytes;
     };
+    const std::string version = "\x08\x08";
+    const auto graph = [&](const std::string& entry) { // 5 initializer, 13 external_data
+        return part('\x3A', part('\x2A', "\x08\x01" + part('\x6A', entry)) + part('\x12', "g"));
+    };
+    const auto external = [&](const std::string& path) {
+        return rule(version + graph(part('\x0A', "location") + part('\x12', path)));
+    };
+    // Fields in any order, unknown ones among them, whatever the first one is.
+    const std::string outside = part('\x12', "../../x") + part('\x0A', "location");
+    const std::string producer = part('\x12', "pytorch");
+    const std::string opset = part('\x42', "\x10\x0D");
+    for (const std::string& bytes : {producer + version + graph(outside) + opset,
+                                     graph(outside) + opset + version,
+                                     graph(outside),
+                                     "\x08\x28" + graph(outside),
+                                     "\x08\x88\0"s + graph(outside),
+                                     version + graph(outside) +
+                                         "\xF2\x01\x01"
+                                         "a"}) {
+        EXPECT_EQ(rule(bytes, "model"), "onnx.external-path");
+        EXPECT_EQ(rule(bytes, "model.txt"), "onnx.external-path");
+    }
+    EXPECT_EQ(rule(part('\x12', part('\x12', "")) + "\x08\x01"), "format.savedmodel");
+    EXPECT_EQ(rule(":\n0123456789", "notes.txt"), "content.inert");
     EXPECT_EQ(rule(model), "format.onnx");
     EXPECT_EQ(external("model.onnx_data"), "format.onnx");
     EXPECT_EQ(external("./weights/a.bin"), "format.onnx");
@@ -506,7 +616,9 @@ TEST(Gate, refuses_programs_and_flags_what_names_code) {
     EXPECT_EQ(rule("#!/bin/sh\necho\n", "model.bin"), "executable.script");
     EXPECT_EQ(rule("#!/bin/sh\necho\n", "run"), "code.script");
     for (const char* name :
-         {"m.py", "M.PY", "a.ipynb", "a.sh", "a.bat", "a.ps1", "a.vbs", "a.pth"}) {
+         {"m.py",  "M.PY",  "a.ipynb", "a.sh",  "a.bat", "a.ps1",  "a.vbs", "a.pth",
+          "a.pl",  "a.rb",  "a.php",   "a.lua", "a.zsh", "a.psm1", "a.jse", "a.wsh",
+          "a.url", "a.pyi", "a.pyo",   "a.so",  "a.exe", "a.dll"}) {
         EXPECT_EQ(rule("x = 1\n", name), "name.code") << name;
     }
     EXPECT_EQ(rule("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1" + std::string(64, '\0'), "a.doc"),
@@ -520,10 +632,16 @@ TEST(Gate, flags_configurations_that_name_code) {
     EXPECT_EQ(rule(R"({"auto\u005fmap":{"AutoModel":"m.M"}})", "config.json"), remote);
     EXPECT_EQ(rule(R"({"a":{"auto_map" : "x--m.M"}})", "tokenizer_config.json"), remote);
     EXPECT_EQ(rule(R"({"auto_map":["a"]} // NaN)", "x.json"), remote);
-    EXPECT_EQ(rule(std::string(100'000, '[') + R"({"auto_map":{}})", "config.json"), remote);
+    EXPECT_EQ(rule(std::string(500, '[') + R"({"auto_map":{}})", "config.json"), remote);
     EXPECT_EQ(rule(R"({"custom_pipelines":{"p":{"impl":"a.B"}}})", "config.json"), remote);
     EXPECT_EQ(rule(R"({"_class_name":["pipeline","P"]})", "model_index.json"), remote);
+    EXPECT_EQ(rule(R"({"unet":["my_module","Foo"]})", "model_index.json"), remote);
+    EXPECT_EQ(rule(R"({"unet":[ "diffusers","UNet"],"x":[null,null],"t":["transformers","T"],
+        "s":["stable_diffusion","StableDiffusionSafetyChecker"]})",
+                   "model_index.json"),
+              "content.inert");
     EXPECT_EQ(rule(R"([{"type":"custom.T"}])", "modules.json"), remote);
+    EXPECT_EQ(rule(R"([{"type":"custom.T"}])", "Modules.JSON"), remote);
     EXPECT_EQ(rule(R"([{"type":"sentence_transformers.models.Transformer"}])", "modules.json"),
               "content.inert");
     EXPECT_EQ(rule(R"([{"type":"module"}])", "modules.json"), "content.inert");
@@ -532,6 +650,28 @@ TEST(Gate, flags_configurations_that_name_code) {
               "content.inert");
     EXPECT_EQ(rule("{" + std::string(9U << 20U, ' ') + "}", "config.json"), remote);
     EXPECT_EQ(rule("{" + std::string(9U << 20U, ' ') + "}", "vocab.json"), "content.inert");
+}
+
+TEST(Gate, flags_what_runs_in_an_svg_however_it_is_written) {
+    const std::string script = "<script>alert(1)</script>";
+    const std::string open = R"(<svg xmlns="http://www.w3.org/2000/svg">)";
+    for (const std::string& svg :
+         {R"(<s:svg xmlns:s="http://www.w3.org/2000/svg"><s:script>1</s:script></s:svg>)"s,
+          "<!-- " + std::string(5'000, 'x') + " -->" + open + script + "</svg>",
+          "<?foo?>" + open + script + "</svg>",
+          "<!doctype svg>" + open + script + "</svg>",
+          R"(<!DOCTYPE  svg [<!ELEMENT a ANY>]><svg onload="alert(1)"/>)"s,
+          open + R"(<a href="java&#115;cript:alert(1)"/></svg>)",
+          open + R"(<a href="java&#x73;cript&colon;alert(1)"/></svg>)",
+          open + R"(<a href="java&#10;script:alert(1)"/></svg>)",
+          open + R"(<x:iframe srcdoc="&lt;script>1&lt;/script>"/></svg>)"}) {
+        EXPECT_EQ(rule(svg, "a"), "svg.script") << svg;
+        EXPECT_EQ(rule(svg, "a.svg"), "svg.script") << svg;
+    }
+    EXPECT_EQ(rule("text <script>1</script>", "a.SVG"), "svg.script");
+    EXPECT_EQ(rule(open + R"(<title>a &amp; b</title><path d="M0 0h9z"/></svg>)", "a.svg"),
+              "content.inert");
+    EXPECT_EQ(rule("<!-- " + std::string(5'000, 'x') + " --><p>text</p>", "a.md"), "content.inert");
 }
 
 TEST(Gate, refuses_two_formats_in_one_file) {
@@ -605,6 +745,16 @@ TEST(Gate, flags_secrets_and_not_their_look_alikes) {
                                                                      : "content.inert")
             << token;
     }
+    // In the header of weights: the value of a key of GGUF, and of metadata of safetensors.
+    test::GgufBuilder gguf = test::clean_gguf();
+    gguf.pairs.push_back(test::text_pair("general.description", tokens[2]));
+    gguf.pairs.push_back(test::text_pair(std::string(65, 'a'), "x")); // its length is a letter
+    EXPECT_EQ(rule(gguf.build(), "m.gguf"), "secret.token");
+    const std::string header = R"({"__metadata__":{"k":")" + tokens[2] + R"("}})";
+    EXPECT_EQ(rule(test::safetensors(header, ""), "m.safetensors"), "secret.token");
+    // Four of a letter in a row are chance.
+    EXPECT_EQ(rule(joined({"AK", "IAQSAJ2XUID5ZZZZG6"}), "notes.txt"), "secret.token");
+    EXPECT_EQ(rule(joined({"AK", "IAQSAJ2XUID5XXXXXX"}), "notes.txt"), "content.inert");
     std::string wrong = github;
     wrong.back() = '8';
     for (const std::string& look_alike :
