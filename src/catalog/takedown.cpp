@@ -174,6 +174,17 @@ std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
         model.source.repo + "@" + model.source.revision, model.id, model.version, manifest, files);
 }
 
+std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
+                                         const crypto::Sha256Digest& manifest) {
+    std::vector<crypto::Sha256Digest> files;
+    for (const manifest::Variant& variant : model.variants) {
+        for (const manifest::ModelFile& file : variant.files) {
+            files.push_back(file.sha256);
+        }
+    }
+    return takedown_names(model, manifest, files);
+}
+
 std::vector<TakedownName> takedown_names(const manifest::AppId& app,
                                          const manifest::Version& version,
                                          std::span<const crypto::Sha256Digest> bundle) {
@@ -187,14 +198,6 @@ std::vector<TakedownName> takedown_names(const manifest::AppId& app,
 std::optional<TakedownEntry> stricter(std::optional<TakedownEntry> one,
                                       std::optional<TakedownEntry> other) {
     return other && (!one || one->action < other->action) ? other : one;
-}
-
-Status check_not_called_back(const std::string& what, const std::optional<TakedownEntry>& taken) {
-    if (!taken || taken->action == TakedownAction::Warn) {
-        return {};
-    }
-    return Error(ErrorCode::Refused,
-                 what + " was called back on " + taken->date + ": " + taken->reason);
 }
 
 Result<TakedownList> TakedownList::parse(std::string_view text_bytes) {

@@ -118,7 +118,7 @@ Refusal refuse_reading(const Caller& caller, const Repo& repo) {
     return {403,
             "GatedRepo",
             what + " and you are not in the authorized list. Ask for access by a POST to " +
-                std::string(web_prefix(repo.id.type)) + repo.id.render() + "/ask-access"};
+                repo.id.render_web() + "/ask-access"};
 }
 
 /// Whom a token of this digest stands for, if it is good.

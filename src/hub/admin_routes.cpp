@@ -19,7 +19,6 @@ constexpr std::size_t kFirstFilesLimit = 100;
 
 /// The repository that a body names: "name", "organization", "type".
 Answer<RepoId> parse_repo_id(const Json& body, const Caller& caller) {
-    RepoId id;
     const std::string type = text_at(body, "type").value_or("model");
     const auto parsed = parse_repo_type(type);
     if (!parsed || *parsed == RepoType::Bucket) {
@@ -27,20 +26,18 @@ Answer<RepoId> parse_repo_id(const Json& body, const Caller& caller) {
                            "', this hub has model, dataset and space here; buckets are made and "
                            "removed at /api/buckets/NAMESPACE/NAME");
     }
-    id.type = *parsed;
-    id.name = text_at(body, "name").value_or("");
-    id.space = text_at(body, "organization").value_or(caller ? caller->account.name : "");
-    const std::size_t slash = id.name.find('/');
-    if (slash != std::string::npos) {
-        id.space = id.name.substr(0, slash);
-        id.name = id.name.substr(slash + 1);
+    std::string text = text_at(body, "name").value_or("");
+    if (text.find('/') == std::string::npos) {
+        const std::string own = caller ? caller->account.name : "";
+        text = text_at(body, "organization").value_or(own) + "/" + text;
     }
-    if (!is_repo_part(id.name) || !is_repo_part(id.space)) {
-        return bad_request("'" + id.render() +
+    auto id = RepoId::parse(*parsed, text);
+    if (!id) {
+        return bad_request("'" + text +
                            "' is no id of a repository: namespace/name, of letters, digits, '-', "
                            "'_' and '.', at most 96 each");
     }
-    return id;
+    return *std::move(id);
 }
 
 /// The files of a repository's first commit: what the body brings, and what every one has.
@@ -144,12 +141,11 @@ Answer<Response> remove(const Services& services, const Request& request) {
 /// "namespace/name" of a body.
 Answer<RepoId> parse_full_id(const Json& body, const char* key, RepoType type) {
     const std::string text = text_at(body, key).value_or("");
-    const std::size_t slash = std::min(text.find('/'), text.size());
-    RepoId id{type, text.substr(0, slash), text.substr(std::min(slash + 1, text.size()))};
-    if (!is_repo_part(id.space) || !is_repo_part(id.name) || is_reserved_space(id.space)) {
+    auto id = RepoId::parse(type, text);
+    if (!id || is_reserved_space(id->space)) {
         return bad_request("'" + text + "', given as " + key + ", is no id: namespace/name");
     }
-    return id;
+    return *std::move(id);
 }
 
 /// What a repository adds to what its owner stores.

@@ -349,14 +349,11 @@ class BatchJob {
                                   operation.source_type + " " + operation.source_id +
                                   " that you may read");
         const auto type = parse_repo_type(operation.source_type);
-        const std::size_t slash = operation.source_id.find('/');
-        if (!type || slash == std::string::npos) {
+        const auto id = type ? RepoId::parse(*type, operation.source_id) : std::nullopt;
+        if (!id) {
             return missing;
         }
-        LOCARA_TRY(const auto source,
-                   services_.names.find_repo({*type,
-                                              operation.source_id.substr(0, slash),
-                                              operation.source_id.substr(slash + 1)}));
+        LOCARA_TRY(const auto source, services_.names.find_repo(*id));
         if (!source || !may(caller_, *source, Action::Read)) {
             return missing;
         }

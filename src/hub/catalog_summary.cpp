@@ -43,9 +43,7 @@ manifest::EffectiveLicense license_of(const CatalogContents& contents,
                                       const manifest::AppManifest& app) {
     std::vector<manifest::AppModelLicense> models;
     for (const manifest::ModelNeed& need : app.models) {
-        std::vector<crypto::Sha256Digest> pins = need.fallbacks;
-        pins.insert(pins.begin(), need.manifest);
-        for (const crypto::Sha256Digest& pin : pins) {
+        for (const crypto::Sha256Digest& pin : need.pins()) {
             const auto found = contents.models.find(pin);
             if (found != contents.models.end()) {
                 models.push_back(
@@ -127,8 +125,7 @@ Json render_contents(const CatalogContents& contents) {
     for (const auto& [id, app] : contents.apps) {
         Json needs = Json::array();
         for (const manifest::ModelNeed& need : app.models) {
-            needs.push_back(render_need(contents, need, need.manifest));
-            for (const crypto::Sha256Digest& pin : need.fallbacks) {
+            for (const crypto::Sha256Digest& pin : need.pins()) {
                 needs.push_back(render_need(contents, need, pin));
             }
         }

@@ -413,13 +413,11 @@ bool may(const Caller& caller, const Collection& collection, Action action) {
 Result<std::optional<Repo>>
 find_target(const Services& services, const Caller& caller, const CollectionItem& item) {
     const auto type = parse_repo_type(item.type);
-    const std::size_t slash = item.target.find('/');
-    if (!type || slash == std::string::npos) {
+    const auto id = type ? RepoId::parse(*type, item.target) : std::nullopt;
+    if (!id) {
         return std::optional<Repo>();
     }
-    LOCARA_TRY(auto repo,
-               services.names.find_repo(
-                   {*type, item.target.substr(0, slash), item.target.substr(slash + 1)}));
+    LOCARA_TRY(auto repo, services.names.find_repo(*id));
     return repo && may(caller, *repo, Action::See) ? std::move(repo) : std::nullopt;
 }
 

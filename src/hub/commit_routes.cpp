@@ -3,6 +3,7 @@
 #include "commit_body.hpp"
 #include "content_gate.hpp"
 #include "incoming_body.hpp"
+#include "new_repo.hpp"
 #include "place.hpp"
 #include "pulls.hpp"
 #include "quota_check.hpp"
@@ -432,8 +433,7 @@ Answer<Response> make_commit(const Services& services,
     LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(call.repo)));
     CommitJob job(services, call.repo, std::move(git), call.who);
     LOCARA_TRY(const CommitJob::Done done, job.run(call.target, body));
-    std::string url = endpoint(request) + "/";
-    url.append(web_prefix(call.repo.id.type)).append(call.repo.id.render());
+    const std::string url = repo_url(request, call.repo.id);
     Json json = {{"success", true},
                  {"commitOid", done.commit},
                  {"commitUrl", url + "/commit/" + done.commit},

@@ -61,15 +61,8 @@ std::optional<std::chrono::seconds> parse_span(std::string_view text) {
 
 /// "org/name", with its type in front unless it is a model.
 bool is_repo(std::string_view text) {
-    for (const RepoType type : {RepoType::Dataset, RepoType::Space}) {
-        if (text.rfind(web_prefix(type), 0) == 0) {
-            text.remove_prefix(web_prefix(type).size());
-            break;
-        }
-    }
-    const std::size_t slash = text.find('/');
-    return slash != std::string_view::npos && is_repo_part(text.substr(0, slash)) &&
-           is_repo_part(text.substr(slash + 1));
+    const auto id = RepoId::parse_web(text);
+    return id && id->type != RepoType::Bucket;
 }
 
 class Reader {

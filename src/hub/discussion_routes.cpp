@@ -1,6 +1,7 @@
 // Discussions and pull requests by the Hub's API: docs/hub.md, "Discussions and pull requests".
 #include "given.hpp"
 #include "markdown.hpp"
+#include "new_repo.hpp"
 #include "pulls.hpp"
 #include "routes.hpp"
 
@@ -296,11 +297,10 @@ Answer<Response> create(const Services& services, const Request& request, RepoTy
         made.title = title;
         LOCARA_TRY(made, services.discussions.add(made, text, by));
     }
-    return json_answer({{"num", made.number},
-                        {"pullRequest", made.kind == Discussion::Kind::PullRequest},
-                        {"url",
-                         endpoint(request) + "/" + std::string(web_prefix(type)) +
-                             repo.id.render() + "/discussions/" + std::to_string(made.number)}});
+    return json_answer(
+        {{"num", made.number},
+         {"pullRequest", made.kind == Discussion::Kind::PullRequest},
+         {"url", repo_url(request, repo.id) + "/discussions/" + std::to_string(made.number)}});
 }
 
 Answer<Response> comment(const Services& services, const Request& request, RepoType type) {

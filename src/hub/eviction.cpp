@@ -25,7 +25,7 @@ evict_mirrored(Names& names, const MirrorConfig& config, const std::string& newe
             break;
         }
         LOCARA_TRY(const auto repo, names.find_repo(file.repo));
-        if (repo && config.pins(rule_id(repo->id))) {
+        if (repo && config.pins(repo->id.render_web())) {
             continue;
         }
         LOCARA_CHECK(names.remove_mirrored_file(file));

@@ -106,12 +106,11 @@ Answer<Repo> find_target(const Services& services, const Caller& caller, const J
     const Json& named = target == body.end() ? empty : *target;
     const auto type = parse_repo_type(text_at(named, "type").value_or(""));
     const std::string name = text_at(named, "name").value_or("");
-    const std::size_t slash = name.find('/');
-    if (!type || slash == std::string::npos) {
+    const auto id = type ? RepoId::parse(*type, name) : std::nullopt;
+    if (!id) {
         return bad_request("target has a type (model, dataset, space, bucket) and a name");
     }
-    LOCARA_TRY(auto repo,
-               services.names.find_repo({*type, name.substr(0, slash), name.substr(slash + 1)}));
+    LOCARA_TRY(auto repo, services.names.find_repo(*id));
     if (!repo) {
         return hidden_repo(caller);
     }

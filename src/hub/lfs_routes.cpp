@@ -5,6 +5,7 @@
 #include "content_gate.hpp"
 #include "incoming_body.hpp"
 #include "lfs_parts.hpp"
+#include "new_repo.hpp"
 #include "pulls.hpp"
 #include "quota_check.hpp"
 #include "routes.hpp"
@@ -132,9 +133,7 @@ class BatchAnswer {
     }
 
     std::string object_url(const crypto::Sha256Digest& oid) const {
-        std::string url = endpoint(request_) + "/";
-        url.append(web_prefix(repo_.id.type)).append(repo_.id.render());
-        return url + ".git/info/lfs/objects/" + oid.render();
+        return repo_url(request_, repo_.id) + ".git/info/lfs/objects/" + oid.render();
     }
 
     /// Clients of the Hub send neither their token nor any header with the file: the URL permits.

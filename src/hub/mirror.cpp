@@ -72,11 +72,7 @@ std::string api_path(const RepoId& id) {
 }
 
 std::string web_path(const RepoId& id) {
-    return "/" + rule_id(id);
-}
-
-std::string rule_id(const RepoId& id) {
-    return std::string(web_prefix(id.type)) + id.render();
+    return "/" + id.render_web();
 }
 
 /// A question that somebody has asked upstream and others wait for.
@@ -165,10 +161,10 @@ Answer<Asker> Mirror::identify(const http::Request& request) const {
 }
 
 Answer<std::monostate> Mirror::check_rules(const RepoId& id) const {
-    if (!config().allows(rule_id(id))) {
+    if (!config().allows(id.render_web())) {
         return Refusal(403,
                        "MirrorDenied",
-                       rule_id(id) + " is not among what this hub mirrors; ask its operator");
+                       id.render_web() + " is not among what this hub mirrors; ask its operator");
     }
     return std::monostate();
 }
@@ -311,16 +307,6 @@ std::string alias_path(RepoType type, const std::string& name) {
     return "/api/" + std::string(render_plural(type)) + "/" + percent_encode(name);
 }
 
-std::optional<RepoId> parse_id(RepoType type, const std::string& text) {
-    const std::size_t slash = text.find('/');
-    if (slash == std::string::npos) {
-        return std::nullopt;
-    }
-    RepoId id{type, text.substr(0, slash), text.substr(slash + 1)};
-    const bool good = is_repo_part(id.space) && is_repo_part(id.name);
-    return good ? std::optional(std::move(id)) : std::nullopt;
-}
-
 } // namespace
 
 Answer<RepoId> Mirror::find_alias(RepoType type, const std::string& name, Reach reach) {
@@ -342,7 +328,7 @@ Answer<RepoId> Mirror::find_alias(RepoType type, const std::string& name, Reach 
         }
         LOCARA_TRY(kept, read_kept(folder, key));
     }
-    const auto id = kept ? parse_id(type, kept->answer.body) : std::nullopt;
+    const auto id = kept ? RepoId::parse(type, kept->answer.body) : std::nullopt;
     if (!id) {
         return Error(ErrorCode::Internal, "the id that " + key + " stands for is gone");
     }
@@ -366,7 +352,7 @@ Answer<std::monostate> Mirror::ask_alias(RepoType type, const std::string& name)
     if (!info || !info->is_object()) {
         return contradicts("no description of " + name);
     }
-    const auto id = parse_id(type, text_at(*info, "id").value_or(""));
+    const auto id = RepoId::parse(type, text_at(*info, "id").value_or(""));
     if (!id || flag_at(*info, "private")) {
         return no_such_repo();
     }
@@ -401,7 +387,7 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
             stale = known ? std::optional(known->commit) : std::nullopt;
         }
         if (is_offline()) {
-            return not_here(rule_id(visit.id) + " at " + revision);
+            return not_here(visit.id.render_web() + " at " + revision);
         }
         if (visit.reach == Reach::Here) {
             return wanting();
@@ -410,14 +396,14 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
             return contradicts("no commit for " + revision);
         }
         const auto done =
-            once("revision " + rule_id(visit.id) + " " + revision + " " + visit.asker.key,
+            once("revision " + visit.id.render_web() + " " + revision + " " + visit.asker.key,
                  [&] { return ask_revision(visit, revision); });
         if (!done && stale && done.error().status >= 500) {
             // Better where it was when upstream answered last than nothing.
             services_.log.warning(
                 "mirror",
                 "stale_revision",
-                {{"repo", rule_id(visit.id)}, {"revision", revision}, {"commit", *stale}});
+                {{"repo", visit.id.render_web()}, {"revision", revision}, {"commit", *stale}});
             return Spot{std::move(*repo), *stale, "", false, {}};
         }
         LOCARA_CHECK(done);
@@ -435,7 +421,7 @@ Answer<std::monostate> Mirror::ask_revision(const Visit& visit, const std::strin
     const auto info = parse_json(answer.body, limits);
     const auto commit = info && info->is_object() ? text_at(*info, "sha") : std::nullopt;
     if (!commit || !is_commit(*commit) || (is_commit(revision) && *commit != revision)) {
-        return contradicts("no description of " + rule_id(visit.id) + " at " + revision);
+        return contradicts("no description of " + visit.id.render_web() + " at " + revision);
     }
     LOCARA_TRY(const Repo repo, note_repo(visit.id, origin_of(*info)));
     // First what it stands for, then where it stands.
@@ -559,7 +545,7 @@ Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
         return std::move(kept->answer);
     }
     if (is_offline()) {
-        return not_here("this answer about " + rule_id(repo.id));
+        return not_here("this answer about " + repo.id.render_web());
     }
     if (visit.reach == Reach::Here) {
         return wanting();
@@ -658,7 +644,7 @@ Mirror::list(const Visit& visit, const Repo& repo, const std::string& commit) {
             return text.error();
         }
         if (is_offline()) {
-            return not_here("what is in " + rule_id(repo.id) + " at " + commit);
+            return not_here("what is in " + repo.id.render_web() + " at " + commit);
         }
         if (visit.reach == Reach::Here) {
             return wanting();
@@ -683,11 +669,12 @@ Mirror::ask_listing(const Visit& visit, const Repo& repo, const std::string& com
         LOCARA_TRY(const UpstreamAnswer page, upstream_.ask(call));
         bytes += page.body.size();
         if (bytes > kListingBytes) {
-            return Error(ErrorCode::TooLarge, "the tree of " + rule_id(repo.id) + " is too large");
+            return Error(ErrorCode::TooLarge,
+                         "the tree of " + repo.id.render_web() + " is too large");
         }
         const Status added = listing.add_page(page.body);
         if (!added) {
-            return contradicts("a tree of " + rule_id(repo.id) +
+            return contradicts("a tree of " + repo.id.render_web() +
                                " that cannot be: " + added.error().message());
         }
         call.path = page.next;
@@ -741,7 +728,7 @@ Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin b
             return FoundContent();
         }
         if (is_offline()) {
-            return not_here(rule_id(spot.repo.id) + " " + file.path);
+            return not_here(spot.repo.id.render_web() + " " + file.path);
         }
         if (config().quota_bytes != 0 && file.size() > config().quota_bytes) {
             return Error(ErrorCode::NoSpace,
@@ -803,16 +790,7 @@ void Mirror::prefetch() {
 Answer<std::monostate> Mirror::prefetch_one(const PrefetchRule& rule) {
     Visit visit;
     visit.reach = Reach::Upstream;
-    std::string_view id = rule.repo;
-    for (const RepoType type : {RepoType::Dataset, RepoType::Space}) {
-        if (id.rfind(web_prefix(type), 0) == 0) {
-            visit.id.type = type;
-            id.remove_prefix(web_prefix(type).size());
-            break;
-        }
-    }
-    visit.id.space = id.substr(0, id.find('/'));
-    visit.id.name = id.substr(id.find('/') + 1);
+    visit.id = RepoId::parse_web(rule.repo).value_or(RepoId());
     LOCARA_TRY(const bool claimed, claims(visit.id));
     if (!claimed) {
         return Refusal(403, "", "its namespace is this hub's own");

@@ -213,7 +213,4 @@ class Mirror {
 std::string api_path(const RepoId& id);
 std::string web_path(const RepoId& id);
 
-/// "org/name", with the type's prefix: what rules are about.
-std::string rule_id(const RepoId& id);
-
 } // namespace locara::hub

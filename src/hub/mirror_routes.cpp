@@ -495,7 +495,7 @@ refuse_git(const MirrorDoor& door, RepoType type, Tool tool, Request request) {
         co_return render_refusal(claimed.error(), request, door.services.log);
     }
     const std::string words =
-        "this hub has no git repository " + rule_id(id) +
+        "this hub has no git repository " + id.render_web() +
         ". Of repositories that it mirrors it has the files and not the git history: download "
         "those (hf download, or /resolve/), or clone from where the repository lives";
     Response response =
@@ -591,13 +591,12 @@ Answer<Found> find_upstream(const MirrorDoor& door,
     Found found;
     for (Json& one : *list) {
         const std::string id = one.is_object() ? text_at(one, "id").value_or("") : "";
-        const std::size_t slash = id.find('/');
-        if (slash == std::string::npos || found.list.size() == room) {
+        const auto repo = RepoId::parse(type, id);
+        if (!repo || found.list.size() == room) {
             continue;
         }
-        const RepoId repo{type, id.substr(0, slash), id.substr(slash + 1)};
-        LOCARA_TRY(const bool claimed, door.mirror.claims(repo));
-        if (claimed && door.mirror.check_rules(repo)) {
+        LOCARA_TRY(const bool claimed, door.mirror.claims(*repo));
+        if (claimed && door.mirror.check_rules(*repo)) {
             found.list.push_back(std::move(one));
         }
     }

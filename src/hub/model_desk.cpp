@@ -57,16 +57,6 @@ std::string signature_beside(const std::string& manifest_target) {
     return fs::path(manifest_target).replace_extension(".sig").generic_string();
 }
 
-std::vector<crypto::Sha256Digest> files_of(const manifest::ModelManifest& model) {
-    std::vector<crypto::Sha256Digest> files;
-    for (const manifest::Variant& variant : model.variants) {
-        for (const manifest::ModelFile& file : variant.files) {
-            files.push_back(file.sha256);
-        }
-    }
-    return files;
-}
-
 bool all_verified(const Json& model) {
     const Json& files = model.at("files");
     return std::all_of(files.begin(), files.end(), [](const Json& file) {
@@ -78,7 +68,7 @@ bool all_verified(const Json& model) {
 Result<std::string> check_takedown(const manifest::ModelManifest& model,
                                    const crypto::Sha256Digest& digest,
                                    const catalog::TakedownList& list) {
-    const auto taken = list.find(catalog::takedown_names(model, digest, files_of(model)));
+    const auto taken = list.find(catalog::takedown_names(model, digest));
     if (!taken) {
         return std::string();
     }

@@ -83,6 +83,33 @@ bool is_repo_part(std::string_view text) {
            });
 }
 
+std::optional<RepoId> RepoId::parse(RepoType type, std::string_view text) {
+    const std::size_t slash = text.find('/');
+    if (slash == std::string_view::npos || !is_repo_part(text.substr(0, slash)) ||
+        !is_repo_part(text.substr(slash + 1))) {
+        return std::nullopt;
+    }
+    return RepoId{type, std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
+}
+
+std::optional<RepoId> RepoId::parse_web(std::string_view text) {
+    for (const RepoType type : {RepoType::Dataset, RepoType::Space, RepoType::Bucket}) {
+        const std::string_view prefix = web_prefix(type);
+        if (text.starts_with(prefix)) {
+            return parse(type, text.substr(prefix.size()));
+        }
+    }
+    return parse(RepoType::Model, text);
+}
+
+std::string RepoId::render() const {
+    return space + "/" + name;
+}
+
+std::string RepoId::render_web() const {
+    return std::string(web_prefix(type)) + render();
+}
+
 bool is_reserved_space(std::string_view text) {
     constexpr std::string_view kReserved[] = {"api",
                                               "avatars",

@@ -39,7 +39,13 @@ struct RepoId {
     std::string space; ///< The namespace: an account or an organization.
     std::string name;
 
-    std::string render() const { return space + "/" + name; }
+    /// "ana/tiny". Nothing unless both parts are such as is_repo_part takes.
+    static std::optional<RepoId> parse(RepoType type, std::string_view text);
+    /// The same with web_prefix in front: "ana/tiny", "datasets/ana/notes".
+    static std::optional<RepoId> parse_web(std::string_view text);
+
+    std::string render() const;     ///< The inverse of parse.
+    std::string render_web() const; ///< The inverse of parse_web.
 };
 
 enum class Visibility { Public, Private };

@@ -70,8 +70,7 @@ choose_visibility(const Services& services, const RepoId& id, std::optional<Visi
 }
 
 std::string repo_url(const http::Request& request, const RepoId& id) {
-    std::string url = endpoint(request) + "/";
-    return url.append(web_prefix(id.type)).append(id.render());
+    return endpoint(request) + "/" + id.render_web();
 }
 
 http::Response already_there(const http::Request& request, const RepoId& id) {

@@ -329,7 +329,7 @@ Answer<Response> lead_to_file(const Services& services, const Request& request, 
 } // namespace
 
 std::string page_of(const Repo& repo) {
-    return "/" + std::string(web_prefix(repo.id.type)) + repo.id.render();
+    return "/" + repo.id.render_web();
 }
 
 void add_repo_pages(Routes& routes, const Services& services) {

@@ -10,40 +10,18 @@
 #include <locara/hub/organizations.hpp>
 #include <locara/hub/repositories.hpp>
 
-#include <algorithm>
-#include <array>
-
 namespace locara::hub {
 namespace {
 
-constexpr std::array kTypes = {
-    RepoType::Model, RepoType::Dataset, RepoType::Space, RepoType::Bucket};
-
-std::string web_id(const RepoId& id) {
-    return std::string(web_prefix(id.type)) + id.render();
-}
-
 Result<RepoId> parse_id(const std::string& text) {
-    RepoId id;
-    std::string_view rest = text;
-    for (const RepoType type : kTypes) {
-        const std::string_view prefix = web_prefix(type);
-        if (!prefix.empty() && rest.rfind(prefix, 0) == 0) {
-            id.type = type;
-            rest.remove_prefix(prefix.size());
-            break;
-        }
-    }
-    const std::size_t slash = std::min(rest.find('/'), rest.size());
-    id.space = rest.substr(0, slash);
-    id.name = rest.substr(std::min(slash + 1, rest.size()));
-    if (!is_repo_part(id.space) || !is_repo_part(id.name) || is_reserved_space(id.space)) {
+    auto id = RepoId::parse_web(text);
+    if (!id || is_reserved_space(id->space)) {
         return Error(ErrorCode::InvalidArgument,
                      "'" + text +
                          "' is no id of a repository; write such as ana/tiny, datasets/ana/notes, "
                          "spaces/ana/app or buckets/ana/box");
     }
-    return id;
+    return *std::move(id);
 }
 
 Error taken(const RepoId& id) {
@@ -108,7 +86,7 @@ Repositories::open(const std::filesystem::path& data, const Clock& clock, RepoCo
 
 Result<OwnRepo> Repositories::describe(const Repo& repo) const {
     OwnRepo own;
-    own.id = web_id(repo.id);
+    own.id = repo.id.render_web();
     own.name = repo.id.render();
     own.type = render(repo.id.type);
     own.visibility = repo.visibility;
@@ -149,7 +127,8 @@ Result<std::string> Repositories::get_space(const std::string& space) const {
 
 Result<std::vector<OwnRepo>> Repositories::list() const {
     std::vector<OwnRepo> listed;
-    for (const RepoType type : kTypes) {
+    for (const RepoType type :
+         {RepoType::Model, RepoType::Dataset, RepoType::Space, RepoType::Bucket}) {
         LOCARA_TRY(const auto repos, names_->list_repos(type));
         for (const Repo& repo : repos) {
             if (repo.origin == Origin::Here) {

@@ -206,8 +206,8 @@ class Check {
     static std::set<crypto::Sha256Digest> digests_pinned_by(const manifest::AppManifest& app) {
         std::set<crypto::Sha256Digest> digests;
         for (const manifest::ModelNeed& need : app.models) {
-            digests.insert(need.manifest);
-            digests.insert(need.fallbacks.begin(), need.fallbacks.end());
+            const auto pins = need.pins();
+            digests.insert(pins.begin(), pins.end());
         }
         return digests;
     }
@@ -234,13 +234,7 @@ class Check {
                 continue; // an error already
             }
             const manifest::ModelManifest& model = found->second;
-            std::vector<crypto::Sha256Digest> files;
-            for (const auto& variant : model.variants) {
-                for (const auto& file : variant.files) {
-                    files.push_back(file.sha256);
-                }
-            }
-            add("the model " + model.id.render(), catalog::takedown_names(model, digest, files));
+            add("the model " + model.id.render(), catalog::takedown_names(model, digest));
         }
     }
 

@@ -156,13 +156,11 @@ class PinCheck {
 Result<std::optional<PinnedCommit>> find_pinned_commit(const std::filesystem::path& data,
                                                        const Names& names,
                                                        const manifest::ModelManifest& model) {
-    const std::size_t slash = model.source.repo.find('/');
-    if (slash == std::string::npos) {
+    const auto id = RepoId::parse(RepoType::Model, model.source.repo);
+    if (!id) {
         return std::optional<PinnedCommit>();
     }
-    const RepoId id{
-        RepoType::Model, model.source.repo.substr(0, slash), model.source.repo.substr(slash + 1)};
-    LOCARA_TRY(const auto repo, names.find_repo(id));
+    LOCARA_TRY(const auto repo, names.find_repo(*id));
     if (!repo || repo->origin != Origin::Here) {
         return std::optional<PinnedCommit>();
     }

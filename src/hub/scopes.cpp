@@ -20,22 +20,16 @@ Error not_there(const std::string& entity) {
 
 /// The id of a repository; nothing if the entity names a namespace.
 std::optional<RepoId> parse_repo(std::string_view entity) {
-    RepoId id;
+    RepoType of = RepoType::Model;
     for (const RepoType type : {RepoType::Model, RepoType::Dataset, RepoType::Space}) {
         const std::string prefix = std::string(render_plural(type)) + "/";
         if (entity.rfind(prefix, 0) == 0) {
-            id.type = type;
+            of = type;
             entity.remove_prefix(prefix.size());
             break;
         }
     }
-    const std::size_t slash = entity.find('/');
-    if (slash == std::string_view::npos) {
-        return std::nullopt;
-    }
-    id.space = entity.substr(0, slash);
-    id.name = entity.substr(slash + 1);
-    return id;
+    return RepoId::parse(of, entity);
 }
 
 /// A repository as a scope names it.

@@ -491,7 +491,7 @@ Result<std::vector<MirroredRepo>> list_mirrored(const fs::path& data) {
             continue;
         }
         MirroredRepo one;
-        one.id = rule_id(repo.id);
+        one.id = repo.id.render_web();
         one.restricted = repo.visibility == Visibility::Private;
         for (const MirroredFile& file : files) {
             if (file.repo == repo.key) {
@@ -510,7 +510,7 @@ Status remove_mirrored(const fs::path& data, const std::string& id) {
     Names names(std::move(database));
     LOCARA_TRY(const auto repos, list_all_repos(names));
     for (const Repo& repo : repos) {
-        if (repo.origin != Origin::Here && http::equals_ignoring_case(rule_id(repo.id), id)) {
+        if (repo.origin != Origin::Here && http::equals_ignoring_case(repo.id.render_web(), id)) {
             return names.remove_repo(repo.key);
         }
     }

@@ -14,29 +14,25 @@ namespace fs = std::filesystem;
 
 /// "acme/tiny", "models/acme/tiny", "datasets/acme/notes" ...
 Result<RepoId> parse_id(std::string_view text) {
-    RepoId id;
+    RepoType of = RepoType::Model;
     std::string_view rest = text;
     for (const RepoType type :
          {RepoType::Model, RepoType::Dataset, RepoType::Space, RepoType::Bucket}) {
         const std::string prefix = std::string(render_plural(type)) + "/";
         if (rest.starts_with(prefix)) {
-            id.type = type;
+            of = type;
             rest.remove_prefix(prefix.size());
             break;
         }
     }
-    const std::size_t slash = rest.find('/');
-    if (slash != std::string_view::npos) {
-        id.space = rest.substr(0, slash);
-        id.name = rest.substr(slash + 1);
-    }
-    if (!is_repo_part(id.space) || !is_repo_part(id.name)) {
+    auto id = RepoId::parse(of, rest);
+    if (!id) {
         return Error(ErrorCode::InvalidArgument,
                      "found '" + std::string(text) +
                          "', wanted NAMESPACE/NAME, with datasets/, spaces/ or buckets/ in front "
                          "unless it is a model");
     }
-    return id;
+    return *std::move(id);
 }
 
 Result<std::vector<FileVerdict>> list_git(const GitRepo& git, const std::string& commit) {

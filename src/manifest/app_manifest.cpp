@@ -216,6 +216,12 @@ std::string_view render(Entry::Kind kind) {
     return "";
 }
 
+std::vector<crypto::Sha256Digest> ModelNeed::pins() const {
+    std::vector<crypto::Sha256Digest> out = {manifest};
+    out.insert(out.end(), fallbacks.begin(), fallbacks.end());
+    return out;
+}
+
 const ModelNeed* AppManifest::find_model(std::string_view role) const {
     for (const auto& model : models) {
         if (model.role == role) {

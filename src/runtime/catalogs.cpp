@@ -438,10 +438,8 @@ Result<PlannedModel> Installer::State::plan_model(std::string role,
 Result<PlannedModel> Installer::State::resolve_model(const CatalogApp& app,
                                                      const manifest::ModelNeed& need) {
     LOCARA_TRY(auto* client, client_of(app.hub));
-    // The pinned manifest first, then its fallbacks; the first that the catalog has.
-    std::vector<crypto::Sha256Digest> wanted = {need.manifest};
-    wanted.insert(wanted.end(), need.fallbacks.begin(), need.fallbacks.end());
-    for (const auto& digest : wanted) {
+    // The first that the catalog has.
+    for (const auto& digest : need.pins()) {
         const auto target = find_model_target(*client, digest);
         if (!target) {
             continue;
@@ -488,8 +486,8 @@ Result<std::vector<PlannedModel>> Installer::resolve_models(const CatalogApp& ap
 Result<std::vector<std::string>> Installer::find_manifests(const manifest::AppManifest& app) {
     std::set<crypto::Sha256Digest> wanted;
     for (const auto& need : app.models) {
-        wanted.insert(need.manifest);
-        wanted.insert(need.fallbacks.begin(), need.fallbacks.end());
+        const auto pins = need.pins();
+        wanted.insert(pins.begin(), pins.end());
     }
     std::vector<std::string> found;
     for (auto& one : state_->catalogs) {

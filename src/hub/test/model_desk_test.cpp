@@ -171,7 +171,16 @@ TEST_F(ModelDeskTest, refuses_what_the_takedown_list_blocks_and_tells_what_it_wa
     entry.action = catalog::TakedownAction::Warn;
     entry.date = "2026-11-23";
     ASSERT_TRUE(repository_->add_takedown(entry));
-    EXPECT_THAT(stage(manifest())->warning, HasSubstr("it lies"));
+    EXPECT_EQ(stage(manifest())->warning,
+              "locara/tiny 2.0.0 was called back on 2026-11-23: it lies");
+    catalog::TakedownEntry file;
+    file.kind = "file";
+    file.id = "sha256:" + crypto::sha256(as_bytes(test::weights())).render();
+    file.action = catalog::TakedownAction::BlockRun;
+    file.reason = "it bites";
+    file.date = "2026-11-24";
+    ASSERT_TRUE(repository_->add_takedown(file));
+    EXPECT_EQ(refusal(manifest(), "was called back on 2026-11-24: it bites"), ErrorCode::Refused);
 }
 
 TEST_F(ModelDeskTest, refuses_files_that_the_gate_refuses_also_elsewhere) {

@@ -199,5 +199,32 @@ TEST(RepoNames, take_only_what_is_safe_in_paths) {
     EXPECT_FALSE(is_reserved_space("ana"));
 }
 
+TEST(RepoId, is_two_parts_with_the_type_in_front) {
+    const auto model = RepoId::parse(RepoType::Model, "ana/tiny-1.0");
+    ASSERT_TRUE(model);
+    EXPECT_EQ(model->space, "ana");
+    EXPECT_EQ(model->name, "tiny-1.0");
+    for (const char* const text :
+         {"ana/tiny", "datasets/ana/words", "spaces/ana/app", "buckets/ana/box"}) {
+        const auto id = RepoId::parse_web(text);
+        ASSERT_TRUE(id) << text;
+        EXPECT_EQ(id->render_web(), text);
+        EXPECT_EQ(RepoId::parse(id->type, id->render())->render_web(), text);
+    }
+    EXPECT_EQ(RepoId::parse_web("spaces/ana/app")->type, RepoType::Space);
+    for (const char* const text : {"",
+                                   "/",
+                                   "ana",
+                                   "ana/",
+                                   "/tiny",
+                                   "a/b/c",
+                                   "ana/..",
+                                   "ana/a b",
+                                   "datasets/ana",
+                                   "models/a/b"}) {
+        EXPECT_FALSE(RepoId::parse_web(text)) << text;
+    }
+}
+
 } // namespace
 } // namespace locara::hub

@@ -59,6 +59,9 @@ std::vector<TakedownName> takedown_names(const std::string& source,
 std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
                                          const crypto::Sha256Digest& manifest,
                                          std::span<const crypto::Sha256Digest> files);
+/// With all files of all its variants.
+std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
+                                         const crypto::Sha256Digest& manifest);
 
 /// Of an app: its id, and its bundle by either digest (of the archive, of the list of files).
 std::vector<TakedownName> takedown_names(const manifest::AppId& app,
@@ -68,9 +71,6 @@ std::vector<TakedownName> takedown_names(const manifest::AppId& app,
 /// The stricter of two entries.
 std::optional<TakedownEntry> stricter(std::optional<TakedownEntry> one,
                                       std::optional<TakedownEntry> other);
-
-/// Refused, with date and reason, unless it is a warning or nothing. `what` begins the sentence.
-Status check_not_called_back(const std::string& what, const std::optional<TakedownEntry>& taken);
 
 class TakedownList {
   public:

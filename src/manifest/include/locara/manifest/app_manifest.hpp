@@ -50,6 +50,9 @@ struct ModelNeed {
     ModelId id;       ///< For people; `manifest` decides.
     crypto::Sha256Digest manifest;
     std::vector<crypto::Sha256Digest> fallbacks;
+
+    /// The manifests that may serve it, the preferred first: `manifest`, then `fallbacks`.
+    std::vector<crypto::Sha256Digest> pins() const;
 };
 
 struct Screenshot {
