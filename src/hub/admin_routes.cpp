@@ -109,7 +109,9 @@ Answer<Response> create(const Services& services, const Request& request) {
     first.date = repo.created;
     auto made = create_repo(services, repo, first);
     if (!made && made.error().code() == ErrorCode::Conflict) {
-        return already_there(request, repo.id);
+        // As its maker spelled it.
+        LOCARA_TRY(const auto there, services.names.find_repo(repo.id));
+        return already_there(request, there ? there->id : repo.id);
     }
     if (!made) {
         return std::move(made).error();

@@ -80,7 +80,9 @@ Answer<Response> create(const Services& services, const Request& request) {
     bucket.created = services.clock.now();
     const auto made = services.names.add_repo(bucket);
     if (!made && made.error().code() == ErrorCode::Conflict) {
-        return already_there(request, bucket.id);
+        // As its maker spelled it.
+        LOCARA_TRY(const auto there, services.names.find_repo(bucket.id));
+        return already_there(request, there ? there->id : bucket.id);
     }
     if (!made) {
         return made.error();

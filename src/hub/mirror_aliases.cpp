@@ -76,6 +76,9 @@ void add_alias_routes(http::Router& router, const MirrorDoor& door) {
             add("GET", api + "/" + call + "/{*rev}", 2);
         }
         add("POST", api + "/paths-info/{*rev}", 2);
+        for (const std::string_view call : kCallsWithoutRevision) {
+            add("GET", api + "/" + std::string(call), 2);
+        }
     }
     router.set_fallback(
         [&door](Request request) { return door.behind.handle(std::move(request)); });

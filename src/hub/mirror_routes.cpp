@@ -719,6 +719,14 @@ begin_visit(const MirrorDoor& door, const Request& request, RepoType type) {
     return std::optional(std::move(visit));
 }
 
+/// Whether it may be about an id without a namespace instead: "/api/models/gpt2/refs".
+bool is_ambiguous(const Request& request) {
+    const auto& calls = kCallsWithoutRevision;
+    return request.path.starts_with("/api/") &&
+           std::count(request.path.begin(), request.path.end(), '/') == 4 &&
+           std::find(calls.begin(), calls.end(), request.param("repo")) != calls.end();
+}
+
 asio::awaitable<Response>
 enter(const MirrorDoor& door, Handle handle, RepoType type, Request request) {
     Log& log = door.services.log;
@@ -736,6 +744,9 @@ enter(const MirrorDoor& door, Handle handle, RepoType type, Request request) {
     if (!reaction && is_wanting(reaction.error())) {
         visit.reach = Reach::Upstream;
         reaction = co_await http::run_blocking(door.upstream, work);
+    }
+    if (!reaction && is_ambiguous(request)) {
+        co_return co_await door.behind.handle(std::move(request));
     }
     if (!reaction) {
         co_return render_refusal(reaction.error(), request, log);

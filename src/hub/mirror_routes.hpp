@@ -11,6 +11,9 @@
 
 #include <locara/http/server.hpp>
 
+#include <array>
+#include <string_view>
+
 namespace locara::hub {
 
 /// All borrowed, for as long as requests come.
@@ -22,6 +25,10 @@ struct MirrorDoor {
     http::BlockingPool& here;
     http::BlockingPool& upstream;
 };
+
+/// "/api/models/gpt2/refs" may be a call about gpt2 or the description of a repository gpt2/refs:
+/// it is the latter where that is to be had, else the former.
+inline constexpr std::array<std::string_view, 2> kCallsWithoutRevision = {"auth-check", "refs"};
 
 /// `door` is borrowed too.
 void add_mirror_routes(http::Router& router, const MirrorDoor& door);

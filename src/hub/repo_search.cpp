@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace locara::hub {
@@ -22,6 +25,68 @@ constexpr std::array<std::string_view, 10> kSortKeys = {"createdAt",
 bool has_tag(const Json& repo, const std::string& tag) {
     const Json& tags = repo["tags"];
     return std::find(tags.begin(), tags.end(), Json(tag)) != tags.end();
+}
+
+/// How many parameters a model's weights have; nothing if they are not read.
+std::optional<double> parameters_of(const Json& repo) {
+    for (const char* const kind : {"gguf", "safetensors"}) {
+        const auto found = repo.find(kind);
+        if (found != repo.end() && found->is_object() && found->contains("total") &&
+            found->at("total").is_number()) {
+            return found->at("total").get<double>();
+        }
+    }
+    return std::nullopt;
+}
+
+/// "7B", "500M", "1.5T"; nothing for what is none.
+std::optional<double> parse_count(std::string_view text) {
+    constexpr std::string_view kUnits = "KMBT";
+    double factor = 1;
+    if (!text.empty()) {
+        const char last = text.back();
+        const std::size_t unit = kUnits.find(last >= 'a' ? static_cast<char>(last - 32) : last);
+        if (unit != std::string_view::npos) {
+            factor = std::pow(1000.0, static_cast<double>(unit + 1));
+            text.remove_suffix(1);
+        }
+    }
+    double count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && std::isfinite(count) ? std::optional(count * factor) : std::nullopt;
+}
+
+/// Whether weights are of a size: bounds are "min:6B", "max:128B".
+bool has_size(const Json& repo, const std::vector<std::string>& bounds) {
+    const auto count = parameters_of(repo);
+    return std::all_of(bounds.begin(), bounds.end(), [&count](std::string_view bound) {
+        const auto limit = bound.size() > 4 ? parse_count(bound.substr(4)) : std::nullopt;
+        return count && limit &&
+               ((bound.starts_with("min:") && *count >= *limit) ||
+                (bound.starts_with("max:") && *count <= *limit));
+    });
+}
+
+/// Whether an app of that name loads what the repository has.
+bool runs_in(const Json& repo, std::string_view app) {
+    constexpr std::array<std::string_view, 4> kLoadGguf = {
+        "jan", "llama.cpp", "lmstudio", "ollama"};
+    return std::find(kLoadGguf.begin(), kLoadGguf.end(), app) != kLoadGguf.end() &&
+           has_tag(repo, "gguf");
+}
+
+/// What a card lists under a key, as text or a list of texts.
+std::vector<std::string> card_lists(const Json& repo, const char* key) {
+    const auto card = repo.find("cardData");
+    const Json listed = card != repo.end() && card->is_object() ? card->value(key, Json()) : Json();
+    std::vector<std::string> out;
+    for (const Json& one : listed.is_array() ? listed : Json::array({listed})) {
+        if (one.is_string()) {
+            out.push_back(one.get<std::string>());
+        }
+    }
+    return out;
 }
 
 /// Tags of datasets say what they are about themselves: "language:en".
@@ -81,6 +146,31 @@ bool fits(const http::Request& request, const Json& repo) {
     if (request.query.find("gguf") && request.query.flag("gguf") != has_tag(repo, "gguf")) {
         return false;
     }
+    // Nobody answers for a fee, or without one, with what is here.
+    if (request.query.find("inference") || request.query.find("inference_provider")) {
+        return false;
+    }
+    for (const std::string& app : listed(request, "apps")) {
+        if (!runs_in(repo, app)) {
+            return false;
+        }
+    }
+    if (!has_size(repo, listed(request, "num_parameters"))) {
+        return false;
+    }
+    bool links = false;
+    for (const char* const key : {"models", "datasets"}) {
+        const auto used = card_lists(repo, key);
+        links = links || !used.empty();
+        for (const std::string& wanted : listed(request, key)) {
+            if (std::find(used.begin(), used.end(), wanted) == used.end()) {
+                return false;
+            }
+        }
+    }
+    if (request.query.flag("linked") && !links) {
+        return false;
+    }
     for (const std::string& tag : listed(request, "filter")) {
         if (!has_tag(repo, tag)) {
             return false;
@@ -114,6 +204,9 @@ Status sort_by_query(const http::Request& request, std::vector<Json>& repos) {
     const std::string_view direction = request.query.find("direction").value_or("");
     const bool falling = direction == "-1" || (direction != "1" && key != "id");
     const auto value = [&](const Json& repo) {
+        if (key == "num_parameters") {
+            return Json(parameters_of(repo).value_or(0));
+        }
         const auto found = repo.find(key);
         return found == repo.end() ? Json(0) : *found;
     };

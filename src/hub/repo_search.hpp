@@ -22,7 +22,9 @@ std::vector<std::string> listed(const http::Request& request, std::string_view k
 
 /// Whether a repository, as it is described to clients, has all that the query asks for: `search`
 /// (parts of the id), `filter` (tags), `pipeline_tag`, `library`, `license`, `language`; `gguf` and
-/// `gated`, each true or false. Keys that are not known are passed over.
+/// `gated`, each true or false; `apps` that load its files, by name; `num_parameters`, with
+/// "min:6B" and "max:7B"; `models` and `datasets` that its card lists, and `linked`, that it lists
+/// any. Nothing fits `inference` and `inference_provider`. Keys that are not known are passed over.
 bool fits(const http::Request& request, const Json& repo);
 
 /// Puts them in the order of `sort` (id, createdAt, lastModified, downloads, likes, usedStorage,

@@ -184,6 +184,7 @@ class MetadataTest(TestCase):
                       "single": b'{"id": "single", "private": false}', "denied": b'{"id": "ana/denied", "private": false}'}
             return Fault(status=200, body=bodies[path[12:]]) if path[12:] in bodies else None
 
+        publish(self.upstream, self.ana, "ana/refs", {"a.txt": b"a"})
         proxy = self.proxy(rule)
         mirror = self.mirror(proxy.url, deny=["ana/denied"], forward_tokens=True)
         mirror.make_writer("ben")
@@ -199,6 +200,12 @@ class MetadataTest(TestCase):
                                      (307, f"/{prefix}{whole}/{kind}/main/a%20b/c.txt?download=true"))
         self.assertEqual([path for _, path, _ in proxy.requests], ["/api/models/tiny", "/api/models/ana/tiny", "/api/datasets/tiny"])
         self.assertTrue(all("authorization" not in r[2] for r in proxy.requests))
+        # What has no revision could be the description of a repository tiny/refs; where there is one of that name, it is.
+        for path in ("/refs?include_prs=1", "/auth-check"):
+            answer = call(mirror, "GET", f"/api/models/tiny{path}")
+            self.assertEqual((answer.status, answer.headers["Location"]), (307, f"/api/models/ana/tiny{path}"))
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/refs").json()["id"], "ana/refs")
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/auth-check").status, 404)
         # Private ones, what is ours, and what is none.
         for name in ("secret", "own", "single"):
             self.assert_error(call(mirror, "GET", f"/api/models/{name}", self.ana), 404, "RepoNotFound")
@@ -214,6 +221,7 @@ class MetadataTest(TestCase):
         self.configure(mirror.config, proxy.url, offline=True)
         mirror.start()
         self.assertEqual(call(mirror, "GET", "/tiny/resolve/main/x").headers["Location"], "/ana/tiny/resolve/main/x")
+        self.assertEqual(call(mirror, "GET", "/api/models/tiny/refs").headers["Location"], "/api/models/ana/tiny/refs")
         self.assert_error(call(mirror, "GET", "/other/resolve/main/x"), 424, "MirrorOffline")
 
     def test_lists_without_upstream_have_what_is_here(self):

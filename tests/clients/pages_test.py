@@ -123,6 +123,26 @@ class Pages(hub_process.TestCase):
         self.assertEqual(status, 200)
         self.assertIn("private", page)
 
+    def test_a_collection_has_a_page(self):
+        made = self.api("POST", "/api/collections", self.ana, {"title": "Good <ones>", "description": "Small & fast"})
+        for kind, repo, note in (("model", "ana/shown", "the <best>"), ("dataset", "ana/gated", ""), ("model", "ana/hidden", "")):
+            self.api("POST", f"/api/collections/{made['slug']}/items", self.ana, {"item": {"type": kind, "id": repo}, "note": note})
+        self.assertEqual(made["shareUrl"], f"{self.hub.url}/collections/{made['slug']}")
+        status, _, page = self.curl(f"/collections/{made['slug']}")
+        self.assertEqual(status, 200)
+        for part in ("<h1>Good &lt;ones&gt;</h1>", "Small &amp; fast", '<a href="/ana/shown">ana/shown</a>', "the &lt;best&gt;",
+                     '<a href="/datasets/ana/gated">ana/gated</a>'):
+            self.assertIn(part, page)
+        self.assertNotIn("hidden", page)
+        self.assertNotIn("<script", page)
+        self.assertIn('<a href="/ana/hidden">', self.curl(f"/collections/{made['slug']}", self.ana)[2])
+        # A private one is not there for others, nor is one of another's by its id; and names of repositories begin elsewhere.
+        self.api("PATCH", f"/api/collections/{made['slug']}", self.ana, {"private": True})
+        for path, token in ((made["slug"], None), (made["slug"], self.ben), (made["slug"].replace("ana/", "ben/"), self.ana)):
+            status, _, page = self.curl(f"/collections/{path}", token)
+            self.assertEqual((status, "nothing here that you may see" in page), (404, True))
+        self.hub.admin("user", "add", "collections", expect=2)
+
     def test_comments_are_rendered(self):
         found = self.api("GET", "/api/models/ana/shown/discussions/1")
         self.assertEqual(found["events"][0]["data"]["latest"]["html"], "<p><strong>Very</strong> x</p>\n")

@@ -196,6 +196,7 @@ TEST(RepoNames, take_only_what_is_safe_in_paths) {
         EXPECT_FALSE(is_repo_part(bad)) << bad;
     }
     EXPECT_TRUE(is_reserved_space("Datasets"));
+    EXPECT_TRUE(is_reserved_space("collections")); // they have pages there
     EXPECT_FALSE(is_reserved_space("ana"));
 }
 
