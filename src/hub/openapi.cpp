@@ -380,7 +380,6 @@ constexpr RouteInfo kRoutes[] = {
      Auth::Session,
      "The page that asks what a gate's card asks",
      Answers::Page},
-    {"GET", "/collections/{org}/{slug}", Auth::Session, "The page of a collection", Answers::Page},
     {"GET",
      "/{p}{org}/{repo}/discussions",
      Auth::Session,

@@ -332,22 +332,6 @@ std::string page_of(const Repo& repo) {
     return "/" + repo.id.render_web();
 }
 
-std::string link(const std::string& address, std::string_view words) {
-    return "<a href=\"" + escape_html(address) + "\">" + escape_html(words) + "</a>";
-}
-
-Answer<Response> or_page(const Request& request, Answer<Response> answer) {
-    if (answer || (answer.error().status != 404 && answer.error().status != 401)) {
-        return answer;
-    }
-    std::string body = "<p>There is nothing here that you may see.</p>\n";
-    if (!session_cookie(request)) {
-        body += "<p>" + link("/login?next=" + percent_encode(request.target), "Sign in") +
-                " to see what is not for everybody.</p>\n";
-    }
-    return page_answer(frame_page("Not found", body, "'none'"), 404);
-}
-
 void add_repo_pages(Routes& routes, const Services& services) {
     using Handle = Answer<Response> (*)(const Services&, const Request&, RepoType);
     for_each_type([&](RepoType type, const std::string& prefix) {
