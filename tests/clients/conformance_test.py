@@ -30,7 +30,7 @@ ENGINE_WEIGHTS = (SOURCE / "models/quick-add/repo/quick-add-q8_0.gguf").read_byt
 TOKENIZER = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
              "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
              "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "hello": 1, "world": 2}, "unk_token": "[UNK]"}}
-FILES = {"README.md": b"---\nlicense: mit\n---\n# Small\n", "config.json": b'{"model_type": "bert"}',
+FILES = {"README.md": b"---\nlicense: mit\npipeline_tag: text-generation\n---\n# Small\n", "config.json": b'{"model_type": "bert"}',
          "tokenizer.json": json.dumps(TOKENIZER).encode(),
          "tokenizer_config.json": b'{"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}'}
 
@@ -46,11 +46,10 @@ the outcome is not what stands here. `./dev test --accept -R conformance` writes
 - **replayed**: no registry has the client, so it was run once by hand, and the requests that it sent are sent again here, each
   answer held to what the client's own code reads of it (`tests/clients/replay.py`).
 - **yes**: done, and the content was right. **–**: there is no such thing. **no**, with the number of a note: see below.
-
 - **after its source**: no registry has the client, and it was not run: the requests are those that its public source sends.
 
-Not covered: transfers of `huggingface_hub` for Python by its `hf_xet`, and `git-xet`: no registry that the tests reach has
-them, and nothing of theirs was recorded.
+**Xet, replayed**: what the Python client itself sends around a transfer by its `hf_xet`. That and `git-xet` are in no registry
+that the tests reach, and nothing of what they send was recorded; in place of `hf_xet` a sample goes to the chunk store.
 
 `tests/clients/specs_test.py` runs the 39 tests that npm `@huggingface/hub` brings in its package and that talk to a hub, with
 nothing changed but the hub's address and that of the files which they upload. 38 pass; it names the other one, with the reason.
@@ -66,6 +65,7 @@ class Place:
     token: typing.Optional[str]
     commit: str
     weights: bytes = WEIGHTS
+    asker: typing.Tuple[str, str] = ("", "")  # Somebody without any right to it: name and token.
 
 
 def run(command, *, env=None, stdin=None, cwd=None, timeout=120):
@@ -299,6 +299,18 @@ def replayed(*operations, check=lambda client, place: None):
     return do
 
 
+def replayed_requests(place, folder):
+    """Somebody asks, is let in, put off, turned away and let in again."""
+    name, token = place.asker
+    run(["curl", "-sSf", "-X", "POST", "-H", f"Authorization: Bearer {token}", f"{place.url}/{place.repo}/ask-access"])
+    replay.Replay(place.url, place.repo, place.token, asker=name).run("list_pending_access_requests")
+
+
+def check_replayed_xet(client, place):
+    assert sha256(call_url(place, "xet/weights.bin")) == replay.SAMPLE_FILE["sha256"]
+    assert call_url(place, "folder/sub/a.txt") == b"a"
+
+
 def check_replayed_download(client, place):
     same(client.files["w.gguf"], place.weights)
     same(client.files["config.json"], FILES["config.json"])
@@ -348,6 +360,30 @@ ROWS = (
     Row(PYTHON, "upload_file to a pull request", REPLAYED, replayed(
         "upload_file(create_pr=True)", check=lambda client, place: same(
             call_url(place, "pr.txt", f"refs%2Fpr%2F{client.values['pr']}"), b"in it")), ("own", "private")),
+    Row(PYTHON, "preupload_lfs_files, create_commit, delete_folder", REPLAYED, replayed("preupload_lfs_files, create_commit"), OWN),
+    Row(PYTHON, "upload_file, upload_folder, hf_hub_download", "Xet, replayed", replayed(
+        "upload_file, by Xet", "upload_folder, by Xet", "hf_hub_download, by Xet", "list_lfs_files", check=check_replayed_xet), OWN),
+    Row(PYTHON, "file_exists, get_paths_info, get_hf_file_metadata", "replayed", replayed("file_exists, get_paths_info"), OWN),
+    Row(PYTHON, "HfFileSystem", "replayed", replayed("HfFileSystem"), OWN),
+    Row(PYTHON, "discussions: create, list, comment, rename, close", "replayed", replayed(
+        "create_discussion", "get_repo_discussions", "comment_discussion", "rename_discussion, change_discussion_status"),
+        ("own", "private")),
+    Row(PYTHON, "create_pull_request, merge_pull_request", "replayed", replayed(
+        "create_pull_request, merge_pull_request", check=lambda client, place: same(call_url(place, "proposed.txt"), b"proposed")),
+        ("own", "private")),
+    Row(PYTHON, "collections", "replayed", replayed(
+        "create_collection", "add_collection_item", "list_collections", "update_collection_metadata",
+        "delete_collection_item, delete_collection"), ("own", "private")),
+    Row(PYTHON, "buckets", "Xet, replayed", replayed(
+        "create_bucket", "batch_bucket_files(add)", "list_bucket_tree, get_bucket_paths_info", "download_bucket_files",
+        "batch_bucket_files(copy, delete)", "move_bucket, delete_bucket"), ("own",)),
+    Row(PYTHON, "list_models, list_datasets, list_spaces, list_user_repos", "replayed", replayed(
+        "list_models", "list_datasets", "list_spaces", "get_model_tags, get_dataset_tags", "list_user_repos"), ("own", "private")),
+    Row(PYTHON, "branches, tags, commits, super_squash_history", "replayed", replayed(
+        "create_branch, delete_branch", "create_tag, delete_tag", "list_repo_commits", "super_squash_history"), OWN),
+    Row(PYTHON, "update_repo_settings, move_repo", "replayed", replayed("update_repo_settings", "move_repo"), ("own", "private")),
+    Row(PYTHON, "access requests: list, accept, reject, cancel, grant", "replayed", replayed_requests, ("gated",)),
+    Row(PYTHON, "whoami, auth_check, get_user_overview", "replayed", replayed("whoami", "auth_check", "get_user_overview"), OWN),
     Row(HF, "download", REPLAYED, replayed("hf download", check=check_replayed_download)),
     Row(HF, "upload a folder", REPLAYED, replayed("hf upload", check=check_replayed_upload), OWN),
     Row("`git`", "clone", "", git_clone()),
@@ -410,7 +446,7 @@ class Conformance(TestCase):
         url = hub.url if situation in OWN else self.mirrors.url
         # What is public needs no token to be read, and every client shows that it can do without.
         writes = row.situations is not SITUATIONS or situation in ("private", "gated")
-        return Place(url, f"{owner}/{name}", token if writes else None, commit, content)
+        return Place(url, f"{owner}/{name}", token if writes else None, commit, content, ("dan", self.dan))
 
     def attempt(self, row, place):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="cell-", dir=self.folder))

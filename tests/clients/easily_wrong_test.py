@@ -1,10 +1,61 @@
 """What servers of this protocol get wrong easily, and what the Python client's own tests ask for, where no other test has it:
 requests as huggingface_hub 1.29 and npm @huggingface/hub send them."""
 import json
+import unittest
 
 from tests.clients import git_client, hub_process
 from tests.clients.raw_protocol_test import FILES, SHARD, XORB, XORB_HASH
-from tests.harness.mirror import call
+from tests.harness import SOURCE
+from tests.harness.mirror import blob_id, call, publish, sha256
+
+# What the clients' own suites assert of a server, and the test here that would fail if this hub did otherwise. Not served, and
+# so without a test: webhooks, likes, followers, duplicates of repositories.
+EASILY, REPLAYED, GATE = "tests/clients/easily_wrong_test.py", "tests/clients/replayed_test.py", "src/hub/test/gate_test.cpp"
+SPECS = "tests/clients/specs_test.py"  # the npm client's own tests
+RULES = {
+    "errors carry X-Request-Id": (REPLAYED, "test_downloading"),
+    "a private repository is not there for others": ("src/hub/test/api_test.cpp", "hides_a_private_repository_from_all_but_its_owner"),
+    "lists show what the caller may see": ("src/hub/test/access_test.cpp", "lists_what_the_caller_may_see_and_counts_no_more"),
+    "ids in any case, answers in the maker's": (EASILY, "test_an_id_in_another_case_is_the_same_repository"),
+    "an organization's default visibility": ("src/hub/test/visibility_test.cpp", "an_organization_makes_what_is_new_in_it_private"),
+    "no move onto what is there": ("tests/clients/refs_test.py", "test_moves"),
+    "a renamed repository by its old id": (REPLAYED, "test_settings_and_moves"),
+    "settings are read back": (REPLAYED, "test_settings_and_moves"),
+    ".gitignore, of the repository and of the request": (EASILY, "test_a_repositorys_own_gitignore_is_heeded"),
+    "bad paths are 422": ("tests/clients/raw_protocol_test.py", "test_a_commit_is_refused_as_a_whole_for_one_bad_line"),
+    "a parent that is behind is 412": ("tests/clients/huggingface_js.mjs", "branch was updated"),
+    "create_pr wants a branch": ("tests/clients/discussions_test.py", "test_a_commit_that_proposes"),
+    "a new pull request is usable at once": ("tests/clients/discussions_test.py", "test_a_merge"),
+    "nothing new, no commit": (REPLAYED, "test_making_uploading_and_removing"),
+    "lastCommit of each file": ("tests/clients/huggingface_js.mjs", "lastCommit.id"),
+    "cards: warnings and errors": ("tests/clients/cards_test.py", "test_a_card_that_cannot_be_read_is_told_and_says_nothing"),
+    "an empty file is regular": (EASILY, "test_an_empty_file_is_regular_whatever_its_name"),
+    "tags": ("tests/clients/refs_test.py", "test_tags"),
+    "branches": ("tests/clients/refs_test.py", "test_branches"),
+    "squash of a branch and of a pull request": (EASILY, "test_a_squashed_pull_request_leaves_all_branches_as_they_are"),
+    "histories": ("tests/clients/refs_test.py", "test_histories"),
+    "discussions: numbers, events, titles": ("tests/clients/discussions_test.py", "test_what_is_said"),
+    "discussions: lists": ("tests/clients/discussions_test.py", "test_lists"),
+    "a draft is opened before it is merged": (REPLAYED, "test_discussions_and_pull_requests"),
+    "collections: slugs, positions, nesting": ("tests/clients/collections_test.py", "test_both_clients"),
+    "collections: private ones, items that are not there": ("tests/clients/collections.mjs", "hidden.slug, ben"),
+    "an access request that is so already": (EASILY, "test_a_decision_that_stands_already_is_an_error"),
+    "no mail address of whom nobody asked": (GATE, "grants_access_that_nobody_asked_for_and_ends_it_in_time"),
+    "gated: auth-check, the words of the refusal": (REPLAYED, "test_access"),
+    "gated: an owner reads": (GATE, "shows_a_gated_repository_and_keeps_its_files_for_those_let_in"),
+    "whoami names organizations": ("tests/clients/people_js.mjs", "me.orgs"),
+    "buckets: who may see one": ("tests/clients/buckets_test.py", "test_what_python_asks"),
+    "buckets: one segment, four files with mtime": (EASILY, "test_a_bucket_lists_what_lies_deeper_unless_told_otherwise"),
+    "files of a new repository are there at once": (SPECS, "EXPECTED"),
+    "raw of a large file is its pointer": (EASILY, "test_raw_of_a_large_file_is_its_pointer"),
+    "progress is the same by LFS and by Xet": (SPECS, "EXPECTED"),
+}
+
+
+class Rules(unittest.TestCase):
+    def test_each_rule_of_the_clients_has_its_test(self):
+        lost = [rule for rule, (file, name) in RULES.items() if name not in (SOURCE / file).read_text()]
+        self.assertEqual(lost, [])
 
 
 class EasilyWrong(git_client.TestCase):
@@ -100,6 +151,43 @@ class EasilyWrong(git_client.TestCase):
         self.assertNotIn('"author"', json.dumps(self.api("GET", f"{path}?p=0")))
 
     # ------------------------------------------------------------- what huggingface_hub's tests pin down
+
+    def test_an_id_in_another_case_is_the_same_repository(self):
+        repo = self.make_repo("Mixed")
+        self.assertEqual(repo, "ana/Mixed")
+        self.commit(repo, {"a.txt": "a"})
+        for other in ("ANA/mixed", "ana/MIXED"):
+            self.assertEqual(self.api("GET", f"/api/models/{other}")["id"], repo)
+            self.assertEqual(call(self.hub, "GET", f"/{other}/resolve/main/a.txt").body, b"a")
+            again = call(self.hub, "POST", "/api/repos/create", self.ana, {"name": other.split("/")[1]})
+            self.assertEqual((again.status, again.json()["url"]), (409, f"{self.hub.url}/{repo}"))
+        self.assertEqual([one["id"] for one in self.api("GET", "/api/models?author=ANA&search=mixed")], [repo])
+        self.assertEqual(call(self.hub, "GET", "/ana/Mixed/resolve/main/A.txt").status, 404)  # paths are what they are
+
+    def test_a_decision_that_stands_already_is_an_error(self):
+        repo = self.make_repo("gated")
+        self.api("PUT", f"/api/models/{repo}/settings", self.ana, {"gated": "manual"})
+        decide = lambda status: call(self.hub, "POST", f"/api/models/{repo}/user-access-request/handle", self.ana,
+                                     {"user": "ben", "status": status})
+        self.assertEqual(decide("accepted").status, 404)  # nobody asked
+        self.assertEqual(call(self.hub, "POST", f"/{repo}/ask-access", self.ben, "").status, 200)
+        for status in ("pending", "accepted", "rejected"):
+            if status != "pending":  # it is, since he asked
+                self.assertEqual(decide(status).status, 200)
+            answer = decide(status)
+            self.assertEqual(answer.status, 404, status)
+            self.assertIn(f"is {status} already", answer.json()["error"])
+            self.assertEqual([one["user"]["user"] for one in
+                              self.api("GET", f"/api/models/{repo}/user-access-request/{status}", self.ana)], ["ben"])
+
+    def test_raw_of_a_large_file_is_its_pointer(self):
+        content = bytes(range(256)) * 20
+        publish(self.hub, self.ana, "ana/pointer", {"w.bin": content})
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256(content)}\nsize {len(content)}\n".encode()
+        answer = call(self.hub, "GET", "/ana/pointer/raw/main/w.bin")
+        self.assertEqual((answer.status, answer.body), (200, pointer))
+        self.assertEqual(answer.headers["ETag"].strip('"'), blob_id(pointer))
+        self.assertEqual(call(self.hub, "GET", "/ana/pointer/resolve/main/w.bin").body, content)
 
     def test_a_repositorys_own_gitignore_is_heeded(self):
         repo = self.make_repo("ignores")
