@@ -72,14 +72,8 @@ Result<std::string> check_takedown(const manifest::ModelManifest& model,
     if (!taken) {
         return std::string();
     }
-    const policy::Answer said = policy::answer(policy::Door::Catalog, taken);
-    const std::string text = name_of_model(model) + ": the takedown list says since " +
-                             taken->date + " of " + taken->kind + " " + taken->id + ": " +
-                             taken->reason;
-    if (said != policy::Answer::Admit && said != policy::Answer::Warn) {
-        return Error(ErrorCode::Refused, text);
-    }
-    return text;
+    LOCARA_CHECK(policy::check(policy::Door::Catalog, name_of_model(model), taken));
+    return name_of_model(model) + " was called back on " + taken->date + ": " + taken->reason;
 }
 
 /// Every file of a commit, by its SHA-256: of large files as they were verified when they came.
