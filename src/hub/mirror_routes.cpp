@@ -641,11 +641,11 @@ asio::awaitable<Response> search(const MirrorDoor& door, RepoType type, Request 
     const bool theirs = request.query.flag(kUpstreamPage);
     const bool kept = request.query.flag(kKeptPage);
     const bool further = theirs && request.query.find("cursor"); // Only upstream knows from where.
-    auto asked = given_number(request, "limit");
-    if (!asked) {
-        co_return render_refusal(asked.error(), request, door.services.log);
+    auto wanted = given_number(request, "limit");
+    if (!wanted) {
+        co_return render_refusal(wanted.error(), request, door.services.log);
     }
-    const std::size_t limit = std::clamp<std::size_t>((*asked).value_or(kPage), 1, kPage);
+    const std::size_t limit = std::clamp<std::size_t>((*wanted).value_or(kPage), 1, kPage);
     const auto identify = [&] { return door.mirror.identify(request); };
     auto asker = co_await http::run_blocking(door.here, identify);
     if (!asker) {

@@ -75,7 +75,7 @@ Answer<std::string> read_version(const Place& place) {
 }
 
 /// A page of them, the newest first.
-Response list_page(std::vector<Submission> all, const Request& request) {
+Answer<Response> list_page(std::vector<Submission> all, const Request& request) {
     std::reverse(all.begin(), all.end());
     LOCARA_TRY(const ListPage part, page_of(request, all.size(), kPage));
     Json out = Json::array();
