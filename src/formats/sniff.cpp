@@ -261,7 +261,12 @@ bool is_lzma(const ByteSource& source, std::string_view head) {
     }
     std::array<std::byte, 16> out{};
     const auto count = (*stream)->read(out);
-    return count && (*count == out.size() || *count == size) &&
+    // What libarchive does not take for LZMA comes out as it is, but for the dictionary's size.
+    constexpr std::size_t kAfterDictionary = 5;
+    const std::string_view given = as_text(ByteView(out).first(count ? *count : 0));
+    const bool as_it_is = given.size() > kAfterDictionary &&
+                          head.substr(kAfterDictionary).starts_with(given.substr(kAfterDictionary));
+    return count && !as_it_is && (*count == out.size() || *count == size) &&
            std::any_of(out.begin(), out.end(), [](std::byte byte) { return byte != std::byte{}; });
 }
 
