@@ -1,5 +1,7 @@
 #include <locara/runtime/hub_fetcher.hpp>
 
+#include <algorithm>
+
 namespace locara::runtime {
 
 namespace {
@@ -25,6 +27,7 @@ std::string with_slash(std::string url) {
     return url.ends_with('/') ? url : url + "/";
 }
 
+constexpr std::uint64_t kErrorBytes = 1U << 16U;
 constexpr std::string_view kTargets = "targets/";
 constexpr std::string_view kMetadata = "metadata/";
 
@@ -46,9 +49,9 @@ std::string HubFetcher::url_of(std::string_view path) const {
     return addresses_.metadata + std::string(path.substr(kMetadata.size()));
 }
 
-Result<http::ClientResponse> HubFetcher::get(std::string_view path,
-                                             std::uint64_t limit_bytes,
-                                             const std::function<Status(ByteView)>* sink) {
+Status HubFetcher::stream(std::string_view path,
+                          std::uint64_t limit_bytes,
+                          const std::function<Status(ByteView)>& sink) {
     if (client_ == nullptr) {
         return Error(ErrorCode::Offline,
                      "the network is not to be used and " + url_of(path) +
@@ -58,39 +61,38 @@ Result<http::ClientResponse> HubFetcher::get(std::string_view path,
     request.url = url_of(path);
     request.connect_timeout = std::chrono::seconds(10);
     request.stall_timeout = std::chrono::seconds(30);
-    request.body_limit_bytes = limit_bytes;
-    bool touched = false; // once bytes were handed on, a second try would repeat them
+    // What is said of an error may be longer than the file that was wanted.
+    request.body_limit_bytes = std::max(limit_bytes, kErrorBytes);
+    std::uint64_t taken = 0; // once bytes were handed on, a second try would repeat them
     http::ResponseSink response_sink;
     response_sink.on_head = [&](const http::ResponseHead& head) {
         return judge(head, request.url);
     };
     response_sink.on_body = [&](ByteView bytes) -> Status {
-        touched = true;
-        return (*sink)(bytes);
+        taken += bytes.size();
+        if (taken > limit_bytes) {
+            return Error(ErrorCode::TooLarge,
+                         request.url + " has more than " + std::to_string(limit_bytes) + " bytes");
+        }
+        return sink(bytes);
     };
     for (int attempt = 0;; ++attempt) {
-        auto response = client_->send(request, stop_, sink != nullptr ? &response_sink : nullptr);
-        if (response && sink == nullptr) {
-            LOCARA_CHECK(judge(*response, request.url));
-        }
-        const bool again = !response && attempt == 0 && !touched &&
+        const auto response = client_->send(request, stop_, &response_sink);
+        const bool again = !response && attempt == 0 && taken == 0 &&
                            response.error().code() == ErrorCode::Unavailable;
         if (!again) {
-            return response;
+            return response ? Status() : Status(response.error());
         }
     }
 }
 
 Result<std::string> HubFetcher::fetch(std::string_view path, std::uint64_t limit_bytes) {
-    LOCARA_TRY(auto response, get(path, limit_bytes, nullptr));
-    return std::move(response.body);
-}
-
-Status HubFetcher::stream(std::string_view path,
-                          std::uint64_t limit_bytes,
-                          const std::function<Status(ByteView)>& sink) {
-    LOCARA_CHECK(get(path, limit_bytes, &sink));
-    return {};
+    std::string body;
+    LOCARA_CHECK(stream(path, limit_bytes, [&body](ByteView bytes) {
+        body += as_text(bytes);
+        return Status();
+    }));
+    return body;
 }
 
 } // namespace locara::runtime

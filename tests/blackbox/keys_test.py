@@ -224,7 +224,7 @@ class Keys(unittest.TestCase):
             self.assertRegex(said, r"~ models: 1 of 1 keys, for models/\*/\*/\*, apps/\*/\* \(before: models/\*/\*/\*\)")
 
     def test_a_signer_sees_what_is_called_back(self):
-        self.keys("init")
+        self.run_hub("init", "--data", self.data)
         self.run_hub("takedown", "add", "bob/old", "--reason", "long known", "--data", self.data)
         self.move_away("takedown")
         self.run_hub("takedown", "add", "bob/notes", "--reason", "sends\x1b[31mnotes", "--to", self.signed, "--data", self.data)
@@ -254,7 +254,7 @@ class Keys(unittest.TestCase):
 
     def test_a_clock_that_ran_ahead_does_not_outlast_its_day(self):
         """The latest date counts: what is added later must not be dated before what stands there."""
-        self.keys("init")
+        self.run_hub("init", "--data", self.data)
         add = ["takedown", "add", "bob/notes", "--data", self.data, "--reason"]
         ahead = {**os.environ, **harness.moved_clock("+400d")}
         subprocess.run([BIN / "locara-hub", *add, "mended", "--action", "warn"], check=True, env=ahead, stderr=subprocess.DEVNULL)

@@ -323,8 +323,8 @@ TEST_F(OperationTest, a_request_is_one_line_with_its_id_and_user_and_without_sec
 
 TEST_F(OperationTest, too_many_requests_are_refused_as_the_hub_refuses_them) {
     const std::string limits = "[limits]\napi = 2\ntoken_api = 3\nwindow = \"1h\"\nexempt = []\n";
-    const std::string token = make_token("ana");
     start(limits);
+    const std::string token = make_token("ana");
     const std::string path = "/api/models/locara/tiny";
     const Reply first = get(path);
     EXPECT_EQ(first.status(), 200);

@@ -34,9 +34,6 @@ class HubFetcher : public catalog::Fetcher {
     std::string url_of(std::string_view path) const;
 
     /// Sends, with one more try when the connection broke, and judges the status.
-    Result<http::ClientResponse> get(std::string_view path,
-                                     std::uint64_t limit_bytes,
-                                     const std::function<Status(ByteView)>* sink);
 
     http::Client* client_;
     CatalogAddresses addresses_;
