@@ -63,12 +63,13 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
     for (std::size_t i = part.begin; i < part.end; ++i) {
         const std::string oid = files[i].sha256.render();
         const auto at = named.find(oid);
-        Json file = {{"fileOid", oid},
-                     {"oid", oid},
-                     {"size", files[i].size},
-                     {"xetHash", files[i].xet.render()},
-                     {"filename", at == named.end() ? "" : at->second.path},
-                     {"pushedAt", render_date(at == named.end() ? repo.created : at->second.date)}};
+        Json file = {
+            {"fileOid", oid},
+            {"oid", oid},
+            {"size", files[i].size},
+            {"xetHash", files[i].xet.render()},
+            {"filename", at == named.end() ? "" : at->second.path},
+            {"pushedAt", render_date(at == named.end() ? files[i].used : at->second.date)}};
         if (at != named.end()) {
             file["ref"] = at->second.ref;
         }

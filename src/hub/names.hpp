@@ -92,6 +92,7 @@ struct StoredFile {
     crypto::Sha256Digest sha256;
     xet::FileHash xet;
     std::uint64_t size = 0;
+    TimePoint used{}; ///< When it came, or was named, last; known to list_files alone.
 };
 
 /// A revision of a mirrored repository: where it was when upstream was asked last.

@@ -73,19 +73,22 @@ Result<std::vector<StoredFile>> Names::list_unused_files(std::int64_t repo, Time
         std::string sha256;
         std::string xet;
         long long size = 0;
+        long long used = 0;
         soci::statement statement =
-            (sql.prepare << "SELECT sha256, xet, size FROM files WHERE repo = :r AND used < :l",
+            (sql.prepare
+                 << "SELECT sha256, xet, size, used FROM files WHERE repo = :r AND used < :l",
              use(key),
              use(before),
              into(sha256),
              into(xet),
-             into(size));
+             into(size),
+             into(used));
         statement.execute();
         std::vector<StoredFile> files;
         while (statement.fetch()) {
             LOCARA_TRY(const auto digest, crypto::Sha256Digest::parse(sha256));
             LOCARA_TRY(const auto hash, xet::FileHash::parse(xet));
-            files.push_back({digest, hash, static_cast<std::uint64_t>(size)});
+            files.push_back({digest, hash, static_cast<std::uint64_t>(size), time_of(used)});
         }
         return files;
     });
