@@ -149,10 +149,12 @@ Answer<Response> repository(const Services& services, const Request& request, Re
     const Repo& repo = seen.repo;
     const std::string here = page_of(repo);
     LOCARA_TRY(const std::string gate, render_gate(services, seen));
+    const std::string kind =
+        type == RepoType::Model ? "" : " --repo-type " + std::string(render(type));
     const std::string how =
         "<h2>Use it</h2>\n<pre>" +
         escape_html("git clone " + endpoint(request) + here + "\nHF_ENDPOINT=" + endpoint(request) +
-                    " hf download " + repo.id.render()) +
+                    " hf download " + repo.id.render() + kind) +
         "</pre>\n<p>" + link(here + "/discussions", "Discussions") + "</p>\n";
     LOCARA_TRY(const GitRepo git, GitRepo::open(services.folder_of(repo)));
     const auto commit = git.resolve("refs/heads/main");
