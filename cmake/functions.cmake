@@ -69,7 +69,7 @@ function(locara_test name)
         locara_${name} locara_test_support locara::options ${T_LIBS} GTest::gmock)
     # One ctest entry per module: starting the program once is what keeps the suite quick.
     add_test(NAME unit/${name} COMMAND locara_${name}_test --gtest_brief=1)
-    set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 300)
+    set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 900)
 endfunction()
 
 # A program of its own: fault_fs.cpp stands between it and the system calls (locara/test_support/fault_fs.hpp).
@@ -79,7 +79,7 @@ function(locara_fault_test name source)
     target_link_libraries(locara_${name}_fault_test PRIVATE locara_${name} locara_test_support locara::options
         GTest::gmock GTest::gtest_main Threads::Threads ${CMAKE_DL_LIBS})
     add_test(NAME unit/${name}_faults COMMAND locara_${name}_fault_test --gtest_brief=1)
-    set_tests_properties(unit/${name}_faults PROPERTIES LABELS unit TIMEOUT 300)
+    set_tests_properties(unit/${name}_faults PROPERTIES LABELS unit TIMEOUT 900)
 endfunction()
 
 # Benchmarks are built by the target `benches`, not by default.

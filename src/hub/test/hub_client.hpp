@@ -64,7 +64,7 @@ inline Reply send(std::uint16_t port, const std::string& start, const std::strin
     std::string all;
     char block[65536];
     pollfd wait{fd.get(), POLLIN, 0};
-    while (::poll(&wait, 1, 10'000) == 1) {
+    while (::poll(&wait, 1, 60'000) == 1) {
         const ssize_t count = ::recv(fd.get(), block, sizeof block, 0);
         if (count <= 0) {
             break;

@@ -149,13 +149,20 @@ TEST_F(ConfinedTest, reads_and_writes_what_it_was_given_and_nothing_else) {
     const std::string outside = path("other/file");
     const std::string passwords = path("passwords");
     std::ofstream(passwords) << "root";
-    Confined confined = probe({"read",  path("own/file"), "write", path("own/file"),
-                               "write", path("own/new"),  "read",  outside,
-                               "write", outside,          "write", path("other/new"),
-                               "read",  path("other"),    "read",  passwords,
-                               "read",  "/etc/passwd",    "read",  "/proc/self/environ",
-                               "read",  "/usr/bin/env",   "write", "/usr/bin/env",
-                               "read",  "/dev/null",      "exec",  "/usr/bin/true"});
+    Confined confined = probe({"read",  path("own/file"),
+                               "write", path("own/file"),
+                               "write", path("own/new"),
+                               "read",  outside,
+                               "write", outside,
+                               "write", path("other/new"),
+                               "read",  path("other"),
+                               "read",  passwords,
+                               "read",  "/etc/passwd",
+                               "read",  "/proc/self/environ",
+                               "read",  "/usr/lib/os-release",
+                               "write", "/usr/bin/env",
+                               "read",  "/dev/null",
+                               "exec",  "/usr/bin/true"});
     confined.writable = {path("own"), path("not there")};
     auto answers = run(confined);
     const std::string denied = std::to_string(EACCES);
@@ -169,11 +176,11 @@ TEST_F(ConfinedTest, reads_and_writes_what_it_was_given_and_nothing_else) {
                                     "read " + passwords,
                                     std::string("read /etc/passwd"),
                                     std::string("read /proc/self/environ"),
-                                    std::string("write /usr/bin/env"),
+                                    std::string("write /usr/lib/os-release"),
                                     std::string("exec /usr/bin/true")}) {
         EXPECT_EQ(answers[name], denied) << name;
     }
-    EXPECT_EQ(answers["read /usr/bin/env"], "0");
+    EXPECT_EQ(answers["read /usr/lib/os-release"], "0");
     EXPECT_EQ(answers["read /dev/null"], "0");
 
     confined.readable = std::move(confined.writable);
