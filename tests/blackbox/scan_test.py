@@ -180,7 +180,11 @@ class Scan(unittest.TestCase):
     def test_real_pickles_of_every_protocol(self):
         files = {f"{i}-{protocol}.bin": dumps(obj, protocol)
                  for i, obj in enumerate(OBJECTS) for protocol in range(6)}
+        numbers = {i for i, obj in enumerate(OBJECTS) if isinstance(obj, (int, float))}
         for name, verdict in self.scan(files).items():
+            if int(name.split("-")[0]) in numbers and files[name].isascii():  # "F-1.5", a line break and a full stop
+                self.assertEqual((verdict["verdict"], verdict["format"]), ("flag", "text"), name)
+                continue
             called = Oracle(files[name]).run()
             self.assertEqual(verdict["verdict"], "refuse", name)
             self.assertEqual(verdict["format"], "pickle", name)

@@ -30,7 +30,9 @@ class GitLfs(hub_process.TestCase):
         pointer = self.git(one, "lfs", "clean", stdin=content)
         self.assertIn(digest.encode(), pointer)
 
-        self.git(self.checkout("theirs", self.ben), "lfs", "push", "--object-id", "origin", digest, expect=2)
+        theirs = self.checkout("theirs", self.ben)
+        self.git(theirs, "lfs", "clean", stdin=content)
+        self.git(theirs, "lfs", "push", "--object-id", "origin", digest, expect=2)
         self.assertIn("user ben may not write to ana/lfs", self.told)  # git-lfs reads "message"
         self.git(one, "lfs", "push", "--object-id", "origin", digest)
         self.git(one, "lfs", "push", "--object-id", "origin", digest)  # it is here already

@@ -131,6 +131,7 @@ class Replay:
             "EntryNotFound" if path.endswith("none.txt") or path.endswith("/resolve/main/b.txt") else \
             "RepoNotFound" if path.endswith("<space>/nope") else \
             "RevisionNotFound" if "/nope" in path or path.endswith("/revision/feat%2Fx") else \
+            "CollectionNotFound" if path.endswith("/api/collections/<slug>") else \
             None if "/user-access-request/" in path or "/api/collections/" in path else "RepoNotFound"
         need(reply.headers["X-Error-Code"] == missing, f"{what} says {reply.headers['X-Error-Code']}, not {missing}")
         need(reply.headers["X-Request-Id"], f"{what} has no X-Request-Id")
