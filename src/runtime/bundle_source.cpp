@@ -53,9 +53,9 @@ fs::path bundle_catalog(const fs::path& folder) {
     return folder / "catalog";
 }
 
-fs::path bundle_file(const fs::path& folder, const crypto::Sha256Digest& digest) {
+std::string bundle_file(const crypto::Sha256Digest& digest) {
     const std::string name = digest.render();
-    return folder / "files" / name.substr(0, 2) / name;
+    return "files/" + name.substr(0, 2) + "/" + name;
 }
 
 fs::path bundle_license(const fs::path& folder, const crypto::Sha256Digest& digest) {

@@ -16,11 +16,10 @@ namespace locara::runtime {
 
 inline constexpr std::uint64_t kLicenseTextLimitBytes = 1U << 20U;
 
-// Where things lie below a bundle's folder.
+// Where things lie in a bundle's folder; a file of weights relative to it.
 std::filesystem::path bundle_note(const std::filesystem::path& folder);
 std::filesystem::path bundle_catalog(const std::filesystem::path& folder);
-std::filesystem::path bundle_file(const std::filesystem::path& folder,
-                                  const crypto::Sha256Digest& digest);
+std::string bundle_file(const crypto::Sha256Digest& digest);
 std::filesystem::path bundle_license(const std::filesystem::path& folder,
                                      const crypto::Sha256Digest& digest);
 

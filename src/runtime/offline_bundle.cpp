@@ -217,7 +217,7 @@ Result<std::vector<BundledFile>> Installer::make_bundle(const BundleRequest& req
         LOCARA_TRY(const auto link,
                    store::export_file(state.store,
                                       file.sha256,
-                                      bundle_file(request.folder, file.sha256),
+                                      request.folder / bundle_file(file.sha256),
                                       file.path,
                                       progress,
                                       state.options.stop));
@@ -248,12 +248,12 @@ Result<std::optional<fs::path>> Installer::find_license_text(const OpenTerms& op
 }
 
 Status Installer::State::import_file(const PlannedFile& file, ProgressSink& progress) {
-    const auto path = bundle_file(bundle->folder(), file.file.sha256);
     const auto gate = [&](const Fd& fd) {
         return check_format(fd, file.file.path, file.file.format);
     };
     LOCARA_CHECK(store::import_file(store,
-                                    path,
+                                    bundle->folder(),
+                                    bundle_file(file.file.sha256),
                                     {file.file.sha256, file.file.size},
                                     file.file.path,
                                     gate,

@@ -3,6 +3,7 @@
 #include "copy.hpp"
 #include "layout.hpp"
 
+#include <locara/base/beneath.hpp>
 #include <locara/store/exchange.hpp>
 
 #include <algorithm>
@@ -225,13 +226,15 @@ Result<std::optional<LinkKind>> export_file(const Store& store,
 }
 
 Result<std::optional<FileInfo>> import_file(Store& store,
-                                            const fs::path& path,
+                                            const fs::path& folder,
+                                            const std::string& place,
                                             const FileInfo& wanted,
                                             std::string_view name,
                                             const Gate& gate,
                                             ProgressSink& progress,
                                             std::stop_token stop) {
-    Progress state{"pull", std::string(name), 0, wanted.size, 0, path.parent_path().string(), 0};
+    const fs::path path = folder / place;
+    Progress state{"pull", std::string(name), 0, wanted.size, 0, folder.string(), 0};
     LOCARA_TRY(auto opened, store.open_part(wanted.digest, wanted.size, stop, [&] {
         Progress waiting = state;
         waiting.source = "another process";
@@ -250,7 +253,8 @@ Result<std::optional<FileInfo>> import_file(Store& store,
         const Status noted = part.checkpoint();
         return noted ? std::move(error) : std::move(error).add_context(noted.error().describe());
     };
-    LOCARA_TRY(const Fd source, locara::open_file(path, O_RDONLY | O_NONBLOCK));
+    LOCARA_TRY(const Fd below, open_folder(folder));
+    LOCARA_TRY(const Fd source, open_beneath(below, place));
     LOCARA_TRY(const std::uint64_t size, regular_file_size(source, path));
     if (size != wanted.size) {
         LOCARA_CHECK(part.discard());

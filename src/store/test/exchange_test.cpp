@@ -64,11 +64,12 @@ TEST_F(ExchangeTest, what_is_exported_comes_in_elsewhere) {
     ASSERT_TRUE(again);
     EXPECT_FALSE(*again) << "it was there";
 
-    const auto in = import_file(other, out, info, "file");
+    const auto in = import_file(other, out.parent_path(), out.filename(), info, "file");
     ASSERT_TRUE(in) << in.error().describe();
     EXPECT_TRUE(*in);
     EXPECT_EQ(content(other, info.digest), text);
-    EXPECT_FALSE(*import_file(other, out, info, "file")) << "it was there";
+    EXPECT_FALSE(*import_file(other, out.parent_path(), out.filename(), info, "file"))
+        << "it was there";
     EXPECT_EQ(export_file(store, digest_of("absent"), out, "file").error().code(),
               ErrorCode::NotFound);
 }
@@ -116,30 +117,47 @@ TEST_F(ExchangeTest, a_damaged_file_of_the_store_is_not_exported) {
 }
 
 TEST_F(ExchangeTest, wrong_cut_and_missing_files_leave_nothing_behind) {
-    EXPECT_EQ(import_file(other, out, info, "file").error().code(), ErrorCode::NotFound);
+    EXPECT_EQ(import_file(other, out.parent_path(), out.filename(), info, "file").error().code(),
+              ErrorCode::NotFound);
     std::string wrong = text;
     wrong[2'000'000] = static_cast<char>(wrong[2'000'000] ^ 1);
     for (const auto& bytes : {wrong, text.substr(0, text.size() - 1), text + "x", std::string()}) {
         put_out(bytes);
-        EXPECT_EQ(import_file(other, out, info, "file").error().code(), ErrorCode::Corrupt);
+        EXPECT_EQ(
+            import_file(other, out.parent_path(), out.filename(), info, "file").error().code(),
+            ErrorCode::Corrupt);
         EXPECT_FALSE(other.has(info.digest));
         EXPECT_EQ(other.list_parts()->size(), 0U);
     }
     put_out(text);
-    const auto refused = import_file(other, out, info, "file", [](const Fd&) {
-        return Error(ErrorCode::Refused, "not this one");
-    });
+    const auto refused =
+        import_file(other, out.parent_path(), out.filename(), info, "file", [](const Fd&) {
+            return Error(ErrorCode::Refused, "not this one");
+        });
     EXPECT_EQ(refused.error().code(), ErrorCode::Refused);
     EXPECT_FALSE(other.has(info.digest));
     EXPECT_EQ(other.list_parts()->size(), 0U);
-    EXPECT_TRUE(import_file(other, out, info, "file"));
+    // A folder of somebody else's making: no link out of it is followed.
+    std::filesystem::rename(out, out.string() + ".elsewhere");
+    std::filesystem::create_symlink(out.filename().string() + ".elsewhere", out);
+    EXPECT_EQ(import_file(other, out.parent_path(), out.filename(), info, "file").error().code(),
+              ErrorCode::InvalidArgument);
+    std::filesystem::remove(out);
+    put_out(text);
+    EXPECT_TRUE(import_file(other, out.parent_path(), out.filename(), info, "file"));
 }
 
 TEST_F(ExchangeTest, an_import_that_was_stopped_goes_on) {
     put_out(text);
     Stopper stopper(2);
-    const auto stopped =
-        import_file(other, out, info, "file", nullptr, stopper, stopper.source.get_token());
+    const auto stopped = import_file(other,
+                                     out.parent_path(),
+                                     out.filename(),
+                                     info,
+                                     "file",
+                                     nullptr,
+                                     stopper,
+                                     stopper.source.get_token());
     EXPECT_EQ(stopped.error().code(), ErrorCode::Cancelled);
     ASSERT_EQ(other.list_parts()->size(), 1U);
     const auto received = other.list_parts()->front().received_bytes;
@@ -152,7 +170,7 @@ TEST_F(ExchangeTest, an_import_that_was_stopped_goes_on) {
         Progress last;
     } seen;
 
-    ASSERT_TRUE(import_file(other, out, info, "file", nullptr, seen));
+    ASSERT_TRUE(import_file(other, out.parent_path(), out.filename(), info, "file", nullptr, seen));
     EXPECT_EQ(seen.last.reused_bytes, received);
     EXPECT_EQ(seen.last.done_bytes, text.size());
     EXPECT_EQ(content(other, info.digest), text);
@@ -161,7 +179,7 @@ TEST_F(ExchangeTest, an_import_that_was_stopped_goes_on) {
 TEST_F(ExchangeTest, an_empty_file_travels_too) {
     const FileInfo empty = store.put_bytes({}).value();
     ASSERT_TRUE(export_file(store, empty.digest, out, "file"));
-    ASSERT_TRUE(import_file(other, out, empty, "file"));
+    ASSERT_TRUE(import_file(other, out.parent_path(), out.filename(), empty, "file"));
     EXPECT_TRUE(other.has(empty.digest));
 }
 

@@ -13,13 +13,16 @@
 
 namespace locara::store {
 
-/// Brings in a file whose digest and size are known, from a folder of such files: copied into a
+/// Brings in a file whose digest and size are known, from `place` in a folder of such files, which
+/// may be of somebody else's making (base/beneath.hpp): copied into a
 /// part, hashed as it lies there, past `gate`, published. Going on after Cancelled or a kill copies
 /// only what is missing. Gives nullopt if the store had it. Errors: NotFound (no such file),
+/// InvalidArgument (a symbolic link, no regular file),
 /// Corrupt (another size, or wrong bytes; nothing of it is kept), the gate's (nothing is kept),
 /// Cancelled, NoSpace, Io. Progress: task "pull", item `name`, source the folder.
 Result<std::optional<FileInfo>> import_file(Store& store,
-                                            const std::filesystem::path& path,
+                                            const std::filesystem::path& folder,
+                                            const std::string& place,
                                             const FileInfo& wanted,
                                             std::string_view name,
                                             const Gate& gate = nullptr,
