@@ -23,6 +23,9 @@ struct Leaf {
         return {answer(kind), id, std::string(clause), std::move(from)};
     }
 
+    /// Whether the id stands for no one text: "other", or one that no table row has.
+    bool names_no_text() const { return license == nullptr || license->is_unknown(); }
+
     bool needs_consent() const {
         return strictness(FactKind::CommercialUse, answer(FactKind::CommercialUse)) > 0 ||
                strictness(FactKind::UseRestrictions, answer(FactKind::UseRestrictions)) > 0;
@@ -31,7 +34,8 @@ struct Leaf {
 
 struct Place {
     std::string from;
-    std::string relation; ///< Empty for the model itself.
+    std::string version;  ///< "acme/base@COMMIT", "ana/notes@1.0.0": whose text it is.
+    std::string relation; ///< Empty for the model itself, and for an app.
     std::vector<Leaf> leaves;
 };
 
@@ -88,9 +92,13 @@ std::vector<Leaf> resolve(const std::string& text) {
 }
 
 std::vector<Place> places_of(const ModelManifest& model) {
-    std::vector<Place> places = {{model.id.render(), "", resolve(model.license.id)}};
+    std::vector<Place> places = {{model.id.render(),
+                                  model.source.repo + "@" + model.source.revision,
+                                  "",
+                                  resolve(model.license.id)}};
     for (const auto& ancestor : model.lineage) {
         places.push_back({ancestor.repo + " (" + ancestor.relation + ")",
+                          ancestor.repo + "@" + ancestor.revision,
                           ancestor.relation,
                           resolve(ancestor.license)});
     }
@@ -296,7 +304,7 @@ void find_conflicts(EffectiveLicense& out,
     const auto& own = places.front();
     for (const auto& place : places) {
         for (const auto& leaf : place.leaves) {
-            if (leaf.license == nullptr || leaf.license->is_unknown()) {
+            if (leaf.names_no_text()) {
                 out.conflicts.push_back("nothing is known of the license \"" + leaf.id + "\" of " +
                                         place.from + ": it is taken as the strictest");
             }
@@ -331,6 +339,9 @@ void add_terms_to_accept(EffectiveLicense& out,
                       : leaf.license == nullptr ? ""
                                                 : std::string(leaf.license->url);
             one.text_sha256 = own ? model.license.text_sha256 : "";
+            if (leaf.names_no_text() && one.text_sha256.empty()) {
+                one.whose = places[i].version;
+            }
             for (const auto kind : kFactKinds) {
                 EffectiveFact fact;
                 if (kind != FactKind::Gated) {
@@ -357,7 +368,8 @@ void add_terms_to_accept(EffectiveLicense& out,
             }
             const auto same =
                 std::find_if(out.to_accept.begin(), out.to_accept.end(), [&](const auto& other) {
-                    return other.id == one.id && other.terms == one.terms && other.url == one.url;
+                    return other.id == one.id && other.terms == one.terms && other.url == one.url &&
+                           other.whose == one.whose;
                 });
             if (same == out.to_accept.end()) {
                 one.from = {places[i].from};
@@ -378,6 +390,7 @@ void add_app_terms(EffectiveLicense& out, const Place& own) {
         LicenseTermsToAccept one;
         one.id = leaf.id;
         one.url = leaf.license == nullptr ? "" : std::string(leaf.license->url);
+        one.whose = leaf.names_no_text() ? own.version : "";
         one.from = {own.from};
         for (std::size_t i = 0; i < kTextFacts; ++i) {
             const auto kind = kFactKinds[i];
@@ -392,7 +405,10 @@ void add_app_terms(EffectiveLicense& out, const Place& own) {
 } // namespace
 
 crypto::Sha256Digest LicenseTermsToAccept::digest() const {
-    const Json json = {{"id", id}, {"url", url}, {"text_sha256", text_sha256}, {"terms", terms}};
+    Json json = {{"id", id}, {"url", url}, {"text_sha256", text_sha256}, {"terms", terms}};
+    if (!whose.empty()) {
+        json["whose"] = whose;
+    }
     return crypto::sha256(as_bytes(render_json(json)));
 }
 
@@ -416,7 +432,8 @@ EffectiveLicense effective_license(const ModelManifest& model) {
 EffectiveLicense effective_license(const AppManifest& app,
                                    const std::vector<AppModelLicense>& models) {
     EffectiveLicense out;
-    const Place own{app.id.render(), "", resolve(app.license)};
+    const Place own{
+        app.id.render(), app.id.render() + "@" + app.version.render(), "", resolve(app.license)};
     add_leaves(out, own);
     if (!app.commercial) {
         take_stricter(out.facts[static_cast<std::size_t>(FactKind::CommercialUse)],
@@ -507,8 +524,11 @@ std::vector<std::string> check_app_license(const AppManifest& app,
         out.push_back("terms.commercial: must be there and false: " + why);
     };
     const auto own = resolve(app.license);
-    if (strictest(own, FactKind::CommercialUse) == Answer::No) {
-        tell("the app's own license " + app.license + " forbids commercial use");
+    const Answer answer = strictest(own, FactKind::CommercialUse);
+    if (strictness(FactKind::CommercialUse, answer) > 0) {
+        tell("the app's own license " + app.license +
+             (answer == Answer::No ? " forbids commercial use"
+                                   : " is not known to allow commercial use"));
     }
     for (const auto& model : models) {
         if (model.license.restricts(FactKind::CommercialUse)) {

@@ -69,8 +69,15 @@ bool is_name(std::string_view text) {
     });
 }
 
+/// "GPL-2.0+" is that version or a later one, whichever the user likes: that version.
+std::string_view this_version(std::string_view id) {
+    return id.ends_with('+') ? id.substr(0, id.size() - 1) : id;
+}
+
 /// Whether two ids stand for the same text.
 bool same_license(std::string_view a, std::string_view b) {
+    a = this_version(a);
+    b = this_version(b);
     const auto* known = manifest::find_license(a);
     return lower(a) == lower(b) || (known != nullptr && known == manifest::find_license(b));
 }
@@ -251,13 +258,18 @@ void hit(std::vector<std::string>& hits, std::string text) {
     }
 }
 
-void collect_ids(const manifest::LicenseExpression& expression, std::vector<std::string>& ids) {
-    if (expression.kind == manifest::LicenseExpression::Kind::Id) {
-        ids.push_back(expression.id);
-    }
-    for (const auto& part : expression.parts) {
-        collect_ids(part, ids);
-    }
+bool names(const manifest::LicenseExpression& expression, std::string_view license) {
+    return (expression.kind == manifest::LicenseExpression::Kind::Id &&
+            same_license(license, expression.id)) ||
+           std::any_of(expression.parts.begin(), expression.parts.end(), [&](const auto& part) {
+               return names(part, license);
+           });
+}
+
+/// Whether a license, as a manifest writes it, names this one; as an alternative (OR), too.
+bool names(const std::string& text, std::string_view license) {
+    const auto expression = manifest::LicenseExpression::parse(text);
+    return expression ? names(*expression, license) : same_license(license, text);
 }
 
 std::vector<std::string>
@@ -280,16 +292,8 @@ std::vector<std::string> find_hits(const Rule& rule, const Subject& subject) {
         lower(rule.value) == lower(subject.app_publisher)) {
         hit(hits, subject.app + ": its publisher is " + subject.app_publisher);
     }
-    if (rule.kind == Rule::Kind::License && !subject.app_license.empty()) {
-        std::vector<std::string> ids;
-        if (const auto parsed = manifest::LicenseExpression::parse(subject.app_license)) {
-            collect_ids(*parsed, ids);
-        }
-        for (const auto& id : ids) {
-            if (same_license(rule.value, id)) {
-                hit(hits, subject.app + ": its license is " + subject.app_license);
-            }
-        }
+    if (rule.kind == Rule::Kind::License && names(subject.app_license, rule.value)) {
+        hit(hits, subject.app + ": its license is " + subject.app_license);
     }
     if (rule.kind == Rule::Kind::Fact && subject.app_terms) {
         hits = find_fact(rule, subject.app, *subject.app_terms);
@@ -302,9 +306,9 @@ std::vector<std::string> find_hits(const Rule& rule, const Subject& subject) {
             }
             break;
         case Rule::Kind::License:
-            for (const auto& id : model.license.licenses) {
-                if (same_license(rule.value, id)) {
-                    hit(hits, model.name + ": " + id + " is among its licenses");
+            for (const auto& license : model.licenses) {
+                if (names(license, rule.value)) {
+                    hit(hits, model.name + ": " + license + " is among its licenses");
                 }
             }
             break;
@@ -361,9 +365,11 @@ void Subject::add(const manifest::ModelManifest& manifest, const manifest::Varia
     Model model;
     model.name = "model " + manifest.id.render();
     model.license = manifest::effective_license(manifest);
+    add_once(model.licenses, manifest.license.id);
     add_once(model.publishers, manifest.id.publisher);
     add_once(model.publishers, manifest.source.repo.substr(0, manifest.source.repo.find('/')));
     for (const auto& ancestor : manifest.lineage) {
+        add_once(model.licenses, ancestor.license);
         add_once(model.publishers, ancestor.repo.substr(0, ancestor.repo.find('/')));
     }
     for (const auto& file : variant.files) {

@@ -199,6 +199,39 @@ TEST(EffectiveLicense, other_terms_are_another_question) {
     EXPECT_NE(ask(), other_text);
 }
 
+TEST(EffectiveLicense, a_yes_to_a_text_without_a_name_is_for_one_text) {
+    const auto ask = [](Json json) {
+        return effective_license(*ModelManifest::parse(render_json(json))).to_accept.at(0).digest();
+    };
+    for (const char* id : {"other", "acme-1.0"}) {
+        Json json = sample_model();
+        json["license"]["id"] = id;
+        const auto first = ask(json);
+        EXPECT_EQ(ask(json), first);
+        Json later = json;
+        later["source"]["revision"] = std::string(40, 'b');
+        EXPECT_NE(ask(later), first) << id;
+        later["license"]["text_sha256"] = json["license"]["text_sha256"] = std::string(64, 'a');
+        EXPECT_EQ(ask(later), ask(json)) << "the text is named";
+    }
+    EXPECT_NE(effective_license(make_model("MIT", {{"acme/one", "finetune", "other"}}))
+                  .to_accept.at(0)
+                  .digest(),
+              effective_license(make_model("MIT", {{"acme/two", "finetune", "other"}}))
+                  .to_accept.at(0)
+                  .digest());
+
+    Json json = sample_app();
+    json["license"] = "other";
+    const auto of = [&](const char* version) {
+        json["version"] = version;
+        return effective_license(*AppManifest::parse(render_json(json)), {})
+            .to_accept.at(0)
+            .digest();
+    };
+    EXPECT_NE(of("1.0.0"), of("1.0.1"));
+}
+
 TEST(AppLicense, must_say_what_its_models_forbid) {
     Json json = sample_app();
     const auto check = [&](const std::string& model, const std::vector<Base>& bases = {}) {
@@ -216,6 +249,8 @@ TEST(AppLicense, must_say_what_its_models_forbid) {
     EXPECT_THAT(check("acme-1.0"), ElementsAre(HasSubstr("commercial use unknown")));
     json["license"] = "CC-BY-NC-4.0";
     EXPECT_THAT(check("MIT"), ElementsAre(HasSubstr("the app's own license CC-BY-NC-4.0")));
+    json["license"] = "Proprietary";
+    EXPECT_THAT(check("MIT"), ElementsAre(HasSubstr("Proprietary is not known to allow")));
     json["terms"] = {{"commercial", false}};
     EXPECT_THAT(check("cc-by-nc-4.0"), IsEmpty());
     const auto app = AppManifest::parse(render_json(json));

@@ -109,6 +109,11 @@ TEST(Policy, refuses_by_license_in_any_spelling) {
     EXPECT_THAT(hits("[refuse]\nlicenses = ['apache-2.0']", make_subject("MIT")),
                 ElementsAre("app acme/notes: its license is MIT OR Apache-2.0"));
     EXPECT_THAT(hits("[refuse]\nlicenses = ['llama3']", make_subject("MIT")), IsEmpty());
+    EXPECT_THAT(hits("[refuse]\nlicenses = ['GPL-2.0-only']", make_subject("GPL-2.0+")),
+                ElementsAre(HasSubstr("GPL-2.0+ is among its licenses")));
+    EXPECT_THAT(
+        hits("[refuse]\nlicenses = ['AGPL-3.0-only']", make_subject("MIT", "MIT OR AGPL-3.0-only")),
+        ElementsAre(HasSubstr("MIT OR AGPL-3.0-only is among its licenses")));
 }
 
 TEST(Policy, refuses_by_publisher_of_app_model_and_base) {

@@ -33,8 +33,11 @@ struct LicenseTermsToAccept {
     std::string text_sha256; ///< Of the text, if the manifest gives it.
     std::vector<std::string> from;
     std::vector<std::string> terms; ///< What is agreed to, in words, one fact each.
+    /// Where id and text_sha256 name no one text ("other"): "acme/base@COMMIT" or
+    /// "ana/notes@1.0.0", under whose license this is; else empty.
+    std::string whose = {};
 
-    /// Over id, url, text and terms: another digest, another question.
+    /// Over id, url, text, terms and whose: another digest, another question.
     crypto::Sha256Digest digest() const;
 };
 

@@ -41,6 +41,7 @@ struct Subject {
     struct Model {
         std::string name; ///< "model locara/tiny".
         manifest::EffectiveLicense license;
+        std::vector<std::string> licenses;   ///< Ids and expressions along its derivation.
         std::vector<std::string> publishers; ///< Of the manifest, its source and what it is made
                                              ///< from, each once.
         std::vector<std::string> formats;    ///< Of the files that would be fetched.
