@@ -19,10 +19,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSignatureFile = "model.sig";
 
-Result<manifest::ModelManifest> read_manifest(const fs::path& folder) {
+/// Refused if it was called back.
+Result<manifest::ModelManifest> read_manifest(Context& context, const fs::path& folder) {
     const fs::path path = folder / "manifest.json";
     LOCARA_TRY(const std::string text, read_file(path, manifest::kManifestLimitBytes));
-    return manifest::ModelManifest::parse(text).context(path.string());
+    LOCARA_TRY(auto manifest, manifest::ModelManifest::parse(text).context(path.string()));
+    LOCARA_TRY(const auto installer, context.installer());
+    LOCARA_CHECK(installer.check_takedown(manifest, crypto::sha256(as_bytes(text))));
+    return manifest;
 }
 
 /// Every file below `repo`, past the format gate, by digest.
@@ -79,7 +83,7 @@ Json model_json(const char* schema,
 
 Result<int> run_model_sign(Context& context, const ModelSignRequest& request) {
     const fs::path folder = request.folder;
-    LOCARA_TRY(const auto manifest, read_manifest(folder));
+    LOCARA_TRY(const auto manifest, read_manifest(context, folder));
     LOCARA_CHECK(manifest.check_validated()); // sign nothing that was not validated
     manifest::ModelStatement statement{manifest.source.repo, manifest.source.revision, {}};
     LOCARA_TRY(statement.files, hash_files(folder / "repo"));
@@ -110,7 +114,7 @@ Result<int> run_model_verify(Context& context, const ModelVerifyRequest& request
         LOCARA_TRY(auto key, read_public_key(request.key_file));
         trusted.push_back(std::move(key));
     }
-    LOCARA_TRY(const auto manifest, read_manifest(folder));
+    LOCARA_TRY(const auto manifest, read_manifest(context, folder));
     const fs::path path = folder / kSignatureFile;
     LOCARA_TRY(const auto bundle, read_file(path, manifest::kModelSignatureLimitBytes));
     LOCARA_TRY(const auto statement,

@@ -98,6 +98,9 @@ Result<int> run_model_pin(Context& context, const ModelPinRequest& request) {
     if (!pinned) {
         return pinned.error();
     }
+    LOCARA_TRY(const auto installer, context.installer());
+    LOCARA_CHECK(
+        installer.check_takedown(pinned->manifest, crypto::sha256(as_bytes(pinned->text))));
     tell(context, *pinned);
     if (writes) {
         LOCARA_CHECK(write_file_atomically(request.output, as_bytes(pinned->text)));

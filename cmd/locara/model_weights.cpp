@@ -67,6 +67,8 @@ Result<ModelWeights> ModelWeights::open_text(Context& context,
     const auto digest = crypto::sha256(as_bytes(bytes)); // ours: whoever calls vouches for it
     LOCARA_TRY(auto manifest,
                manifest::VerifiedModelManifest::verify(std::move(bytes), digest).context(name));
+    LOCARA_TRY(const auto installer, context.installer());
+    LOCARA_CHECK(installer.check_takedown(*manifest, manifest.digest()));
     LOCARA_CHECK(context.prepare_gate());
     LOCARA_TRY(auto store,
                from.empty() ? WeightsStore::open(context) : WeightsStore::open_temporary(context));

@@ -12,6 +12,7 @@ constexpr std::array<std::string_view, kDoors> kDoorNames = {"upload",
                                                              "catalog",
                                                              "install",
                                                              "adopt",
+                                                             "app",
                                                              "load"};
 constexpr std::array<std::string_view, kClasses> kClassNames = {"passed",
                                                                 "flagged",

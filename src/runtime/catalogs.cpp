@@ -376,8 +376,18 @@ Result<std::vector<CatalogApp>> Installer::search(std::string_view text) {
 
 Result<CatalogApp> Installer::find(const manifest::AppRef& ref) {
     LOCARA_CHECK(state_->check_any_hub());
-    std::string near;
+    std::vector<HubCatalog*> catalogs;
     for (auto& one : state_->catalogs) {
+        catalogs.push_back(&one);
+    }
+    if (const auto installed = get(ref.id); installed && !state_->bundle) {
+        std::stable_partition(catalogs.begin(), catalogs.end(), [&](const HubCatalog* one) {
+            return one->hub.url == installed->lock.hub;
+        });
+    }
+    std::string near;
+    for (const HubCatalog* catalog : catalogs) {
+        const HubCatalog& one = *catalog;
         const auto apps = newest_apps(*one.client);
         if (!ref.version.empty()) {
             LOCARA_TRY(const auto version, manifest::Version::parse(ref.version));
@@ -570,6 +580,14 @@ Status Installer::State::check_takedown(const manifest::AppEntry& entry,
         warnings.push_back(what + " was called back on " + taken->date + ": " + taken->reason);
     }
     return {};
+}
+
+Status Installer::check_takedown(const manifest::ModelManifest& model,
+                                 const crypto::Sha256Digest& manifest) const {
+    LOCARA_CHECK(state_->takedowns.refresh());
+    return policy::check(policy::Door::Install,
+                         model.id.render(),
+                         state_->takedowns.find(catalog::takedown_names(model, manifest)));
 }
 
 Result<std::optional<catalog::TakedownEntry>>

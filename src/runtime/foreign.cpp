@@ -102,8 +102,8 @@ class Finder {
         std::error_code failed;
         const fs::path real = fs::canonical(path, failed);
         if (failed || ::stat(real.c_str(), &info) != 0 || !S_ISREG(info.st_mode) ||
-            static_cast<std::uint64_t>(info.st_size) < kMinForeignBytes || is_full() ||
-            !seen_.emplace(info.st_dev, info.st_ino).second) {
+            (path != root && static_cast<std::uint64_t>(info.st_size) < kMinForeignBytes) ||
+            is_full() || !seen_.emplace(info.st_dev, info.st_ino).second) {
             return;
         }
         std::string hint = path.lexically_relative(root).string();

@@ -5,6 +5,7 @@
 #include <locara/base/json.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/policy/doors.hpp>
+#include <locara/runtime/app_gate.hpp>
 
 #include <algorithm>
 #include <set>
@@ -365,6 +366,27 @@ Status check_no_rollback(const manifest::AppRef& ref,
                      "` puts the older one in its place");
 }
 
+/// The same name at two hubs may be two people's: an app goes from one to another only when a
+/// person says so.
+Status
+check_same_hub(const InstallerOptions& options, const CatalogApp& offered, const Lock& lock) {
+    const std::string& hub = offered.hub.url;
+    if (lock.hub == hub) {
+        return {};
+    }
+    if (options.hub) {
+        LOCARA_TRY(const auto named, normalize_hub_url(*options.hub));
+        if (named == hub) {
+            return {};
+        }
+    }
+    const std::string id = lock.app.render();
+    return Error(ErrorCode::Forbidden,
+                 id + " is installed from " + lock.hub + ", and what " + hub +
+                     " has under that name may be somebody else's; `locara install " + id +
+                     " --hub " + hub + "` puts it in its place, with what the app has saved");
+}
+
 } // namespace
 
 Result<Plan> Installer::plan(const manifest::AppRef& ref) {
@@ -403,6 +425,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     }
     plan.memory_bytes = std::max(entry.manifest.memory_bytes, engines);
     if (const auto installed = get(entry.manifest.id)) {
+        LOCARA_CHECK(check_same_hub(state.options, plan.app, installed->lock));
         LOCARA_CHECK(check_no_rollback(ref, entry.manifest, installed->lock.version));
         plan.replaces = installed->lock.version;
         plan.new_powers = changed_facts(installed->manifest, entry.manifest).new_powers();
@@ -448,6 +471,10 @@ Status Installer::State::pull_file(const PlannedModel& model,
         auto hf_options = hf::Options::from_environment(endpoint);
         if (options.network == Network::Offline) {
             hf_options.offline = hf::Options::OfflineMode::Yes;
+        }
+        if (endpoint == options.endpoint ||
+            (catalogs.size() == 1 && endpoint == catalogs.front().hub.url)) {
+            hf_options.take_hub_token();
         }
         hf_options.log = options.log;
         LOCARA_TRY(auto client, hf::Client::create(*options.http, std::move(hf_options)));
@@ -628,6 +655,8 @@ Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
                      "locara.json in " + entry.bundle_target +
                          " is not the manifest that the catalog shows; ask the hub's curators");
     }
+
+    LOCARA_CHECK(AppGate().check(folder, unpacked.list).context(entry.bundle_target));
 
     // It stays beside what came out of it: an offline bundle carries it as it was signed.
     LOCARA_CHECK(rename_file(archive, folder / kArchiveName, Replace::No));

@@ -195,7 +195,7 @@ Result<InstalledEntry> read_installed(const fs::path& folder) {
 Result<VerifiedInstall> open_installed(const Home& home, const manifest::AppId& id) {
     LOCARA_TRY(auto entry, get_installed(home, id));
     LOCARA_TRY(const auto text, read_file(entry.folder / "bundle.list", kListLimitBytes));
-    LOCARA_TRY(const auto list, manifest::BundleFileList::parse(text));
+    LOCARA_TRY(auto list, manifest::BundleFileList::parse(text));
     if (list.id() != entry.lock.files_sha256) {
         return Error(ErrorCode::Corrupt,
                      (entry.folder / "bundle.list").string() +
@@ -221,7 +221,7 @@ Result<VerifiedInstall> open_installed(const Home& home, const manifest::AppId& 
                        .context(entry.folder.string()));
         models.push_back(std::move(verified));
     }
-    return VerifiedInstall{std::move(entry), std::move(models)};
+    return VerifiedInstall{std::move(entry), std::move(list), std::move(models)};
 }
 
 Result<std::vector<InstalledEntry>> Installer::list() const {

@@ -48,18 +48,19 @@ void clear_up(const store::Store& store) {
 
 } // namespace
 
-LoadGate::LoadGate(const store::Store& store)
-    : LoadGate(store,
-               {[](const Fd& fd, std::string_view name) { return gate::judge(fd, name); },
-                [] { return gate::shared_gate().scanners(); }}) {}
+bool still_counts(std::string_view said, const Result<std::string>& now) {
+    return now ? said == *now : said.starts_with(gate::own_scanners());
+}
+
+LoadGate::Gate LoadGate::shared() {
+    return {[](const Fd& fd, std::string_view name) { return gate::judge(fd, name); },
+            [] { return gate::shared_gate().scanners(); }};
+}
 
 Status LoadGate::check(const Fd& fd, const store::Digest& digest) const {
     const auto scanners = gate_.scanners();
     const auto known = find(digest);
-    // Without an antivirus that is to be asked, all that is left is what it said before; the rest
-    // of the gate is part of this program.
-    const bool counts = known && (scanners ? known->scanners == *scanners
-                                           : known->scanners.starts_with(gate::own_scanners()));
+    const bool counts = known && still_counts(known->scanners, scanners);
     const Record record = counts ? *known
                                  : Record{scanners ? *scanners : "",
                                           // Under no name: files of the store have none.

@@ -1,6 +1,7 @@
 #include <locara/base/file.hpp>
 #include <locara/policy/doors.hpp>
 #include <locara/policy/policy.hpp>
+#include <locara/runtime/app_gate.hpp>
 #include <locara/runtime/install.hpp>
 #include <locara/runtime/load_gate.hpp>
 #include <locara/runtime/registry.hpp>
@@ -20,6 +21,7 @@ struct Registry::State {
 
     Home home;
     store::Store& store;
+    AppGate app_gate;
     LoadGate load_gate;
     engine::ModelFiles model_files;
 
@@ -74,6 +76,7 @@ Registry::~Registry() = default;
 Result<InstalledApp> Registry::get(std::string_view label) {
     LOCARA_TRY(const auto id, manifest::AppId::parse_label(label));
     LOCARA_TRY(auto opened, open_installed(state_->home, id));
+    LOCARA_CHECK(state_->app_gate.check(opened.entry.folder, opened.files).context(id.render()));
     InstalledApp app{std::move(opened.entry.manifest), opened.entry.folder / "bundle", {}};
     for (std::size_t i = 0; i < opened.models.size(); ++i) {
         const auto& locked = opened.entry.lock.models[i];

@@ -193,8 +193,10 @@ class InstallTest : public ::testing::Test {
         ASSERT_TRUE(repository.publish(clock_));
     }
 
-    Installer open(Network network = Network::Allowed) {
+    Installer open(Network network = Network::Allowed,
+                   std::optional<std::string> hub = std::nullopt) {
         InstallerOptions options;
+        options.hub = std::move(hub);
         options.home = home_;
         options.http = &http_;
         options.clock = &clock_;

@@ -318,6 +318,55 @@ TEST_F(InstallTest, what_a_hub_calls_back_only_that_hub_lifts_and_nobody_by_remo
     EXPECT_FALSE(registry.blocked(*registry.get("locara--first")));
 }
 
+TEST_F(InstallTest, goes_to_another_hub_only_when_a_person_names_it) {
+    auto other = catalog::Repository::create(
+        temp_.path() / "hub/other/catalog", temp_.path() / "other-keys", clock_);
+    ASSERT_TRUE(other) << other.error().describe();
+    auto first = std::make_unique<catalog::Repository>(std::move(*other));
+    std::swap(repository_, first);
+    publish_model();
+    publish_app("locara/first", "9.0.0");
+    const std::string root = repository_->first_root();
+    std::swap(repository_, first);
+
+    auto installer = open();
+    ASSERT_TRUE(installer.add_hub(url() + "/other", root));
+    ASSERT_TRUE(installer.add_hub(url(), repository_->first_root()));
+    auto by_name = open(Network::Allowed, url());
+    ASSERT_TRUE(install(by_name, "locara/first"));
+    // Its own hub is asked first, and what others have counts for nothing.
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan) << plan.error().describe();
+    EXPECT_TRUE(plan->up_to_date);
+    EXPECT_EQ(installer.find(ref("locara/first"))->hub.url, url());
+
+    ASSERT_TRUE(installer.remove_hub(url()));
+    const auto refused = open().plan(ref("locara/first"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::Forbidden);
+    EXPECT_THAT(refused.error().message(), HasSubstr("--hub " + url() + "/other"));
+    const auto named = open(Network::Allowed, url() + "/other").plan(ref("locara/first"));
+    ASSERT_TRUE(named) << named.error().describe();
+    EXPECT_EQ(named->replaces->render(), "1.0.0");
+}
+
+TEST_F(InstallTest, a_model_that_was_called_back_is_known_by_each_of_its_names) {
+    const auto model = *manifest::ModelManifest::parse(model_bytes_);
+    const auto digest = crypto::sha256(as_bytes(model_bytes_));
+    auto installer = open_with_hub();
+    EXPECT_TRUE(installer.check_takedown(model, digest));
+    take_down(*repository_,
+              "file",
+              "sha256:" + crypto::sha256(as_bytes(weights_)).render(),
+              catalog::TakedownAction::BlockRun,
+              "it lies");
+    ASSERT_TRUE(installer.refresh());
+    const auto refused = installer.check_takedown(model, digest);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::Refused);
+    EXPECT_THAT(refused.error().message(), HasSubstr("it lies"));
+}
+
 TEST_F(InstallTest, restrictive_terms_are_named) {
     license_ = "CC-BY-NC-4.0";
     publish_model();

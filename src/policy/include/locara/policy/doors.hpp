@@ -30,9 +30,10 @@ enum class Door : std::uint8_t {
     Catalog,       ///< A model that a catalog is to list.
     Install,       ///< install, update, rollback, pull; weights that a manifest is made of.
     Adopt,         ///< Weights that another program has.
+    App,           ///< The files of an app that a curator let in: install, start.
     Load,          ///< An app starts or runs, an engine opens weights.
 };
-inline constexpr std::size_t kDoors = 10;
+inline constexpr std::size_t kDoors = 11;
 
 enum class Class : std::uint8_t {
     Passed,       ///< The gate allows it.
@@ -79,6 +80,7 @@ inline constexpr std::array<std::array<Answer, kClasses>, kDoors> kTable = {{
     /* Catalog       */ {Admit, Refuse,  Refuse,   Refuse, Later,  Admit,    Warn,     Refuse,   Refuse},
     /* Install       */ {Admit, Refuse,  Refuse,   Refuse, Refuse, NotAsked, Warn,     Refuse,   Refuse},
     /* Adopt         */ {Admit, Skip,    Refuse,   Refuse, Refuse, NotAsked, Admit,    Refuse,   Refuse},
+    /* App           */ {Admit, Admit,   Refuse,   Refuse, Refuse, NotAsked, NotAsked, NotAsked, NotAsked},
     /* Load          */ {Admit, Refuse,  Refuse,   Refuse, Refuse, NotAsked, Warn,     Warn,     Refuse},
 }};
 // clang-format on

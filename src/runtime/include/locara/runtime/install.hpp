@@ -245,7 +245,8 @@ class Installer {
     /// `text`, from the local copies. NotFound if no hub is known.
     Result<std::vector<CatalogApp>> search(std::string_view text);
 
-    /// An app by reference from the local copies. NotFound, with near names.
+    /// An app by reference from the local copies; an installed app's own hub is asked first.
+    /// NotFound, with near names.
     Result<CatalogApp> find(const manifest::AppRef& ref);
 
     /// The manifests of an app's models, as the catalog has them, each held against its signature
@@ -275,6 +276,11 @@ class Installer {
     Result<std::vector<OpenTerms>> open_terms(const CatalogApp& app,
                                               const std::vector<PlannedModel>& models) const;
 
+    /// Refused if a known hub called this model back, by any of its names. Errors: those of
+    /// Takedowns::refresh.
+    Status check_takedown(const manifest::ModelManifest& model,
+                          const crypto::Sha256Digest& manifest) const;
+
     /// Writes the receipt: these terms were shown to a person, who accepted them.
     Status accept(const OpenTerms& terms, AcceptedBy by);
 
@@ -286,7 +292,8 @@ class Installer {
 
     /// Refreshes the catalogs, resolves everything and compares with this machine. Errors: those of
     /// refresh, find, resolve_models and judge; Corrupt (the catalog has expired); Refused (taken
-    /// down, or by policy); Forbidden (a newer version is installed, and `ref` names none); NoSpace
+    /// down, or by policy); Forbidden (a newer version is installed, and `ref` names none; or it is
+    /// installed from another hub, which options.hub does not name); NoSpace
     /// (disk or memory, with numbers).
     Result<Plan> plan(const manifest::AppRef& ref);
 
@@ -384,6 +391,7 @@ class Installer {
 /// own manifest pins. For the broker's registry. NotFound, Corrupt.
 struct VerifiedInstall {
     InstalledEntry entry;
+    manifest::BundleFileList files;
     std::vector<manifest::VerifiedModelManifest> models; ///< As lock.models.
 };
 

@@ -23,8 +23,11 @@ class LoadGate {
         std::function<Result<std::string>()> scanners;
     };
 
+    /// The one of this process (gate::shared_gate).
+    static Gate shared();
+
     /// `store` is borrowed and must outlive this. Without a gate of its own it asks the shared one.
-    explicit LoadGate(const store::Store& store);
+    explicit LoadGate(const store::Store& store) : LoadGate(store, shared()) {}
 
     LoadGate(const store::Store& store, Gate gate) : store_(store), gate_(std::move(gate)) {}
 
@@ -48,5 +51,10 @@ class LoadGate {
     const store::Store& store_;
     const Gate gate_;
 };
+
+/// Whether what these scanners said counts while `now` judge: they are the same; or an antivirus
+/// that is to be asked does not answer, and the rest of the gate, which is part of this program, is
+/// the same.
+bool still_counts(std::string_view said, const Result<std::string>& now);
 
 } // namespace locara::runtime
