@@ -209,7 +209,10 @@ Status BrokerClient::start(Context& context) const {
         if (::waitpid(pid, &status, WNOHANG) == pid) {
             auto words = last_words(home_.broker_log(), from);
             const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-            return Error(code == kBusy ? ErrorCode::Busy : ErrorCode::Unavailable,
+            return Error(code == kBusy      ? ErrorCode::Busy
+                         : code == kUsage   ? ErrorCode::InvalidArgument
+                         : code == kRefused ? ErrorCode::Refused
+                                            : ErrorCode::Unavailable,
                          words.empty()
                              ? "the broker did not start; its log is " + home_.broker_log().string()
                              : words);

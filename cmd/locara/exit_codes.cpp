@@ -1,5 +1,7 @@
 #include "exit_codes.hpp"
 
+#include <algorithm>
+
 namespace locara::cli {
 
 int exit_code(ErrorCode code) {
@@ -36,19 +38,36 @@ int exit_code(ErrorCode code) {
     return kFailed;
 }
 
+namespace {
+
+/// How many bytes a character takes at the beginning of `text`, which is not empty, that would
+/// drive a terminal or turn round what is read: C0, DEL, C1 (U+0080 to U+009F), line separators and
+/// bidirectional controls (U+2028 to U+202E, U+2066 to U+2069). 0 for any other.
+std::size_t find_control(std::string_view text) {
+    const auto byte = [text](std::size_t at) {
+        return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+    };
+    if (byte(0) < 0x20 || byte(0) == 0x7F) {
+        return 1;
+    }
+    if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) < 0xA0) {
+        return 2;
+    }
+    if (byte(0) == 0xE2 && ((byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) ||
+                            (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9))) {
+        return 3;
+    }
+    return 0;
+}
+
+} // namespace
+
 std::string clean(std::string_view text) {
     std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        // C0, DEL, and C1 (U+0080 to U+009F, in UTF-8 C2 80 to C2 9F).
-        const bool c1 =
-            byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-        if (byte < 0x20 || byte == 0x7F || c1) {
-            out += '?';
-            i += c1 ? 1 : 0;
-        } else {
-            out += text[i];
-        }
+    while (!text.empty()) {
+        const std::size_t hidden = find_control(text);
+        out += hidden > 0 ? '?' : text.front();
+        text.remove_prefix(std::max<std::size_t>(hidden, 1));
     }
     return out;
 }

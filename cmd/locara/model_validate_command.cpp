@@ -210,6 +210,9 @@ Result<int> run_model_validate(Context& context, const ModelValidateRequest& req
             manifest::Probe probe{{{"user", question}}, ""};
             LOCARA_TRY(probe.expected, validator.ask(probe.messages));
             context.say("asked   " + clean(question) + "\n  answered " + clean(probe.expected));
+            std::erase_if(probes, [&probe](const manifest::Probe& earlier) {
+                return earlier.messages == probe.messages;
+            });
             probes.push_back(std::move(probe));
         }
     }

@@ -50,10 +50,13 @@ judge(Context& context, runtime::Installer& installer, const std::string& refere
         return judge_installed(context, installer, ref->id);
     }
     if (!app) {
+        if (app.error().code() != ErrorCode::NotFound) {
+            return std::move(app).error();
+        }
         // No app has this name; a model may.
         auto model = judge_model(installer, reference);
-        return model || app.error().code() != ErrorCode::NotFound ? std::move(model)
-                                                                  : std::move(app).error();
+        return model || model.error().code() != ErrorCode::NotFound ? std::move(model)
+                                                                    : std::move(app).error();
     }
     LOCARA_TRY(const auto models, installer.resolve_models(*app));
     const auto& manifest = app->entry.manifest;

@@ -170,6 +170,8 @@ Result<int> run_app(Context& context, const RunOptions& options) {
         return kDone;
     }
     LOCARA_TRY(auto home, context.home());
+    // One that cannot be read refuses everything; here it is said whose fault that is.
+    LOCARA_CHECK(policy::Policy::load(home.policy_files()));
     const BrokerClient broker(std::move(home));
     LOCARA_CHECK(broker.ensure_running(context));
     const EndAtOnce nothing_is_lost; // the broker goes on; the answer is not waited for

@@ -413,12 +413,16 @@ Result<int> run_adopt(Context& context, const AdoptWords& words) {
         }
     }
     const std::uint64_t failed = counts[Outcome::Failed];
+    // Who names what to adopt wants it; a search of other programs' places may well meet what is
+    // not to be had.
+    const bool refused = !words.paths.empty() && counts[Outcome::Refused] > 0;
+    const int exit = failed > 0 ? kPartly : refused ? kRefused : kDone;
     if (context.flags.json) {
         context.print_json({{"schema", "locara.adopt/1"},
                             {"dry_run", context.flags.dry_run},
                             {"items", std::move(items)},
                             {"adopted_bytes", report.adopted_bytes}});
-        return failed > 0 ? kPartly : kDone;
+        return exit;
     }
     if (!rows.empty() && !context.flags.quiet) {
         context.print(render_table(rows));
@@ -435,7 +439,7 @@ Result<int> run_adopt(Context& context, const AdoptWords& words) {
                     std::to_string(failed) + " failed, " +
                     std::to_string(counts[Outcome::NotWeights]) + " are no weights.");
     }
-    return failed > 0 ? kPartly : kDone;
+    return exit;
 }
 
 Result<int> run_pin(Context& context, const std::string& text) {

@@ -38,18 +38,9 @@ Result<std::string> find_endpoint(Context& context) {
                                           : "which hub to? Several are known: pass --hub URL");
 }
 
-/// The token for that hub: HF_TOKEN belongs to the host of HF_ENDPOINT, LOCARA_TOKEN to that of
-/// LOCARA_HUB or, without it, to any hub but huggingface.co.
-Result<hf::Options> make_options(Context& context, const std::string& endpoint) {
+hf::Options make_options(Context& context, const std::string& endpoint) {
     auto options = hf::Options::from_environment(endpoint);
-    const std::string token = environment("LOCARA_TOKEN");
-    const std::string hub = environment("LOCARA_HUB");
-    LOCARA_TRY(const auto origin, http::parse_origin(endpoint));
-    LOCARA_TRY(const auto home,
-               http::parse_origin(hub.empty() ? std::string(hf::kDefaultEndpoint) : hub));
-    if (!token.empty() && (hub.empty() ? !(origin == home) : origin == home)) {
-        options.token = Secret(token);
-    }
+    options.take_hub_token();
     if (context.flags.offline || !environment("LOCARA_OFFLINE").empty()) {
         options.offline = hf::Options::OfflineMode::Yes;
     }
@@ -58,9 +49,8 @@ Result<hf::Options> make_options(Context& context, const std::string& endpoint) 
 }
 
 Result<hf::Client> open_hub(Context& context, const std::string& endpoint) {
-    LOCARA_TRY(auto options, make_options(context, endpoint));
     LOCARA_TRY(auto* http, context.http());
-    return hf::Client::create(*http, std::move(options));
+    return hf::Client::create(*http, make_options(context, endpoint));
 }
 
 } // namespace

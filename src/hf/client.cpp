@@ -67,6 +67,17 @@ Options Options::from_environment(std::optional<std::string> endpoint) {
     return options;
 }
 
+void Options::take_hub_token() {
+    const char* given = std::getenv("LOCARA_TOKEN");
+    const char* hub = std::getenv("LOCARA_HUB");
+    const bool named = hub != nullptr && *hub != '\0';
+    const auto used = http::parse_origin(endpoint);
+    const auto home = http::parse_origin(named ? std::string_view(hub) : kDefaultEndpoint);
+    if (given != nullptr && *given != '\0' && used && home && (*used == *home) == named) {
+        token = Secret(given);
+    }
+}
+
 http::ClientRequest Endpoint::request(const std::string& url) const {
     http::ClientRequest request;
     request.url = url;

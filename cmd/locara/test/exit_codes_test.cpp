@@ -59,6 +59,8 @@ TEST(Clean, keeps_text_and_shows_controls) {
     EXPECT_EQ(clean("a\x7F\xC2\x9B"
                     "b"),
               "a??b");
+    EXPECT_EQ(clean("gpj.\u202Eexe\u2066"), "gpj.?exe?");
+    EXPECT_EQ(clean("\U0001F469\u200D\U0001F4BB \xE2\x80"), "\U0001F469\u200D\U0001F4BB \xE2\x80");
 }
 
 TEST(ErrorCodeNames, lead_back_to_their_codes) {

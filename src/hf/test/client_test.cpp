@@ -54,6 +54,21 @@ TEST_F(ClientTest, environment_token_belongs_to_the_environment_endpoint) {
     EXPECT_EQ(Options::from_environment().offline, Options::OfflineMode::Yes);
 }
 
+TEST_F(ClientTest, a_hub_token_goes_to_that_hub_alone) {
+    const auto token_for = [](const char* endpoint) {
+        Options asked;
+        asked.endpoint = endpoint;
+        asked.take_hub_token();
+        return asked.token;
+    };
+    const Environment set(Environment::Values{{"LOCARA_TOKEN", "hf_hub"}});
+    EXPECT_TRUE(token_for("https://huggingface.co").empty());
+    EXPECT_TRUE(token_for("https://hub.example").equals("hf_hub"));
+    const Environment named(Environment::Values{{"LOCARA_HUB", "https://hub.example/"}});
+    EXPECT_TRUE(token_for("https://hub.example").equals("hf_hub"));
+    EXPECT_TRUE(token_for("https://other.example").empty());
+}
+
 TEST_F(ClientTest, refuses_endpoints_and_tokens_that_cannot_be) {
     Options bad;
     for (const char* endpoint : {"", "hub.example", "ftp://h", "https://h/?q", "https://h/#f"}) {

@@ -68,6 +68,11 @@ struct Options {
     /// (huggingface.co if unset). When `endpoint` names another host, the token stays at home: hand
     /// over one for that host by yourself.
     static Options from_environment(std::optional<std::string> endpoint = std::nullopt);
+
+    /// Takes LOCARA_TOKEN if it is for `endpoint`: it belongs to the host of LOCARA_HUB or, without
+    /// that, to any hub but huggingface.co. Only for a hub that a person named, or the only one
+    /// they know: else it would go to whoever is in the list.
+    void take_hub_token();
 };
 
 /// One file of one pinned revision, with what a manifest says about it.

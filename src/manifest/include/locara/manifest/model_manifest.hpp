@@ -108,6 +108,8 @@ struct Recommended {
 struct ChatMessage {
     std::string role;
     std::string content;
+
+    bool operator==(const ChatMessage&) const = default;
 };
 
 /// Of a model that answers: a question, and the exact answer. Of one for embeddings: a text, one
