@@ -61,6 +61,17 @@ class Cursor {
         return as_text(window_).substr(static_cast<std::size_t>(offset_ - window_begin_));
     }
 
+    /// Whether these bytes come next, which stay where they are.
+    bool starts_with(std::string_view bytes) {
+        const std::uint64_t begin = offset_;
+        const bool found = std::all_of(bytes.begin(), bytes.end(), [this](char c) {
+            std::uint8_t byte = 0;
+            return next(byte) && byte == static_cast<std::uint8_t>(c);
+        });
+        offset_ = begin;
+        return found;
+    }
+
     bool skip(std::uint64_t count) {
         if (count > remaining()) {
             offset_ = size_;
@@ -112,6 +123,20 @@ class Cursor {
                                    std::to_integer<std::uint64_t>(bytes[i - 1]));
         }
         out = value;
+        return true;
+    }
+
+    /// An unsigned integer, big-endian.
+    template <class T> bool take_be(T& out) {
+        T swapped = 0;
+        if (!take_le(swapped)) {
+            return false;
+        }
+        out = 0;
+        for (std::size_t i = 0; i < sizeof(T); ++i) {
+            out = static_cast<T>((static_cast<std::uint64_t>(out) << 8U) | (swapped & 0xFFU));
+            swapped = static_cast<T>(static_cast<std::uint64_t>(swapped) >> 8U);
+        }
         return true;
     }
 

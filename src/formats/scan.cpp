@@ -1,5 +1,6 @@
 #include "chat_template.hpp"
 #include "cursor.hpp"
+#include "media.hpp"
 #include "model_formats.hpp"
 #include "names.hpp"
 #include "numpy.hpp"
@@ -307,13 +308,11 @@ class Scanner {
         case Kind::Text:
         case Kind::LegacyText:
             return judge_text(source, kind, name);
-        case Kind::Png:
-            return judge_png(source, name);
         case Kind::Unknown:
         case Kind::Pickle: // only by its first bytes, else judge_as_pickle had said so
             return judge_unknown(source, name);
         default:
-            return judge_by_kind(kind, name);
+            return is_media(kind) ? judge_media(source, kind, name) : judge_by_kind(kind, name);
         }
     }
 
@@ -477,34 +476,61 @@ class Scanner {
         return verdict_on(kind, "content.inert", "the content is " + std::string(render(kind)));
     }
 
-    /// PNG (ISO/IEC 15948, 5.3): chunks of length, type, data and CRC; IEND is the last one.
-    static Verdict judge_png(const ByteSource& source, std::string_view name) {
-        constexpr unsigned kMaxChunks = 1'000'000;
-        Cursor cursor(source, 8, 4096);
-        std::string type;
-        for (unsigned i = 0; i < kMaxChunks && type != "IEND"; ++i) {
-            std::array<std::byte, 4> length{};
-            if (!cursor.take(length) || !cursor.take_text(4, type)) {
-                break;
-            }
-            std::uint64_t bytes = 0;
-            for (const std::byte byte : length) {
-                bytes = (bytes << 8U) | std::to_integer<std::uint64_t>(byte);
-            }
-            if (!cursor.skip(bytes + 4)) {
-                break;
-            }
+    /// Inert inside; outside the layout that the file declares there may be zeros only.
+    static Verdict judge_media(const ByteSource& source, Kind kind, std::string_view name) {
+        Verdict named = judge_by_kind(kind, name);
+        auto finding = check_layout(source, kind);
+        if (!finding) {
+            return named;
         }
-        if (cursor.io_error()) {
-            return verdict_on(Kind::Png, *cursor.io_error());
+        Verdict verdict = verdict_on(kind, std::move(*finding));
+        return is_worse(verdict, named) ? verdict : named;
+    }
+
+    static std::optional<Finding> check_layout(const ByteSource& source, Kind kind) {
+        const auto layout = walk_media(source, kind);
+        if (!layout) {
+            return read_failure(layout.error());
         }
-        if (type == "IEND" && cursor.remaining() > 0) {
-            return verdict_on(Kind::Png,
-                              Finding{"polyglot.png",
-                                      "other bytes follow the end of the PNG image",
-                                      cursor.offset()});
+        const SliceSource behind(source, layout->end, source.size() - layout->end);
+        if (layout->whole && behind.size() == 0) {
+            return std::nullopt;
         }
-        return judge_by_kind(Kind::Png, name);
+        const auto other = find_format(behind);
+        if (!other) {
+            return read_failure(other.error());
+        }
+        const std::string format(render(kind));
+        if (!other->empty()) {
+            return Finding{"polyglot.media",
+                           "the file is " + format + " and at the same time " + *other +
+                               " behind its end",
+                           layout->end};
+        }
+        return layout->whole ? Finding{"media.trailing",
+                                       "other bytes follow the end of the " + format +
+                                           "; a curator looks at it first",
+                                       layout->end}
+                             : Finding{"media.damaged",
+                                       "the " + format +
+                                           " is cut short or broken; a curator looks at it first",
+                                       layout->end};
+    }
+
+    /// What the bytes behind an end are, if they are a file of their own; empty if they are not, or
+    /// one as inert as what comes before them.
+    static Result<std::string> find_format(const ByteSource& behind) {
+        LOCARA_TRY(const Kind kind, sniff(behind));
+        if (const auto pickle = judge_as_pickle(behind, kind)) {
+            return pickle->format;
+        }
+        Cursor start(behind);
+        std::uint8_t byte = 0;
+        const bool markup = kind == Kind::Text && start.peek(byte) && byte == '<';
+        const bool inert = is_media(kind) || kind == Kind::Empty || kind == Kind::Text ||
+                           kind == Kind::LegacyText || kind == Kind::Unknown ||
+                           kind == Kind::Pickle; // only by its first bytes
+        return std::string(markup ? "markup" : inert ? "" : render(kind));
     }
 
     Verdict judge_unknown(const ByteSource& source, std::string_view name) {

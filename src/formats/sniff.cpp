@@ -49,7 +49,7 @@ constexpr KindRow kKinds[] = {
     {Kind::SavedModel, "savedmodel", "format.savedmodel"},
     {Kind::TfLite, "tflite", "format.tflite"},
     {Kind::SentencePiece, "sentencepiece", "content.inert"},
-    {Kind::Png, "png", ""},
+    {Kind::Png, "png", "content.inert"},
     {Kind::Jpeg, "jpeg", "content.inert"},
     {Kind::Gif, "gif", "content.inert"},
     {Kind::WebP, "webp", "content.inert"},
@@ -133,6 +133,7 @@ constexpr Magic kMagics[] = {
     {0, "GIF87a"sv, Kind::Gif},
     {0, "GIF89a"sv, Kind::Gif},
     {0, "\0\0\1\0"sv, Kind::Icon},
+    {0, "\0\0\2\0"sv, Kind::Icon}, // a cursor
     {0, "wOFF"sv, Kind::Font},
     {0, "wOF2"sv, Kind::Font},
     {0, "\0\1\0\0\0"sv, Kind::Font},
@@ -549,6 +550,9 @@ Result<Kind> sniff(const ByteSource& source) {
         }
         if (form == "WAVE") {
             return Kind::Audio;
+        }
+        if (form == "AVI ") {
+            return Kind::Video;
         }
     }
     if (is_portable_executable(source, head) || is_dos_program(source, head)) {

@@ -2,6 +2,7 @@
 // every byte comes from the code below.
 #pragma once
 
+#include "test/media_samples.hpp"
 #include "test/support.hpp"
 
 #include <locara/base/file.hpp>
@@ -247,11 +248,9 @@ inline std::map<std::string, Repository> repositories() {
     for (const auto& entry : std::filesystem::directory_iterator(data_dir() / "benign")) {
         media[entry.path().filename()] = read_file(entry.path(), 1 << 20).value();
     }
-    media["tone.wav"] = "RIFF" + test::u32(100) + "WAVEfmt " + std::string(92, '\1');
-    media["clip.mp4"] = "\0\0\0\x18"
-                        "ftypisom"s +
-                        std::string(64, '\0');
-    media["photo.webp"] = "RIFF" + test::u32(40) + "WEBPVP8 " + std::string(32, '\2');
+    for (const auto& [name, bytes] : test::media_samples()) {
+        media["samples/" + name] = bytes;
+    }
     all["media"] = std::move(media);
 
     // 55: source of a library in other languages, none of which a model's loader runs.

@@ -700,7 +700,7 @@ TEST(Gate, refuses_two_formats_in_one_file) {
     EXPECT_EQ(rule(tar), "polyglot.tar");
     const std::string icon = fixture("benign/icon.png");
     EXPECT_EQ(rule(icon, "a.png"), "content.inert");
-    EXPECT_EQ(rule(icon + "x", "a.png"), "polyglot.png");
+    EXPECT_EQ(rule(icon + "x", "a.png"), "media.trailing");
 }
 
 // --- secrets and the rest ----------------------------------------------------------------------
