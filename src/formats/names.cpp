@@ -6,14 +6,6 @@ namespace locara::formats {
 
 namespace {
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return out;
-}
-
 /// Without a folder's slash, and without the "./" that tar writes for a folder's own members.
 std::string_view bare(std::string_view name) {
     if (name.ends_with('/')) {
@@ -43,6 +35,14 @@ std::optional<std::string> add_member_name(PathSet& files, std::string_view name
     // A folder may stand beside its members; only as a file would it be in their way.
     const auto added = name.ends_with('/') ? files.add_folder(path) : files.add(path);
     return added ? std::nullopt : std::optional(added.error().message());
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return out;
 }
 
 std::string extension_of(std::string_view name) {

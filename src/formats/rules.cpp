@@ -58,7 +58,8 @@ constexpr Rule kRules[] = {
     {"svg.script",
      Decision::Flag,
      Label::Active,
-     "an SVG with scripts, event attributes or entities, or too large to look through"},
+     "an SVG that is more than a drawing: it holds scripts, leads elsewhere, or is too large to "
+     "look through"},
     {"secret.private-key",
      Decision::Flag,
      Label::Secret,

@@ -3,7 +3,9 @@
 #include "chat_template.hpp"
 #include "cursor.hpp"
 #include "json_members.hpp"
+#include "names.hpp"
 #include "secrets.hpp"
+#include "svg.hpp"
 
 #include <algorithm>
 
@@ -12,121 +14,6 @@ namespace locara::formats {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n\f";
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return out;
-}
-
-/// onload=, onclick= and so on, after a blank, a quote or a slash.
-bool has_event_attribute(std::string_view text) {
-    for (std::size_t at = text.find("on"); at != std::string_view::npos;
-         at = text.find("on", at + 1)) {
-        const char before = at == 0 ? ' ' : text[at - 1];
-        if (std::string_view(" \t\r\n\f\"'/").find(before) == std::string_view::npos) {
-            continue;
-        }
-        std::size_t end = at + 2;
-        while (end < text.size() && text[end] >= 'a' && text[end] <= 'z') {
-            ++end;
-        }
-        const std::size_t letters = end - at - 2;
-        end = std::min(text.find_first_not_of(kBlanks, end), text.size());
-        if (letters > 2 && end < text.size() && text[end] == '=') {
-            return true;
-        }
-    }
-    return false;
-}
-
-/// References to characters (XML 1.0, 4.1, and the names that HTML adds for what schemes need)
-/// replaced by those in ASCII; others stay. Control characters go, as they do in links.
-std::string decode_references(std::string_view text) {
-    struct Named {
-        std::string_view name;
-        char letter;
-    };
-
-    constexpr Named kNames[] = {{"lt;", '<'},
-                                {"gt;", '>'},
-                                {"amp;", '&'},
-                                {"quot;", '"'},
-                                {"apos;", '\''},
-                                {"colon;", ':'},
-                                {"tab;", '\t'},
-                                {"newline;", '\n'}};
-    std::string out;
-    for (std::size_t at = 0; at < text.size();) {
-        std::uint32_t letter = static_cast<unsigned char>(text[at]);
-        std::size_t used = 1;
-        const std::string_view rest = text.substr(at + 1, 16);
-        if (text[at] == '&' && rest.starts_with('#')) {
-            const bool hex = rest.substr(1).starts_with('x');
-            const std::string_view digits = hex ? "0123456789abcdef" : "0123456789";
-            const std::size_t begin = hex ? 2 : 1;
-            std::size_t end = begin;
-            std::uint32_t code = 0;
-            while (end < rest.size() && digits.find(rest[end]) != std::string_view::npos) {
-                code = std::min<std::uint32_t>(
-                    code * (hex ? 16U : 10U) + static_cast<std::uint32_t>(digits.find(rest[end])),
-                    0x11'0000U);
-                ++end;
-            }
-            if (end > begin && code < 0x80) {
-                letter = code;
-                used = 1 + end + (end < rest.size() && rest[end] == ';' ? 1 : 0);
-            }
-        } else if (text[at] == '&') {
-            for (const Named& named : kNames) {
-                if (rest.starts_with(named.name)) {
-                    letter = static_cast<unsigned char>(named.letter);
-                    used = 1 + named.name.size();
-                }
-            }
-        }
-        if (letter >= 0x20) {
-            out += static_cast<char>(letter);
-        }
-        at += used;
-    }
-    return lower(out);
-}
-
-std::optional<Finding> check_svg(std::string_view whole) {
-    const std::string text = lower(whole);
-    const std::string decoded = decode_references(text);
-    bool active = has_event_attribute(text);
-    for (const std::string_view word : {"<script",
-                                        ":script",
-                                        "<foreignobject",
-                                        ":foreignobject",
-                                        "<iframe",
-                                        ":iframe",
-                                        "<embed",
-                                        ":embed",
-                                        "<object",
-                                        ":object",
-                                        "<handler",
-                                        ":handler",
-                                        "srcdoc",
-                                        "<!entity",
-                                        "<!attlist",
-                                        "<?xml-stylesheet"}) {
-        active = active || text.find(word) != std::string::npos;
-    }
-    for (const std::string_view word : {"javascript:", "vbscript:", "data:text/html"}) {
-        active = active || text.find(word) != std::string::npos ||
-                 decoded.find(word) != std::string::npos;
-    }
-    return active ? std::optional(Finding{"svg.script",
-                                          "an SVG that holds scripts; it is shown without them, "
-                                          "and a curator looks at it first",
-                                          {}})
-                  : std::nullopt;
-}
 
 /// The first of a list of texts, as written; empty if the value is none.
 std::string_view first_of_list(std::string_view text, std::size_t at) {
