@@ -183,7 +183,12 @@ bool walk_riff(Walk& walk) {
     return true;
 }
 
+bool is_box_letter(char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == ' ';
+}
+
 /// MP4, M4A, AVIF, HEIC: boxes (ISO/IEC 14496-12, 4.2; QuickTime File Format for `pnot`, `wide`).
+/// Makers have boxes of their own, which state a length that fits; else other bytes begin here.
 bool walk_boxes(Walk& walk) {
     constexpr std::string_view kBoxes[] = {"ftyp", "moov", "mdat", "free", "skip", "wide", "uuid",
                                            "meta", "moof", "mfra", "sidx", "ssix", "styp", "prft",
@@ -192,19 +197,21 @@ bool walk_boxes(Walk& walk) {
     std::string type;
     while (walk.part() && walk.in.remaining() > 0) {
         if (!walk.in.take_be(size) || !walk.in.take_text(4, type) ||
-            std::find(std::begin(kBoxes), std::end(kBoxes), type) == std::end(kBoxes)) {
+            !std::all_of(type.begin(), type.end(), is_box_letter)) {
             return true;
         }
+        const bool known =
+            std::find(std::begin(kBoxes), std::end(kBoxes), type) != std::end(kBoxes);
         std::uint64_t length = size;
-        if (size == 1 && !walk.in.take_be(length)) {
+        if (size == 1 && known && !walk.in.take_be(length)) {
             return false;
         }
         const std::uint64_t header = walk.in.offset() - walk.end;
-        if (size == 0) { // to the end of the file
+        if (size == 0 && known) { // to the end of the file
             length = header + walk.in.remaining();
         }
         if (length < header || !walk.in.skip(length - header)) {
-            return false;
+            return !known;
         }
     }
     return walk.in.remaining() == 0;

@@ -524,11 +524,12 @@ class Scanner {
         if (const auto pickle = judge_as_pickle(behind, kind)) {
             return pickle->format;
         }
-        Cursor start(behind);
-        std::uint8_t byte = 0;
-        const bool markup = kind == Kind::Text && start.peek(byte) && byte == '<';
-        const bool inert = is_media(kind) || kind == Kind::Empty || kind == Kind::Text ||
-                           kind == Kind::LegacyText || kind == Kind::Unknown ||
+        const bool text = kind == Kind::Text || kind == Kind::LegacyText;
+        std::string start;
+        Cursor(behind).take_text(std::min<std::uint64_t>(behind.size(), 64), start);
+        const std::size_t first = start.find_first_not_of(" \t\r\n\f");
+        const bool markup = text && first != std::string::npos && start[first] == '<';
+        const bool inert = is_media(kind) || text || kind == Kind::Empty || kind == Kind::Unknown ||
                            kind == Kind::Pickle; // only by its first bytes
         return std::string(markup ? "markup" : inert ? "" : render(kind));
     }

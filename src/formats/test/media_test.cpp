@@ -44,7 +44,7 @@ TEST(Media, judges_what_follows_the_end) {
         {"gguf", "GGUF\3\0\0\0\0\0\0\0"s},
         {"pickle", "cos\nsystem\n(S'id'\ntR."},
         {"pdf", "%PDF-1.4\n"},
-        {"markup", "<!doctype html><script>alert(1)</script>"},
+        {"markup", "\n<!doctype html><script>alert(1)</script>"},
         {"json", "{\"a\": 1}"}};
     for (const auto& [name, bytes] : media_samples()) {
         if (is_open(name)) {
@@ -112,6 +112,7 @@ TEST(Media, have_more_behind_them_that_belongs_to_them) {
     EXPECT_EQ(rule(jpeg() + jpeg() + "Rar!\x1A\x07\0"s, "a.jpg"), "polyglot.media");
     EXPECT_EQ(rule(ogg() + ogg(), "a.ogg"), "content.inert"); // chained
     EXPECT_EQ(rule(mp3_frame() + mp3_frame().substr(0, 50), "a.mp3"), "content.inert");
+    EXPECT_EQ(rule(mp4() + box("mpvd", "abc"), "a.mp4"), "content.inert"); // a maker's own
     EXPECT_EQ(rule("ID3\3\0\0\0\0\0\0"s + flac(), "a.flac"), "content.inert");
 }
 

@@ -44,10 +44,10 @@ enum class Kind {
     Jpeg,
     Gif,
     WebP,
-    Icon,
+    Icon, ///< and cursors
     Font,
     Audio,
-    Video,
+    Video, ///< and what has boxes as MP4 does: AVIF, HEIC, M4A
     Pdf,
     Office, ///< OLE compound files: old Office documents, Windows installers
     WebAssembly,
