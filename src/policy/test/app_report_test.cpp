@@ -30,7 +30,8 @@ class AppReportTest : public testing::Test {
   protected:
     AppReportTest() : scratch_(*TempFolder::create(testing::TempDir(), "app-report-")) {
         write("icon.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>");
-        write("screenshots/one.png", std::string("\x89PNG\r\n\x1a\n", 8) + std::string(100, '\0'));
+        write("screenshots/one.png",
+              std::string("\x89PNG\r\n\x1a\n\0\0\0\0IEND\xAE\x42\x60\x82", 20));
         write("dist/index.html", "<!doctype html><title>Quick Add</title>");
         write("LICENSE", "Apache License");
         const std::string model = manifest::sample_model().dump();
