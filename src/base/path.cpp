@@ -1,88 +1,27 @@
+#include "code_points.hpp"
+
 #include <locara/base/path.hpp>
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 namespace locara {
 
 namespace {
 
-/// One code point of UTF-8 at `at`, which moves behind it; nothing if malformed (overlong forms,
-/// surrogates and values above U+10FFFF included).
-std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = byte(at);
-    if (first < 0x80) {
-        ++at;
-        return first;
-    }
-    std::size_t length = 0;
-    char32_t value = 0;
-    char32_t least = 0;
-    if ((first & 0xE0U) == 0xC0U) {
-        length = 2;
-        value = first & 0x1FU;
-        least = 0x80;
-    } else if ((first & 0xF0U) == 0xE0U) {
-        length = 3;
-        value = first & 0x0FU;
-        least = 0x800;
-    } else if ((first & 0xF8U) == 0xF0U) {
-        length = 4;
-        value = first & 0x07U;
-        least = 0x10000;
-    } else {
-        return std::nullopt;
-    }
-    if (text.size() - at < length) {
-        return std::nullopt;
-    }
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(at + i) & 0xC0U) != 0x80U) {
-            return std::nullopt;
-        }
-        value = (value << 6U) | (byte(at + i) & 0x3FU);
-    }
-    if (value < least || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-        return std::nullopt;
-    }
-    at += length;
-    return value;
-}
-
-struct Range {
-    char32_t first;
-    char32_t last;
-    const char* what;
-};
-
-/// Code points that no name may hold, from the Unicode 15 charts.
-constexpr std::array kForbidden = {
-    Range{0x00, 0x1F, "a control character"},
-    Range{0x7F, 0x9F, "a control character"},
-    Range{0xAD, 0xAD, "an invisible character"},
-    Range{0x61C, 0x61C, "a bidirectional control"},
-    Range{0x180B, 0x180F, "an invisible character"},
-    Range{0x200B, 0x200F, "a zero-width or bidirectional character"},
-    Range{0x2028, 0x2029, "a line separator"},
-    Range{0x202A, 0x202E, "a bidirectional control"},
-    Range{0x2060, 0x206F, "an invisible or bidirectional character"},
-    Range{0xFE00, 0xFE0F, "an invisible character"},
-    Range{0xFEFF, 0xFEFF, "a zero-width character"},
-    Range{0xFFF0, 0xFFFF, "a special character"},
-    Range{0xE0000, 0xE0FFF, "an invisible character"},
-    // Never in NFC, or only next to something it would combine with.
-    Range{0x300, 0x36F, "a combining mark (write the composed letter, NFC)"},
-    Range{0x1100, 0x11FF, "a decomposed Hangul letter (write the composed one, NFC)"},
-    Range{0x1AB0, 0x1AFF, "a combining mark (write the composed letter, NFC)"},
-    Range{0x1DC0, 0x1DFF, "a combining mark (write the composed letter, NFC)"},
-    Range{0x20D0, 0x20FF, "a combining mark (write the composed letter, NFC)"},
-    Range{0x2126, 0x2126, "a compatibility letter (NFC has another)"},
-    Range{0x212A, 0x212B, "a compatibility letter (NFC has another)"},
-    Range{0x3099, 0x309A, "a combining mark (write the composed letter, NFC)"},
-    Range{0xF900, 0xFAFF, "a compatibility ideograph (NFC has another)"},
-    Range{0xFE20, 0xFE2F, "a combining mark (write the composed letter, NFC)"},
+/// What no name may hold beside what find_unseen finds, from the Unicode 15 charts: never in NFC,
+/// or only next to something it would combine with.
+constexpr std::array kNotComposed = {
+    CodePoints{0x300, 0x36F, "a combining mark (write the composed letter, NFC)"},
+    CodePoints{0x1100, 0x11FF, "a decomposed Hangul letter (write the composed one, NFC)"},
+    CodePoints{0x1AB0, 0x1AFF, "a combining mark (write the composed letter, NFC)"},
+    CodePoints{0x1DC0, 0x1DFF, "a combining mark (write the composed letter, NFC)"},
+    CodePoints{0x20D0, 0x20FF, "a combining mark (write the composed letter, NFC)"},
+    CodePoints{0x2126, 0x2126, "a compatibility letter (NFC has another)"},
+    CodePoints{0x212A, 0x212B, "a compatibility letter (NFC has another)"},
+    CodePoints{0x3099, 0x309A, "a combining mark (write the composed letter, NFC)"},
+    CodePoints{0xF900, 0xFAFF, "a compatibility ideograph (NFC has another)"},
+    CodePoints{0xFE20, 0xFE2F, "a combining mark (write the composed letter, NFC)"},
 };
 
 std::string ascii_lower(std::string_view text) {
@@ -150,12 +89,14 @@ const char* find_fault(std::string_view path) {
         if (*code == ':') {
             return "it holds a colon";
         }
-        for (const auto& range : kForbidden) {
-            if (*code >= range.first && *code <= range.last) {
-                static thread_local std::string text;
-                text = std::string("it holds ") + range.what;
-                return text.c_str();
-            }
+        const char* what = find_unseen(*code);
+        if (what == nullptr) {
+            what = find_in(kNotComposed, *code);
+        }
+        if (what != nullptr) {
+            static thread_local std::string text;
+            text = std::string("it holds ") + what;
+            return text.c_str();
         }
     }
     std::size_t parts = 0;

@@ -1,5 +1,6 @@
 #include <locara/base/clock.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/line.hpp>
 #include <locara/catalog/takedown.hpp>
 
 #include <algorithm>
@@ -303,6 +304,8 @@ Status TakedownList::append(TakedownEntry entry) {
     if (entry.reason.empty()) {
         return wrong("the new entry", "a reason");
     }
+    LOCARA_CHECK(check_line(entry.reason).context("the reason"));
+    LOCARA_CHECK(check_line(entry.id).context("the id"));
     if (!comparable(entry.date)) {
         return wrong("the new entry's date",
                      "a day as 2026-11-22 or a time as 2026-11-22T19:06:28Z");

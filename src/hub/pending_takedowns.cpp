@@ -2,6 +2,7 @@
 #include "database.hpp"
 #include "verdict_store.hpp"
 
+#include <locara/base/line.hpp>
 #include <locara/catalog/repository.hpp>
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/manifest/model_manifest.hpp>
@@ -27,7 +28,7 @@ PendingTakedown make_pending(const std::string& kind,
     PendingTakedown one;
     one.entry.kind = kind;
     one.entry.id = "sha256:" + digest;
-    one.entry.reason = what + ": " + verdict.reason + " (" + verdict.rule + ")";
+    one.entry.reason = clean_line(what + ": " + verdict.reason + " (" + verdict.rule + ")");
     one.entry.date = render_time(now);
     one.verdict = verdict;
     return one;

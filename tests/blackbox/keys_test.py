@@ -1,4 +1,5 @@
 """`locara-hub keys`: rotation, thresholds, signing on other machines, encryption; an installed client follows it all."""
+import hashlib
 import json
 import os
 import pathlib
@@ -227,11 +228,21 @@ class Keys(unittest.TestCase):
         self.run_hub("init", "--data", self.data)
         self.run_hub("takedown", "add", "bob/old", "--reason", "long known", "--data", self.data)
         self.move_away("takedown")
-        self.run_hub("takedown", "add", "bob/notes", "--reason", "sends\x1b[31mnotes", "--to", self.signed, "--data", self.data)
+        self.run_hub("takedown", "add", "bob/notes", "--reason", "sends notes", "--to", self.signed, "--data", self.data)
         draft = self.signed / "3.takedown.json"
+        honest = draft.read_bytes()
+        document = json.loads(honest)  # what drives a terminal, by somebody who has the hub
+        evil = document["for_signers"]["takedown_list"].replace("sends notes", "sends\\u001b[31mnotes")
+        document["for_signers"]["takedown_list"] = evil
+        document["signed"]["targets"]["takedown/list.json"].update(
+            length=len(evil), hashes={"sha256": hashlib.sha256(evil.encode()).hexdigest()})
+        draft.write_text(json.dumps(document))
+        said = self.run_hub("keys", "sign", draft, "--keys", self.away, "--dry-run")
+        self.assertIn("app bob/notes: sends?[31mnotes\n", said)
+        draft.write_bytes(honest)
         for arguments in (["--dry-run"], []):
             said = self.run_hub("keys", "sign", draft, "--keys", self.away, *arguments)
-            self.assertRegex(said, r"  \+ \S+  block-run  app bob/notes: sends\?\[31mnotes\n    \S+  block-run  app bob/old: long known")
+            self.assertRegex(said, r"  \+ \S+  block-run  app bob/notes: sends notes\n    \S+  block-run  app bob/old: long known")
         whole = draft.read_bytes()
         for change, expect in ((lambda more: more.update(takedown_list=more["takedown_list"].replace("notes", "nodes")), 6),
                                (lambda more: more.pop("takedown_list"), 8)):

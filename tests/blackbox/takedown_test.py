@@ -151,8 +151,8 @@ class Takedown(harness.TestCase):
         client.run("hub", "rm", self.hub.url, "--yes")
         self.refuse_to_run()
 
-    def add(self, what, *arguments):
-        return subprocess.run([BIN / "locara-hub", "takedown", "add", what, "--reason", REASON, *arguments, "--data",
+    def add(self, what, *arguments, reason=REASON):
+        return subprocess.run([BIN / "locara-hub", "takedown", "add", what, "--reason", reason, *arguments, "--data",
                                self.hub.folder], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
 
     def test_what_is_called_back_is_listed(self):
@@ -175,6 +175,11 @@ class Takedown(harness.TestCase):
             with self.subTest(what=what, arguments=arguments):
                 done = self.add(what, *arguments)
                 self.assertEqual(done.returncode, 2, done.stderr)
+        for reason in ("a\nb", "a\x1b[31mb", "a\u202eb", "a\u200bb", "a\u2028b", "a\x9bb"):
+            with self.subTest(reason=reason):
+                done = self.add("bob/notes", reason=reason)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn("one line of plain text is wanted", done.stderr)
         for what, *arguments in (["bob/notes"], ["bob/notes", "--version", "1.0.0"], [digest, "--kind", "bundle"],
                                  ["Org/Repo.x@" + commit, "--kind", "model"], ["org/name", "--kind", "model"],
                                  [TINY, "--version", "99.0.0"]):

@@ -100,7 +100,7 @@ class TakedownList {
 
     /// Adds an entry. InvalidArgument if it can never match anything (an app's id that is none, a
     /// branch where a commit is meant, a digest that is none, versions of what has none), if its
-    /// reason is empty or its date malformed.
+    /// reason is empty or no line (line.hpp), or its date malformed.
     Status append(TakedownEntry entry);
 
     bool operator==(const TakedownList&) const = default;

@@ -1,0 +1,19 @@
+// One line of text for people, which nothing in it may break, hide or turn around. Threads: plain
+// functions.
+#pragma once
+
+#include <locara/base/result.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace locara {
+
+/// InvalidArgument, naming what it holds, unless a text is UTF-8 without control, bidirectional,
+/// zero-width or otherwise invisible characters.
+Status check_line(std::string_view text);
+
+/// The text with `?` for each byte or character that check_line refuses.
+std::string clean_line(std::string_view text);
+
+} // namespace locara

@@ -1,0 +1,36 @@
+#include "code_points.hpp"
+
+#include <locara/base/line.hpp>
+
+namespace locara {
+
+Status check_line(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const auto code = next_code_point(text, at);
+        const char* const what = code ? find_unseen(*code) : "what is not UTF-8";
+        if (what != nullptr) {
+            return Error(ErrorCode::InvalidArgument,
+                         "it holds " + std::string(what) + "; one line of plain text is wanted");
+        }
+    }
+    return {};
+}
+
+std::string clean_line(std::string_view text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t begin = at;
+        const auto code = next_code_point(text, at);
+        if (!code) {
+            at = begin + 1;
+        }
+        if (code && find_unseen(*code) == nullptr) {
+            out += text.substr(begin, at - begin);
+        } else {
+            out += '?';
+        }
+    }
+    return out;
+}
+
+} // namespace locara

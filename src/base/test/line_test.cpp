@@ -1,0 +1,38 @@
+#include <locara/base/line.hpp>
+
+#include <gtest/gtest.h>
+
+namespace locara {
+namespace {
+
+TEST(Line, is_text_that_is_seen_as_it_stands) {
+    for (const char* good :
+         {"", "sends notes away", "caf\xC3\xA9, \xE4\xB8\xAD", "\xF0\x9F\x98\x80"}) {
+        EXPECT_TRUE(check_line(good)) << good;
+        EXPECT_EQ(clean_line(good), good);
+    }
+    for (const char* bad : {"a\nb",
+                            "a\tb",
+                            "a\x1B[31mb",
+                            "a\x7F",
+                            "a\xC2\x9Bm", // U+009B
+                            "a\xE2\x80\xAE"
+                            "b", // U+202E
+                            "a\xE2\x81\xA6"
+                            "b", // U+2066
+                            "a\xE2\x80\x8B"
+                            "b", // U+200B
+                            "a\xE2\x80\xA8"
+                            "b", // U+2028
+                            "a\xFF",
+                            "a\xE2\x80"}) {
+        EXPECT_EQ(check_line(bad).error().code(), ErrorCode::InvalidArgument) << bad;
+        EXPECT_TRUE(check_line(clean_line(bad))) << bad;
+    }
+    EXPECT_EQ(clean_line("a\xE2\x80\xAE"
+                         "b\nc"),
+              "a?b?c");
+}
+
+} // namespace
+} // namespace locara
