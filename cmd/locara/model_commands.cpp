@@ -70,13 +70,14 @@ Result<crypto::SigningKey> load_key(const fs::path& path) {
 Json model_json(const char* schema,
                 const manifest::ModelManifest& manifest,
                 const manifest::ModelStatement& statement,
-                const std::string& hint) {
+                const crypto::PublicKey& key) {
     return {{"schema", schema},
             {"model", manifest.id.render() + "@" + manifest.version.render()},
             {"repo", statement.repo},
             {"revision", statement.revision},
             {"files", statement.files.size()},
-            {"key", hint}};
+            {"key", key.id()},
+            {"hint", manifest::key_hint(key)}};
 }
 
 } // namespace
@@ -90,16 +91,16 @@ Result<int> run_model_sign(Context& context, const ModelSignRequest& request) {
     LOCARA_CHECK(statement.check(manifest));
     LOCARA_TRY(const auto key, load_key(request.key_file));
     LOCARA_TRY(const auto bundle, manifest::sign_model(statement, key));
-    const std::string hint = manifest::key_hint(key.public_key());
     if (!context.flags.dry_run) {
         LOCARA_CHECK(write_file_atomically(folder / kSignatureFile, as_bytes(bundle)));
     }
     context.say((context.flags.dry_run ? "Would sign " : "Signed ") +
                 count(statement.files.size(), "file") + " of hf:" + statement.repo + "@" +
-                statement.revision + " with the key " + hint + ": " +
+                statement.revision + " with the key " + key.public_key().id() + ": " +
                 (folder / kSignatureFile).string());
     if (context.flags.json) {
-        context.print_json(model_json("locara.model-sign/1", manifest, statement, hint));
+        context.print_json(
+            model_json("locara.model-sign/1", manifest, statement, key.public_key()));
     }
     return kDone;
 }
@@ -122,7 +123,7 @@ Result<int> run_model_verify(Context& context, const ModelVerifyRequest& request
     LOCARA_CHECK(statement->check(manifest).context(path.string()));
     LOCARA_CHECK(statement->check_files(folder / "repo").context(path.string()));
     context.say("Good: " + count(statement->files.size(), "file") + " of hf:" + statement->repo +
-                "@" + statement->revision + ", signed by the key " + statement.signed_by());
+                "@" + statement->revision + ", signed by the key " + statement.signed_by().id());
     if (context.flags.json) {
         context.print_json(
             model_json("locara.model-verify/1", manifest, *statement, statement.signed_by()));

@@ -474,8 +474,8 @@ Result<std::string> Hub::State::signature_for(const SeedModel& model) const {
         return model.signature;
     }
     LOCARA_TRY(const auto manifest, manifest::ModelManifest::parse(model.manifest));
-    LOCARA_TRY(const std::string hint, find_signer(repository, tree(), manifest));
-    if (!hint.empty()) {
+    LOCARA_TRY(const std::string signed_by, find_signer(repository, tree(), manifest));
+    if (!signed_by.empty()) {
         return std::string();
     }
     manifest::ModelStatement statement{model.repo, model.pin.commit, {}};

@@ -163,8 +163,8 @@ Status ModelDesk::State::sign(Added& added,
                               catalog::Repository& repository) const {
     const std::string name =
         manifest::model_signature_target(added.manifest.id, added.manifest.version);
-    const auto put = [&](const std::string& bundle, const std::string& hint) -> Status {
-        added.signed_by = hint;
+    const auto put = [&](const std::string& bundle, const crypto::PublicKey& key) -> Status {
+        added.signed_by = key.id();
         added.new_signature = digest_of(find_target(repository.targets(), name)) !=
                               crypto::sha256(as_bytes(bundle)).render();
         return repository.put_target(name, as_bytes(bundle));
@@ -188,7 +188,7 @@ Status ModelDesk::State::sign(Added& added,
         return {};
     }
     added.signed_here = true;
-    return put(*bundle, manifest::key_hint(repository.find_signing_key(kModels)->public_key()));
+    return put(*bundle, repository.find_signing_key(kModels)->public_key());
 }
 
 Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
@@ -366,7 +366,7 @@ Result<std::string> find_signer(const catalog::Repository& repository,
     LOCARA_TRY(const std::string bundle, read_target(tree, *listed));
     const auto statement =
         manifest::VerifiedModelStatement::verify(bundle, repository.keys_of(kModels));
-    return statement && (*statement)->check(model) ? statement->signed_by() : std::string();
+    return statement && (*statement)->check(model) ? statement->signed_by().id() : std::string();
 }
 
 Result<std::optional<std::string>> sign_by_hub(const manifest::ModelStatement& statement,

@@ -306,7 +306,8 @@ VerifiedModelStatement::verify(std::string_view bundle,
         }
     }
     LOCARA_TRY(const Json* public_key, member(*material, "verificationMaterial.", "publicKey"));
-    LOCARA_TRY(std::string hint, text(*public_key, "verificationMaterial.publicKey.", "hint"));
+    LOCARA_TRY(const std::string hint,
+               text(*public_key, "verificationMaterial.publicKey.", "hint"));
     LOCARA_TRY(const Json* envelope, member(*json, "", "dsseEnvelope"));
     const std::string where = "dsseEnvelope.";
     LOCARA_CHECK(expect(*envelope, where, "payloadType", kPayloadType));
@@ -320,15 +321,15 @@ VerifiedModelStatement::verify(std::string_view bundle,
         trusted.begin(), trusted.end(), [&](const auto& one) { return key_hint(one) == hint; });
     if (key == trusted.end()) {
         return Error(ErrorCode::Refused,
-                     "model signature: it names the key " + quote(hint) +
-                         ", which is none of the " + std::to_string(trusted.size()) +
+                     "model signature: its key has the hint " + quote(hint) +
+                         ", which is that of none of the " + std::to_string(trusted.size()) +
                          " trusted here");
     }
     if (!key->verify(as_bytes(pre_authentication_encoding(as_text(payload))), sig)) {
-        return corrupt(where + "signatures[0]", "is not a signature of the key " + hint);
+        return corrupt(where + "signatures[0]", "is not a signature of the key " + key->id());
     }
     LOCARA_TRY(auto statement, ModelStatement::parse(as_text(payload)));
-    return VerifiedModelStatement(std::move(statement), std::move(hint));
+    return VerifiedModelStatement(std::move(statement), *key);
 }
 
 } // namespace locara::manifest

@@ -480,7 +480,7 @@ Status Installer::State::check_signature(catalog::Client& client, PlannedModel& 
                manifest::VerifiedModelStatement::verify(signature, client.keys_of("models"))
                    .context(target));
     LOCARA_CHECK(statement->check(*model.manifest).context(target));
-    model.signed_by = statement.signed_by();
+    model.signed_by = statement.signed_by().id();
     return {};
 }
 

@@ -92,7 +92,9 @@ class ModelCatalog(harness.TestCase):
         self.sign_drafts(drafts)
         one = self.listed()["acme/fresh@1.0.0"]
         self.assertEqual((one["manifest"], one["repo"], one["license"]), ("sha256:" + digest, "acme/fresh", "Apache-2.0"))
-        self.assertEqual(one["signed_by"], self.client.json("model", "sign", folder, "--key", key, "--dry-run")["key"])
+        signed = self.client.json("model", "sign", folder, "--key", key, "--dry-run")
+        self.assertEqual((one["signed_by"], self.key_ids("models")), (signed["key"], {signed["key"]}))
+        self.assertEqual(json.loads((folder / "model.sig").read_text())["verificationMaterial"]["publicKey"]["hint"], signed["hint"])
         self.assertEqual(self.events("model-added"), [("acme/fresh", "1.0.0", digest)])
         with urllib.request.urlopen(self.hub.url + "/api/catalog") as answer:
             self.assertIn(("acme/fresh", "1.0.0"), [(model["id"], model["version"]) for model in json.load(answer)["models"]])

@@ -434,7 +434,7 @@ TEST_F(HubTest, signs_the_models_of_a_seed_with_its_own_key) {
     ASSERT_TRUE(manifest);
     const auto signer = find_signer(*repository, seed_.data() / "catalog", *manifest);
     ASSERT_TRUE(signer) << signer.error().describe();
-    EXPECT_EQ(*signer, manifest::key_hint(repository->keys_of("models").front()));
+    EXPECT_EQ(*signer, repository->keys_of("models").front().id());
 }
 
 TEST_F(HubTest, publishes_nothing_of_a_bad_seed) {

@@ -107,7 +107,7 @@ TEST_F(ModelDeskTest, lists_a_model_whose_files_are_here_and_signs_them) {
     const auto models = list();
     ASSERT_THAT(models, SizeIs(2));
     EXPECT_EQ(models[1].manifest.version.render(), "2.0.0");
-    EXPECT_EQ(models[1].signed_by, manifest::key_hint(repository_->keys_of("models").front()));
+    EXPECT_EQ(models[1].signed_by, repository_->keys_of("models").front().id());
     const auto changes = model_changes(before, repository_->targets());
     EXPECT_THAT(
         changes,
@@ -208,11 +208,11 @@ TEST_F(ModelDeskTest, takes_the_signature_of_a_curator_and_no_other) {
     const auto before = repository_->targets();
     const auto added = stage(text, sign(text, curator));
     ASSERT_TRUE(added) << added.error().describe();
-    EXPECT_EQ(added->signed_by, manifest::key_hint(curator.public_key()));
+    EXPECT_EQ(added->signed_by, curator.public_key().id());
     publish();
     // The signature of a listed manifest may be replaced, and stays without one.
     const auto listed = repository_->targets();
-    EXPECT_EQ(stage(text)->signed_by, manifest::key_hint(curator.public_key()));
+    EXPECT_EQ(stage(text)->signed_by, curator.public_key().id());
     EXPECT_EQ(repository_->targets(), listed);
     const auto again = stage(text, sign(text, *repository_->find_signing_key("models")));
     EXPECT_TRUE(again->new_signature);
@@ -257,7 +257,7 @@ TEST_F(ModelDeskTest, makes_signatures_anew_when_their_key_goes) {
         EXPECT_THAT(resigned->left, IsEmpty());
         return {};
     }));
-    EXPECT_EQ(list()[0].signed_by, manifest::key_hint(repository_->keys_of("models").front()));
+    EXPECT_EQ(list()[0].signed_by, repository_->keys_of("models").front().id());
     // A key that stays needs nothing.
     add_curator();
     EXPECT_THAT(resign_models(*repository_, tree)->done, IsEmpty());

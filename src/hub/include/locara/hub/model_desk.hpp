@@ -29,7 +29,7 @@ struct ListedModel {
     manifest::ModelManifest manifest;
     crypto::Sha256Digest digest;
     bool has_signature = false;
-    std::string signed_by; ///< Hint of the key; empty if none of the role's keys made it.
+    std::string signed_by; ///< Id of the key; empty if none of the role's keys made it.
 };
 
 /// One difference between two lists of targets, for the audit log.
@@ -55,7 +55,7 @@ class ModelDesk {
         bool is_new = false;        ///< False: it is listed already.
         bool new_signature = false; ///< Whether the catalog gets a (or another) signature.
         bool signed_here = false;   ///< The hub's own key made it just now.
-        std::string signed_by;      ///< Hint of the key; empty if nobody signed it.
+        std::string signed_by;      ///< Id of the key; empty if nobody signed it.
         Json pins;                  ///< As PinReport::models, of this one model.
         bool is_private = false;    ///< Its repository is here, and only some may read it.
         std::string warning;        ///< What the takedown list warns of, or empty.
@@ -115,7 +115,7 @@ struct Resigned {
 /// Makes those signatures anew in `repository`, which is not published yet.
 Result<Resigned> resign_models(catalog::Repository& repository, const std::filesystem::path& tree);
 
-/// The hint of the key that made a model's listed signature, if it is good for `model` by the keys
+/// The id of the key that made a model's listed signature, if it is good for `model` by the keys
 /// as published; empty otherwise.
 Result<std::string> find_signer(const catalog::Repository& repository,
                                 const std::filesystem::path& tree,

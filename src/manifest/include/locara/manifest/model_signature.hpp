@@ -64,15 +64,15 @@ class VerifiedModelStatement {
 
     const ModelStatement* operator->() const { return &statement_; }
 
-    /// Hint of the key that signed.
-    const std::string& signed_by() const { return signed_by_; }
+    /// That of the trusted keys that signed. People know it by its id, not by its hint.
+    const crypto::PublicKey& signed_by() const { return signed_by_; }
 
   private:
-    VerifiedModelStatement(ModelStatement statement, std::string signed_by)
+    VerifiedModelStatement(ModelStatement statement, crypto::PublicKey signed_by)
         : statement_(std::move(statement)), signed_by_(std::move(signed_by)) {}
 
     ModelStatement statement_;
-    std::string signed_by_;
+    crypto::PublicKey signed_by_;
 };
 
 /// `models/<publisher>/<name>/<version>.sig`.

@@ -68,7 +68,7 @@ struct PlannedModel {
     std::string variant;
     std::vector<PlannedFile> files;
     bool is_fallback = false;
-    /// Hint of the key that signed its files (docs/formats/model-signature.md); empty if the
+    /// Id of the key that signed its files (docs/formats/model-signature.md); empty if the
     /// catalog has no signature.
     std::string signed_by{};
 
