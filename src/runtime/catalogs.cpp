@@ -320,10 +320,26 @@ Status Installer::refresh() {
         if (state_->bundle && one.hub.url != state_->bundle->note().hub) {
             continue;
         }
-        LOCARA_CHECK(one.client->refresh(one.expiry).context("catalog of " + one.hub.url));
+        auto refreshed = one.client->refresh(one.expiry);
+        if (!refreshed && state_->ends_before_our_root(one)) {
+            refreshed = std::move(refreshed).context(
+                "the bundle is from before a change of the hub's keys; ask for a new one");
+        }
+        LOCARA_CHECK(std::move(refreshed).context("catalog of " + one.hub.url));
         LOCARA_CHECK(state_->prefetch(one));
     }
     return {};
+}
+
+bool Installer::State::ends_before_our_root(const HubCatalog& one) const {
+    const auto roles = one.client->roles();
+    const auto root = std::find_if(
+        roles.begin(), roles.end(), [](const auto& role) { return role.name == "root"; });
+    std::error_code failed;
+    return bundle && root != roles.end() &&
+           !fs::exists(bundle_catalog(bundle->folder()) / "metadata" /
+                           (std::to_string(root->version) + ".root.json"),
+                       failed);
 }
 
 Status Installer::State::prefetch(HubCatalog& one) {

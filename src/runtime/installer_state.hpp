@@ -40,6 +40,9 @@ struct Installer::State {
 
     Result<HubCatalog> open_catalog(const Hub& hub);
 
+    /// Whether the roots in the bundle end before the one that is known here.
+    bool ends_before_our_root(const HubCatalog& one) const;
+
     /// Brings the newest entries and the model manifests they pin into the local copy, so that
     /// search and cards work offline. Only Cancelled is an error.
     Status prefetch(HubCatalog& one);

@@ -167,6 +167,16 @@ class Bundles(harness.TestCase):
         self.make(TINY, folder=newer)
         there.run("install", "--from", newer, *self.accept())
 
+    def test_one_from_before_a_change_of_keys_is_told_as_such(self):
+        self.prepare(TINY)
+        self.hub.start()
+        there = self.elsewhere()
+        there.add_hub(self.hub)
+        self.hub.admin("keys", "rotate", "timestamp")
+        there.run("search", "--refresh")
+        there.run("install", "--from", self.bundle, *self.accept(), expect=6)
+        self.assertIn("from before a change of the hub's keys; ask for a new one", there.stderr)
+
     def test_what_was_called_back_neither_leaves_nor_comes_in(self):
         self.prepare(TINY)
         self.hub.start()
