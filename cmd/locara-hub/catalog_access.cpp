@@ -56,8 +56,9 @@ std::string plain(std::string text) {
 /// What the draft was compared with, and how far that is to be believed.
 std::string describe_since(const catalog::DraftReview& review) {
     if (!review.since) {
-        return "compared with nothing, so that all of it is marked as new; --since FILE compares "
-               "with the version that you signed last";
+        return "compared with nothing, so that all of it is marked as new, and that its version "
+               "follows the last one is the hub's word; --since FILE compares with the version "
+               "before it";
     }
     std::string out = "compared with version " + std::to_string(*review.since) + ", ";
     if (review.since_mine.empty()) {

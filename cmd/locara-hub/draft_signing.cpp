@@ -1,5 +1,6 @@
 #include "draft_signing.hpp"
 
+#include <locara/base/clock.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
 
@@ -62,7 +63,8 @@ Status DraftSigning::run() const {
         LOCARA_TRY(passphrase, access_.existing_passphrase(keys_dir_));
     }
     for (const auto& draft : drafts) { // what cannot be shown is not signed
-        LOCARA_CHECK(review(draft, since, passphrase));
+        LOCARA_TRY(const auto reviewed, review(draft, since, passphrase));
+        LOCARA_CHECK(catalog::check_signable(reviewed, system_clock().now()));
     }
     Json list = Json::array();
     for (std::size_t i = 0; i < drafts.size(); ++i) {

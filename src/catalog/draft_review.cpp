@@ -300,6 +300,19 @@ review_draft(const Draft& draft, const Draft* since, std::span<const crypto::Pub
     return out;
 }
 
+Status check_signable(const DraftReview& review, TimePoint now) {
+    LOCARA_CHECK(check_lifetime(review.info, now));
+    if (!review.since || review.info.version == *review.since + 1) {
+        return {};
+    }
+    return Error(ErrorCode::Refused,
+                 "the draft of " + review.info.role + " is version " +
+                     std::to_string(review.info.version) + ", and version " +
+                     std::to_string(*review.since) +
+                     " that it is compared with is not the one before it; export it again, or give "
+                     "the version before it by --since FILE");
+}
+
 std::string render_draft_file(const Draft& draft) {
     auto document = parse_json(draft.bytes, JsonLimits{kDraftFileLimitBytes});
     auto published = parse_json(draft.published, JsonLimits{kDraftFileLimitBytes});

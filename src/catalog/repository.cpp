@@ -1111,6 +1111,21 @@ Result<DraftInfo> inspect_draft(const Draft& draft) {
     return info;
 }
 
+Status check_lifetime(const DraftInfo& info, TimePoint now, const RepositoryOptions& options) {
+    constexpr std::chrono::hours kClocksDiffer{24};
+    const RolePolicy* const policy = find_policy(options, info.role);
+    if (policy == nullptr || info.expires <= now + policy->lifetime + kClocksDiffer) {
+        return {};
+    }
+    return Error(ErrorCode::Refused,
+                 "the draft of " + info.role + " would be good until " + render_time(info.expires) +
+                     "; signatures of this role last " +
+                     std::to_string(policy->lifetime.count() / 24) +
+                     " days. Unless the clock here (" + render_time(now) +
+                     ") is wrong somebody changed it; export it again, and look at who has the "
+                     "hub");
+}
+
 Result<std::vector<crypto::PublicKey>> signers_in(const fs::path& keys_dir,
                                                   std::string_view role,
                                                   const std::optional<Secret>& passphrase) {
@@ -1278,6 +1293,8 @@ Status Repository::adopt(const std::vector<Draft>& drafts, const Clock& clock) {
                 return invalid("the draft of " + draft.role + " expired on " +
                                render_time(expires) + "; export it again and have that signed");
             }
+            LOCARA_TRY(const auto info, inspect_draft(draft));
+            LOCARA_CHECK(check_lifetime(info, clock.now(), state.options));
             state.working[draft.role] = content;
             roles.insert(draft.role);
         }

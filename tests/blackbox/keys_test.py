@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 from tests import harness
@@ -153,6 +154,14 @@ class Keys(unittest.TestCase):
             path.write_text(json.dumps(document))
             self.run_hub("keys", "import", *files, "--data", self.data, expect=9 if path == files[0] else 6)
             path.write_bytes(good[path])
+        # Signed where the clock is a year ahead, so that it would be good for as much longer.
+        path = self.folder / "2.takedown.json"
+        document = json.loads(good[files[2]])
+        document["signed"]["expires"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 370 * 86400))
+        path.write_text(json.dumps(document))
+        ahead = {**os.environ, **harness.moved_clock("+365d")}
+        subprocess.run([BIN / "locara-hub", "keys", "sign", path, "--keys", self.away], check=True, env=ahead, stdout=subprocess.DEVNULL)
+        self.assertIn("signatures of this role last 14 days", self.keys("import", path, expect=8))
         # Signed, and still not to be published: a file that the hub does not have.
         document = json.loads(good[files[0]])
         document["signed"]["targets"]["apps/x/y-1.0.0.json"] = {"length": 1, "hashes": {"sha256": "0" * 64}}
@@ -210,6 +219,18 @@ class Keys(unittest.TestCase):
             self.assertIn(f"which was signed by your key {own['apps']}", said)
         for said in sign("apps", change=lambda doc: doc.pop("for_signers")):
             self.assertIn("compared with nothing", said)
+
+        # A signature for ever, or for a version that none can follow.
+        for role, days in (("root", 365), ("targets", 90), ("apps", 90), ("takedown", 14)):
+            for more, expect in ((12, 0), (36, 8)):
+                late = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + days * 86400 + more * 3600))
+                said = sign(role, change=lambda doc: doc["signed"].update(expires=late), expect=expect)
+                if expect:
+                    self.assertIn(f"signatures of this role last {days} days", said[1])
+        for version in (1, 3, 9007199254740991):
+            said = sign("apps", change=lambda doc: doc["signed"].update(version=version), expect=8)
+            self.assertIn("version 1 that it is compared with is not the one before it", said[1])
+        self.run_hub("keys", "sign", self.signed / "2.apps.json", "--keys", self.away, "--since", self.signed / "2.apps.json", expect=8)
 
         # A root key swapped under its old id, and one fewer that must sign.
         def swap(doc):

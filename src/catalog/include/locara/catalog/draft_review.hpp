@@ -76,6 +76,10 @@ struct DraftReview {
 Result<DraftReview>
 review_draft(const Draft& draft, const Draft* since, std::span<const crypto::PublicKey> mine);
 
+/// Whether a signer should sign it: as check_lifetime; Refused too if its version does not follow
+/// the one that it was compared with, since a version pushed too high can never be taken back.
+Status check_signable(const DraftReview& review, TimePoint now);
+
 /// The keys that sign_draft would use for a role; those it cannot open are left out.
 Result<std::vector<crypto::PublicKey>> signers_in(const std::filesystem::path& keys_dir,
                                                   std::string_view role,

@@ -73,6 +73,10 @@ struct DraftInfo {
 /// Reads a draft. Corrupt if it is none of this role; nothing of its signatures is verified.
 Result<DraftInfo> inspect_draft(const Draft& draft);
 
+/// Refused if a draft would be good for longer than its role's signatures last, and a day for
+/// clocks that differ: whoever has the hub could else show what it lists for ever.
+Status check_lifetime(const DraftInfo& info, TimePoint now, const RepositoryOptions& options = {});
+
 /// Adds the signatures of the private keys that `keys_dir` holds for the draft's role (files
 /// `<role>-<n>.pem`) and returns how many that were. `passphrase` opens those that are encrypted.
 /// NotFound if there is no such file; else errors as inspect_draft and crypto::SigningKey::load.
@@ -182,8 +186,9 @@ class Repository {
     /// Publishes drafts that were signed elsewhere, and signs with the keys here what has to follow
     /// (snapshot, timestamp, roles whose keys a draft changes). All or nothing. Errors: Corrupt if
     /// one lacks signatures or is malformed; Conflict if it was not made for the next version;
-    /// InvalidArgument if it has expired, lists a file that the tree lacks, or drops entries of the
-    /// takedown list; Refused if a role that must follow lacks private keys here.
+    /// as check_lifetime; InvalidArgument if it has expired, lists a file that the tree lacks, or
+    /// drops entries of the takedown list; Refused if a role that must follow lacks private keys
+    /// here.
     Status adopt(const std::vector<Draft>& drafts, const Clock& clock);
 
     /// Every role as last published, root first.
