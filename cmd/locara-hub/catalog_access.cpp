@@ -192,7 +192,7 @@ Result<catalog::Repository> CatalogAccess::load() const {
     return catalog::Repository::load(folder / "catalog", folder / "keys", options);
 }
 
-Status CatalogAccess::finish(catalog::Repository repository,
+Status CatalogAccess::finish(catalog::Repository& repository,
                              const std::vector<std::string>& roles,
                              Tell tell) const {
     if (to.empty()) {

@@ -33,7 +33,7 @@ struct CatalogAccess {
 
     /// Publishes what was staged, or writes the drafts of `roles` to --to for others to sign and
     /// tells how.
-    locara::Status finish(locara::catalog::Repository repository,
+    locara::Status finish(locara::catalog::Repository& repository,
                           const std::vector<std::string>& roles,
                           Tell tell = Tell::Yes) const;
 };

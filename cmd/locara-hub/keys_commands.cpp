@@ -7,12 +7,16 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/log.hpp>
+#include <locara/hub/database_choice.hpp>
+#include <locara/hub/hub.hpp>
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/reviews.hpp>
 
 #include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <set>
 
 using namespace locara;
 
@@ -67,9 +71,12 @@ CLI::App* KeysCommands::verb(CLI::App* group,
 
 void KeysCommands::add_key_verbs() {
     CLI::App* made =
-        verb(keys_, "init", "make the keys and an empty catalog", [this] { return init(); });
+        verb(keys_, "init", "make a hub, as `init` does, its keys encrypted if wanted", [this] {
+            return init();
+        });
     access_.add_data(made);
     made->add_flag("--encrypt", encrypt_, "encrypt the keys of all roles that sign offline");
+    made->add_option("--database", database_, "as of `locara-hub init`")->type_name("URL");
     access_.add_passphrase(made);
 
     made = verb(keys_, "list", "the roles: versions, lifetimes, thresholds, keys", [this] {
@@ -194,7 +201,7 @@ Result<std::optional<Secret>> KeysCommands::new_passphrase() const {
 
 Status KeysCommands::change_keys(const std::function<Status(catalog::Repository&)>& stage) const {
     LOCARA_TRY(auto repository, access_.load());
-    const auto before = repository.targets();
+    const Before before(repository);
     LOCARA_CHECK(stage(repository));
     LOCARA_TRY(const auto resigned, resign(repository));
     const bool top =
@@ -203,10 +210,9 @@ Status KeysCommands::change_keys(const std::function<Status(catalog::Repository&
     if (role_ != "root" && role_ != "snapshot" && role_ != "timestamp") {
         roles.push_back(role_); // must be signed by its new signers at the same time
     }
-    const auto changes = hub::model_changes(before, repository.targets());
-    LOCARA_CHECK(access_.finish(std::move(repository), roles));
+    LOCARA_CHECK(access_.finish(repository, roles));
     print_resigned(resigned);
-    return access_.to.empty() ? record_models(access_.data, changes) : Status();
+    return access_.to.empty() ? note(before, repository) : Status();
 }
 
 Result<hub::Resigned> KeysCommands::resign(catalog::Repository& repository) const {
@@ -219,16 +225,23 @@ Status KeysCommands::init() const {
     catalog::RepositoryOptions options;
     LOCARA_TRY(options.passphrase, new_passphrase());
     LOCARA_CHECK(create_folders(data, 0700));
-    LOCARA_TRY(const auto lock, FileLock::try_acquire(data / "lock"));
-    LOCARA_TRY(
-        const auto repository,
-        catalog::Repository::create(data / "catalog", data / "keys", system_clock(), options));
-    LOCARA_CHECK(write_file_atomically(data / "root.json", as_bytes(repository.first_root())));
+    if (!database_.empty()) {
+        LOCARA_CHECK(hub::choose_database(data, database_).context("--database"));
+    }
+    {
+        LOCARA_TRY(const auto lock, FileLock::try_acquire(data / "lock"));
+        LOCARA_TRY(
+            const auto repository,
+            catalog::Repository::create(data / "catalog", data / "keys", system_clock(), options));
+        LOCARA_CHECK(write_file_atomically(data / "root.json", as_bytes(repository.first_root())));
+    }
+    // What `init` makes beside them, so that all verbs work from here on.
+    LOCARA_TRY(const auto hub, hub::Hub::open(data, system_clock(), stderr_log(LogLevel::Warning)));
     std::printf("root         %s/root.json\nfingerprint  sha256:%s\n"
                 "Keep the keys of root, targets, apps, models and takedown elsewhere; the hub "
                 "itself needs snapshot and timestamp.\n",
                 access_.data.c_str(),
-                repository.fingerprint().c_str());
+                hub->fingerprint().c_str());
     return {};
 }
 
@@ -292,14 +305,14 @@ Status KeysCommands::encrypt() const {
 Status KeysCommands::rotate() const {
     if (access_.to.empty()) { // leaves no new keys behind if it fails
         LOCARA_TRY(auto repository, access_.load());
-        const auto before = repository.targets();
+        const Before before(repository);
         hub::Resigned resigned;
         LOCARA_CHECK(with_hint(repository.rotate_keys(role_, system_clock(), [&]() -> Status {
             LOCARA_TRY(resigned, resign(repository));
             return {};
         })));
         print_resigned(resigned);
-        return record_models(access_.data, hub::model_changes(before, repository.targets()));
+        return note(before, repository);
     }
     return change_keys(
         [this](catalog::Repository& repository) { return repository.stage_new_keys(role_); });
@@ -325,7 +338,7 @@ Status KeysCommands::set_threshold() const {
 
 Status KeysCommands::export_drafts() const {
     LOCARA_TRY(auto repository, access_.load());
-    return access_.finish(std::move(repository), roles_);
+    return access_.finish(repository, roles_);
 }
 
 Status KeysCommands::import_drafts() const {
@@ -335,20 +348,56 @@ Status KeysCommands::import_drafts() const {
         drafts.push_back(std::move(draft));
     }
     LOCARA_TRY(auto repository, access_.load());
-    const auto before = repository.targets();
+    const Before before(repository);
     LOCARA_CHECK(repository.adopt(drafts, system_clock()));
-    LOCARA_CHECK(record_models(access_.data, hub::model_changes(before, repository.targets())));
+    return note(before, repository);
+}
+
+Status KeysCommands::note(const Before& before, const catalog::Repository& repository) const {
+    const auto roles = repository.roles();
+    for (std::size_t i = 0; i < roles.size(); ++i) { // each in its place, always
+        const auto& role = roles[i];
+        const auto& was = before.roles[i];
+        if (role.key_ids != was.key_ids || role.threshold != was.threshold) {
+            LOCARA_CHECK(record(
+                access_.data,
+                "keys-changed",
+                {{"role", role.name}, {"keys", role.key_ids}, {"threshold", role.threshold}}));
+        }
+    }
+    LOCARA_CHECK(
+        record_models(access_.data, hub::model_changes(before.targets, repository.targets())));
+    std::multiset<std::string> known;
+    for (const auto& entry : before.takedown.entries()) {
+        known.insert(render_json(catalog::render(entry)));
+    }
+    for (const auto& entry : repository.takedown().entries()) {
+        const auto old = known.find(render_json(catalog::render(entry)));
+        if (old != known.end()) {
+            known.erase(old);
+            continue;
+        }
+        LOCARA_CHECK(record(access_.data,
+                            "takedown",
+                            {{"kind", entry.kind},
+                             {"id", entry.id},
+                             {"versions", entry.versions.value_or(std::vector<std::string>())},
+                             {"action", catalog::render(entry.action)},
+                             {"reason", entry.reason.substr(0, kReasonBytes)}}));
+    }
     return note_in_reviews(repository.takedown());
 }
 
 Status KeysCommands::note_in_reviews(const catalog::TakedownList& list) const {
     const std::string who = who_decides(who_);
+    const std::string by = who.empty() ? "hub" : who;
     hub::Reviews reviews(access_.data, system_clock());
     LOCARA_TRY(const auto moved,
-               reviews.follow(list, who.empty() ? "hub" : who)
-                   .context("the list is published, but the reviews do not say so yet; they will "
-                            "when the hub starts"));
+               reviews.follow(list, by).context(
+                   "the list is published, but the reviews do not say so yet; they will "
+                   "when the hub starts"));
     for (const auto& one : moved) {
+        LOCARA_CHECK(record(access_.data, "reviewed", hub::audit_fields(one, by)));
         std::printf("submission %llu (%s %s) is %s now\n",
                     static_cast<unsigned long long>(one.number),
                     one.app.c_str(),
@@ -385,6 +434,7 @@ Status KeysCommands::call_back() const {
 
 Status KeysCommands::publish(catalog::Repository repository,
                              const std::vector<catalog::TakedownEntry>& entries) const {
+    const Before before(repository);
     for (const auto& entry : entries) {
         LOCARA_CHECK(repository.add_takedown(entry));
         const std::string dated = repository.takedown().entries().back().date;
@@ -396,21 +446,8 @@ Status KeysCommands::publish(catalog::Repository repository,
                          entry.date.c_str());
         }
     }
-    const catalog::TakedownList list = repository.takedown();
-    LOCARA_CHECK(access_.finish(std::move(repository), {"takedown"}));
-    if (!access_.to.empty()) {
-        return {}; // A draft is no word yet: `keys import` notes it.
-    }
-    for (const auto& entry : entries) {
-        LOCARA_CHECK(record(access_.data,
-                            "takedown",
-                            {{"kind", entry.kind},
-                             {"id", entry.id},
-                             {"versions", entry.versions.value_or(std::vector<std::string>())},
-                             {"action", catalog::render(entry.action)},
-                             {"reason", entry.reason.substr(0, kReasonBytes)}}));
-    }
-    return note_in_reviews(list);
+    LOCARA_CHECK(access_.finish(repository, {"takedown"}));
+    return access_.to.empty() ? note(before, repository) : Status(); // a draft is no word yet
 }
 
 Status KeysCommands::list_pending() const {

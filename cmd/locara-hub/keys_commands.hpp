@@ -27,6 +27,17 @@ class KeysCommands {
     locara::Status run() const;
 
   private:
+    /// What of a catalog the audit log follows.
+    struct Before {
+        explicit Before(const locara::catalog::Repository& repository)
+            : targets(repository.targets()), roles(repository.roles()),
+              takedown(repository.takedown()) {}
+
+        std::vector<locara::catalog::Target> targets;
+        std::vector<locara::catalog::RoleState> roles;
+        locara::catalog::TakedownList takedown;
+    };
+
     void add_key_verbs();
     void add_takedown_verbs();
     CLI::App* verb(CLI::App* group,
@@ -54,15 +65,17 @@ class KeysCommands {
     locara::Status list_takedowns() const;
     locara::Status list_pending() const;
     locara::Status publish_pending() const;
-    /// Makes them public, here or by --to, and puts them on record.
+    /// Makes them public, here or by --to.
     locara::Status publish(locara::catalog::Repository repository,
                            const std::vector<locara::catalog::TakedownEntry>& entries) const;
+    /// Puts on record what became public since `before`: keys, models, what is called back.
+    locara::Status note(const Before& before, const locara::catalog::Repository& repository) const;
     /// What is called back, or no longer, and was submitted: a step in the reviews' log.
     locara::Status note_in_reviews(const locara::catalog::TakedownList& list) const;
 
     CatalogAccess access_;
     DraftSigning signing_;
-    std::string keys_dir_;
+    std::string database_;
     std::string role_;
     std::string file_;
     std::string key_id_;

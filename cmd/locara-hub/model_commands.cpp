@@ -123,9 +123,8 @@ Status ModelCommands::finish(catalog::Repository repository,
         }
         return {};
     }
-    LOCARA_CHECK(access_.finish(std::move(repository),
-                                {"models"},
-                                json_ ? CatalogAccess::Tell::No : CatalogAccess::Tell::Yes));
+    LOCARA_CHECK(access_.finish(
+        repository, {"models"}, json_ ? CatalogAccess::Tell::No : CatalogAccess::Tell::Yes));
     // A draft is no word yet: `keys import` notes it.
     return access_.to.empty() ? record_models(access_.data, changes) : Status();
 }

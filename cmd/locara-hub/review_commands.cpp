@@ -437,13 +437,7 @@ Status ReviewCommands::decide(ReviewState to) const {
                to == ReviewState::Approved ? desk.approve(number_, step)
                                            : desk.reviews().step(number_, step));
     print(one);
-    return record(access_.data,
-                  "reviewed",
-                  {{"submission", number_},
-                   {"app", one.app},
-                   {"version", one.version},
-                   {"state", render(one.state)},
-                   {"curator", step.who}});
+    return record(access_.data, "reviewed", hub::audit_fields(one, step.who));
 }
 
 Status ReviewCommands::approve() const {
@@ -470,7 +464,7 @@ Status ReviewCommands::change_catalog(
     LOCARA_TRY(auto repository, access_.load());
     LOCARA_TRY(const auto staged, stage(desk, one, repository));
     if (staged == ReviewDesk::Staged::Yes) {
-        LOCARA_CHECK(access_.finish(std::move(repository), {"apps"}));
+        LOCARA_CHECK(access_.finish(repository, {"apps"}));
         if (!access_.to.empty()) {
             std::printf("then give this command again, without --to, to note it in the record\n");
             return {};

@@ -386,6 +386,14 @@ Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
     const auto moved = Reviews(data, clock).follow(hub->state_->repository.takedown(), "hub");
     if (!moved) {
         log.warning("hub", "reviews_behind_takedowns", {{"error", moved.error().describe()}});
+        return hub;
+    }
+    for (const Submission& one : *moved) {
+        Json fields = audit_fields(one, "hub");
+        fields["by"] = operator_name();
+        if (const auto noted = hub->state_->audit.append("reviewed", fields); !noted) {
+            log.warning("audit", "not_written", {{"error", noted.error().describe()}});
+        }
     }
     return hub;
 }

@@ -380,6 +380,14 @@ Result<Submission> Reviews::step(std::uint64_t number, const ReviewStep& step) {
     return submission;
 }
 
+Json audit_fields(const Submission& one, const std::string& curator) {
+    return {{"submission", one.number},
+            {"app", one.app},
+            {"version", one.version},
+            {"state", render(one.state)},
+            {"curator", curator}};
+}
+
 Result<std::vector<Submission>> Reviews::follow(const catalog::TakedownList& list,
                                                 const std::string& who) {
     std::error_code error;

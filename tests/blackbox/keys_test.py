@@ -321,6 +321,39 @@ class Keys(unittest.TestCase):
         self.assertEqual(self.listed()["apps"], (1, 1, 1))
         self.refresh()
 
+    def test_the_audit_log_has_each_change_of_keys_and_what_is_called_back_wherever_it_was_signed(self):
+        self.keys("init")
+
+        def noted(event, *members):
+            said = self.run_hub("audit", "list", "--json", "--event", event, "--data", self.data)
+            return [tuple(json.loads(line)[name] for name in members) for line in said.splitlines()]
+
+        def changes():
+            return [(role, len(keys), threshold) for role, keys, threshold in noted("keys-changed", "role", "keys", "threshold")]
+
+        self.keys("rotate", "timestamp")
+        self.run_hub("keys", "new", self.away / "apps-2.pem")
+        self.keys("add", "apps", self.away / "apps-2.pem.pub")
+        self.keys("threshold", "root", "3")
+        expected = [("timestamp", 1, 1), ("apps", 2, 1), ("root", 3, 3)]
+        self.assertEqual(changes(), expected)
+        listed = {role["name"]: role["keys"] for role in json.loads(self.keys("list", "--json"))["roles"]}
+        self.assertEqual(noted("keys-changed", "keys")[1][0], listed["apps"])
+        self.keys("threshold", "root", "2", "--to", self.signed)
+        self.run_hub("takedown", "add", "bob/notes", "--reason", "it leaks", "--to", self.signed, "--data", self.data)
+        self.assertEqual((changes(), noted("takedown", "id")), (expected, []), "nothing is public yet")
+        self.keys("import", *self.signed.iterdir())
+        self.assertEqual(changes(), [*expected, ("root", 3, 2)])
+        self.assertEqual(noted("takedown", "kind", "id", "action", "reason"), [("app", "bob/notes", "block-run", "it leaks")])
+        self.run_hub("audit", "verify", "--data", self.data)
+
+    def test_a_hub_made_by_keys_init_has_all_that_init_makes(self):
+        self.keys("init", "--encrypt", passphrase=PASSPHRASE)
+        self.run_hub("user", "add", "ana", "--data", self.data)
+        self.run_hub("token", "create", "--user", "ana", "--role", "write", "--data", self.data)
+        self.run_hub("init", "--data", self.data)
+        self.assertEqual(self.listed()["root"], (2, 3, 0))
+
     def test_keys_are_encrypted_by_a_passphrase(self):
         self.assertIn("no passphrase", self.keys("init", "--encrypt", expect=2))
         self.keys("init", "--encrypt", expect=2, passphrase="short")

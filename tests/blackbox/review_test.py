@@ -231,6 +231,10 @@ class Review(harness.TestCase):
         self.assertEqual(self.show(waiting)["state"], "needs-review")
         self.hub.admin("takedown", "add", "ana/called", "--reason", "mended", "--action", "warn")
         self.assertEqual(self.events(number)[-2:], [("taken-down", "it sends notes away"), ("published", "lifted: mended")])
+        noted = map(json.loads, self.hub.admin("audit", "list", "--json", "--event", "reviewed").splitlines())
+        states = [(one["state"], one["curator"]) for one in noted if one["submission"] == number][-2:]
+        self.assertEqual(states[0], ("taken-down", "dora"))
+        self.assertEqual(states[1][0], "published")
 
     def test_an_app_of_what_was_called_back_is_rejected(self):
         waiting = self.publish(self.make_app("waits"))["number"]

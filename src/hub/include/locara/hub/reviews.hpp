@@ -73,6 +73,9 @@ struct ReviewStep {
     std::vector<std::string> accepted = {}; ///< Of an approval: what was accepted knowingly.
 };
 
+/// What the audit log's `reviewed` has of a step that a submission just made.
+Json audit_fields(const Submission& one, const std::string& curator);
+
 /// What stands against an approval until a curator accepts it knowingly, by its word.
 struct Obstacle {
     std::string word; ///< One of kPageObstacles, or the rule by which the gate flags a file.
