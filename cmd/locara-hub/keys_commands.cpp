@@ -287,17 +287,30 @@ Status KeysCommands::make_key() const {
 }
 
 Status KeysCommands::encrypt() const {
+    std::vector<crypto::SigningKey> keys; // all of them, before the first is changed
+    for (const auto& file : files_) {
+        auto key = crypto::SigningKey::load(file);
+        if (!key && key.error().code() == ErrorCode::Unauthorized) {
+            return invalid(file + " is encrypted already; leave it out");
+        }
+        if (!key) {
+            return std::move(key).error();
+        }
+        keys.push_back(*std::move(key));
+    }
     LOCARA_TRY(const auto passphrase, read_passphrase(access_.passphrase_fd, AskFor::New));
     if (!passphrase) {
         return invalid("no passphrase was given");
     }
-    for (const auto& file : files_) {
-        LOCARA_TRY(const auto key, crypto::SigningKey::load(file));
-        // Whole and synced under another name before it takes the place of the old one.
-        const fs::path fresh = file + ".encrypted";
-        LOCARA_CHECK(key.save(fresh, &*passphrase));
-        LOCARA_CHECK(rename_file(fresh, file, Replace::Yes));
-        LOCARA_CHECK(sync_folder(fs::absolute(file).parent_path()));
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        // Whole and synced under another name before it takes the place of the old one. One that
+        // lies there is of a run that was killed, and the key it is of was just loaded.
+        const fs::path fresh = files_[i] + ".encrypted";
+        std::error_code absent;
+        fs::remove(fresh, absent);
+        LOCARA_CHECK(keys[i].save(fresh, &*passphrase));
+        LOCARA_CHECK(rename_file(fresh, files_[i], Replace::Yes));
+        LOCARA_CHECK(sync_folder(fs::absolute(files_[i]).parent_path()));
     }
     return {};
 }

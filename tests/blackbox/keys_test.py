@@ -395,6 +395,23 @@ class Keys(unittest.TestCase):
                                                 check=True, stdout=subprocess.PIPE).stdout)
         self.assertEqual(plain.stat().st_mode & 0o777, 0o600)
 
+    def test_all_keys_are_there_before_the_first_is_encrypted(self):
+        names = [self.away / f"apps-{n}.pem" for n in (1, 2, 3)]
+        for path in names[:2]:
+            self.run_hub("keys", "new", path)
+        whole = [path.read_bytes() for path in names[:2]]
+        self.assertIn("apps-3.pem", self.run_hub("keys", "encrypt", *names, passphrase=PASSPHRASE, expect=3))
+        self.assertEqual([path.read_bytes() for path in names[:2]], whole)
+        (self.away / "apps-1.pem.encrypted").write_text("half of a key, of a run that was killed")
+        self.run_hub("keys", "encrypt", *names[:2], passphrase=PASSPHRASE)
+        for path in names[:2]:
+            self.assertIn("BEGIN ENCRYPTED PRIVATE KEY", path.read_text())
+            subprocess.run(["openssl", "pkey", "-in", path, "-passin", f"pass:{PASSPHRASE}", "-noout"], check=True)
+        self.assertEqual(list(self.away.glob("*.encrypted")), [])
+        self.run_hub("keys", "new", names[2])
+        self.assertIn("apps-1.pem is encrypted already", self.run_hub("keys", "encrypt", *names, passphrase=PASSPHRASE, expect=2))
+        self.assertIn("BEGIN PRIVATE KEY", names[2].read_text())
+
     def at_terminal(self, answer, *arguments):
         """Runs the program with a terminal, types `answer` when it asks, and returns what the terminal showed."""
         child, terminal = pty.fork()
