@@ -109,7 +109,11 @@ void KeysCommands::add_key_verbs() {
         access_.add_passphrase(one);
         return one;
     };
-    change("rotate", "replace all keys of a role by new ones, made here", &KeysCommands::rotate);
+    change("rotate", "replace the keys of a role", &KeysCommands::rotate)
+        ->add_option("KEY",
+                     files_,
+                     "the role's keys from now on: FILE.pub of `locara-hub keys new`, or the id of "
+                     "one that stays; none: new ones are made in DATA/keys");
     change("add", "let one more key sign a role", &KeysCommands::add_key)
         ->add_option("PUBLIC_KEY", file_, "FILE.pub of `locara-hub keys new`")
         ->required();
@@ -316,8 +320,9 @@ Status KeysCommands::encrypt() const {
 }
 
 Status KeysCommands::rotate() const {
-    if (access_.to.empty()) { // leaves no new keys behind if it fails
+    if (files_.empty() && access_.to.empty()) { // leaves no new keys behind if it fails
         LOCARA_TRY(auto repository, access_.load());
+        LOCARA_CHECK(repository.check_makes_keys(role_)); // where --to FOLDER is no help
         const Before before(repository);
         hub::Resigned resigned;
         LOCARA_CHECK(with_hint(repository.rotate_keys(role_, system_clock(), [&]() -> Status {
@@ -327,8 +332,30 @@ Status KeysCommands::rotate() const {
         print_resigned(resigned);
         return note(before, repository);
     }
-    return change_keys(
-        [this](catalog::Repository& repository) { return repository.stage_new_keys(role_); });
+    return change_keys([this](catalog::Repository& repository) -> Status {
+        if (files_.empty()) {
+            return repository.stage_new_keys(role_);
+        }
+        LOCARA_TRY(const auto keys, named_keys(repository));
+        return repository.stage_keys(role_, keys);
+    });
+}
+
+Result<std::vector<crypto::PublicKey>>
+KeysCommands::named_keys(const catalog::Repository& repository) const {
+    const auto known = repository.keys_of(role_);
+    std::vector<crypto::PublicKey> keys;
+    for (const auto& name : files_) {
+        const auto stays = std::find_if(
+            known.begin(), known.end(), [&](const auto& one) { return one.id() == name; });
+        if (stays != known.end()) {
+            keys.push_back(*stays);
+            continue;
+        }
+        LOCARA_TRY(auto key, read_public_key(name));
+        keys.push_back(std::move(key));
+    }
+    return keys;
 }
 
 Status KeysCommands::add_key() const {

@@ -56,6 +56,9 @@ class KeysCommands {
     locara::Status make_key() const;
     locara::Status encrypt() const;
     locara::Status rotate() const;
+    /// What stands behind the role in `keys rotate`: files, and ids of keys that stay.
+    locara::Result<std::vector<locara::crypto::PublicKey>>
+    named_keys(const locara::catalog::Repository& repository) const;
     locara::Status add_key() const;
     locara::Status remove_key() const;
     locara::Status set_threshold() const;

@@ -303,6 +303,7 @@ constexpr Examples kExamples[] = {
     {"keys",
      "  locara-hub keys list --data DATA\n"
      "  locara-hub keys rotate timestamp --data DATA\n"
+     "  locara-hub keys rotate apps apps-2.pem.pub --to drafts --data DATA\n"
      "  locara-hub keys export targets --to drafts --data DATA\n"
      "  locara-hub keys sign drafts/* --keys KEYS\n"
      "  locara-hub keys import drafts/* --data DATA"},

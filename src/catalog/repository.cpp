@@ -294,6 +294,7 @@ struct Repository::State {
                           const Clock& clock,
                           const std::map<std::string, std::string>& ready = {});
     Result<Json*> authority_for(std::string_view role);
+    Status check_serves_no_role(const crypto::PublicKey& key);
     Status stage(const std::string& role,
                  const std::vector<const crypto::PublicKey*>& keys,
                  const std::vector<std::string>& ids,
@@ -910,9 +911,7 @@ Status Repository::rotate_keys(std::string_view name,
                                const Clock& clock,
                                const std::function<Status()>& also) {
     const std::string role(name);
-    if (find_policy(state_->options, role) == nullptr) {
-        return invalid("there is no role '" + role + "'");
-    }
+    LOCARA_CHECK(check_makes_keys(role));
     const std::string authority = State::authority_of(role);
     const auto working_was = state_->working;
     const Json& was = working_was.at(authority);
@@ -1023,8 +1022,22 @@ Status Repository::State::stage(const std::string& role,
     return {};
 }
 
+Status Repository::check_makes_keys(std::string_view name) const {
+    const std::string role(name);
+    LOCARA_CHECK(state_->authority_for(role));
+    if (signs_unattended(role) || state_->can_sign(role)) {
+        return {};
+    }
+    return Error(ErrorCode::Refused,
+                 "the keys of " + role + " are not in " + state_->keys_dir.string() +
+                     ", or do not open, so that new ones do not belong there either; `locara-hub "
+                     "keys new FILE` makes them elsewhere, and `locara-hub keys rotate " +
+                     role + " FILE.pub... --to FOLDER` has the change signed");
+}
+
 Status Repository::stage_new_keys(std::string_view name) {
     const std::string role(name);
+    LOCARA_CHECK(check_makes_keys(role));
     LOCARA_TRY(const Json* const document, state_->authority_for(role));
     const Json was = *find_role(*document, role);
     std::vector<fs::path> files;
@@ -1036,11 +1049,9 @@ Status Repository::stage_new_keys(std::string_view name) {
     return state_->stage(role, fresh, ids, was.at("threshold").get<std::uint64_t>());
 }
 
-Status Repository::stage_key(std::string_view name, const crypto::PublicKey& key) {
-    const std::string role(name);
-    LOCARA_TRY(Json* const document, state_->authority_for(role));
+Status Repository::State::check_serves_no_role(const crypto::PublicKey& key) {
     for (const auto* authority : {"root", "targets"}) {
-        for (const auto& [id, known] : keys_in(state_->working.at(authority)).items()) {
+        for (const auto& [id, known] : keys_in(working.at(authority)).items()) {
             if (const auto other = parse_key(known); other && *other == key) {
                 return Error(ErrorCode::Conflict,
                              "the key " + key.id() +
@@ -1048,6 +1059,34 @@ Status Repository::stage_key(std::string_view name, const crypto::PublicKey& key
             }
         }
     }
+    return {};
+}
+
+Status Repository::stage_keys(std::string_view name, std::span<const crypto::PublicKey> keys) {
+    const std::string role(name);
+    LOCARA_TRY(const Json* const document, state_->authority_for(role));
+    const Json was = *find_role(*document, role);
+    const auto before = key_ids(&was);
+    std::vector<std::string> ids;
+    std::vector<const crypto::PublicKey*> fresh;
+    for (const auto& key : keys) {
+        const std::string id = key.id();
+        if (std::find(ids.begin(), ids.end(), id) != ids.end()) {
+            return Error(ErrorCode::Conflict, "the key " + id + " is given twice");
+        }
+        ids.push_back(id);
+        if (std::find(before.begin(), before.end(), id) == before.end()) {
+            LOCARA_CHECK(state_->check_serves_no_role(key));
+            fresh.push_back(&key);
+        }
+    }
+    return state_->stage(role, fresh, ids, was.at("threshold").get<std::uint64_t>());
+}
+
+Status Repository::stage_key(std::string_view name, const crypto::PublicKey& key) {
+    const std::string role(name);
+    LOCARA_TRY(const Json* const document, state_->authority_for(role));
+    LOCARA_CHECK(state_->check_serves_no_role(key));
     const Json was = *find_role(*document, role);
     auto ids = key_ids(&was);
     ids.push_back(key.id());

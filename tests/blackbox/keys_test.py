@@ -135,6 +135,36 @@ class Keys(unittest.TestCase):
         self.assertIn("the next one is 3", self.keys("import", draft, expect=9))
         self.run_hub("keys", "sign", draft, "--keys", self.data / "keys", expect=3)
 
+    def test_a_lost_root_key_is_replaced_where_the_keys_are(self):
+        self.serve()
+        ids = json.loads(self.keys("list", "--json"))["roles"][0]["keys"]
+        self.move_away(*OFFLINE)
+        before = sorted(path.name for path in (self.data / "keys").iterdir())
+        for role in OFFLINE:
+            for more in ((), ("--to", self.signed)):
+                self.assertIn(f"keys rotate {role} FILE.pub... --to FOLDER", self.keys("rotate", role, *more, expect=8))
+        self.assertFalse(self.signed.exists())
+        draft = self.signed / "2.root.json"
+        self.run_hub("keys", "new", self.away / "root-4.pem")
+        (self.away / "root-1.pem").unlink()
+        self.keys("rotate", "root", *ids[1:], self.away / "root-4.pem.pub", "--to", self.signed)
+        said = self.run_hub("keys", "sign", draft, "--keys", self.away)
+        self.assertRegex(said, r"~ root: 2 of 3 keys\n(    . [0-9a-f]{64}\n){4}")
+        self.keys("import", draft)
+        self.assertEqual(self.refresh()["root"], 2)
+        self.assertEqual(sorted(path.name for path in (self.data / "keys").iterdir()), before)
+        self.assertEqual(self.listed()["root"], (2, 3, 0))
+        # All keys of a delegated role at once; both lists are signed by whom they name.
+        self.run_hub("keys", "new", self.away / "apps-2.pem")
+        self.keys("rotate", "apps", self.away / "apps-2.pem.pub", "--to", self.folder / "apps")
+        drafts = sorted((self.folder / "apps").iterdir())
+        self.assertEqual([path.name for path in drafts], ["2.apps.json", "2.targets.json"])
+        (self.away / "apps-1.pem").unlink()
+        self.run_hub("keys", "sign", *drafts, "--keys", self.away)
+        self.keys("import", *drafts)
+        self.assertEqual(sorted(path.name for path in (self.data / "keys").iterdir()), before)
+        self.refresh()
+
     def test_what_is_imported_is_checked(self):
         self.serve()
         self.move_away(*OFFLINE)

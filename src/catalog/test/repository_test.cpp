@@ -262,6 +262,34 @@ TEST_F(CatalogRepository, tells_staged_keys_from_published_ones) {
     EXPECT_EQ(repository.find_signing_key("nobody"), nullptr);
 }
 
+TEST_F(CatalogRepository, makes_keys_only_of_roles_whose_keys_are_here) {
+    for (const char* role : {"root", "targets", "takedown", "apps", "models"}) {
+        remove_keys(role);
+    }
+    auto bare = load().value();
+    for (const char* role : {"root", "targets", "takedown", "apps", "models"}) {
+        EXPECT_EQ(bare.stage_new_keys(role).error().code(), ErrorCode::Refused) << role;
+        EXPECT_EQ(bare.rotate_keys(role, clock).error().code(), ErrorCode::Refused) << role;
+        EXPECT_FALSE(std::filesystem::exists(keys() / (std::string(role) + "-1.pem"))) << role;
+    }
+    EXPECT_TRUE(bare.stage_new_keys("timestamp"));
+}
+
+TEST_F(CatalogRepository, replaces_the_keys_of_a_role_by_given_ones) {
+    const auto before = repository.keys_of("root");
+    const auto other = crypto::SigningKey::generate().public_key();
+    const std::vector<crypto::PublicKey> keys = {before[0], other, before[2]};
+    ASSERT_TRUE(repository.stage_keys("root", keys));
+    EXPECT_EQ(repository.staged_keys_of("root"), keys);
+    const auto stage = [&](std::vector<crypto::PublicKey> wrong) {
+        return repository.stage_keys("root", wrong).error().code();
+    };
+    EXPECT_EQ(stage({before[0]}), ErrorCode::InvalidArgument); // two must sign
+    EXPECT_EQ(stage({other, other}), ErrorCode::Conflict);
+    EXPECT_EQ(stage({other, repository.keys_of("apps").front()}), ErrorCode::Conflict);
+    EXPECT_EQ(repository.staged_keys_of("root"), keys);
+}
+
 TEST_F(CatalogRepository, rotates_nothing_when_what_goes_with_it_fails) {
     const auto before = repository.keys_of("models");
     const auto done =

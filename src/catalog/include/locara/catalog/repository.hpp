@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -160,21 +161,28 @@ class Repository {
     /// Replaces all keys of a role by new ones (their files are added, old files stay until the
     /// operator removes them) and publishes. For root, the new root is signed by old and new keys.
     /// `also` is called once they are staged, for what has to change with them; its error ends it.
-    /// InvalidArgument for an unknown role.
+    /// Errors: as check_makes_keys.
     Status rotate_keys(std::string_view role,
                        const Clock& clock,
                        const std::function<Status()>& also = nullptr);
+
+    /// Whether keys of a role may be made here: any time those of snapshot and timestamp; of
+    /// another role only where as many of its private keys are as must sign, since whoever gets at
+    /// this folder could then sign anyhow. InvalidArgument for an unknown role, else Refused.
+    Status check_makes_keys(std::string_view role) const;
 
     /// The steps of rotate_keys and of every other change of keys, which publish() makes public or,
     /// where the keys of the authority (root, or targets for delegated roles) are elsewhere,
     /// drafts do.
     ///
-    /// stage_new_keys: replaces a role's keys by as many new ones, made here.
+    /// stage_new_keys: replaces a role's keys by as many new ones, made here; as check_makes_keys.
+    /// stage_keys: replaces them by these; Conflict if another role has one, or one is there twice.
     /// stage_key: adds a public key to a role; Conflict if a role has it already.
     /// stage_removal: takes a key from a role; InvalidArgument if fewer than its threshold remain.
     /// stage_threshold: InvalidArgument unless it is 1 to the number of the role's keys.
     /// All: InvalidArgument for an unknown role or more than 16 keys.
     Status stage_new_keys(std::string_view role);
+    Status stage_keys(std::string_view role, std::span<const crypto::PublicKey> keys);
     Status stage_key(std::string_view role, const crypto::PublicKey& key);
     Status stage_removal(std::string_view role, std::string_view key_id);
     Status stage_threshold(std::string_view role, unsigned threshold);
