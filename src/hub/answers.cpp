@@ -40,6 +40,12 @@ bool has_nul(const Json& json) {
     return false;
 }
 
+/// What strangers are told of a failure that is the hub's own.
+std::string_view words_of(const Error& ours) {
+    return ours.code() == ErrorCode::NoSpace ? "this hub has no space left"
+                                             : "something went wrong on this hub";
+}
+
 } // namespace
 
 http::Response render_refusal(const Refusal& refusal, const http::Request& request, Log& log) {
@@ -48,7 +54,7 @@ http::Response render_refusal(const Refusal& refusal, const http::Request& reque
         log.error("hub",
                   "request_failed",
                   {{"request", request.id}, {"error", refusal.cause->describe()}});
-        message = "something went wrong on this hub; its log has request " + request.id;
+        message = std::string(words_of(*refusal.cause)) + "; its log has request " + request.id;
     }
     Json body = {{"error", message}};
     std::string type = "application/json; charset=utf-8";

@@ -3,10 +3,18 @@
 #include <locara/base/path.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <iterator>
 #include <map>
+#include <system_error>
 #include <unordered_set>
 
 namespace locara::hub {
+namespace {
+
+constexpr int kFull[] = {ENOSPC, EDQUOT};
+
+} // namespace
 
 void start_git() {
     static const bool started = [] {
@@ -33,19 +41,26 @@ void start_git() {
 Result<Repository> open_repository(const std::filesystem::path& path) {
     start_git();
     git_repository* raw = nullptr;
-    const int code = git_repository_open_bare(&raw, path.c_str());
-    if (code != 0) {
-        return git_failure("opening the git repository " + path.string(), code);
+    if (git_repository_open_bare(&raw, path.c_str()) != 0) {
+        return git_failure("opening the git repository " + path.string());
     }
     return Repository(raw);
 }
 
-Error git_failure(std::string_view what, int code) {
+Error git_failure(std::string_view what) {
     const git_error* const last = git_error_last();
     const std::string detail =
         last != nullptr && last->message != nullptr ? last->message : "no reason given";
-    return Error(code == GIT_ENOTFOUND ? ErrorCode::NotFound : ErrorCode::Io,
-                 std::string(what) + ": " + detail);
+    // It says what the system said, and no more of the errno.
+    const bool full = std::any_of(std::begin(kFull), std::end(kFull), [&detail](int number) {
+        return detail.ends_with(std::generic_category().message(number));
+    });
+    return Error(full ? ErrorCode::NoSpace : ErrorCode::Io, std::string(what) + ": " + detail);
+}
+
+bool is_lost_object(int code) {
+    const git_error* const last = git_error_last();
+    return code == GIT_ENOTFOUND && last != nullptr && last->klass == GIT_ERROR_ODB;
 }
 
 Status check_names(git_index* index) {

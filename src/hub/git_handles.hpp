@@ -39,11 +39,16 @@ using Index = Owned<git_index, git_index_free>;
 /// Starts libgit2 at the first call. Before anything else of it.
 void start_git();
 
-/// A bare repository. NotFound if there is none.
+/// A bare repository. Io also if there is none: a repository that is known has its folder.
 Result<Repository> open_repository(const std::filesystem::path& path);
 
-/// What libgit2 says about a call that answered `code`: NotFound or Io.
-Error git_failure(std::string_view what, int code);
+/// What libgit2 says about the call that failed just now: NoSpace for a full disk, else Io. An
+/// object that is missing is a fault of the disk too; who asks for what may be absent looks at the
+/// code first.
+Error git_failure(std::string_view what);
+
+/// Whether a call that answered `code` missed an object, and not a name.
+bool is_lost_object(int code);
 
 /// The rule for names of one revision (locara/base/path.hpp, PathSet) for all that is in an index,
 /// folder by folder: InvalidArgument, naming two that a file system could mix up.

@@ -26,7 +26,7 @@ Status write_to_memory(git_repository* repository) {
     if (code == 0) {
         code = git_odb_add_backend(raw, memory, kFirst);
     }
-    return code == 0 ? Status() : Status(git_failure("merging in memory", code));
+    return code == 0 ? Status() : Status(git_failure("merging in memory"));
 }
 
 Result<Commit> look_up(git_repository* repository, const std::string& id) {
@@ -34,7 +34,7 @@ Result<Commit> look_up(git_repository* repository, const std::string& id) {
     git_commit* raw = nullptr;
     const int code = git_commit_lookup(&raw, repository, &oid);
     if (code != 0) {
-        return git_failure("commit " + id, code);
+        return git_failure("commit " + id);
     }
     return Commit(raw);
 }
@@ -55,7 +55,7 @@ Result<std::vector<std::string>> list_conflicts(git_index* index) {
         }
     }
     if (code != GIT_ITEROVER) {
-        return git_failure("listing conflicts", code);
+        return git_failure("listing conflicts");
     }
     return std::vector<std::string>(paths.begin(), paths.end());
 }
@@ -80,7 +80,7 @@ Result<MergedTree> merge_commits(const std::filesystem::path& path,
         git_merge_commits(&raw, repository.get(), our_commit.get(), their_commit.get(), &options);
     const Index index(raw);
     if (code != 0) {
-        return git_failure("merging " + theirs + " into " + ours, code);
+        return git_failure("merging " + theirs + " into " + ours);
     }
     MergedTree merged;
     if (git_index_has_conflicts(raw) != 0) {
@@ -91,7 +91,7 @@ Result<MergedTree> merge_commits(const std::filesystem::path& path,
     git_oid tree{};
     code = git_index_write_tree_to(&tree, raw, repository.get());
     if (code != 0) {
-        return git_failure("writing the tree of a merge", code);
+        return git_failure("writing the tree of a merge");
     }
     merged.tree = render_oid(&tree);
     return merged;
@@ -109,7 +109,7 @@ Result<std::optional<std::string>> find_merge_base(const std::filesystem::path& 
         return std::optional<std::string>();
     }
     if (code != 0) {
-        return git_failure("looking where " + one + " and " + other + " part", code);
+        return git_failure("looking where " + one + " and " + other + " part");
     }
     return std::optional(render_oid(&base));
 }

@@ -19,7 +19,7 @@ Status for_each_object(const std::filesystem::path& repository,
             },
             const_cast<void*>(static_cast<const void*>(&take)));
     }
-    return code == 0 ? Status() : Status(git_failure("listing the objects", code));
+    return code == 0 ? Status() : Status(git_failure("listing the objects"));
 }
 
 } // namespace locara::hub

@@ -10,7 +10,7 @@
 namespace locara::hub {
 
 /// Calls `take` with the id of every object that the repository has, of any kind, in no order.
-/// NotFound if there is none.
+/// Io, also if there is none.
 Status for_each_object(const std::filesystem::path& repository,
                        const std::function<void(const std::string& oid)>& take);
 

@@ -70,7 +70,7 @@ Result<ObjectDatabase> open_pack(const fs::path& index) {
         code = git_odb_add_backend(raw, pack, 1);
     }
     if (code != 0) {
-        return git_failure("opening " + index.string(), code);
+        return git_failure("opening " + index.string());
     }
     return database;
 }
@@ -97,7 +97,7 @@ Result<Pack> look_at(const fs::path& index) {
     }
     LOCARA_TRY(const ObjectDatabase objects, open_pack(index));
     const int code = git_odb_foreach(objects.get(), &count_one, &pack.objects);
-    return code == 0 ? Result<Pack>(std::move(pack)) : git_failure("reading a pack's index", code);
+    return code == 0 ? Result<Pack>(std::move(pack)) : git_failure("reading a pack's index");
 }
 
 /// The largest first.
@@ -127,7 +127,7 @@ Result<bool> is_within(const Pack& pack, const ObjectDatabase& larger) {
     const int code = git_odb_foreach(objects.get(), &look_up_one, larger.get());
     return code == 0           ? Result<bool>(true)
            : code == GIT_EUSER ? Result<bool>(false)
-                               : git_failure("comparing packs", code);
+                               : git_failure("comparing packs");
 }
 
 /// Its index first: without it nobody looks for the rest, which is a leftover then.

@@ -14,7 +14,7 @@ read_pointer(git_repository* repository, git_odb* objects, const git_oid& id) {
     code = code == 0 ? git_blob_lookup(&raw, repository, &id) : code;
     const Blob blob(raw);
     if (code != 0) {
-        return git_failure("reading file " + render_oid(&id), code);
+        return git_failure("reading file " + render_oid(&id));
     }
     return LfsPointer::parse(
         {static_cast<const char*>(git_blob_rawcontent(raw)), git_blob_rawsize(raw)});

@@ -114,7 +114,7 @@ Status apply_change(git_index* index, const GitChange& change) {
     if (code == GIT_ENOTFOUND) {
         return Error(ErrorCode::NotFound, "there is no " + change.path);
     }
-    return code == 0 ? Status() : Status(git_failure("changing " + change.path, code));
+    return code == 0 ? Status() : Status(git_failure("changing " + change.path));
 }
 
 } // namespace
@@ -168,7 +168,7 @@ Result<GitRepo> GitRepo::create(const std::filesystem::path& path) {
     git_repository* raw = nullptr;
     const int code = git_repository_init_ext(&raw, path.c_str(), &options);
     if (code != 0) {
-        return git_failure("making the git repository " + path.string(), code);
+        return git_failure("making the git repository " + path.string());
     }
     auto state = std::make_unique<State>();
     state->repository.reset(raw);
@@ -193,7 +193,7 @@ Result<GitRepo> GitRepo::create_in_memory() {
         code = git_repository_wrap_odb(&raw, raw_database);
     }
     if (code != 0) {
-        return git_failure("making a git repository in memory", code);
+        return git_failure("making a git repository in memory");
     }
     auto state = std::make_unique<State>();
     state->repository.reset(raw);
@@ -213,7 +213,7 @@ Result<std::string> GitRepo::write_snapshot(const GitSnapshot& snapshot) {
     int code = git_index_new(&raw_index);
     const Index index(raw_index);
     if (code != 0) {
-        return git_failure("making an index", code);
+        return git_failure("making an index");
     }
     for (const GitFile& file : snapshot.files) {
         git_index_entry entry{};
@@ -225,13 +225,13 @@ Result<std::string> GitRepo::write_snapshot(const GitSnapshot& snapshot) {
             code = git_index_add(index.get(), &entry);
         }
         if (code != 0) {
-            return git_failure("adding " + file.path, code);
+            return git_failure("adding " + file.path);
         }
     }
     git_oid tree_id{};
     code = git_index_write_tree_to(&tree_id, index.get(), repository);
     if (code != 0) {
-        return git_failure("writing the tree", code);
+        return git_failure("writing the tree");
     }
     return write_commit(
         render_oid(&tree_id),
@@ -244,7 +244,7 @@ Result<std::string> GitRepo::write_blob(std::string_view content) {
     const int code =
         git_blob_create_from_buffer(&id, state_->repository.get(), content.data(), content.size());
     if (code != 0) {
-        return git_failure("writing a blob", code);
+        return git_failure("writing a blob");
     }
     return render_oid(&id);
 }
@@ -259,7 +259,7 @@ Result<std::string> GitRepo::write_tree(const std::optional<std::string>& base,
         code = git_index_read_tree(index.get(), tree.get());
     }
     if (code != 0) {
-        return git_failure("reading the tree to change", code);
+        return git_failure("reading the tree to change");
     }
     for (const GitChange& change : changes) {
         LOCARA_CHECK(apply_change(index.get(), change));
@@ -268,7 +268,7 @@ Result<std::string> GitRepo::write_tree(const std::optional<std::string>& base,
     git_oid tree_id{};
     code = git_index_write_tree_to(&tree_id, index.get(), state_->repository.get());
     if (code != 0) {
-        return git_failure("writing the tree", code);
+        return git_failure("writing the tree");
     }
     return render_oid(&tree_id);
 }
@@ -283,7 +283,7 @@ Result<Signature> sign(const GitSigned& by) {
                                        by.date.time_since_epoch().count(),
                                        0);
     if (code != 0) {
-        return git_failure("signing as " + by.author_name, code);
+        return git_failure("signing as " + by.author_name);
     }
     return Signature(raw);
 }
@@ -322,7 +322,7 @@ Result<std::string> GitRepo::write_commit(const std::string& tree_id,
                                  parents.data());
     }
     if (code != 0) {
-        return git_failure("writing the commit", code);
+        return git_failure("writing the commit");
     }
     return render_oid(&commit_id);
 }
@@ -347,7 +347,7 @@ Status GitRepo::move_ref(const std::string& name,
         (from && code == GIT_ENOTFOUND)) {
         return Error(ErrorCode::Conflict, name + " was moved meanwhile");
     }
-    return code == 0 ? Status() : Status(git_failure("moving " + name, code));
+    return code == 0 ? Status() : Status(git_failure("moving " + name));
 }
 
 namespace {
@@ -400,7 +400,7 @@ Status lock_ref(git_transaction* transaction, git_repository* repository, const 
         }
     }
     if (code != 0 && code != GIT_ENOTFOUND) {
-        return git_failure("locking " + move.name, code);
+        return git_failure("locking " + move.name);
     }
     return found == move.from
                ? Status()
@@ -417,7 +417,7 @@ Status GitRepo::move_refs(const std::vector<RefMove>& moves,
     int code = git_transaction_new(&raw, repository);
     const Transaction transaction(raw);
     if (code != 0) {
-        return git_failure("moving refs", code);
+        return git_failure("moving refs");
     }
     for (const RefMove& move : moves) {
         LOCARA_CHECK(lock_ref(raw, repository, move));
@@ -430,7 +430,7 @@ Status GitRepo::move_refs(const std::vector<RefMove>& moves,
             code = git_transaction_set_target(raw, move.name.c_str(), &target, nullptr, "push");
         }
         if (code != 0) {
-            return git_failure("moving " + move.name, code);
+            return git_failure("moving " + move.name);
         }
     }
     LOCARA_CHECK(before());
@@ -441,7 +441,7 @@ Status GitRepo::move_refs(const std::vector<RefMove>& moves,
     }
     code = git_transaction_commit(raw);
     if (code != 0) {
-        const Error failure = git_failure("moving refs", code);
+        const Error failure = git_failure("moving refs");
         // What is refused now must not happen at the next start.
         static_cast<void>(remove_journal(folder).has_value());
         return failure;
@@ -483,7 +483,7 @@ Result<bool> GitRepo::is_lfs(const std::string& commit_id, const std::string& pa
     const int code =
         git_attr_get_ext(&value, state_->repository.get(), &options, path.c_str(), "filter");
     if (code != 0) {
-        return git_failure("the attributes of " + path, code);
+        return git_failure("the attributes of " + path);
     }
     return git_attr_value(value) == GIT_ATTR_VALUE_STRING && std::string_view(value) == "lfs";
 }
@@ -499,7 +499,7 @@ Result<bool> GitRepo::is_ignored(const std::string& rules, const std::string& pa
         code = git_ignore_path_is_ignored(&ignored, repository, path.c_str());
     }
     if (code != 0) {
-        return git_failure("the ignore rules for " + path, code);
+        return git_failure("the ignore rules for " + path);
     }
     return ignored != 0;
 }
@@ -510,21 +510,24 @@ Status GitRepo::set_ref(const std::string& name, const std::string& commit_id) {
     const int code =
         git_reference_create(&raw, state_->repository.get(), name.c_str(), &oid, 1, "published");
     const Reference reference(raw);
-    return code == 0 ? Status() : Status(git_failure("setting " + name, code));
+    return code == 0 ? Status() : Status(git_failure("setting " + name));
 }
 
 Result<std::string> GitRepo::State::peel(const char* ref) const {
     git_reference* raw = nullptr;
     int code = git_reference_lookup(&raw, repository.get(), ref);
     const Reference reference(raw);
+    if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC) {
+        return Error(ErrorCode::NotFound, std::string("there is no ref ") + ref);
+    }
     if (code != 0) {
-        return git_failure(ref, code == GIT_EINVALIDSPEC ? GIT_ENOTFOUND : code);
+        return git_failure(ref);
     }
     git_object* object = nullptr;
     code = git_reference_peel(&object, reference.get(), GIT_OBJECT_COMMIT);
     const Object owner(object);
     if (code != 0) {
-        return git_failure(ref, code);
+        return git_failure(ref);
     }
     return render_oid(git_object_id(object));
 }
@@ -534,7 +537,7 @@ Result<std::vector<GitRef>> GitRepo::refs() const {
     int code = git_reference_iterator_new(&raw, state_->repository.get());
     const References iterator(raw);
     if (code != 0) {
-        return git_failure("listing refs", code);
+        return git_failure("listing refs");
     }
     std::vector<GitRef> refs;
     const char* name = nullptr;
@@ -548,12 +551,12 @@ Result<std::vector<GitRef>> GitRepo::refs() const {
         git_oid object{};
         code = git_reference_name_to_id(&object, state_->repository.get(), name);
         if (code != 0) {
-            return git_failure(name, code);
+            return git_failure(name);
         }
         refs.push_back({name, std::move(target), render_oid(&object)});
     }
     if (code != GIT_ITEROVER) {
-        return git_failure("listing refs", code);
+        return git_failure("listing refs");
     }
     std::sort(
         refs.begin(), refs.end(), [](const GitRef& a, const GitRef& b) { return a.name < b.name; });
@@ -567,7 +570,7 @@ Result<std::optional<GitRef>> GitRepo::find_ref(const std::string& name) const {
         return std::optional<GitRef>();
     }
     if (code != 0) {
-        return git_failure(name, code);
+        return git_failure(name);
     }
     LOCARA_TRY(std::string commit, state_->peel(name.c_str()));
     return std::optional(GitRef{name, std::move(commit), render_oid(&object)});
@@ -605,8 +608,11 @@ Result<GitCommit> GitRepo::commit(const std::string& id) const {
     git_commit* raw = nullptr;
     const int code = git_commit_lookup(&raw, state_->repository.get(), &oid);
     const Commit commit(raw);
+    if (code == GIT_ENOTFOUND) {
+        return Error(ErrorCode::NotFound, "there is no commit " + id);
+    }
     if (code != 0) {
-        return git_failure("commit " + id, code);
+        return git_failure("commit " + id);
     }
     const char* const summary = git_commit_summary(raw);
     const char* const message = git_commit_message(raw);
@@ -656,7 +662,7 @@ Result<GitHistory> GitRepo::history(const std::string& id,
         ++history.total;
     }
     if (code != GIT_ITEROVER) {
-        return git_failure("the history of " + id, code);
+        return git_failure("the history of " + id);
     }
     return history;
 }
@@ -703,7 +709,7 @@ GitRepo::diff(const std::string& from, const std::string& to, std::uint64_t limi
                      "the two differ in more than " + std::to_string(limit_bytes) + " bytes");
     }
     if (code != 0) {
-        return git_failure("comparing " + from + " with " + to, code);
+        return git_failure("comparing " + from + " with " + to);
     }
     return std::move(out.text);
 }
@@ -721,7 +727,7 @@ GitRepo::write_tag(const std::string& name, const std::string& commit_id, const 
         code = git_tag_annotation_create(
             &id, repository, name.c_str(), raw, signature.get(), by.message.c_str());
     }
-    return code == 0 ? Result<std::string>(render_oid(&id)) : git_failure("writing a tag", code);
+    return code == 0 ? Result<std::string>(render_oid(&id)) : git_failure("writing a tag");
 }
 
 namespace {
@@ -753,7 +759,7 @@ Result<std::vector<GitCommit>> GitRepo::last_changes(const std::string& commit_i
         const int code = git_commit_lookup(&raw, state_->repository.get(), &oid);
         const Commit commit(raw);
         if (code != 0) {
-            return git_failure("commit " + current, code);
+            return git_failure("commit " + current);
         }
         const bool last = step >= limit || git_commit_parentcount(raw) == 0;
         const std::string parent = last ? "" : render_oid(git_commit_parent_id(raw, 0));
@@ -789,7 +795,7 @@ Result<Tree> GitRepo::State::root(const std::string& commit_id) const {
         code = git_commit_tree(&tree, raw);
     }
     if (code != 0) {
-        return git_failure("the tree of " + commit_id, code);
+        return git_failure("the tree of " + commit_id);
     }
     return Tree(tree);
 }
@@ -806,7 +812,7 @@ Result<GitEntry> GitRepo::State::describe(const git_tree_entry* entry, std::stri
     const int code = git_blob_lookup(&raw, repository.get(), git_tree_entry_id(entry));
     const Blob blob(raw);
     if (code != 0) {
-        return git_failure("the content of " + out.path, code);
+        return git_failure("the content of " + out.path);
     }
     out.blob_size = git_blob_rawsize(raw);
     if (out.blob_size < kPointerLimit) {
@@ -828,11 +834,11 @@ Result<std::optional<GitEntry>> GitRepo::find(const std::string& commit_id,
     git_tree_entry* raw = nullptr;
     const int code = git_tree_entry_bypath(&raw, root.get(), path.c_str());
     const TreeEntry owner(raw);
-    if (code == GIT_ENOTFOUND) {
+    if (code == GIT_ENOTFOUND && !is_lost_object(code)) {
         return std::optional<GitEntry>();
     }
     if (code != 0) {
-        return git_failure("looking for " + path, code);
+        return git_failure("looking for " + path);
     }
     if (git_tree_entry_type(raw) == GIT_OBJECT_COMMIT) {
         return std::optional<GitEntry>(); // A submodule is no file of ours.
@@ -865,7 +871,7 @@ Status GitRepo::State::walk(const git_tree* tree,
             const int code = git_tree_lookup(&child, repository.get(), git_tree_entry_id(raw));
             const Tree owner(child);
             if (code != 0) {
-                return git_failure("the folder " + below, code);
+                return git_failure("the folder " + below);
             }
             LOCARA_CHECK(walk(child, below, recursive, out));
         }
@@ -881,10 +887,8 @@ GitRepo::list(const std::string& commit_id, const std::string& path, Recursive r
         git_tree_entry* raw = nullptr;
         int code = git_tree_entry_bypath(&raw, folder.get(), path.c_str());
         const TreeEntry owner(raw);
-        if (code == 0 && git_tree_entry_type(raw) != GIT_OBJECT_TREE) {
-            code = GIT_ENOTFOUND;
-        }
-        if (code == GIT_ENOTFOUND) {
+        const bool file = code == 0 && git_tree_entry_type(raw) != GIT_OBJECT_TREE;
+        if (file || (code == GIT_ENOTFOUND && !is_lost_object(code))) {
             return Error(ErrorCode::NotFound, "there is no folder " + path);
         }
         git_tree* child = nullptr;
@@ -892,7 +896,7 @@ GitRepo::list(const std::string& commit_id, const std::string& path, Recursive r
             code = git_tree_lookup(&child, state_->repository.get(), git_tree_entry_id(raw));
         }
         if (code != 0) {
-            return git_failure("the folder " + path, code);
+            return git_failure("the folder " + path);
         }
         folder.reset(child);
         prefix = path + "/";
@@ -909,7 +913,7 @@ Result<std::string> GitRepo::read_blob(const std::string& oid_text,
     const int code = git_blob_lookup(&raw, state_->repository.get(), &oid);
     const Blob blob(raw);
     if (code != 0) {
-        return git_failure("blob " + oid_text, code);
+        return git_failure("blob " + oid_text);
     }
     const std::uint64_t size = git_blob_rawsize(raw);
     if (size > limit_bytes) {
@@ -933,7 +937,7 @@ Result<std::optional<std::uint64_t>> GitRepo::find_blob(const std::string& oid_t
     git_object_t kind = GIT_OBJECT_INVALID;
     code = code == 0 ? git_odb_read_header(&size, &kind, raw, &oid) : code;
     if (code != 0) {
-        return git_failure("object " + oid_text, code);
+        return git_failure("object " + oid_text);
     }
     return kind == GIT_OBJECT_BLOB ? std::optional<std::uint64_t>(size) : std::nullopt;
 }

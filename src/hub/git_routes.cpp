@@ -11,6 +11,7 @@
 #include "routes.hpp"
 
 #include <locara/base/bytes.hpp>
+#include <locara/hub/git_repo.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/quotas.hpp>
 
@@ -301,8 +302,15 @@ find_objection(Git git, const Request& request, const Repo& repo, const Fd& body
     co_return objection;
 }
 
+/// The repository, whose folder is there: git's programs would begin an answer before they look.
+Answer<Repo> find_readable(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Repo repo, find_git_repo(services, request, type, Action::Read));
+    LOCARA_CHECK(GitRepo::open(services.folder_of(repo)));
+    return repo;
+}
+
 asio::awaitable<Answer<Response>> fetch(Git git, const Request& request, RepoType type) {
-    const auto find = [&] { return find_git_repo(git.services, request, type, Action::Read); };
+    const auto find = [&] { return find_readable(git.services, request, type); };
     auto repo = co_await http::run_blocking(git.pool, find);
     if (!repo) {
         co_return std::move(repo).error();
@@ -532,7 +540,7 @@ asio::awaitable<Answer<Response>> advertise(Git git, const Request& request, Rep
     if (service != "git-upload-pack") {
         co_return Refusal(403, "", "this hub speaks git's smart protocol only; use a newer git");
     }
-    const auto find = [&] { return find_git_repo(git.services, request, type, Action::Read); };
+    const auto find = [&] { return find_readable(git.services, request, type); };
     auto repo = co_await http::run_blocking(git.pool, find);
     if (!repo) {
         co_return std::move(repo).error();

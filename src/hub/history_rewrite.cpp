@@ -46,7 +46,7 @@ class Rewriter {
             LOCARA_TRY(const git_oid now, rewrite_commit(id));
             commits_.emplace(id, now);
         }
-        return code == GIT_ITEROVER ? Status() : Status(git_failure("reading a history", code));
+        return code == GIT_ITEROVER ? Status() : Status(git_failure("reading a history"));
     }
 
     /// Where a ref has to point instead of to `ref.object`: there, if nothing of it changed.
@@ -69,7 +69,7 @@ class Rewriter {
         int code = git_commit_lookup(&raw, repository_, &id);
         const Commit commit(raw);
         if (code != 0) {
-            return git_failure("reading commit " + render_oid(&id), code);
+            return git_failure("reading commit " + render_oid(&id));
         }
         LOCARA_TRY(const auto tree, rewrite_tree(*git_commit_tree_id(raw), 0));
         LOCARA_TRY(const git_oid tree_id, tree ? Result<git_oid>(*tree) : write_empty_tree());
@@ -88,7 +88,7 @@ class Rewriter {
             parents.emplace_back(parent);
             raw_parents.push_back(parent);
             if (code != 0) {
-                return git_failure("reading commit " + render_oid(&now->second), code);
+                return git_failure("reading commit " + render_oid(&now->second));
             }
         }
         if (same) {
@@ -111,7 +111,7 @@ class Rewriter {
                                      raw_parents.data());
         }
         return code == 0 ? Result<git_oid>(written)
-                         : git_failure("writing commit " + render_oid(&id) + " anew", code);
+                         : git_failure("writing commit " + render_oid(&id) + " anew");
     }
 
     /// The folder without the files; nothing if it held nothing else. One that was empty stays.
@@ -154,7 +154,7 @@ class Rewriter {
             code = git_treebuilder_write(&*result, raw_builder);
         }
         if (code != 0) {
-            return git_failure("writing folder " + render_oid(&id) + " anew", code);
+            return git_failure("writing folder " + render_oid(&id) + " anew");
         }
         trees_.emplace(id, result);
         return result;
@@ -190,7 +190,7 @@ class Rewriter {
         if (code == 0) {
             code = git_treebuilder_write(&id, raw);
         }
-        return code == 0 ? Result<git_oid>(id) : git_failure("writing an empty folder", code);
+        return code == 0 ? Result<git_oid>(id) : git_failure("writing an empty folder");
     }
 
     /// An annotated tag of the commit that was written anew.
@@ -218,7 +218,7 @@ class Rewriter {
                                              message == nullptr ? "" : message);
         }
         return code == 0 ? Result<std::string>(render_oid(&written))
-                         : git_failure("writing " + ref.name + " anew", code);
+                         : git_failure("writing " + ref.name + " anew");
     }
 
     git_repository* const repository_;
@@ -241,7 +241,7 @@ Result<std::vector<RefMove>> rewrite_without(const std::filesystem::path& reposi
     const int code = git_repository_odb(&raw, opened.get());
     const ObjectDatabase objects(raw);
     if (code != 0) {
-        return git_failure("opening the objects of a repository", code);
+        return git_failure("opening the objects of a repository");
     }
     Rewriter rewriter(opened.get(), raw, files);
     LOCARA_CHECK(rewriter.rewrite_commits(stop));

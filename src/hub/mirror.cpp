@@ -731,8 +731,7 @@ Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin b
             return not_here(spot.repo.id.render_web() + " " + file.path);
         }
         if (config().quota_bytes != 0 && file.size() > config().quota_bytes) {
-            return Error(ErrorCode::NoSpace,
-                         file.path + " is larger than all that this hub may mirror");
+            return Refusal(507, "", file.path + " is larger than all that this hub may mirror");
         }
         LOCARA_TRY(auto download, downloads_->start(wanted));
         if (download) {

@@ -33,7 +33,7 @@ class Walker {
             }
         }
         return code == 0 || code == GIT_ITEROVER ? Status()
-                                                 : Status(git_failure("reading a history", code));
+                                                 : Status(git_failure("reading a history"));
     }
 
   private:
@@ -50,7 +50,7 @@ class Walker {
             const int code = git_tree_lookup(&raw, repository_, &id);
             const Tree tree(raw);
             if (code != 0) {
-                return git_failure("reading folder " + render_oid(&id), code);
+                return git_failure("reading folder " + render_oid(&id));
             }
             for (std::size_t i = 0; i < git_tree_entrycount(raw); ++i) {
                 const git_tree_entry* const entry = git_tree_entry_byindex(raw, i);
@@ -94,7 +94,7 @@ Status take_out_named(const std::filesystem::path& repository,
     const int code = git_repository_odb(&raw, opened.get());
     const ObjectDatabase objects(raw);
     if (code != 0) {
-        return git_failure("opening the objects of a repository", code);
+        return git_failure("opening the objects of a repository");
     }
     return Walker(opened.get(), raw, files).run(stop);
 }

@@ -44,8 +44,11 @@ std::string join(const std::vector<std::string>& segments, std::size_t begin, st
 
 Answer<Place> place_in(const Repo& repo, GitRepo git, const std::string& revision) {
     auto commit = git.resolve(revision);
-    if (!commit) {
+    if (!commit && commit.error().code() == ErrorCode::NotFound) {
         return no_such_revision(revision);
+    }
+    if (!commit) {
+        return std::move(commit).error();
     }
     const bool pinned = *commit == revision;
     return Place{repo, std::move(git), std::move(*commit), "", revision, pinned};

@@ -59,7 +59,7 @@ class Checker {
             return refused("the history is not whole: a commit names a parent that is neither here "
                            "nor in the push");
         }
-        return code == GIT_ITEROVER ? Status() : Status(git_failure("reading the history", code));
+        return code == GIT_ITEROVER ? Status() : Status(git_failure("reading the history"));
     }
 
   private:
@@ -89,7 +89,7 @@ class Checker {
         const int code = git_commit_lookup(&raw, repository_, &id);
         const Commit commit(raw);
         if (code != 0) {
-            return git_failure("reading commit " + render_oid(&id), code);
+            return git_failure("reading commit " + render_oid(&id));
         }
         LOCARA_TRY(const FolderFacts facts, check_tree(*git_commit_tree_id(raw), "", 1));
         const std::string where = "commit " + render_oid(&id) + " has ";
@@ -197,7 +197,7 @@ class Checker {
         const int code = git_blob_lookup(&raw, repository_, &id);
         const Blob blob(raw);
         if (code != 0) {
-            return git_failure("reading " + path, code);
+            return git_failure("reading " + path);
         }
         const std::string_view content(static_cast<const char*>(git_blob_rawcontent(raw)),
                                        git_blob_rawsize(raw));
@@ -245,7 +245,7 @@ Status check_pushed_objects(const std::filesystem::path& repository,
         code = git_odb_add_disk_alternate(raw, quarantine.c_str());
     }
     if (code != 0) {
-        return git_failure("opening the objects of a push", code);
+        return git_failure("opening the objects of a push");
     }
     return Checker(opened.get(), raw, rules).run(tips);
 }

@@ -270,9 +270,13 @@ find_all(const Services& services, const Request& request, RepoType type) {
         if (!place) {
             continue; // Being made or removed just now.
         }
-        LOCARA_TRY(Json json, describe(services, *place, request.query.flag("blobs")));
-        if (fits(request, json)) {
-            found.push_back(std::move(json));
+        auto json = describe(services, *place, request.query.flag("blobs"));
+        if (!json) { // One that is damaged must not hide the others.
+            services.log.error("hub",
+                               "repo_not_listed",
+                               {{"repo", repo.id.render()}, {"error", json.error().describe()}});
+        } else if (fits(request, *json)) {
+            found.push_back(std::move(*json));
         }
     }
     return found;

@@ -254,10 +254,12 @@ Result<std::uint64_t> forget_verdicts(const fs::path& data,
         if (gone.empty() || repo.origin != Origin::Here || repo.id.type == RepoType::Bucket) {
             continue;
         }
-        const Status listed = for_each_object(repo_folder(data / kRepos, repo.internal),
-                                              [&gone](const std::string& oid) { gone.erase(oid); });
-        if (!listed && listed.error().code() != ErrorCode::NotFound) {
-            return listed.error(); // Else it is being made, or was removed just now.
+        const fs::path folder = repo_folder(data / kRepos, repo.internal);
+        const Status listed =
+            for_each_object(folder, [&gone](const std::string& oid) { gone.erase(oid); });
+        std::error_code error;
+        if (!listed && fs::exists(folder, error)) {
+            return listed.error(); // Else it was removed just now.
         }
     }
     return verdicts.forget(gone, limit);

@@ -1,3 +1,4 @@
+#include "git_handles.hpp"
 #include "git_leftovers.hpp"
 
 #include <locara/hub/git_repo.hpp>
@@ -221,8 +222,19 @@ TEST(LfsPointer, is_parsed_only_in_its_exact_form) {
     EXPECT_FALSE(LfsPointer::parse(zero));
 }
 
-TEST(GitRepo, reports_absence) {
-    EXPECT_EQ(GitRepo::open("/nonexistent/repo").error().code(), ErrorCode::NotFound);
+TEST(GitFailure, tells_a_full_disk_from_others) {
+    start_git();
+    for (const auto& [words, code] :
+         {std::pair("failed to write out file: No space left on device", ErrorCode::NoSpace),
+          std::pair("failed to write out file: Disk quota exceeded", ErrorCode::NoSpace),
+          std::pair("failed to write out file: Input/output error", ErrorCode::Io)}) {
+        git_error_set_str(GIT_ERROR_OS, words);
+        EXPECT_EQ(git_failure("writing a blob").code(), code) << words;
+    }
+}
+
+TEST(GitRepo, that_is_not_there_is_a_fault_of_the_disk) {
+    EXPECT_EQ(GitRepo::open("/nonexistent/repo").error().code(), ErrorCode::Io);
 }
 
 // --------------------------------------------------------------------------------------- changes

@@ -122,7 +122,7 @@ class GitRepo {
     /// be.
     static Result<GitRepo> create_in_memory();
 
-    /// NotFound if there is none.
+    /// Io also if there is none: who knows of a repository has its folder.
     static Result<GitRepo> open(const std::filesystem::path& path);
 
     GitRepo(GitRepo&&) noexcept;
