@@ -1,5 +1,7 @@
 #include "git_leftovers.hpp"
 
+#include "git_refs.hpp"
+
 #include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
 
@@ -52,21 +54,12 @@ std::error_code clean(const fs::path& repository) {
 
 /// Hubs before this one did not sync HEAD when they made a repository.
 Status mend_head(const fs::path& repository) {
-    return check_git_head(repository)
+    return read_head(repository)
                ? Status()
                : write_file_atomically(repository / "HEAD", as_bytes("ref: refs/heads/main\n"));
 }
 
 } // namespace
-
-Status check_git_head(const fs::path& repository) {
-    constexpr std::size_t kMost = 4096;
-    LOCARA_TRY(const std::string head, read_file(repository / "HEAD", kMost));
-    return head.starts_with("ref: refs/")
-               ? Status()
-               : Status(Error(ErrorCode::Corrupt,
-                              "HEAD names no branch; a start of the hub mends it"));
-}
 
 Status remove_git_leftovers(const fs::path& repos) {
     std::error_code error;

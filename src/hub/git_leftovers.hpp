@@ -20,8 +20,4 @@ inline constexpr const char* kQuarantine = "tmp_objdir-incoming-";
 /// branch. Nobody may write to them meanwhile. Io.
 Status remove_git_leftovers(const std::filesystem::path& repos);
 
-/// Corrupt unless the repository's HEAD names a branch, without which git's programs take it for
-/// none; NotFound, Io.
-Status check_git_head(const std::filesystem::path& repository);
-
 } // namespace locara::hub

@@ -1,6 +1,7 @@
 #include "history_rewrite.hpp"
 
 #include "git_pointers.hpp"
+#include "git_refs.hpp"
 
 #include <optional>
 #include <unordered_map>
@@ -31,7 +32,7 @@ class Rewriter {
             code = git_revwalk_sorting(raw, GIT_SORT_TOPOLOGICAL | GIT_SORT_REVERSE);
         }
         if (code == 0) {
-            code = git_revwalk_push_glob(raw, "refs/*");
+            LOCARA_CHECK(push_refs(raw));
         }
         git_oid id{};
         while (code == 0 && (code = git_revwalk_next(&id, raw)) == 0) {

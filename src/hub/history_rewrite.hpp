@@ -16,8 +16,8 @@ namespace locara::hub {
 /// Commits before the first that had one keep their ids; a signature of one that is written anew is
 /// left out, since it would be wrong. Returns how the refs would have to move: none has moved yet.
 ///
-/// Errors: NotFound if there is no repository, TooLarge for histories of more than 100,000 commits
-/// or 1,000,000 folders and files, Corrupt, Cancelled, Io.
+/// Errors: TooLarge for histories of more than 100,000 commits or 1,000,000 folders and files,
+/// Cancelled, Io (also if a ref cannot be read or a history is not whole), NoSpace.
 Result<std::vector<RefMove>> rewrite_without(const std::filesystem::path& repository,
                                              const FileDigests& files,
                                              const std::stop_token& stop);

@@ -1,6 +1,7 @@
 #include "named_files.hpp"
 
 #include "git_pointers.hpp"
+#include "git_refs.hpp"
 
 #include <unordered_set>
 #include <vector>
@@ -18,7 +19,7 @@ class Walker {
         int code = git_revwalk_new(&raw, repository_);
         const Walk walk(raw);
         if (code == 0) {
-            code = git_revwalk_push_glob(raw, "refs/*");
+            LOCARA_CHECK(push_refs(raw));
         }
         git_oid id{};
         while (code == 0 && !files_.empty() && (code = git_revwalk_next(&id, raw)) == 0) {

@@ -3,9 +3,11 @@
 #include "catalog_files.hpp"
 #include "database.hpp"
 #include "disk_use.hpp"
+#include "git_check.hpp"
 #include "git_leftovers.hpp"
 #include "git_objects.hpp"
 #include "git_packs.hpp"
+#include "git_refs.hpp"
 #include "layout.hpp"
 #include "lfs_parts.hpp"
 #include "mirror.hpp"
@@ -149,17 +151,7 @@ class Checker {
             LOCARA_CHECK(check_bucket(repo));
             return settle(repo, files.size(), before);
         }
-        const fs::path folder = repo_folder(data_ / kRepos, repo.internal);
-        note(repo, "git", check_git_head(folder));
-        const auto git = GitRepo::open(folder);
-        const auto refs = git ? git->refs() : Result<std::vector<GitRef>>(git.error());
-        if (!refs) {
-            note(repo, "git", refs.error());
-        } else {
-            for (const GitRef& ref : *refs) {
-                note(repo, ref.name, check_commit(repo, *git, ref.commit));
-            }
-        }
+        LOCARA_CHECK(check_git(repo));
         return settle(repo, files.size(), before);
     }
 
@@ -209,22 +201,25 @@ class Checker {
         return {};
     }
 
-    /// Reads every file that git holds at a commit, and looks each pointer up.
-    Status check_commit(const Repo& repo, const GitRepo& git, const std::string& commit) const {
-        LOCARA_TRY(const auto entries, git.list(commit, "", GitRepo::Recursive::Yes));
-        for (const GitEntry& entry : entries) {
-            if (entry.kind == GitEntry::Kind::Directory) {
-                continue;
-            }
-            LOCARA_CHECK(git.read_blob(entry.oid, entry.blob_size).context(entry.path));
-            if (entry.lfs) {
-                LOCARA_TRY(const auto known, names_.find_file(repo.key, entry.lfs->sha256));
-                if (!known) {
-                    return Error(ErrorCode::NotFound,
-                                 entry.path + " is sha256:" + entry.lfs->sha256.render() +
-                                     ", which this repository has not got");
-                }
-            }
+    /// Every ref, and all that it leads to.
+    Status check_git(const Repo& repo) {
+        const fs::path folder = repo_folder(data_ / kRepos, repo.internal);
+        auto git = GitCheck::open(folder, [&](const LfsPointer& pointer) -> Result<bool> {
+            LOCARA_TRY(const auto known, names_.find_file(repo.key, pointer.sha256));
+            return known.has_value();
+        });
+        const auto refs = git ? read_refs(folder) : Result<std::vector<RefFile>>(git.error());
+        if (!refs) {
+            note(repo, "git", refs.error());
+            return {};
+        }
+        note(repo, "git", check_head(folder, *refs));
+        for (const RefFile& ref : *refs) {
+            const Status found = ref.target
+                                     ? git->check(*ref.target, options_.stop)
+                                     : Status(Error(ErrorCode::Io, "it holds no object's id"));
+            LOCARA_CHECK(check_stop());
+            note(repo, ref.name, found);
         }
         return {};
     }

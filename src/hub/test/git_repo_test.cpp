@@ -1,5 +1,6 @@
 #include "git_handles.hpp"
 #include "git_leftovers.hpp"
+#include "git_refs.hpp"
 
 #include <locara/hub/git_repo.hpp>
 
@@ -139,11 +140,11 @@ TEST_F(GitRepoTest, goes_on_where_a_killed_process_held_a_ref) {
 
 TEST_F(GitRepoTest, an_empty_head_is_found_and_mended) {
     const auto folder = folder_->path() / "r";
-    EXPECT_TRUE(check_git_head(folder));
+    EXPECT_TRUE(read_head(folder));
     ASSERT_TRUE(write_file_atomically(folder / "HEAD", as_bytes("")));
-    EXPECT_EQ(check_git_head(folder).error().code(), ErrorCode::Corrupt);
+    EXPECT_EQ(read_head(folder).error().code(), ErrorCode::Io);
     ASSERT_TRUE(remove_git_leftovers(folder_->path()));
-    EXPECT_TRUE(check_git_head(folder));
+    EXPECT_TRUE(read_head(folder));
     EXPECT_EQ(*repo_->resolve("HEAD"), commit_);
 }
 
