@@ -1,4 +1,5 @@
 #include "database.hpp"
+#include "database_choice_file.hpp"
 #include "git_journal.hpp"
 #include "layout.hpp"
 #include "lfs_parts.hpp"
@@ -269,6 +270,11 @@ Result<BackupReport> restore(const fs::path& from,
     }));
     {
         LOCARA_TRY(const auto names, Database::open(folder.path() / kNamesFile));
+        // What is made of a backup is another hub: both may be there side by side.
+        LOCARA_CHECK(names->with([](soci::session& sql) -> Status {
+            sql << "DELETE FROM hub";
+            return {};
+        }));
         LOCARA_TRY(const auto sizes, names->sizes());
         for (const TableSize& table : sizes) {
             copy.report().repositories += table.table == "repos" ? table.rows : 0;
@@ -276,6 +282,7 @@ Result<BackupReport> restore(const fs::path& from,
         if (!database.empty()) {
             LOCARA_TRY(const auto other, Database::connect(database));
             LOCARA_CHECK(names->copy_to(*other));
+            LOCARA_CHECK(pair_with(folder.path(), *other));
         }
     }
     if (!database.empty()) {

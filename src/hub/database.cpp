@@ -54,7 +54,9 @@ Result<std::shared_ptr<Database>> Database::open_in(const std::filesystem::path&
                                                     IfMissing missing) {
     LOCARA_TRY(const auto url, find_database_url(data));
     if (url) {
-        return connect(*url);
+        LOCARA_TRY(auto database, connect(*url));
+        LOCARA_CHECK(pair_with(data, *database));
+        return database;
     }
     if (missing == IfMissing::Fail) {
         const Status found = require_hub(data);

@@ -48,7 +48,7 @@ class Database {
 
     enum class IfMissing { Make, Fail };
 
-    /// That of a data folder (database_choice.hpp). NotFound if no hub has worked in the folder.
+    /// A data folder's (database_choice.hpp). NotFound without a hub; Conflict if it is another's.
     static Result<std::shared_ptr<Database>> open_in(const std::filesystem::path& data,
                                                      IfMissing missing);
 

@@ -159,6 +159,11 @@ constexpr const char* kVersion15[] = {
     "ALTER TABLE accounts ADD COLUMN private_repos INTEGER NOT NULL DEFAULT 0",
 };
 
+/// Which hub's this database is.
+constexpr const char* kVersion16[] = {
+    "CREATE TABLE hub (one INTEGER PRIMARY KEY, id {text} NOT NULL)",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -185,6 +190,7 @@ constexpr SchemaTable kTables[] = {
     {"audit"},
     {"quotas"},
     {"verdicts"},
+    {"hub"},
 };
 
 constexpr std::span<const char* const> kVersions[] = {kVersion1,
@@ -201,7 +207,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion12,
                                                       kVersion13,
                                                       kVersion14,
-                                                      kVersion15};
+                                                      kVersion15,
+                                                      kVersion16};
 
 } // namespace
 

@@ -326,6 +326,48 @@ TEST_F(PostgresqlTest, is_found_by_what_the_data_folder_says) {
               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
+TEST_F(PostgresqlTest, is_of_one_data_folder) {
+    const auto folder = TempFolder::create("/tmp", "locara-choice-");
+    const auto first = folder->path() / "first";
+    const auto second = folder->path() / "second";
+    const auto open = [](const std::filesystem::path& data) {
+        return Database::open_in(data, Database::IfMissing::Fail);
+    };
+    ASSERT_TRUE(choose_database(first, url_));
+    ASSERT_TRUE(open(first));
+    ASSERT_TRUE(open(first)) << "as one that joins does";
+
+    const Status refused = choose_database(second, url_);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::Conflict);
+    EXPECT_NE(refused.error().message().find("--join"), std::string::npos);
+    EXPECT_FALSE(std::filesystem::exists(second / "database"));
+
+    // Nor if the address was written down by hand.
+    std::filesystem::copy(first / "database", second / "database");
+    EXPECT_EQ(open(second).error().code(), ErrorCode::Conflict);
+    ASSERT_TRUE(write_file_atomically(second / "hub-id", as_bytes("another\n")));
+    EXPECT_EQ(open(second).error().code(), ErrorCode::Conflict);
+    EXPECT_TRUE(open(first));
+}
+
+TEST_F(PostgresqlTest, of_an_earlier_hub_gets_an_id_and_is_no_new_folders) {
+    const auto folder = TempFolder::create("/tmp", "locara-choice-");
+    const auto earlier = folder->path() / "earlier";
+    ASSERT_TRUE(choose_database(earlier, url_));
+    const auto database = Database::open_in(earlier, Database::IfMissing::Fail);
+    ASSERT_TRUE(Names(*database).add_repo(repo_named("one")));
+    std::filesystem::remove(earlier / "hub-id");
+    ASSERT_TRUE((*database)->with([](soci::session& sql) -> Status {
+        sql << "DELETE FROM hub";
+        return {};
+    }));
+    EXPECT_EQ(choose_database(folder->path() / "new", url_).error().code(), ErrorCode::Conflict);
+    ASSERT_TRUE(Database::open_in(earlier, Database::IfMissing::Fail));
+    EXPECT_TRUE(std::filesystem::exists(earlier / "hub-id"));
+    EXPECT_TRUE(Database::open_in(earlier, Database::IfMissing::Fail));
+}
+
 TEST_F(PostgresqlTest, is_not_taken_for_a_folder_that_has_names_already) {
     const auto folder = TempFolder::create("/tmp", "locara-choice-");
     ASSERT_TRUE(Database::open(folder->path() / "names.db"));

@@ -16,8 +16,8 @@ namespace locara::hub {
 ///
 /// `url` is libpq's: postgresql://[user@]host[:port]/name[?options]. It may hold a password, and
 /// the file is 0600; better is a password that libpq finds by itself (~/.pgpass). No error has it.
-/// Errors: InvalidArgument (no such address), Conflict (the folder's names are elsewhere already),
-/// those of opening a Database.
+/// Errors: InvalidArgument (no such address), Conflict (the folder's names are elsewhere already,
+/// or the database is another hub's), those of opening a Database.
 Status choose_database(const std::filesystem::path& data, const std::string& url);
 
 } // namespace locara::hub
