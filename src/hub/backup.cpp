@@ -205,7 +205,8 @@ Status copy_rest(TreeCopy& copy, const fs::path& data, const fs::path& to) {
             return path != first;
         }));
     LOCARA_CHECK(copy.folder(data / "keys", to / "keys", How::Copy, take_all));
-    for (const char* const file : {kXetKey, "root.json", "seed.json", "reviews.jsonl"}) {
+    for (const char* const file :
+         {kXetKey, "root.json", "seed.json", "reviews.jsonl", "hub.toml"}) {
         LOCARA_CHECK(copy.file(data / file, to / file, How::Copy));
     }
     LOCARA_CHECK(copy.folder(data / "reviews", to / "reviews", How::Copy, take_all));
