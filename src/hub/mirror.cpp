@@ -34,6 +34,21 @@ Refusal wanting() {
     return {503, kWanting, "upstream has to be asked"};
 }
 
+/// What a repository is that upstream gives to nobody, or not to this caller; the same whatever it
+/// is.
+Refusal no_repo_for(const Secret& token) {
+    return {token.empty() ? 401 : 404, "RepoNotFound", "Repository not found"};
+}
+
+/// Whether upstream says that there is no such repository: to callers without a token by 401, with
+/// a code or without.
+bool is_no_repo(const Refusal& refusal) {
+    constexpr std::string_view kBadToken = "Invalid credentials";
+    return refusal.code == "RepoNotFound" ||
+           (refusal.status == 401 && refusal.code.empty() &&
+            refusal.message.compare(0, kBadToken.size(), kBadToken) != 0);
+}
+
 Refusal contradicts(const std::string& what) {
     return {502, "UpstreamCorrupt", "the hub that this one mirrors gives " + what};
 }
@@ -243,42 +258,60 @@ Result<Repo> Mirror::note_repo(const RepoId& id, Origin origin) {
     return services_.names.add_repo(repo);
 }
 
+Answer<UpstreamAnswer> Mirror::ask_about(const RepoId& id, const UpstreamCall& call) {
+    auto answer = upstream_.ask(call);
+    if (answer || !is_no_repo(answer.error())) {
+        return answer;
+    }
+    LOCARA_TRY(const auto known, find_repo(id));
+    if (known && known->origin != Origin::UpstreamPrivate) {
+        services_.log.info("mirror", "withdrawn", {{"repo", id.render_web()}});
+        LOCARA_CHECK(services_.names.set_origin(known->key, Origin::UpstreamPrivate));
+    }
+    return no_repo_for(call.token);
+}
+
 // ------------------------------------------------------------------------------------------ access
 
+bool Mirror::knows_access(const Visit& visit, const Repo& repo) {
+    const std::lock_guard guard(mutex_);
+    const auto known = access_.find(std::to_string(repo.key) + " " + visit.asker.key);
+    return known != access_.end() && services_.clock.now() < known->second;
+}
+
+bool Mirror::is_hidden(const Visit& visit, const Repo& repo) {
+    return repo.origin == Origin::UpstreamPrivate &&
+           (visit.asker.token.empty() || (is_offline() && !knows_access(visit, repo)));
+}
+
 Answer<std::monostate> Mirror::require_access(const Visit& visit, const Repo& repo) {
-    const bool gated = repo.origin == Origin::UpstreamGated;
     if (visit.asker.token.empty()) {
-        return Refusal(401,
-                       gated ? "GatedRepo" : "RepoNotFound",
-                       gated ? "Access to " + repo.id.render() +
-                                   " is restricted: its readers need access of their own there"
-                             : "Repository not found");
+        return repo.origin == Origin::UpstreamGated
+                   ? Refusal(401,
+                             "GatedRepo",
+                             "Access to " + repo.id.render() +
+                                 " is restricted: its readers need access of their own there")
+                   : no_repo_for(visit.asker.token);
     }
-    const std::string key = std::to_string(repo.key) + " " + visit.asker.key;
-    {
-        const std::lock_guard guard(mutex_);
-        const auto known = access_.find(key);
-        if (known != access_.end() && services_.clock.now() < known->second) {
-            return std::monostate();
-        }
+    if (knows_access(visit, repo)) {
+        return std::monostate();
     }
     if (is_offline()) {
-        return Refusal(403,
-                       gated ? "GatedRepo" : "RepoNotFound",
-                       "whether you may read " + repo.id.render() +
-                           " cannot be asked: " + why_not_asked());
+        return not_here_offline("whether you may read " + repo.id.render() +
+                                " cannot be asked: " + why_not_asked());
     }
     if (visit.reach == Reach::Here) {
         return wanting();
     }
-    return once("access " + key, [&] { return ask_access(visit, repo); });
+    return once("access " + std::to_string(repo.key) + " " + visit.asker.key,
+                [&] { return ask_access(visit, repo); });
 }
 
 Answer<std::monostate> Mirror::ask_access(const Visit& visit, const Repo& repo) {
     UpstreamCall call;
     call.path = api_path(repo.id) + "/auth-check";
     call.token = visit.asker.token;
-    LOCARA_CHECK(upstream_.ask(call));
+    LOCARA_CHECK(ask_about(repo.id, call));
     const std::lock_guard guard(mutex_);
     if (access_.size() >= kAccessKept) {
         access_.clear();
@@ -371,6 +404,9 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
     std::optional<std::string> stale;
     for (bool asked = false;; asked = true) {
         LOCARA_TRY(auto repo, find_repo(visit.id));
+        if (repo && is_hidden(visit, *repo)) {
+            repo.reset(); // As if it were unknown. By now upstream may give it to everybody.
+        }
         if (repo) {
             LOCARA_CHECK(may_see(visit, *repo));
             if (is_commit(revision)) {
@@ -397,7 +433,13 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
         }
         const auto done =
             once("revision " + visit.id.render_web() + " " + revision + " " + visit.asker.key,
-                 [&] { return ask_revision(visit, revision); });
+                 [&]() -> Answer<std::monostate> {
+                     LOCARA_CHECK(ask_revision(visit, revision));
+                     LOCARA_TRY(const auto found, find_repo(visit.id));
+                     return found && is_hidden(visit, *found)
+                                ? Answer<std::monostate>(no_repo_for(visit.asker.token))
+                                : std::monostate();
+                 });
         if (!done && stale && done.error().status >= 500) {
             // Better where it was when upstream answered last than nothing.
             services_.log.warning(
@@ -415,7 +457,7 @@ Answer<std::monostate> Mirror::ask_revision(const Visit& visit, const std::strin
     call.path = api_path(visit.id) + "/revision/" + percent_encode(revision);
     call.token = visit.asker.token;
     call.limit_bytes = kAnswerBytes;
-    LOCARA_TRY(const UpstreamAnswer answer, upstream_.ask(call));
+    LOCARA_TRY(const UpstreamAnswer answer, ask_about(visit.id, call));
     JsonLimits limits;
     limits.bytes = kAnswerBytes;
     const auto info = parse_json(answer.body, limits);
@@ -556,7 +598,7 @@ Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
         wanted.token = visit.asker.token;
         wanted.body = body;
         wanted.limit_bytes = kAnswerBytes;
-        LOCARA_TRY(const UpstreamAnswer answer, upstream_.ask(wanted));
+        LOCARA_TRY(const UpstreamAnswer answer, ask_about(repo.id, wanted));
         LOCARA_CHECK(write_kept(folder_of(repo), key, answer));
         return std::monostate();
     };
@@ -666,7 +708,7 @@ Mirror::ask_listing(const Visit& visit, const Repo& repo, const std::string& com
     call.limit_bytes = kAnswerBytes;
     std::uint64_t bytes = 0;
     while (!call.path.empty()) {
-        LOCARA_TRY(const UpstreamAnswer page, upstream_.ask(call));
+        LOCARA_TRY(const UpstreamAnswer page, ask_about(repo.id, call));
         bytes += page.body.size();
         if (bytes > kListingBytes) {
             return Error(ErrorCode::TooLarge,

@@ -165,7 +165,14 @@ class Mirror {
     Answer<std::monostate> ask_revision(const Visit& visit, const std::string& revision);
     Answer<std::monostate>
     ask_listing(const Visit& visit, const Repo& repo, const std::string& commit);
+    /// What upstream says about a repository. If it says that there is none, what is here of it is
+    /// for nobody but whom upstream lets in, until it says otherwise.
+    Answer<UpstreamAnswer> ask_about(const RepoId& id, const UpstreamCall& call);
     Answer<std::monostate> ask_access(const Visit& visit, const Repo& repo);
+    /// Whether upstream has said yes of late.
+    bool knows_access(const Visit& visit, const Repo& repo);
+    /// Whether a private repository has to look to this visitor as one that is not known here.
+    bool is_hidden(const Visit& visit, const Repo& repo);
     Answer<std::monostate> may_see(const Visit& visit, const Repo& repo);
     Answer<std::monostate> require_access(const Visit& visit, const Repo& repo);
     Answer<Spot> longest_ref(const Visit& visit,

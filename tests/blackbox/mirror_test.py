@@ -674,6 +674,71 @@ class AccessTest(TestCase):
         checks = proxy.asked("/api/models/ana/private/auth-check")
         self.assertEqual(len([r for r in checks if r[2]["authorization"].endswith(self.ana)]), 1)
 
+    def test_what_upstream_withdraws_is_given_to_nobody_until_it_gives_it_again(self):
+        state = {"down": False}
+        proxy = self.proxy(lambda method, path, headers: Fault(status=503) if state["down"] else None)
+        commit = publish(self.upstream, self.ana, "ana/sec", {"secret.txt": b"TOP"})
+        mirror = self.mirror(proxy.url, forward_tokens=True, freshness="1s")
+        clock = harness.Clock(self.folder / "withdrawn-clock")
+        mirror.stop()
+        mirror.start(clock=clock)
+        paths = [f"/ana/sec/resolve/{commit}/secret.txt", "/ana/sec/resolve/main/secret.txt"]
+
+        def set_private(private):
+            done = call(self.upstream, "PUT", "/api/models/ana/sec/settings", self.ana, {"private": private})
+            self.assertEqual(done.status, 200, done.body)
+
+        for path in paths:
+            self.assert_content(call(mirror, "GET", path), b"TOP")
+        set_private(True)
+        clock.move("+1m")
+        for path in reversed(paths):
+            self.assert_error(call(mirror, "GET", path), 401, "RepoNotFound")
+            self.assert_error(call(mirror, "GET", path, self.ben), 404, "RepoNotFound")
+            self.assert_content(call(mirror, "GET", path, self.ana), b"TOP")
+        state["down"] = True
+        clock.move("+2m")
+        for path in [*paths, "/api/models/ana/sec/tree/main", "/api/models/ana/sec", f"/api/models/ana/sec/revision/{commit}"]:
+            self.assert_error(call(mirror, "GET", path), 502, "UpstreamUnavailable")
+        self.assertEqual([repo["id"] for repo in call(mirror, "GET", "/api/models?author=ana").json()], [])
+
+        state["down"] = False
+        set_private(False)
+        clock.move("+3m")
+        for path in paths:
+            self.assert_content(call(mirror, "GET", path), b"TOP")
+
+    def test_nobody_tells_a_private_repository_from_none(self):
+        state = {"down": False}
+        proxy = self.proxy(lambda method, path, headers: Fault(status=503) if state["down"] else None)
+        mirror = self.mirror(proxy.url, forward_tokens=True)
+        self.assert_content(call(mirror, "GET", self.PATH, self.ana), self.secret)  # it is here now
+
+        def answers(name, token):
+            told = []
+            for path in (f"/ana/{name}/resolve/main/w.bin", f"/ana/{name}/resolve/{'1' * 40}/w.bin", f"/api/models/ana/{name}",
+                         f"/api/models/ana/{name}/tree/main", f"/api/models/ana/{name}/refs",
+                         f"/api/models/ana/{name}/auth-check"):
+                answer = call(mirror, "GET", path, token)
+                self.assertNotEqual(answer.status, 403, path)
+                told.append((answer.status, answer.headers.get("X-Error-Code"), answer.json()["error"].replace(name, "NAME")))
+            return told
+
+        tokens = (None, "hf_" + "x" * 40)
+        for token in (*tokens, self.ben):
+            self.assertEqual(answers("private", token), answers("nothing", token))
+        mirror.stop()
+        state["down"] = True
+        mirror.start()
+        for token in tokens:
+            self.assertEqual(answers("private", token), answers("nothing", token))
+        mirror.stop()
+        self.configure(mirror.config, proxy.url, forward_tokens=True, offline=True)
+        mirror.start()
+        for token in (*tokens, self.ana):  # whom nobody can ask about
+            self.assertEqual(answers("private", token), answers("nothing", token))
+            self.assertEqual({status for status, _, _ in answers("private", token)}, {424})
+
     def test_no_token_is_forwarded_unless_the_operator_wants_it(self):
         proxy = self.proxy()
         mirror = self.mirror(proxy.url)
