@@ -207,12 +207,43 @@ Answer<Gate> parse_gate(const Json& gated) {
     return bad_request("gated is false, \"auto\" or \"manual\"");
 }
 
+/// Settings of the Hub's that are as they are on every hub like this one.
+struct FixedSetting {
+    const char* key;
+    const char* words;
+};
+
+constexpr FixedSetting kFixedSettings[] = {
+    {"discussionsDisabled", "discussions cannot be turned off here"},
+    {"discussionsSorting", "discussions come with the newest first"},
+    {"gatedNotificationsEmail", "this hub sends no mail"},
+    {"gatedNotificationsMode", "this hub sends no mail"},
+    {"orgMembersGated", "who belongs to an organization need not ask"}};
+
+/// Takes such settings out of a body where they ask for nothing else (false, or null); else 400.
+Answer<std::monostate> take_fixed_settings(Json& body) {
+    for (const auto& [key, words] : kFixedSettings) {
+        const auto given = body.find(key);
+        if (given == body.end()) {
+            continue;
+        }
+        if (!given->is_null() && *given != Json(false)) {
+            return bad_request("this hub has no setting '" + std::string(key) + "': " + words +
+                               ". What can be set is private, visibility, gated");
+        }
+        body.erase(given);
+    }
+    return std::monostate();
+}
+
 /// Only what this hub has: who may see a repository, and who may read its files. `xetEnabled`,
 /// which clients once sent, is how it is here anyway.
 Answer<Response> change_settings(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Repo repo, find_repo(services, request, type, Action::Write));
-    LOCARA_TRY(const Json body, parse_object(request));
-    LOCARA_CHECK(require_settings(body, {"private", "visibility", "gated", "xetEnabled"}));
+    LOCARA_TRY(Json body, parse_object(request));
+    body.erase("xetEnabled");
+    LOCARA_CHECK(take_fixed_settings(body));
+    LOCARA_CHECK(require_settings(body, {"private", "visibility", "gated"}));
     LOCARA_TRY(const auto asked, parse_visibility(body));
     const Visibility wanted = asked.value_or(repo.visibility);
     if (wanted != repo.visibility) { // What is public already may stay so.

@@ -50,6 +50,10 @@ class Answers(hub_process.TestCase):
             self.assert_refused(self.call("PUT", path, self.ana, {"private": "yes"}), 400, 'private: found "yes"')
             self.assert_refused(self.call("PUT", path, self.ana, {"discussionsDisabled": True}), 400,
                                 "no setting 'discussionsDisabled'", "private, visibility")
+        for key in ("discussionsDisabled", "orgMembersGated", "gatedNotificationsMode"):
+            self.assertEqual(self.api("PUT", "/api/models/ana/open/settings", self.ana, {key: None})["private"], False)
+        self.assert_refused(self.call("PUT", "/api/models/ana/open/settings", self.ana, {"gatedNotificationsMode": "bulk"}), 400,
+                            "no setting 'gatedNotificationsMode': this hub sends no mail")
         # Clients send null for what was not asked for.
         self.assertEqual(self.api("PUT", "/api/models/ana/open/settings", self.ana, {"private": None})["private"], False)
         self.assert_refused(self.call("POST", "/api/models/ana/open/branch/x", self.ana, {"emptyBranch": "no"}), 400, "emptyBranch")
