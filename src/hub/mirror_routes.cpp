@@ -5,6 +5,7 @@
 #include "given.hpp"
 #include "list_page.hpp"
 #include "oci_answers.hpp"
+#include "query_flags.hpp"
 #include "repo_search.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
@@ -373,7 +374,8 @@ Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visi
             return no_such_entry(spot.commit);
         }
     }
-    if (request.query.flag("expand")) {
+    LOCARA_TRY(const bool expand, given_flag(request, "expand"));
+    if (expand) {
         const std::string path = spot.path.empty() ? "" : "/" + percent_encode(spot.path, "/");
         LOCARA_TRY(
             const UpstreamAnswer answer,
@@ -730,6 +732,10 @@ bool is_ambiguous(const Request& request) {
 asio::awaitable<Response>
 enter(const MirrorDoor& door, Handle handle, RepoType type, Request request) {
     Log& log = door.services.log;
+    const auto flags = check_flags(request);
+    if (!flags) {
+        co_return render_refusal(flags.error(), request, log);
+    }
     const auto begin = [&] { return begin_visit(door, request, type); };
     auto begun = co_await http::run_blocking(door.here, begin);
     if (!begun) {

@@ -4,6 +4,7 @@
 #include "list_page.hpp"
 #include "listing.hpp"
 #include "place.hpp"
+#include "query_flags.hpp"
 #include "repo_search.hpp"
 #include "routes.hpp"
 #include "wanted_paths.hpp"
@@ -69,7 +70,7 @@ Result<Json> render_entries(const Services& services,
 Answer<Response> tree(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const Place place, locate(services, request, type, kApiRevisionAt, Action::See));
     const bool recursive = request.query.flag("recursive");
-    const bool expand = request.query.flag("expand");
+    LOCARA_TRY(const bool expand, given_flag(request, "expand"));
     auto entries = place.git.list(
         place.commit, place.path, recursive ? GitRepo::Recursive::Yes : GitRepo::Recursive::No);
     if (!entries && entries.error().code() == ErrorCode::NotFound) {
@@ -283,6 +284,7 @@ find_all(const Services& services, const Request& request, RepoType type) {
 }
 
 Answer<Response> list(const Services& services, const Request& request, RepoType type) {
+    LOCARA_CHECK(check_search(request));
     LOCARA_TRY(auto all, find_all(services, request, type));
     LOCARA_CHECK(sort_by_query(request, all));
     LOCARA_TRY(const ListPage part, page_of(request, all.size(), kPage));

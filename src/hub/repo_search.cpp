@@ -132,6 +132,24 @@ std::vector<std::string> listed(const http::Request& request, std::string_view k
     return values;
 }
 
+Status check_search(const http::Request& request) {
+    for (const std::string& bound : listed(request, "num_parameters")) {
+        const bool known = bound.starts_with("min:") || bound.starts_with("max:");
+        if (!known || !parse_count(std::string_view(bound).substr(4))) {
+            return Error(ErrorCode::InvalidArgument,
+                         "num_parameters: found '" + bound.substr(0, 64) +
+                             "', wanted bounds such as min:6B,max:128B");
+        }
+    }
+    const std::string_view direction = request.query.find("direction").value_or("");
+    if (!direction.empty() && direction != "1" && direction != "-1") {
+        return Error(ErrorCode::InvalidArgument,
+                     "direction: found '" + std::string(direction.substr(0, 64)) +
+                         "', allowed are 1 and -1");
+    }
+    return {};
+}
+
 bool fits(const http::Request& request, const Json& repo) {
     const std::string id = to_lower(repo["id"].get<std::string>());
     for (const std::string& word : request.query.all("search")) {

@@ -20,6 +20,9 @@ std::string to_lower(std::string_view text);
 /// Texts under a key of a query: repeated, with brackets ("key[]") or joined by commas.
 std::vector<std::string> listed(const http::Request& request, std::string_view key);
 
+/// InvalidArgument for bounds and a direction that are none, which would find nothing, or all.
+Status check_search(const http::Request& request);
+
 /// Whether a repository, as it is described to clients, has all that the query asks for: `search`
 /// (parts of the id), `filter` (tags), `pipeline_tag`, `library`, `license`, `language`; `gguf` and
 /// `gated`, each true or false; `apps` that load its files, by name; `num_parameters`, with

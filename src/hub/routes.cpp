@@ -1,6 +1,7 @@
 #include "routes.hpp"
 
 #include "openapi.hpp"
+#include "query_flags.hpp"
 
 namespace locara::hub {
 namespace {
@@ -12,7 +13,8 @@ using http::Response;
 boost::asio::awaitable<Response>
 run_on_pool(http::BlockingPool& pool, const SyncHandler& handler, Log& log, Request request) {
     const auto call = [&handler, &request, &log] {
-        auto answer = handler(request);
+        const auto flags = check_flags(request);
+        auto answer = flags ? handler(request) : Answer<Response>(flags.error());
         return answer ? std::move(answer).value() : render_refusal(answer.error(), request, log);
     };
     co_return co_await http::run_blocking(pool, call);
@@ -20,6 +22,10 @@ run_on_pool(http::BlockingPool& pool, const SyncHandler& handler, Log& log, Requ
 
 boost::asio::awaitable<Response>
 run_streamed(const StreamHandler& handler, Log& log, Request request) {
+    const auto flags = check_flags(request);
+    if (!flags) {
+        co_return render_refusal(flags.error(), request, log);
+    }
     auto answer = co_await handler(request);
     co_return answer ? std::move(answer).value() : render_refusal(answer.error(), request, log);
 }

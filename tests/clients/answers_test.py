@@ -58,6 +58,16 @@ class Answers(hub_process.TestCase):
         self.assertEqual(self.api("PUT", "/api/models/ana/open/settings", self.ana, {"private": None})["private"], False)
         self.assert_refused(self.call("POST", "/api/models/ana/open/branch/x", self.ana, {"emptyBranch": "no"}), 400, "emptyBranch")
 
+    def test_a_truth_in_a_query_is_none_by_a_typo(self):
+        for path in ("/api/models?gated=maybe", "/api/models?full=maybe", "/api/models?linked=maybe", "/api/models?gguf=yes",
+                     "/api/models?direction=5", "/api/models?num_parameters=zz", "/api/models?num_parameters=min:6Q",
+                     "/api/models/ana/open?blobs=maybe", "/api/models/ana/open/tree/main?recursive=maybe",
+                     "/api/models/ana/open/tree/main?expand=maybe", "/api/models/ana/open/refs?include_prs=maybe"):
+            self.assert_refused(self.call("GET", path, self.ana), 400, "found '")
+        for path in ("/api/models?gated=False&full=True&direction=-1", "/api/models?full", "/api/models?num_parameters=min:6B,max:128B",
+                     "/api/models/ana/open/tree/main?recursive=1&expand=0"):
+            self.assertEqual(self.call("GET", path, self.ana).status, 200, path)
+
     def test_who_has_no_token_is_told_that_first(self):
         for method, path in (("POST", "/api/repos/create"), ("DELETE", "/api/repos/delete"), ("POST", "/api/repos/move")):
             self.assert_refused(self.call(method, path, None, {"name": "q"}), 401, "a token is needed")
