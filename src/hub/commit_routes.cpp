@@ -36,7 +36,8 @@ Answer<Target> find_target(const Services& services,
                            const Request& request,
                            const Caller& caller,
                            const Repo& repo) {
-    const std::string& revision = request.param("rev");
+    // The only branch that HEAD ever names.
+    const std::string revision = request.param("rev") == "HEAD" ? "main" : request.param("rev");
     if (request.query.flag("create_pr")) {
         LOCARA_TRY(std::string base, require_base(services, caller, repo, revision));
         return Target{Target::Way::Propose, std::move(base)};

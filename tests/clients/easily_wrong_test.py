@@ -202,6 +202,14 @@ class EasilyWrong(git_client.TestCase):
         # What comes with the request counts instead.
         self.assertEqual(ignored(gitIgnore="a.txt\n"), ["a.txt"])
 
+    def test_head_is_the_branch_that_it_names(self):
+        repo = self.make_repo("headed")
+        lines = [{"key": "header", "value": {"summary": "by HEAD"}}, {"key": "file", "value": {"path": "a.txt", "content": "a"}}]
+        answer = call(self.hub, "POST", f"/api/models/{repo}/commit/HEAD", self.ana, "\n".join(map(json.dumps, lines)),
+                      {"Content-Type": "application/x-ndjson"})
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(self.api("GET", f"/api/models/{repo}", self.ana)["sha"], answer.json()["commitOid"])
+
     def test_an_empty_file_is_regular_whatever_its_name(self):
         repo = self.make_repo("empty")
         self.commit(repo, {"empty.bin": "", "empty.safetensors": ""})
