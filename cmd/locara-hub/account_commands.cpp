@@ -19,6 +19,15 @@ std::string render_expiry(const std::optional<TimePoint>& expires, TimePoint now
     return render_time(*expires) + (*expires <= now ? " (expired)" : "");
 }
 
+Json render(const hub::Token& token) {
+    return {{"id", token.id},
+            {"name", token.name},
+            {"user", token.account},
+            {"role", hub::render(token.role)},
+            {"created", render_time(token.created)},
+            {"expires", token.expires ? Json(render_time(*token.expires)) : Json()}};
+}
+
 } // namespace
 
 AccountCommands::AccountCommands(CLI::App& app)
@@ -41,6 +50,7 @@ AccountCommands::AccountCommands(CLI::App& app)
         "rm", "remove a user whose namespace is empty, with tokens and memberships");
     add_data(rm_);
     rm_->add_option("NAME", user_name_, "the user")->required();
+    confirmation_.add_to(rm_);
     set_ = user_->add_subcommand("set", "change what is known of a user");
     add_data(set_);
     set_->add_option("NAME", user_name_, "the user")->required();
@@ -63,6 +73,9 @@ AccountCommands::AccountCommands(CLI::App& app)
     create_->add_option("--expires", expires_, "after 90d, 12h, 30m; never")->default_str("never");
     list_ = token_->add_subcommand("list", "list tokens; the secrets are not kept");
     add_data(list_);
+    for (CLI::App* const verb : {create_, list_}) {
+        verb->add_flag("--json", json_, "print JSON");
+    }
     revoke_ = token_->add_subcommand("revoke", "refuse a token from now on");
     add_data(revoke_);
     revoke_->add_option("ID", id_, "as in the list")->required();
@@ -109,6 +122,9 @@ Status AccountCommands::list_users() const {
 
 Status AccountCommands::remove_user() const {
     LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
+    if (!confirmation_.ask("Remove the user " + user_name_ + " with all tokens and memberships?")) {
+        return {};
+    }
     LOCARA_CHECK(accounts.remove_user(user_name_));
     return record(data_, "user-removed", {{"user", user_name_}});
 }
@@ -137,7 +153,13 @@ Status AccountCommands::create_token() const {
     }
     LOCARA_TRY(auto accounts, hub::Accounts::open(data_, system_clock()));
     LOCARA_TRY(const auto made, accounts.create_token(user_name_, wanted));
-    std::printf("%s\n", made.text.reveal().c_str());
+    if (json_) {
+        Json shown = render(made.token);
+        shown["text"] = made.text.reveal();
+        std::printf("%s\n", Json({{"token", std::move(shown)}}).dump(2).c_str());
+    } else {
+        std::printf("%s\n", made.text.reveal().c_str());
+    }
     std::fprintf(stderr,
                  "locara-hub: token %s of %s, %s, expires %s; it is shown only now\n",
                  made.token.id.c_str(),
@@ -154,6 +176,22 @@ Status AccountCommands::create_token() const {
 Status AccountCommands::list_tokens() const {
     LOCARA_TRY(const auto accounts, hub::Accounts::open(data_, system_clock()));
     LOCARA_TRY(const auto tokens, accounts.list_tokens());
+    if (json_) {
+        Json list = Json::array();
+        for (const hub::Token& token : tokens) {
+            Json shown = render(token);
+            LOCARA_TRY(const auto scopes, accounts.scopes(token.id));
+            shown["scopes"] = Json::array();
+            for (const hub::Scope& scope : scopes) {
+                shown["scopes"].push_back({{"permission", hub::render(scope.permission)},
+                                           {"type", scope.type},
+                                           {"name", scope.name}});
+            }
+            list.push_back(std::move(shown));
+        }
+        std::printf("%s\n", Json({{"tokens", std::move(list)}}).dump(2).c_str());
+        return {};
+    }
     for (const hub::Token& token : tokens) {
         std::printf("%s  %-12s  %s  %s  created %s, expires %s\n",
                     token.id.c_str(),

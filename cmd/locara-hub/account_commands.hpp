@@ -1,6 +1,8 @@
 // The verbs `locara-hub user` and `locara-hub token`.
 #pragma once
 
+#include "confirmation.hpp"
+
 #include <locara/base/result.hpp>
 
 #include <CLI/CLI.hpp>
@@ -39,6 +41,7 @@ class AccountCommands {
     std::string expires_;
     std::vector<std::string> scopes_;
     std::string id_;
+    Confirmation confirmation_;
     CLI::App* user_;
     CLI::App* list_users_;
     CLI::App* rm_;

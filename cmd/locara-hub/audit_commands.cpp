@@ -26,6 +26,63 @@ std::string render_fields(const Json& line) {
     return text;
 }
 
+/// docs/formats/hub-audit.md says what each is.
+constexpr std::string_view kEvents[] = {
+    "access-asked",
+    "access-decided",
+    "collection-changed",
+    "collection-created",
+    "collection-item-added",
+    "collection-item-changed",
+    "collection-item-removed",
+    "collection-removed",
+    "files-deleted",
+    "history-squashed",
+    "member-added",
+    "member-removed",
+    "member-role",
+    "mirrored-removed",
+    "model-added",
+    "model-removed",
+    "model-signed",
+    "org-changed",
+    "org-created",
+    "org-removed",
+    "program-added",
+    "program-removed",
+    "pushed",
+    "quota-set",
+    "ref-created",
+    "ref-moved",
+    "ref-removed",
+    "repo-created",
+    "repo-moved",
+    "repo-removed",
+    "repo-settings",
+    "reviewed",
+    "session-begun",
+    "signed-in",
+    "takedown",
+    "token-created",
+    "token-revoked",
+    "user-added",
+    "user-changed",
+    "user-removed",
+};
+
+/// An event that never is would look like one that has not been yet.
+Status require_event(const std::string& asked) {
+    std::string known;
+    for (const std::string_view event : kEvents) {
+        if (event == asked) {
+            return {};
+        }
+        known += (known.empty() ? "" : ", ") + std::string(event);
+    }
+    return Error(ErrorCode::InvalidArgument,
+                 "--event: there is no event '" + asked + "'; there are " + known);
+}
+
 } // namespace
 
 AuditCommands::AuditCommands(CLI::App& app)
@@ -47,6 +104,7 @@ Status AuditCommands::run() const {
 }
 
 Status AuditCommands::list() const {
+    LOCARA_CHECK(event_.empty() ? Status() : require_event(event_));
     LOCARA_TRY(const auto audit, hub::Audit::open(data_, system_clock()));
     const auto show = [this](const Json& line) -> Status {
         if ((!event_.empty() && text_of(line, "event") != event_) ||

@@ -13,6 +13,7 @@
 #include "scan_commands.hpp"
 #include "upkeep_commands.hpp"
 
+#include <locara/base/json.hpp>
 #include <locara/base/json_log.hpp>
 #include <locara/base/nearest_word.hpp>
 #include <locara/crypto/sha256.hpp>
@@ -119,6 +120,7 @@ struct Options {
     bool verbose = false;
     bool write = false;
     bool join = false;
+    bool json = false;
 };
 
 /// Blocks the signals that end the program, so that one thread can wait for them. Before any
@@ -236,6 +238,13 @@ Status init(const Options& options) {
     LOCARA_CHECK(choose_database(options.data, options.database, ""));
     LOCARA_TRY(const auto hub,
                hub::Hub::open(options.data, system_clock(), stderr_log(LogLevel::Warning)));
+    if (options.json) {
+        const Json words = {{"schema", "locara-hub.init/1"},
+                            {"root", options.data + "/root.json"},
+                            {"fingerprint", "sha256:" + hub->fingerprint()}};
+        std::printf("%s\n", words.dump().c_str());
+        return {};
+    }
     std::printf("root         %s/root.json\nfingerprint  sha256:%s\n",
                 options.data.c_str(),
                 hub->fingerprint().c_str());
@@ -427,6 +436,7 @@ int main(int argc, char** argv) {
         "init", "make keys and an empty catalog, print the fingerprint of its root");
     init_command->add_option("--data", options.data, "folder of this hub")->required();
     add_database(init_command);
+    init_command->add_flag("--json", options.json, "the result as one JSON object");
 
     CLI::App* const pin_command = app.add_subcommand(
         "pin", "print the commit, sizes and hashes that a model's manifest.json must hold");

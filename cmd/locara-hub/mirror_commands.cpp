@@ -19,7 +19,10 @@ MirrorCommands::MirrorCommands(CLI::App& app)
     for (CLI::App* const verb : {list_, remove_}) {
         verb->add_option("--data", data_, "folder of this hub; it may be serving")->required();
     }
-    list_->add_flag("--json", json_, "the result as one JSON object");
+    for (CLI::App* const verb : {list_, remove_}) {
+        verb->add_flag("--json", json_, "the result as one JSON object");
+    }
+    confirmation_.add_to(remove_);
     remove_->add_option("ID", id_, "as in the list")->required();
 }
 
@@ -27,9 +30,18 @@ Status MirrorCommands::run() const {
     if (list_->parsed()) {
         return list();
     }
+    if (!confirmation_.ask("Forget " + id_ + " and what is here of it?")) {
+        return {};
+    }
     LOCARA_CHECK(hub::remove_mirrored(data_, id_));
-    std::printf("forgot %s; gc gives its space back\n", id_.c_str());
-    return record(data_, "mirrored-removed", {{"repo", id_}});
+    LOCARA_CHECK(record(data_, "mirrored-removed", {{"repo", id_}}));
+    if (json_) {
+        const Json words = {{"schema", "locara-hub.mirror-removed/1"}, {"id", id_}};
+        std::printf("%s\n", words.dump().c_str());
+    } else {
+        std::printf("forgot %s; gc gives its space back\n", id_.c_str());
+    }
+    return {};
 }
 
 Status MirrorCommands::list() const {

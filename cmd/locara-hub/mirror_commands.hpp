@@ -1,6 +1,8 @@
 // The verbs `locara-hub mirror list` and `locara-hub mirror rm`.
 #pragma once
 
+#include "confirmation.hpp"
+
 #include <locara/base/result.hpp>
 
 #include <CLI/CLI.hpp>
@@ -23,6 +25,7 @@ class MirrorCommands {
     std::string data_;
     std::string id_;
     bool json_ = false;
+    Confirmation confirmation_;
     CLI::App* group_;
     CLI::App* list_;
     CLI::App* remove_;

@@ -81,6 +81,7 @@ OrgCommands::OrgCommands(CLI::App& app)
         ->required();
     rm_ = add_verb("rm", "remove an organization that has no repositories any more");
     add_name(rm_);
+    confirmation_.add_to(rm_);
     add_member_ = add_verb("add-member", "let a user belong to an organization");
     add_name(add_member_);
     add_user(add_member_);
@@ -115,6 +116,9 @@ Status OrgCommands::run() const {
                       {{"org", name_}, {"default_visibility", hub::render(visibility)}});
     }
     if (rm_->parsed()) {
+        if (!confirmation_.ask("Remove the organization " + name_ + "?")) {
+            return {};
+        }
         LOCARA_CHECK(organizations.remove(name_));
         return record(data_, "org-removed", {{"org", name_}});
     }

@@ -1,6 +1,8 @@
 // The verbs `locara-hub org`: organizations and who belongs to them.
 #pragma once
 
+#include "confirmation.hpp"
+
 #include <locara/base/result.hpp>
 
 #include <CLI/CLI.hpp>
@@ -27,6 +29,7 @@ class OrgCommands {
     std::string role_ = "read";
     std::string visibility_;
     bool json_ = false;
+    Confirmation confirmation_;
     CLI::App* org_;
     CLI::App* create_;
     CLI::App* list_;

@@ -64,6 +64,7 @@ QuotaCommands::QuotaCommands(CLI::App& app)
                       config_,
                       "hub.toml, for what its [quotas] say; else the one in the data folder");
     show_->add_flag("--json", json_, "print JSON");
+    set_->add_flag("--json", json_, "print JSON");
     set_->add_option("NAME", name_, "a user or an organization")->required();
     set_->add_option("SIZE",
                      size_,
@@ -120,7 +121,7 @@ Status QuotaCommands::set() const {
     LOCARA_TRY(auto quotas, hub::Quotas::open(data_));
     if (size_ == "default") {
         LOCARA_CHECK(quotas.reset(name_));
-        return record(data_, "quota-set", {{"name", name_}, {"bytes", "default"}});
+        return tell("default");
     }
     hub::Quota quota;
     if (size_ != "none") {
@@ -132,5 +133,15 @@ Status QuotaCommands::set() const {
         }
     }
     LOCARA_CHECK(quotas.set(name_, quota));
-    return record(data_, "quota-set", {{"name", name_}, {"bytes", number_of(quota)}});
+    return tell(number_of(quota));
+}
+
+Status QuotaCommands::tell(const Json& bytes) const {
+    LOCARA_CHECK(record(data_, "quota-set", {{"name", name_}, {"bytes", bytes}}));
+    if (json_) {
+        const Json shown = {
+            {"schema", "locara-hub.quota-set/1"}, {"name", name_}, {"quota_bytes", bytes}};
+        std::printf("%s\n", shown.dump(2).c_str());
+    }
+    return {};
 }

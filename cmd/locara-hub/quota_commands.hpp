@@ -1,6 +1,7 @@
 // The verbs `locara-hub quota`: what users and organizations may store.
 #pragma once
 
+#include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,8 @@ class QuotaCommands {
   private:
     locara::Status show() const;
     locara::Status set() const;
+    /// Notes and shows what was set.
+    locara::Status tell(const locara::Json& bytes) const;
 
     std::string data_;
     std::string config_;

@@ -91,10 +91,11 @@ RepoCommands::RepoCommands(CLI::App& app)
                          "buckets/ana/box")
             ->required();
     }
-    for (CLI::App* const verb : {list_, create_, set_}) {
+    for (CLI::App* const verb : {list_, create_, remove_, move_, set_}) {
         verb->add_flag("--json", json_, "the result as one JSON object");
     }
     configuration_.add_to(create_);
+    confirmation_.add_to(remove_);
     set_->add_option("--config",
                      configuration_.path,
                      "hub.toml, which says what may be public; else the one in the data folder");
@@ -130,16 +131,34 @@ Status RepoCommands::run() const {
         return {};
     }
     if (remove_->parsed()) {
+        LOCARA_TRY(const hub::OwnRepo found, repositories.describe(id_));
+        if (!confirmation_.ask("Remove " + found.id + " with its history and " +
+                               std::to_string(found.files) + " large files (" +
+                               render_size(found.bytes) + ")?")) {
+            return {};
+        }
         LOCARA_TRY(const hub::OwnRepo was, repositories.remove(id_));
-        std::printf("removed %s; gc gives its space back\n", was.id.c_str());
-        return record(data_, "repo-removed", facts_of(was));
+        LOCARA_CHECK(record(data_, "repo-removed", facts_of(was)));
+        if (json_) {
+            show(was, json_);
+        } else {
+            std::printf("removed %s; gc gives its space back\n", was.id.c_str());
+        }
+        return {};
     }
     if (move_->parsed()) {
         LOCARA_TRY(const hub::OwnRepo was, repositories.move(id_, to_));
         Json fields = facts_of(was);
         fields["to"] = to_;
-        std::printf("moved %s to %s; the old id leads there\n", was.id.c_str(), to_.c_str());
-        return record(data_, "repo-moved", std::move(fields));
+        LOCARA_CHECK(record(data_, "repo-moved", std::move(fields)));
+        if (json_) {
+            const Json words = {
+                {"schema", "locara-hub.repo/1"}, {"repository", render(was)}, {"to", to_}};
+            std::printf("%s\n", words.dump().c_str());
+        } else {
+            std::printf("moved %s to %s; the old id leads there\n", was.id.c_str(), to_.c_str());
+        }
+        return {};
     }
     std::optional<hub::Visibility> visibility;
     std::optional<hub::Gate> gate;

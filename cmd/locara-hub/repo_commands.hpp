@@ -2,6 +2,7 @@
 #pragma once
 
 #include "configuration.hpp"
+#include "confirmation.hpp"
 
 #include <locara/base/result.hpp>
 
@@ -28,6 +29,7 @@ class RepoCommands {
     std::string visibility_;
     std::string gate_;
     Configuration configuration_;
+    Confirmation confirmation_;
     bool public_ = false;
     bool private_ = false;
     bool json_ = false;

@@ -24,6 +24,12 @@ Result<RepoId> parse_id(const std::string& text) {
     return *std::move(id);
 }
 
+/// What hub.toml does not allow is policy, and no lack of rights.
+Status check_policy(const RepoConfig& rules, RepoType type, Visibility visibility) {
+    const Status allowed = check_visibility(rules, type, visibility);
+    return allowed ? Status() : Status(Error(ErrorCode::Refused, allowed.error().message()));
+}
+
 Error taken(const RepoId& id) {
     return Error(ErrorCode::Conflict,
                  "there is a " + std::string(render(id.type)) + " " + id.render() + " already");
@@ -101,6 +107,11 @@ Result<OwnRepo> Repositories::describe(const Repo& repo) const {
     return own;
 }
 
+Result<OwnRepo> Repositories::describe(const std::string& id) const {
+    LOCARA_TRY(const Repo repo, get(id));
+    return describe(repo);
+}
+
 Result<Repo> Repositories::get(const std::string& id) const {
     LOCARA_TRY(const RepoId wanted, parse_id(id));
     LOCARA_TRY(auto repo, names_->find_repo(wanted));
@@ -148,7 +159,7 @@ Result<OwnRepo> Repositories::create(const std::string& id, std::optional<Visibi
         LOCARA_TRY(visibility, Organizations(database_).default_visibility(repo.id.space));
     }
     repo.visibility = *visibility;
-    LOCARA_CHECK(check_visibility(rules_, repo.id.type, repo.visibility));
+    LOCARA_CHECK(check_policy(rules_, repo.id.type, repo.visibility));
     repo.created = clock_->now();
     GitSnapshot first;
     first.files = {{".gitattributes", default_attributes()}};
@@ -202,7 +213,7 @@ Result<OwnRepo> Repositories::set(const std::string& id,
         return Error(ErrorCode::InvalidArgument, "a bucket has no gate");
     }
     if (visibility && *visibility != repo.visibility) {
-        LOCARA_CHECK(check_visibility(rules_, repo.id.type, *visibility));
+        LOCARA_CHECK(check_policy(rules_, repo.id.type, *visibility));
         LOCARA_CHECK(names_->set_visibility(repo.key, *visibility));
         repo.visibility = *visibility;
     }

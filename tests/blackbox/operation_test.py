@@ -123,10 +123,10 @@ class OperationTest(harness.unittest.TestCase):
         self.assertEqual(refused.status, 403)
         self.assertIn('no public registry of models', refused.json()["error"])
         self.assertIn('[repos] in hub.toml', refused.json()["error"])
-        hub.admin("repo", "create", "ana/x", *at, expect=4)
-        hub.admin("repo", "create", "datasets/ana/x", "--public", *at, expect=4)
+        hub.admin("repo", "create", "ana/x", *at, expect=8)
+        hub.admin("repo", "create", "datasets/ana/x", "--public", *at, expect=8)
         hub.admin("repo", "create", "ana/x", "--private", *at)
-        hub.admin("repo", "set", "ana/x", "--visibility", "public", *at, expect=4)
+        hub.admin("repo", "set", "ana/x", "--visibility", "public", *at, expect=8)
         self.assertEqual(hub.admin("repo", "create", "spaces/ana/y", *at), "spaces/ana/y  public  gate open")
 
     def test_only_proxies_say_that_a_client_came_by_https(self):

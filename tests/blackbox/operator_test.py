@@ -2,11 +2,14 @@
 import json
 import os
 import pathlib
+import pty
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
 import unittest
+import urllib.error
 import urllib.request
 
 from tests import harness
@@ -64,16 +67,106 @@ class Operator(unittest.TestCase):
         line = json.loads(self.hub.admin("audit", "list", "--json", "--event", "user-added").splitlines()[-1])
         self.assertEqual((line["user"], line["by"]), ("by-uid", "operator:" + pwd.getpwuid(os.geteuid()).pw_name))
 
+    def on_a_terminal(self, command, answer):
+        """What somebody sees who answers a question; the exit code."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(command[0], [str(part) for part in command])
+        seen = b""
+        os.write(terminal, answer.encode() + b"\n")
+        try:
+            while part := os.read(terminal, 4096):
+                seen += part
+        except OSError:
+            pass  # the other end is closed
+        os.close(terminal)
+        return seen.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def test_removing_asks_whoever_sits_at_a_terminal(self):
+        self.hub.admin("user", "add", "eve")
+        self.hub.admin("org", "create", "gone")
+        for command, listing, name in ((("repo", "rm", "ana/asked"), ("repo", "list"), "ana/asked"),
+                                       (("user", "rm", "eve"), ("user", "list"), "eve"), (("org", "rm", "gone"), ("org", "list"), "gone")):
+            if command[0] == "repo":
+                self.hub.admin("repo", "create", "ana/asked")
+            seen, code = self.on_a_terminal(self.hub.command(*command), "n")
+            self.assertIn("[y/N]", seen)
+            self.assertEqual(code, 0, seen)
+            self.assertIn(name, self.hub.admin(*listing))
+            seen, code = self.on_a_terminal(self.hub.command(*command, "--yes"), "")
+            self.assertNotIn("[y/N]", seen)
+            self.assertEqual(code, 0, seen)
+            self.assertNotIn(name, self.hub.admin(*listing))
+        self.hub.admin("repo", "create", "ana/asked")
+        self.assertIn("removed ana/asked", self.on_a_terminal(self.hub.command("repo", "rm", "ana/asked"), "y")[0])
+        self.hub.admin("repo", "rm", "ana/asked", expect=3)
+
+    def test_what_was_done_is_told_to_programs(self):
+        made = json.loads(self.hub.admin("token", "create", "--user", "ana", "--name", "json", "--json"))["token"]
+        self.assertTrue(made["text"].startswith("hf_"))
+        told = [t for t in json.loads(self.hub.admin("token", "list", "--json"))["tokens"] if t["name"] == "json"]
+        self.assertEqual(told, [{"id": made["id"], "name": "json", "user": "ana", "role": "read", "created": made["created"],
+                                 "expires": None, "scopes": []}])
+        self.hub.admin("repo", "create", "ana/told")
+        moved = json.loads(self.hub.admin("repo", "move", "ana/told", "ana/tell", "--json"))
+        self.assertEqual((moved["repository"]["id"], moved["to"]), ("ana/told", "ana/tell"))
+        self.assertEqual(json.loads(self.hub.admin("repo", "rm", "ana/tell", "--json"))["repository"]["id"], "ana/tell")
+        self.assertEqual(json.loads(self.hub.admin("quota", "set", "ana", "1MB", "--json"))["quota_bytes"], 1000000)
+        self.assertEqual(json.loads(self.hub.admin("quota", "set", "ana", "default", "--json"))["quota_bytes"], "default")
+        made = json.loads(self.run_it("init", "--data", self.folder / "init-json", "--json")[0])
+        self.assertEqual(made["root"], str(self.folder / "init-json/root.json"))
+        self.assertRegex(made["fingerprint"], "^sha256:[0-9a-f]{64}$")
+
+    def test_an_event_that_is_none_is_refused(self):
+        _, said = self.run_it("audit", "list", "--event", "repo-remove", "--data", self.hub.folder, expect=2)
+        self.assertIn("there is no event 'repo-remove'; there are access-asked,", said)
+        text = (harness.SOURCE / "docs/formats/hub-audit.md").read_text()
+        for line in (line for line in text.splitlines() if line.startswith("| `")):
+            for event in re.findall("`([^`]+)`", line.split("|")[1]):
+                self.hub.admin("audit", "list", "--event", event)
+
+    def test_a_lost_git_folder_is_a_fault_of_the_hub_and_its_path_nobodys_affair(self):
+        hub = harness.Hub(self.folder / "lost", seed=None)
+        self.addCleanup(hub.stop)
+        token = hub.make_writer("ana")
+        hub.admin("repo", "create", "ana/lost", "--public")
+        internal = json.loads(hub.admin("repo", "list", "--json"))["repositories"][0]["internal"]
+        folder = hub.folder / f"repos/{internal}.git"
+
+        def expect_a_fault(*paths):
+            for path in paths:
+                for headers in ({}, {"Authorization": f"Bearer {token}"}):
+                    with self.assertRaises(urllib.error.HTTPError, msg=path) as failed:
+                        urllib.request.urlopen(urllib.request.Request(hub.url + path, headers=headers), timeout=30)
+                    answer = failed.exception.read().decode() + str(failed.exception.headers)
+                    self.assertEqual(failed.exception.code, 500, answer)
+                    self.assertIn("something went wrong on this hub", answer)
+                    self.assertNotIn(str(self.folder), answer)
+
+        commit = (folder / "refs/heads/main").read_text().strip()
+        folder.rename(self.folder / "elsewhere")
+        expect_a_fault("/api/models/ana/lost", "/api/models/ana/lost/refs", "/api/models/ana/lost/commits/main",
+                       "/ana/lost/resolve/main/.gitattributes", "/ana/lost/info/refs?service=git-upload-pack")
+        (self.folder / "elsewhere").rename(folder)
+        (folder / "objects" / commit[:2] / commit[2:]).unlink()
+        expect_a_fault("/api/models/ana/lost", "/api/models/ana/lost/commits/main", "/ana/lost/resolve/main/.gitattributes")
+        hub.stop()
+        self.assertIn("request_failed", hub.said)
+
     def test_backup_and_restore_count_alike_and_copy_no_hub_into_itself(self):
         self.hub.admin("repo", "create", "ana/kept")
         request = urllib.request.Request(self.hub.url + "/api/buckets/ana/box", b"{}",
                                          {"Authorization": f"Bearer {self.token}"})
         urllib.request.urlopen(request, timeout=30).read()
         copy = self.folder / "copy"
+        (self.hub.folder / "hub.toml").chmod(0o600)
         saved = json.loads(self.hub.admin("backup", str(copy), "--json"))
         back = json.loads(self.run_it("restore", copy, "--data", self.folder / "back", "--json")[0])
         for count in ("repositories", "files", "bytes"):
             self.assertEqual(saved[count], back[count], count)
+        for part in (copy, self.folder / "back"):
+            self.assertEqual((part / "hub.toml").read_text(), (self.hub.folder / "hub.toml").read_text())
+            self.assertEqual((part / "hub.toml").stat().st_mode & 0o777, 0o600)
         inside = self.hub.folder / "copies/x"
         _, said = self.run_it("backup", inside, "--data", self.hub.folder, expect=2)
         self.assertIn("give a folder beside it", said)

@@ -68,6 +68,9 @@ class Repositories {
     /// it may not be public. Without `visibility` it is as its namespace has it.
     Result<OwnRepo> create(const std::string& id, std::optional<Visibility> visibility);
 
+    /// One of them. NotFound.
+    Result<OwnRepo> describe(const std::string& id) const;
+
     /// With all that belongs to it; gc gives the space of large files back. What it was.
     Result<OwnRepo> remove(const std::string& id);
 
