@@ -38,6 +38,7 @@ constexpr std::string_view kEvents[] = {
     "collection-removed",
     "files-deleted",
     "history-squashed",
+    "keys-changed",
     "member-added",
     "member-removed",
     "member-role",

@@ -83,8 +83,9 @@ Status require_unused(const fs::path& data, Database& database) {
     });
     LOCARA_TRY(const auto own, find_hub_id(data));
     LOCARA_TRY(const auto its, find_hub_id(database));
-    return used && own != its ? Status(belongs_elsewhere(data, "it has the names of another hub"))
-                              : Status();
+    return used && (!own || own != its)
+               ? Status(belongs_elsewhere(data, "it has the names of another hub"))
+               : Status();
 }
 
 } // namespace
