@@ -802,18 +802,18 @@ void add_mirror_routes(http::Router& router, const MirrorDoor& door) {
             return search(door, type, std::move(request));
         });
     });
-    for (const auto& [pattern, handle] :
-         {std::pair<const char*, Handle>("manifests/{tag}", &oci_manifest),
-          std::pair<const char*, Handle>("blobs/{digest}", &oci_blob)}) {
-        const auto challenge = [handle](const MirrorDoor& at,
-                                        const Request& request,
-                                        const Guest& visit) -> Answer<Reaction> {
+    for (const auto& route : {std::pair<const char*, Handle>("manifests/{tag}", &oci_manifest),
+                              std::pair<const char*, Handle>("blobs/{digest}", &oci_blob)}) {
+        const auto challenge = [handle = route.second](const MirrorDoor& at,
+                                                       const Request& request,
+                                                       const Guest& visit) -> Answer<Reaction> {
             auto reaction = handle(at, request, visit);
             return reaction ? std::move(reaction)
                             : oci_refusal(std::move(reaction).error(), request);
         };
-        router.add(
-            "GET", std::string("/v2/{org}/{repo}/") + pattern, bind(RepoType::Model, challenge));
+        router.add("GET",
+                   std::string("/v2/{org}/{repo}/") + route.first,
+                   bind(RepoType::Model, challenge));
     }
     router.set_fallback(
         [&door](Request request) { return door.behind.handle(std::move(request)); });

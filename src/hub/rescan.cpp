@@ -269,7 +269,8 @@ class Rescanner {
         bool passes = false; // Under one of its names.
         for (const auto& [name, path] : content.paths) {
             LOCARA_CHECK(check_stop());
-            LOCARA_TRY(auto verdict, judge(id, name, [&]() -> Result<formats::Examination> {
+            LOCARA_TRY(auto verdict,
+                       judge(id, name, [&, &name = name]() -> Result<formats::Examination> {
                            spent_ += source.size();
                            return options_.judge(source, name);
                        }));

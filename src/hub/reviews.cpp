@@ -511,11 +511,12 @@ Result<AcceptedFlags> Reviews::accepted_flags() const {
             continue;
         }
         LOCARA_TRY(const Json checked, report(one));
-        each_flag(checked, [&](const Json& file, const Json& verdict) {
-            if (const std::string rule = text_of(verdict, "rule"); words.contains(rule)) {
-                out.emplace(std::pair(text_of(file, "sha256"), rule), number);
-            }
-        });
+        each_flag(checked,
+                  [&, &number = number, &words = words](const Json& file, const Json& verdict) {
+                      if (const std::string rule = text_of(verdict, "rule"); words.contains(rule)) {
+                          out.emplace(std::pair(text_of(file, "sha256"), rule), number);
+                      }
+                  });
     }
     return out;
 }

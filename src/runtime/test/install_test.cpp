@@ -25,7 +25,8 @@ TEST_F(InstallTest, from_a_pinned_root_to_an_app_on_disk) {
                             "locara/first/1.0.0/bundle/dist/index.html",
                             "locara/first/1.0.0/bundle/locara.json",
                             "locara/first/1.0.0/lock.json",
-                            "locara/first/1.0.0/models/text.json"));
+                            "locara/first/1.0.0/models/text.json",
+                            "locara/first/1.0.0/scanners"));
     EXPECT_EQ(lock->models[0].revision, kRevision);
     EXPECT_EQ(lock->models[0].files[0].sha256, crypto::sha256(as_bytes(weights_)));
     EXPECT_EQ(installer.list()->size(), 1U);

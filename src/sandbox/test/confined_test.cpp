@@ -160,7 +160,7 @@ TEST_F(ConfinedTest, reads_and_writes_what_it_was_given_and_nothing_else) {
                                "read",  "/etc/passwd",
                                "read",  "/proc/self/environ",
                                "read",  "/usr/lib/os-release",
-                               "write", "/usr/bin/env",
+                               "write", "/usr/lib/os-release",
                                "read",  "/dev/null",
                                "exec",  "/usr/bin/true"});
     confined.writable = {path("own"), path("not there")};
