@@ -152,12 +152,12 @@ TEST_P(RepositoriesTest, are_public_only_where_hub_toml_says_so) {
     for (const std::string kind : {"", "datasets/"}) {
         for (const auto asked : {std::optional<Visibility>(), std::optional(Visibility::Public)}) {
             const auto refused = open().create(kind + "ana/tiny", asked);
-            EXPECT_EQ(refused.error().code(), ErrorCode::Forbidden);
+            EXPECT_EQ(refused.error().code(), ErrorCode::Refused);
             EXPECT_THAT(refused.error().message(), HasSubstr("[repos] in hub.toml"));
         }
         ASSERT_TRUE(open().create(kind + "ana/tiny", Visibility::Private));
         EXPECT_EQ(open().set(kind + "ana/tiny", Visibility::Public, Gate::Manual).error().code(),
-                  ErrorCode::Forbidden);
+                  ErrorCode::Refused);
         const auto kept = open().set(kind + "ana/tiny", Visibility::Private, {});
         ASSERT_TRUE(kept);
         EXPECT_EQ(kept->visibility, Visibility::Private);

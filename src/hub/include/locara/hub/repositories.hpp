@@ -64,7 +64,7 @@ class Repositories {
 
     /// With the first commit that every repository has (a bucket has none), whose files the gate
     /// has judged then; the verdicts are kept. NotFound when the
-    /// namespace is no user's nor an organization's; Conflict when the id is taken; Forbidden when
+    /// namespace is no user's nor an organization's; Conflict when the id is taken; Refused when
     /// it may not be public. Without `visibility` it is as its namespace has it.
     Result<OwnRepo> create(const std::string& id, std::optional<Visibility> visibility);
 
@@ -78,7 +78,7 @@ class Repositories {
     /// Further errors: as create.
     Result<OwnRepo> move(const std::string& id, const std::string& to);
 
-    /// Changes what is given. What it is now. InvalidArgument for a bucket and a gate; Forbidden
+    /// Changes what is given. What it is now. InvalidArgument for a bucket and a gate; Refused
     /// when it may not become public.
     Result<OwnRepo>
     set(const std::string& id, std::optional<Visibility> visibility, std::optional<Gate> gate);
