@@ -50,6 +50,7 @@ constexpr Token kTokens[] = {
     {"npm", "npm_", Letters::Alnum, 36, 36, Proof::Crc32Base62},
     {"GitHub", "github_pat_", Letters::AlnumUnderscore, 82, 82, Proof::Random},
     {"Hugging Face", "hf_", Letters::Alnum, 34, 34, Proof::Random},
+    {"a Locara hub", "hf_", Letters::Hex, 40, 40, Proof::Random},
     {"AWS", "AKIA", Letters::Base32, 16, 16, Proof::Random},
     {"AWS", "ASIA", Letters::Base32, 16, 16, Proof::Random},
     {"Google", "AIza", Letters::Url, 35, 35, Proof::Random},
@@ -61,6 +62,7 @@ constexpr Token kTokens[] = {
     {"Anthropic", "sk-ant-api03-", Letters::Url, 95, 95, Proof::EndsInAa},
     {"PyPI", "pypi-AgEIcHlwaS5vcmc", Letters::Url, 50, 250, Proof::Random},
     {"GitLab", "glpat-", Letters::Url, 20, 20, Proof::Random},
+    {"GitLab", "glpat-", Letters::Url, 27, 300, Proof::Random}, // before its dot and checksum
     {"Docker", "dckr_pat_", Letters::Url, 27, 27, Proof::Random},
     {"DigitalOcean", "dop_v1_", Letters::Hex, 64, 64, Proof::Random},
 };

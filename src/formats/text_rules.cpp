@@ -63,10 +63,23 @@ bool is_diffusers_library(std::string_view module) {
 
 // Source: transformers, "Custom models" (auto_map, custom_pipelines); diffusers, "Community
 // pipelines" (_class_name as a list, parts of a module); sentence-transformers, modules.json
-// (type).
+// (type); nbformat, "The Notebook file format" (cells beside nbformat, from version 4).
 std::optional<Finding> check_json(std::string_view text, std::string_view name) {
     std::optional<Finding> finding;
+    std::optional<std::uint64_t> versioned; // the object that says it is a notebook
+    std::optional<std::uint64_t> celled;    // the one that has cells
     walk_json_members(text, [&](const JsonMember& member) {
+        if (member.key == "nbformat" && !versioned) {
+            versioned = member.object;
+        } else if (member.key == "cells" && member.kind == '[' && !celled) {
+            celled = member.object;
+        }
+        if (versioned && versioned == celled && !finding) {
+            finding = Finding{"json.notebook",
+                              "a notebook, whatever it is called: it holds code to run; a curator "
+                              "looks at it first",
+                              member.offset};
+        }
         // In a vocabulary the same words are keys too, but of numbers.
         const bool holds = member.kind == '{' || member.kind == '[' || member.kind == '"';
         const std::string_view own = member.kind == '[' && name == "model_index.json"

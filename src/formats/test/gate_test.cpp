@@ -652,6 +652,20 @@ TEST(Gate, flags_configurations_that_name_code) {
     EXPECT_EQ(rule("{" + std::string(9U << 20U, ' ') + "}", "vocab.json"), "content.inert");
 }
 
+TEST(Gate, judges_notebooks_by_what_they_are) {
+    const std::string cell = R"({"cell_type":"code","source":["import os"],"outputs":[]})";
+    for (const std::string& notebook :
+         {R"({"cells":[)" + cell + R"(],"metadata":{},"nbformat":4,"nbformat_minor":5})",
+          R"({"nbformat":4,"cells":[]})"s}) {
+        for (const char* name : {"notes.txt", "a.json", "README", "a.ipynb"}) {
+            EXPECT_EQ(rule(notebook, name), "json.notebook") << name;
+        }
+    }
+    EXPECT_EQ(rule(R"({"nbformat":4})", "a.json"), "content.inert");
+    EXPECT_EQ(rule(R"({"cells":[1,2]})", "a.json"), "content.inert");
+    EXPECT_EQ(rule(R"({"nbformat":4,"x":{"cells":[]}})", "a.json"), "content.inert");
+}
+
 TEST(Gate, flags_what_runs_in_an_svg_however_it_is_written) {
     const std::string script = "<script>alert(1)</script>";
     const std::string open = R"(<svg xmlns="http://www.w3.org/2000/svg">)";
@@ -726,7 +740,9 @@ TEST(Gate, flags_secrets_and_not_their_look_alikes) {
         joined({"xo", "xb-2048761935-7391046528-kQwZrTnVbXcLpMdHsYe4W"}),
         joined({"sk", "_live_9fKq2ZrXw7TbNvLc4MdHyPgJ"}),
         joined({"sk", "-proj-Qz7Xw3LrTnVk9MdHcYf", "T3BlbkFJ", "GjU5EoIa2Bq8PzXw1Nr"}),
+        joined({"hf", "_9c1f3b7e5d0a8264c7e1935bd02f84a6137cbe59"}),
         joined({"gl", "pat-Zr7Xw3LqTnVk9MdHcYfG"}),
+        joined({"gl", "pat-Zr7Xw3LqTnVk9MdHcYfGbW2sQeR", ".01.1a09x4k2p"}),
         joined({"github",
                 "_pat_11AQ7XW3L0rTnVk9MdHcYf_",
                 "GjU5EoIa2Bq8PzXw1NrZk4TbVc6LdHyPs0WqXmJvRfKgT9uEoNi3BaQzY7w"}),
@@ -741,8 +757,10 @@ TEST(Gate, flags_secrets_and_not_their_look_alikes) {
         }
         EXPECT_EQ(rule("x" + token, "notes.txt"), "content.inert") << token; // inside a word
         EXPECT_EQ(rule(token + "Z9q", "notes.txt"),
-                  token.starts_with("sk") || token.starts_with("xo") ? "secret.token"
-                                                                     : "content.inert")
+                  token.starts_with("sk") || token.starts_with("xo") ||
+                          token.find('.') != std::string::npos
+                      ? "secret.token"
+                      : "content.inert")
             << token;
     }
     // In the header of weights: the value of a key of GGUF, and of metadata of safetensors.
