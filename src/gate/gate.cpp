@@ -43,6 +43,9 @@ struct Gate::State {
     std::vector<std::unique_ptr<Worker>> idle; // GUARDED_BY(mutex)
     std::size_t busy = 0;                      // GUARDED_BY(mutex)
 
+    mutable std::mutex trusted_mutex;
+    mutable std::string trusted; // GUARDED_BY(trusted_mutex): the version of trusted_version()
+
     /// A turn, with an idle worker if there is one that lives.
     std::unique_ptr<Worker> take_turn() {
         std::unique_lock lock(mutex);
@@ -130,9 +133,25 @@ struct Gate::State {
         return seen;
     }
 
+    /// The antivirus's, once it has shown that it tells what it did not look at; asked again when
+    /// it is another. Unavailable; Unsupported as Clamd::check_limits.
+    Result<std::string> trusted_version() const {
+        LOCARA_TRY(std::string version, clamd->version());
+        {
+            const std::lock_guard lock(trusted_mutex);
+            if (trusted == version) {
+                return version;
+            }
+        }
+        LOCARA_CHECK(clamd->check_limits());
+        const std::lock_guard lock(trusted_mutex);
+        trusted = version;
+        return version;
+    }
+
     Verdict
     ask_clamd(const formats::ByteSource& source, std::uint64_t bytes, Verdict verdict) const {
-        const auto version = clamd->version();
+        const auto version = trusted_version();
         std::string problem = version ? "" : version.error().describe();
         if (version) {
             const auto answer = clamd->look(source, bytes);

@@ -203,6 +203,11 @@ TEST_F(Antivirus, is_not_taken_that_does_not_tell_of_its_limits) {
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code(), ErrorCode::Unsupported);
     EXPECT_THAT(checked.error().describe(), HasSubstr("AlertExceedsMax yes"));
+    // Nor where nobody asked before, as on a client.
+    Gate client(with(silent.socket()));
+    const Verdict verdict = judge(client, weights("x", "tensor"), "m.safetensors");
+    EXPECT_EQ(verdict.rule, "antivirus.down");
+    EXPECT_THAT(verdict.reason, HasSubstr("AlertExceedsMax yes"));
 }
 
 TEST_F(Antivirus, lets_no_weights_pass_while_it_is_down) {
