@@ -1,22 +1,16 @@
 #include "broker_client.hpp"
 
+#include "own_program.hpp"
+
 #include <locara/base/file.hpp>
 #include <locara/http/local_client.hpp>
 
-#include <array>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <vector>
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-extern char** environ; // NOLINT(readability-redundant-declaration): POSIX wants it declared here
 
 namespace locara::cli {
 
@@ -26,19 +20,6 @@ namespace {
 
 constexpr auto kStartTimeout = std::chrono::seconds(20);
 constexpr auto kEndTimeout = std::chrono::seconds(10);
-
-/// The broker needs none of our secrets.
-std::vector<char*> broker_environment() {
-    std::vector<char*> out;
-    for (char** one = environ; *one != nullptr; ++one) {
-        const std::string_view text(*one);
-        if (!text.starts_with("HF_TOKEN=") && !text.starts_with("LOCARA_TOKEN=")) {
-            out.push_back(*one);
-        }
-    }
-    out.push_back(nullptr);
-    return out;
-}
 
 /// The last "locara: ..." line that the broker wrote since `from`.
 std::string last_words(const fs::path& log, std::uint64_t from) {
@@ -52,56 +33,6 @@ std::string last_words(const fs::path& log, std::uint64_t from) {
     }
     const auto begin = at + std::strlen("locara: ");
     return text->substr(begin, text->find('\n', begin) - begin);
-}
-
-/// Owns posix_spawn's two descriptions.
-struct SpawnSetup {
-    posix_spawn_file_actions_t actions{};
-    posix_spawnattr_t attributes{};
-
-    SpawnSetup() {
-        posix_spawn_file_actions_init(&actions);
-        posix_spawnattr_init(&attributes);
-    }
-
-    ~SpawnSetup() {
-        posix_spawn_file_actions_destroy(&actions);
-        posix_spawnattr_destroy(&attributes);
-    }
-
-    SpawnSetup(const SpawnSetup&) = delete;
-    SpawnSetup& operator=(const SpawnSetup&) = delete;
-};
-
-Result<pid_t> spawn_detached(const fs::path& program, const fs::path& log) {
-    SpawnSetup setup;
-    posix_spawn_file_actions_addopen(&setup.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(
-        &setup.actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    posix_spawn_file_actions_adddup2(&setup.actions, STDOUT_FILENO, STDERR_FILENO);
-    // Nothing of the caller's stays open in there: somebody may wait for a pipe to end.
-    posix_spawn_file_actions_addclosefrom_np(&setup.actions, STDERR_FILENO + 1);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&setup.attributes, &none);
-    // A session of its own: it outlives this terminal, and Ctrl-C here does not reach it.
-    posix_spawnattr_setflags(&setup.attributes,
-                             POSIX_SPAWN_SETSIGMASK | static_cast<short>(POSIX_SPAWN_SETSID));
-    std::string name = program.string();
-    std::string verb = "serve";
-    std::array<char*, 3> arguments = {name.data(), verb.data(), nullptr};
-    const auto environment = broker_environment();
-    pid_t pid = -1;
-    const int failed = posix_spawn(&pid,
-                                   program.c_str(),
-                                   &setup.actions,
-                                   &setup.attributes,
-                                   arguments.data(),
-                                   environment.data());
-    if (failed != 0) {
-        return Error::from_errno("starting " + program.string(), failed);
-    }
-    return pid;
 }
 
 } // namespace
@@ -190,15 +121,14 @@ Status BrokerClient::ensure_running(Context& context) const {
 }
 
 Status BrokerClient::start(Context& context) const {
-    std::error_code failed;
-    const auto program = fs::read_symlink("/proc/self/exe", failed);
-    if (failed) {
-        return Error(ErrorCode::Io, "reading /proc/self/exe: " + failed.message());
-    }
     std::error_code absent;
     const auto size = fs::file_size(home_.broker_log(), absent);
     const std::uint64_t from = absent ? 0 : size;
-    LOCARA_TRY(const auto pid, spawn_detached(program, home_.broker_log()));
+    std::vector<std::string> arguments = {"serve"};
+    if (context.flags.offline) {
+        arguments.emplace_back("--offline");
+    }
+    LOCARA_TRY(const auto pid, start_own_program(std::move(arguments), home_.broker_log()));
     context.log().info("cli", "broker started", {{"pid", std::to_string(pid)}});
     const auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
     while (std::chrono::steady_clock::now() < deadline) {

@@ -1,5 +1,6 @@
 // locara run, serve, stop, status
 #include "broker_client.hpp"
+#include "catalog_age.hpp"
 #include "context.hpp"
 
 #include <locara/engine/engine.hpp>
@@ -7,13 +8,9 @@
 #include <locara/runtime/broker.hpp>
 #include <locara/runtime/registry.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <condition_variable>
 #include <cstdlib>
-#include <mutex>
-#include <thread>
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -23,9 +20,6 @@ extern char** environ; // NOLINT(readability-redundant-declaration): POSIX wants
 namespace locara::cli {
 
 namespace {
-
-constexpr std::chrono::hours kRefreshAfter{24};
-constexpr std::chrono::seconds kRefreshTime{5};
 
 std::string app_path(const manifest::AppId& id, const char* action) {
     return "/locara/v1/apps/" + id.publisher + "/" + id.name + "/" + action;
@@ -54,34 +48,6 @@ Status open_browser(const std::string& url) {
         return Error(ErrorCode::Unavailable, "xdg-open failed; open the address yourself");
     }
     return {};
-}
-
-/// Who runs apps and installs none would never hear of a takedown: a catalog that nobody asked for
-/// within a day is asked for now, for a moment. What cannot be had now is asked for at the next
-/// run.
-void refresh_if_old(Context& context, const runtime::Installer& installer) {
-    const TimePoint old = system_clock().now() - kRefreshAfter;
-    const auto states = installer.catalog_states();
-    if (!installer.may_use_network() ||
-        std::none_of(states.begin(), states.end(), [old](const auto& state) {
-            return !state.last_checked || *state.last_checked < old;
-        })) {
-        return;
-    }
-    std::stop_source stop;
-    const std::stop_callback interrupted(interrupt_token(), [&stop] { stop.request_stop(); });
-    const std::jthread timer([&stop](const std::stop_token& done) {
-        std::mutex mutex;
-        std::condition_variable_any wake;
-        std::unique_lock lock(mutex);
-        wake.wait_for(lock, done, kRefreshTime, [] { return false; });
-        stop.request_stop();
-    });
-    auto fresh = context.installer("", stop.get_token());
-    const Status refreshed = fresh ? fresh->refresh() : Status(fresh.error());
-    if (!refreshed) {
-        context.log().info("run", "not_refreshed", {{"error", refreshed.error().describe()}});
-    }
 }
 
 /// What who starts an app should know and is no reason not to start it: a catalog that nobody heard
@@ -234,6 +200,7 @@ Result<int> run_serve(Context& context, const ServeOptions& options) {
     }
     LOCARA_TRY(const auto broker, runtime::Broker::start(std::move(broker_options)));
     {
+        const CatalogWatch catalogs(context);
         const std::stop_callback on_signal(interrupt_token(), [&] { broker->request_stop(); });
         broker->wait();
     }

@@ -316,19 +316,31 @@ Status Installer::remove_hub(const std::string& url) {
 
 Status Installer::refresh() {
     LOCARA_CHECK(state_->check_any_hub());
+    Status all;
     for (auto& one : state_->catalogs) {
         if (state_->bundle && one.hub.url != state_->bundle->note().hub) {
             continue;
         }
-        auto refreshed = one.client->refresh(one.expiry);
-        if (!refreshed && state_->ends_before_our_root(one)) {
-            refreshed = std::move(refreshed).context(
-                "the bundle is from before a change of the hub's keys; ask for a new one");
+        Status refreshed = state_->refresh(one);
+        // A hub that does not answer must not keep from us what another has called back.
+        if (!refreshed && (all || refreshed.error().code() == ErrorCode::Cancelled)) {
+            all = std::move(refreshed);
         }
-        LOCARA_CHECK(std::move(refreshed).context("catalog of " + one.hub.url));
-        LOCARA_CHECK(state_->prefetch(one));
+        if (!all && all.error().code() == ErrorCode::Cancelled) {
+            break;
+        }
     }
-    return {};
+    return all;
+}
+
+Status Installer::State::refresh(HubCatalog& one) {
+    auto refreshed = one.client->refresh(one.expiry);
+    if (!refreshed && ends_before_our_root(one)) {
+        refreshed = std::move(refreshed).context(
+            "the bundle is from before a change of the hub's keys; ask for a new one");
+    }
+    LOCARA_CHECK(std::move(refreshed).context("catalog of " + one.hub.url));
+    return prefetch(one);
 }
 
 bool Installer::State::ends_before_our_root(const HubCatalog& one) const {

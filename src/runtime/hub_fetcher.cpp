@@ -1,3 +1,4 @@
+#include <locara/base/line.hpp>
 #include <locara/runtime/hub_fetcher.hpp>
 
 #include <algorithm>
@@ -6,11 +7,16 @@ namespace locara::runtime {
 
 namespace {
 
+constexpr std::size_t kMostWords = 500; // of what a hub says of an error
+
 Status judge(const http::ResponseHead& head, const std::string& url) {
     if (head.status == 200) {
         return {};
     }
-    const std::string what = url + " answered " + std::to_string(head.status);
+    std::string what = url + " answered " + std::to_string(head.status);
+    if (const auto why = head.headers.find("X-Error-Message")) {
+        what += ": " + clean_line(why->substr(0, kMostWords));
+    }
     switch (head.status) {
     case 403:
     case 404:

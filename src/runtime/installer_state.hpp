@@ -43,6 +43,9 @@ struct Installer::State {
     /// Whether the roots in the bundle end before the one that is known here.
     bool ends_before_our_root(const HubCatalog& one) const;
 
+    /// The errors of catalog::Client::refresh, with the hub's address.
+    Status refresh(HubCatalog& one);
+
     /// Brings the newest entries and the model manifests they pin into the local copy, so that
     /// search and cards work offline. Only Cancelled is an error.
     Status prefetch(HubCatalog& one);

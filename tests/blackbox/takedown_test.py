@@ -99,6 +99,28 @@ class Takedown(harness.TestCase):
             self.hub.stop()
             self.hub.start()
 
+    def test_an_app_that_runs_on_hears_of_it_within_a_day(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        clock = harness.Clock(self.folder / "clock")
+        for network in (["--offline"], []):
+            client.stop()
+            client.run("run", TINY, *network, faketime=clock)
+            self.call_back(TINY)
+            self.hub.stop()
+            self.hub.start(clock="+25h")  # signs anew
+            clock.move("+25h")
+            if network:
+                time.sleep(8)
+                self.assertEqual(self.running(), [TINY], "a broker that was started offline asks nobody")
+            else:
+                harness.wait_for(lambda: self.running() == [], "the app to be stopped", seconds=60)
+                self.assertIn("taken_down", next(client.home.rglob("audit*")).read_text())
+            self.hub.stop()
+            self.hub.start()
+            clock.move("+0")
+
     def test_block_install_leaves_what_is_installed_alone(self):
         client = self.client
         client.add_hub(self.hub)

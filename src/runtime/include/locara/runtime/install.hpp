@@ -236,9 +236,9 @@ class Installer {
     /// Forgets a hub and its catalog's copy. NotFound. What was installed from it stays.
     Status remove_hub(const std::string& url);
 
-    /// Brings every catalog up to date; from a bundle only its own. NotFound if no hub (or not the
-    /// bundle's) is known; the errors of
-    /// catalog::Client::refresh with the hub's address.
+    /// Brings every catalog up to date, whatever becomes of the others; from a bundle only its own.
+    /// NotFound if no hub (or not the bundle's) is known; the first error of
+    /// catalog::Client::refresh, with the hub's address; Cancelled at once.
     Status refresh();
 
     /// Newest versions of all apps whose id, name, description, category or tags hold each word of
