@@ -1,6 +1,6 @@
 # SOCI over SQLite and PostgreSQL: Debian ships the libraries without a CMake package.
 find_package(SQLite3 REQUIRED)
-pkg_check_modules(LIBPQ REQUIRED libpq) # its headers are for postgresql_dialect.cpp alone
+pkg_check_modules(LIBPQ REQUIRED libpq) # its headers are for postgresql_*.cpp of the hub alone
 find_path(SOCI_INCLUDE_DIR soci/soci.h REQUIRED)
 find_library(SOCI_CORE_LIBRARY soci_core REQUIRED)
 find_library(SOCI_SQLITE3_LIBRARY soci_sqlite3 REQUIRED)

@@ -137,12 +137,20 @@ Status RepoCommands::run() const {
                                render_size(found.bytes) + ")?")) {
             return {};
         }
-        LOCARA_TRY(const hub::OwnRepo was, repositories.remove(id_));
+        LOCARA_TRY(const auto removed, repositories.remove(id_));
+        const hub::OwnRepo& was = removed.was;
         LOCARA_CHECK(record(data_, "repo-removed", facts_of(was)));
         if (json_) {
-            show(was, json_);
+            const Json words = {{"schema", "locara-hub.repo/1"},
+                                {"repository", render(was)},
+                                {"freed_bytes", removed.freed},
+                                {"reclaimable_bytes", was.bytes}};
+            std::printf("%s\n", words.dump().c_str());
         } else {
-            std::printf("removed %s; gc gives its space back\n", was.id.c_str());
+            std::printf("removed %s: %s given back; gc gives back up to %s of its large files\n",
+                        was.id.c_str(),
+                        render_size(removed.freed).c_str(),
+                        render_size(was.bytes).c_str());
         }
         return {};
     }

@@ -57,6 +57,11 @@ Answer<std::vector<GitFile>> first_files(const Json& body) {
             one.path = text_at(file, "path").value_or("");
             LOCARA_CHECK(check_path(one.path));
             LOCARA_TRY(one.content, inline_content(file));
+            if (LfsPointer::parse(one.content)) {
+                return bad_request(one.path +
+                                   ": it points to a large file, and a repository that is yet to "
+                                   "be made has none; make it, upload the file, then commit");
+            }
             files.push_back(std::move(one));
         }
     }
@@ -133,11 +138,11 @@ Answer<Response> remove(const Services& services, const Request& request) {
         return hidden_repo(caller);
     }
     LOCARA_CHECK(require(caller, *repo, Action::Write));
-    LOCARA_CHECK(remove_repo(services.names, services.repos, *repo));
+    LOCARA_TRY(const RemovedSpace space, remove_repo(services.names, services.repos, *repo));
     services.log.info(
         "hub", "repo_removed", {{"repo", repo->id.render()}, {"by", caller->account.name}});
     record(services, request, "repo-removed", *repo);
-    return json_answer(Json::object());
+    return json_answer(render(space));
 }
 
 /// "namespace/name" of a body.

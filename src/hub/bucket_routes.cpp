@@ -103,10 +103,10 @@ Answer<Response> info(const Services& services, const Request& request) {
 
 Answer<Response> remove(const Services& services, const Request& request) {
     LOCARA_TRY(const Repo bucket, find_bucket(services, request, Action::Write));
-    LOCARA_CHECK(services.names.remove_repo(bucket.key));
+    LOCARA_TRY(const RemovedSpace space, remove_repo(services.names, services.repos, bucket));
     services.log.info("hub", "bucket_removed", {{"bucket", bucket.id.render()}});
     record(services, request, "repo-removed", bucket);
-    return json_answer(Json::object());
+    return json_answer(render(space));
 }
 
 Answer<Response> change_settings(const Services& services, const Request& request) {

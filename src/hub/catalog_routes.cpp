@@ -1,4 +1,7 @@
 #include "routes.hpp"
+#include "verdict_store.hpp"
+
+#include <locara/policy/doors.hpp>
 
 #include <algorithm>
 #include <array>
@@ -21,6 +24,24 @@ bool is_plain(std::string_view path) {
         first = c == '/';
     }
     return !first;
+}
+
+/// Why the bundle of an app is not given away: it was let in, and the gate has learned since. Its
+/// takedown may not be published yet (docs/security.md). Nothing for any other target.
+Result<std::optional<std::string>> why_held(const VerdictStore& verdicts, const std::string& path) {
+    constexpr std::string_view kBundle = ".locapp";
+    constexpr std::size_t kDigits = 64;
+    const std::string name = name_of(path); // DIGEST.NAME (docs/formats/catalog.md, "Layout")
+    if (!name.ends_with(kBundle) || name.size() <= kDigits || name[kDigits] != '.') {
+        return std::optional<std::string>();
+    }
+    LOCARA_TRY(const auto known,
+               verdicts.find(name.substr(0, kDigits), name.substr(kDigits + 1)));
+    if (!known || policy::answer(policy::Door::Serve, known->verdict) != policy::Answer::Refuse) {
+        return std::optional<std::string>();
+    }
+    return std::optional(known->verdict.member + ": " + known->verdict.reason + " (" +
+                         known->verdict.rule + ")");
 }
 
 http::Response serve(const std::filesystem::path& folder, const http::Request& request) {
@@ -53,14 +74,19 @@ http::Response serve(const std::filesystem::path& folder, const http::Request& r
 
 } // namespace
 
-void add_catalog_routes(Routes& routes, const std::filesystem::path& tree) {
-    for (const char* const part : {"metadata", "targets"}) {
-        const std::filesystem::path folder = tree / part;
-        routes.get("/catalog/" + std::string(part) + "/{*path}",
-                   [folder](const http::Request& request) -> Answer<http::Response> {
-                       return serve(folder, request);
-                   });
-    }
+void add_catalog_routes(Routes& routes,
+                        const Services& services,
+                        const std::filesystem::path& tree) {
+    routes.get("/catalog/metadata/{*path}",
+               [folder = tree / "metadata"](const http::Request& request)
+                   -> Answer<http::Response> { return serve(folder, request); });
+    routes.get("/catalog/targets/{*path}",
+               [folder = tree / "targets",
+                &services](const http::Request& request) -> Answer<http::Response> {
+                   LOCARA_TRY(const auto held,
+                              why_held(services.verdicts, request.param("path")));
+                   return held ? http::problem(403, *held, "refused") : serve(folder, request);
+               });
 }
 
 } // namespace locara::hub

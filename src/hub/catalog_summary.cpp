@@ -8,8 +8,6 @@
 #include <locara/manifest/effective_license.hpp>
 #include <locara/manifest/license_json.hpp>
 
-#include <memory>
-#include <mutex>
 #include <utility>
 
 namespace locara::hub {
@@ -53,32 +51,6 @@ manifest::EffectiveLicense license_of(const CatalogContents& contents,
     }
     return manifest::effective_license(app, models);
 }
-
-/// The answer to the last question, and the timestamp that it was true for.
-class Summary {
-  public:
-    explicit Summary(fs::path data) : data_(std::move(data)) {}
-
-    Result<Json> get() {
-        const std::lock_guard lock(mutex_);
-        const fs::path tree = data_ / "catalog";
-        LOCARA_TRY(std::string timestamp,
-                   read_file(tree / "metadata" / "timestamp.json", kTimestampLimit));
-        if (timestamp != timestamp_) {
-            LOCARA_TRY(const auto repository, catalog::Repository::load(tree, data_ / "keys"));
-            LOCARA_TRY(const auto contents, read_contents(tree, repository));
-            answer_ = render_contents(contents);
-            timestamp_ = std::move(timestamp);
-        }
-        return answer_;
-    }
-
-  private:
-    const fs::path data_;
-    std::mutex mutex_;
-    std::string timestamp_;
-    Json answer_;
-};
 
 } // namespace
 
@@ -162,12 +134,28 @@ std::string describe_license(const manifest::ModelManifest& model) {
                                                                    : ", no commercial use");
 }
 
-void add_catalog_summary_route(Routes& routes, const fs::path& data) {
+Result<std::shared_ptr<const PublishedCatalog::Snapshot>> PublishedCatalog::get() {
+    const std::lock_guard lock(mutex_);
+    const fs::path tree = data_ / "catalog";
+    LOCARA_TRY(std::string timestamp,
+               read_file(tree / "metadata" / "timestamp.json", kTimestampLimit));
+    if (timestamp != timestamp_) {
+        LOCARA_TRY(const auto repository, catalog::Repository::load(tree, data_ / "keys"));
+        LOCARA_TRY(auto contents, read_contents(tree, repository));
+        Json summary = render_contents(contents);
+        snapshot_ = std::make_shared<const Snapshot>(
+            Snapshot{std::move(contents), std::move(summary), repository.fingerprint()});
+        timestamp_ = std::move(timestamp);
+    }
+    return snapshot_;
+}
+
+void add_catalog_summary_route(Routes& routes, std::shared_ptr<PublishedCatalog> published) {
     routes.get("/api/catalog",
-               [summary = std::make_shared<Summary>(data)](
+               [published = std::move(published)](
                    const http::Request&) -> Answer<http::Response> {
-                   LOCARA_TRY(const Json answer, summary->get());
-                   return json_answer(answer);
+                   LOCARA_TRY(const auto catalog, published->get());
+                   return json_answer(catalog->summary);
                });
 }
 

@@ -13,12 +13,16 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace locara::hub {
 
 class Routes;
+struct Services;
 
 struct CatalogContents {
     std::map<crypto::Sha256Digest, manifest::ModelManifest> models; ///< Every version.
@@ -42,8 +46,34 @@ Json render_contents(const CatalogContents& contents);
 /// "MIT", "MIT, no commercial use" or "MIT, commercial use unknown", over its derivation.
 std::string describe_license(const manifest::ModelManifest& model);
 
-/// GET /api/catalog: render_contents of the catalog in a data folder, as it is published then. It
-/// is read again only when the catalog's timestamp has changed.
-void add_catalog_summary_route(Routes& routes, const std::filesystem::path& data);
+/// The catalog in a data folder as it is published at the moment. It is read again only when its
+/// timestamp has changed. Threads: safe.
+class PublishedCatalog {
+  public:
+    struct Snapshot {
+        CatalogContents contents;
+        Json summary;            ///< render_contents.
+        std::string fingerprint; ///< Of its root, 64 hex digits.
+    };
+
+    explicit PublishedCatalog(std::filesystem::path data) : data_(std::move(data)) {}
+
+    /// Never null. Errors: those of catalog::Repository::load and read_contents, Io.
+    Result<std::shared_ptr<const Snapshot>> get();
+
+  private:
+    const std::filesystem::path data_;
+    std::mutex mutex_;
+    std::string timestamp_; ///< That the snapshot was true for.
+    std::shared_ptr<const Snapshot> snapshot_;
+};
+
+/// GET /api/catalog: what is published then.
+void add_catalog_summary_route(Routes& routes, std::shared_ptr<PublishedCatalog> published);
+
+/// GET /: the same for people, and the collections that everybody sees.
+void add_front_page(Routes& routes,
+                    const Services& services,
+                    std::shared_ptr<PublishedCatalog> published);
 
 } // namespace locara::hub

@@ -11,7 +11,8 @@ namespace locara::hub {
 /// A collection is as visible, and as much its namespace's, as a repository would be.
 bool may(const Caller& caller, const Collection& collection, Action action);
 
-/// The repository of an item, if it is one that the caller may see.
+/// The repository of an item, if it is one that the caller may see; also one that this hub mirrors
+/// and upstream shows to everybody.
 Result<std::optional<Repo>>
 find_target(const Services& services, const Caller& caller, const CollectionItem& item);
 

@@ -70,8 +70,9 @@ render_item(const Services& services, const Caller& caller, const CollectionItem
     }
     json["id"] = repo->id.render();
     json["author"] = repo->id.space;
-    json["private"] = repo->visibility == Visibility::Private;
-    json["gated"] = render(repo->gate);
+    const bool mirrored = repo->origin != Origin::Here; // Whose readers upstream chooses.
+    json["private"] = !mirrored && repo->visibility == Visibility::Private;
+    json["gated"] = render(repo->origin == Origin::UpstreamGated ? Gate::Manual : repo->gate);
     return std::optional(std::move(json));
 }
 
@@ -418,7 +419,9 @@ find_target(const Services& services, const Caller& caller, const CollectionItem
         return std::optional<Repo>();
     }
     LOCARA_TRY(auto repo, services.names.find_repo(*id));
-    return repo && may(caller, *repo, Action::See) ? std::move(repo) : std::nullopt;
+    const bool seen = repo && (may(caller, *repo, Action::See) || repo->origin == Origin::Upstream ||
+                               repo->origin == Origin::UpstreamGated);
+    return seen ? std::move(repo) : std::nullopt;
 }
 
 void add_collection_routes(Routes& routes, const Services& services) {

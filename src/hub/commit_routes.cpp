@@ -261,7 +261,11 @@ class CommitJob {
             break;
         case CommitOperation::Kind::Text: {
             LOCARA_CHECK(require_room_once());
-            LOCARA_CHECK(pass_gate(services_, operation.content, operation.path));
+            if (const auto pointer = LfsPointer::parse(operation.content)) {
+                LOCARA_CHECK(note_pointer(operation, *pointer));
+            } else {
+                LOCARA_CHECK(pass_gate(services_, operation.content, operation.path));
+            }
             LOCARA_TRY(change.blob, git_.write_blob(operation.content));
             break;
         }
@@ -279,6 +283,18 @@ class CommitJob {
             break;
         }
         changes_.push_back(std::move(change));
+        return std::monostate();
+    }
+
+    /// A text that points to a large file is that file, as in a push: it must be here, and pass.
+    Answer<std::monostate> note_pointer(const CommitOperation& operation,
+                                        const LfsPointer& pointer) {
+        CommitOperation stored;
+        stored.path = operation.path;
+        stored.oid = pointer.sha256;
+        stored.size = pointer.size;
+        LOCARA_CHECK(find_stored(stored));
+        stored_.push_back(operation.path);
         return std::monostate();
     }
 

@@ -3,6 +3,7 @@
 #include "client_address.hpp"
 #include "content_gate.hpp"
 #include "database.hpp"
+#include "database_choice_file.hpp"
 #include "database_watch.hpp"
 #include "git_leftovers.hpp"
 #include "layout.hpp"
@@ -195,6 +196,14 @@ Status clear_up(const fs::path& data, Log& log) {
     return remove_git_leftovers(data / kRepos);
 }
 
+Result<std::unique_ptr<DatabaseWatch>> open_watch(const fs::path& data) {
+    LOCARA_TRY(auto url, find_database_url(data));
+    if (url) {
+        return DatabaseWatch::connect(std::move(*url));
+    }
+    return DatabaseWatch::open(data / kNamesFile);
+}
+
 } // namespace
 
 struct Hub::State {
@@ -221,8 +230,7 @@ struct Hub::State {
     Status store_file(const Repo& repo, const Fd& folder, const RepoFile& file);
     Result<std::string> signature_for(const SeedModel& model) const;
     Status put(const std::string& name, std::string_view bytes);
-    Result<Page> make_page() const;
-    void add_routes(RenderedPage page);
+    void add_routes();
     bool claims_scheme(const http::Request& request) const;
     boost::asio::awaitable<http::Response> answer(http::Request request);
     boost::asio::awaitable<http::Response> answer_nowhere(http::Request request);
@@ -589,35 +597,12 @@ Status Hub::State::publish_seed(const Seed& seed) {
     return repository.publish(clock).context("signing the catalog");
 }
 
-Result<Page> Hub::State::make_page() const {
-    LOCARA_TRY(const CatalogContents contents, read_contents(tree(), repository));
-    Page page;
-    page.fingerprint = repository.fingerprint();
-    for (const auto& [id, app] : contents.apps) {
-        page.apps.push_back({id,
-                             app.version.render(),
-                             app.name,
-                             app.description,
-                             app.license,
-                             app.models.empty() ? "" : app.models.front().id.render(),
-                             app.commercial});
-    }
-    for (const manifest::ModelManifest* model : contents.newest_models()) {
-        page.models.push_back({model->id.render(),
-                               model->version.render(),
-                               model->name,
-                               model->description,
-                               describe_license(*model),
-                               model->source.repo,
-                               model->get_default().download_bytes()});
-    }
-    return page;
-}
-
-void Hub::State::add_routes(RenderedPage page) {
+void Hub::State::add_routes() {
     Routes routes(router, *pool, *uploads, log);
-    add_catalog_routes(routes, tree());
-    add_catalog_summary_route(routes, data);
+    add_catalog_routes(routes, services, tree());
+    const auto published = std::make_shared<PublishedCatalog>(data);
+    add_catalog_summary_route(routes, published);
+    add_front_page(routes, services, published);
     add_account_routes(routes, services);
     add_session_routes(routes, services);
     add_oauth_routes(routes, services);
@@ -640,17 +625,6 @@ void Hub::State::add_routes(RenderedPage page) {
     add_xet_routes(routes, services);
     add_cas_routes(routes, services);
     add_review_routes(routes, services, data, config.curators);
-    routes.get(
-        "/", [page = std::move(page)](const http::Request& request) -> Answer<http::Response> {
-            http::Content content;
-            content.body = page.html;
-            content.content_type = "text/html; charset=utf-8";
-            content.etag = "\"" + crypto::sha256(as_bytes(page.html)).render().substr(0, 32) + "\"";
-            http::Response response = http::content_response(request, std::move(content));
-            response.headers.add("Content-Security-Policy", page.policy);
-            response.headers.add("Referrer-Policy", "no-referrer");
-            return response;
-        });
     add_operation_routes(routes,
                          {data, clock, metrics, *database, config, mirror, *limiter, [this] {
                               const http::Server* const begun = serving;
@@ -729,6 +703,9 @@ boost::asio::awaitable<http::Response> Hub::State::answer(http::Request request)
     http::Response response;
     if (counted.is_refused()) {
         response = limited_answer(*counted.verdict);
+    } else if (auto warm_response = co_await warm->ask(request)) {
+        response = std::move(*warm_response);
+        add_answer_headers(response);
     } else {
         response = co_await handle(mirror ? front : router, std::move(request));
         name_request(response, id);
@@ -872,17 +849,13 @@ Status Hub::State::tell_of_takedowns() {
 Status Hub::serve(const std::string& address, std::uint16_t port) {
     State& state = *state_;
     LOCARA_ASSERT(!state.server);
-    LOCARA_TRY(const Page page, state.make_page());
-    std::unique_ptr<DatabaseWatch> watch; // PostgreSQL takes a round trip to ask.
-    if (state.database->is_local()) {
-        LOCARA_TRY(watch, DatabaseWatch::open(state.data / kNamesFile));
-    }
+    LOCARA_TRY(auto watch, open_watch(state.data));
     state.warm = std::make_unique<WarmFiles>(std::move(watch), state.services);
     state.limiter.emplace(state.config.limits);
     state.quotas.set_defaults(state.config.quotas);
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
-    state.add_routes(render_page(page));
+    state.add_routes();
     if (state.config.mirror) {
         LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
     }
@@ -953,9 +926,10 @@ void Hub::State::stop() {
             mirror->stop(); // Nobody need wait for upstream any more.
         }
         server->stop();
-        pool.reset(); // The last jobs of all three resume coroutines of the server.
+        pool.reset(); // The last jobs of all four resume coroutines of the server.
         uploads.reset();
         upstream.reset();
+        warm.reset();
         server.reset();
     }
 }

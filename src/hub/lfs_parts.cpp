@@ -1,5 +1,7 @@
 #include "lfs_parts.hpp"
 
+#include "disk_use.hpp"
+
 #include <algorithm>
 #include <system_error>
 #include <vector>
@@ -111,6 +113,10 @@ Status LfsParts::read(const std::function<Status(ByteView)>& take) const {
         }
     }
     return {};
+}
+
+std::uint64_t LfsParts::bytes() const {
+    return allocated_bytes(folder_);
 }
 
 void LfsParts::remove() const {

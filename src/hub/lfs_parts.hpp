@@ -77,6 +77,9 @@ class LfsParts {
     /// come; Busy while somebody else does this.
     Status read(const std::function<Status(ByteView)>& take) const;
 
+    /// What its parts take on the disk.
+    std::uint64_t bytes() const;
+
     /// Removes all parts.
     void remove() const;
 

@@ -279,12 +279,13 @@ Answer<Admitted> admit(const Services& services, const Request& request) {
     if (!repo) {
         return no_such_repo();
     }
-    LOCARA_CHECK(require_room(services, *repo, upload.size)); // Others may have come since.
     return Admitted{upload, std::move(*repo)};
 }
 
 Answer<PutCall> begin_put(const Services& services, const Request& request) {
     LOCARA_TRY(const Admitted admitted, admit(services, request));
+    // Others may have come since the batch call.
+    LOCARA_CHECK(require_room(services, admitted.repo, admitted.upload.size));
     LOCARA_TRY(cas::Ingest ingest, services.cas.begin_ingest());
     return PutCall{admitted.upload, std::move(ingest)};
 }
@@ -343,13 +344,17 @@ LfsParts parts_of(const Services& services, const Admitted& admitted) {
 
 Answer<LfsParts::Incoming> begin_part(const Services& services, const Request& request) {
     LOCARA_TRY(const Admitted admitted, admit(services, request));
+    // What has come of it is in the repository's folder, and counted there.
+    const LfsParts parts = parts_of(services, admitted);
+    const std::uint64_t size = admitted.upload.size;
+    LOCARA_CHECK(require_room(services, admitted.repo, size - std::min(size, parts.bytes())));
     const std::string& text = request.param("part");
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size()) {
         return bad_request("a part is named by its number");
     }
-    LOCARA_TRY(auto part, parts_of(services, admitted).begin(number));
+    LOCARA_TRY(auto part, parts.begin(number));
     return part;
 }
 
@@ -423,7 +428,8 @@ void add_lfs_routes(Routes& routes, const Services& services) {
                                 return put<LfsParts::Incoming>(
                                     services, pool, request, &begin_part, &take_part, &finish_part);
                             });
-        routes.post(lfs + "{oid}/parts", [&services](const Request& request) {
+        // It reads and hashes the whole file: as uploads do, beside the pool of quick answers.
+        routes.add_long("POST", lfs + "{oid}/parts", [&services](const Request& request) {
             return finish_parts(services, request);
         });
     });

@@ -1,6 +1,7 @@
 #include "new_repo.hpp"
 
 #include "content_gate.hpp"
+#include "disk_use.hpp"
 #include "given.hpp"
 
 #include <locara/base/secret.hpp>
@@ -113,11 +114,22 @@ create_repo(Names& names, const std::filesystem::path& repos, Repo repo, const G
     return added;
 }
 
-Status remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo) {
+Result<RemovedSpace>
+remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo) {
+    const std::filesystem::path folder = repo_folder(repos, repo.internal);
+    RemovedSpace space{allocated_bytes(folder), 0};
+    LOCARA_TRY(const auto files, names.list_files(repo.key));
+    for (const StoredFile& file : files) {
+        space.reclaimable += file.size;
+    }
     LOCARA_CHECK(names.remove_repo(repo.key));
     std::error_code ignored; // What no name refers to does no harm; the store's gc takes the rest.
-    std::filesystem::remove_all(repo_folder(repos, repo.internal), ignored);
-    return {};
+    std::filesystem::remove_all(folder, ignored);
+    return space;
+}
+
+Json render(const RemovedSpace& space) {
+    return {{"freedBytes", space.freed}, {"reclaimableBytes", space.reclaimable}};
 }
 
 } // namespace locara::hub

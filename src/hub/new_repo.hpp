@@ -21,8 +21,20 @@ Result<Repo> create_repo(const Services& services, Repo repo, const GitSnapshot&
 Result<Repo>
 create_repo(Names& names, const std::filesystem::path& repos, Repo repo, const GitSnapshot& first);
 
+/// What a removed repository took, in bytes.
+struct RemovedSpace {
+    std::uint64_t freed = 0; ///< Its git repository's, given back at once.
+    /// The sizes of its large files: what gc gives back of them, after the grace time, is what no
+    /// other repository shares.
+    std::uint64_t reclaimable = 0;
+};
+
 /// Removes a repository with all that belongs to it; gc takes what it had in the store.
-Status remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo);
+Result<RemovedSpace>
+remove_repo(Names& names, const std::filesystem::path& repos, const Repo& repo);
+
+/// {"freedBytes":, "reclaimableBytes":}
+Json render(const RemovedSpace& space);
 
 /// What a body says of who may see a repository: "visibility", or "private"; nothing if neither.
 /// 400 for another word or another type than is allowed.

@@ -29,16 +29,6 @@ constexpr std::string_view kStyle =
     "code,pre{background:#2c2c30}small{color:#a0a0aa}"
     "a{color:#8ab4f8}input,button,select{background:#2c2c30;color:#e8e8ec}.error{color:#ff8a80}}";
 
-std::string line(std::string_view name,
-                 std::string_view id,
-                 std::string_view version,
-                 std::string_view description,
-                 std::string_view facts) {
-    return "<li><strong>" + escape_html(name) + "</strong> <code>" + escape_html(id) + "</code> " +
-           escape_html(version) + "<br>" + escape_html(description) + "<br><small>" +
-           escape_html(facts) + "</small></li>\n";
-}
-
 } // namespace
 
 RenderedPage frame_page(std::string_view title, std::string_view body, std::string_view forms) {
@@ -84,39 +74,6 @@ http::Response see_other(const std::string& address) {
     response.headers.add("Location", address);
     response.headers.add("Cache-Control", "no-store");
     return response;
-}
-
-RenderedPage render_page(const Page& page) {
-    std::string html =
-        "<p>Apps on this hub run wholly on your own machine, on model weights that are pinned "
-        "and verified.</p>\n<h2>Apps</h2>\n";
-    html += page.apps.empty() ? "<p>None yet.</p>\n" : "<ul>\n";
-    for (const PageApp& app : page.apps) {
-        html += line(app.name,
-                     app.id,
-                     app.version,
-                     app.description,
-                     "License " + app.license + (app.commercial ? "" : ", no commercial use") +
-                         (app.model.empty() ? "" : ", runs " + app.model));
-    }
-    html += page.apps.empty() ? "" : "</ul>\n";
-    html += "<h2>Models</h2>\n";
-    html += page.models.empty() ? "<p>None yet.</p>\n" : "<ul>\n";
-    for (const PageModel& model : page.models) {
-        html += line(model.name,
-                     model.id,
-                     model.version,
-                     model.description,
-                     "License " + model.license + ", " + render_size(model.bytes) + ", files in " +
-                         model.repo);
-    }
-    html += page.models.empty() ? "" : "</ul>\n";
-    html += "<h2>Use it</h2>\n<pre>locara hub add ADDRESS-OF-THIS-PAGE\nlocara install " +
-            escape_html(page.apps.empty() ? "PUBLISHER/NAME" : page.apps.front().id) +
-            "</pre>\n<p>Compare the fingerprint that <code>locara hub add</code> shows with what "
-            "the people who run this hub tell you:<br><code>sha256:" +
-            escape_html(page.fingerprint) + "</code></p>\n";
-    return frame_page("Locara hub", html, "'none'");
 }
 
 } // namespace locara::hub

@@ -7,11 +7,19 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace locara::hub {
 
 /// A link; both are escaped.
 std::string link(const std::string& address, std::string_view words);
+
+/// A line in small letters below what stands before it; escaped.
+std::string small(std::string_view words);
+
+/// A list under a title, at most 500 lines of HTML, and how many more there are; "" if there are
+/// none.
+std::string list_of(std::string_view title, const std::vector<std::string>& lines);
 
 /// A page that is one person's to see, as much as what it shows is; pictures come from this hub.
 http::Response

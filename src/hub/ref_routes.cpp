@@ -1,6 +1,7 @@
 // Branches, tags and histories: making, removing, listing, comparing, squashing.
 #include "audit_record.hpp"
 #include "given.hpp"
+#include "named_files.hpp"
 #include "place.hpp"
 #include "pulls.hpp"
 #include "ref_name.hpp"
@@ -278,6 +279,22 @@ Answer<Response> compare(const Services& services, const Request& request, RepoT
     return http::text_response(200, "text/plain; charset=utf-8", std::move(text));
 }
 
+/// The sizes of a repository's large files that no commit names any more: what gc gives back of
+/// them, after the grace time, is what no other repository shares.
+Result<std::uint64_t> unnamed_bytes(const Services& services, const Repo& repo) {
+    LOCARA_TRY(const auto files, services.names.list_files(repo.key));
+    FileDigests unnamed;
+    for (const StoredFile& file : files) {
+        unnamed.insert(file.sha256);
+    }
+    LOCARA_CHECK(take_out_named(repo_folder(services.repos, repo.internal), unnamed, {}));
+    std::uint64_t bytes = 0;
+    for (const StoredFile& file : files) {
+        bytes += unnamed.contains(file.sha256) ? file.size : 0;
+    }
+    return bytes;
+}
+
 /// One commit of the branch's files, and no history; of a pull request's too.
 Answer<Response> squash(const Services& services, const Request& request, RepoType type) {
     const bool pull = parse_pull_ref(request.param("rev")).has_value();
@@ -301,7 +318,12 @@ Answer<Response> squash(const Services& services, const Request& request, RepoTy
     LOCARA_TRY(const std::string commit, change.git.write_commit(tree, {}, by));
     LOCARA_CHECK(move(change.git, {name, head->object, commit}));
     record(services, request, "history-squashed", change.repo, {{"ref", name}});
-    return json_answer({{"commitId", commit}});
+    Json answer = {{"commitId", commit}};
+    // The history is written; not to know what it gives back is no reason to say that it is not.
+    if (const auto bytes = unnamed_bytes(services, change.repo)) {
+        answer["reclaimableBytes"] = *bytes;
+    }
+    return json_answer(answer);
 }
 
 } // namespace

@@ -185,11 +185,11 @@ Result<OwnRepo> Repositories::create(const std::string& id, std::optional<Visibi
     return describe(*made);
 }
 
-Result<OwnRepo> Repositories::remove(const std::string& id) {
+Result<RemovedRepo> Repositories::remove(const std::string& id) {
     LOCARA_TRY(const Repo repo, get(id));
     LOCARA_TRY(OwnRepo was, describe(repo));
-    LOCARA_CHECK(remove_repo(*names_, repos_, repo));
-    return was;
+    LOCARA_TRY(const RemovedSpace space, remove_repo(*names_, repos_, repo));
+    return RemovedRepo{std::move(was), space.freed};
 }
 
 Result<OwnRepo> Repositories::move(const std::string& id, const std::string& to) {

@@ -32,6 +32,9 @@ class Routes {
 
     void add(std::string_view method, std::string_view pattern, SyncHandler handler);
 
+    /// The same for one that takes as long as an upload, and has its turn among those.
+    void add_long(std::string_view method, std::string_view pattern, SyncHandler handler);
+
     /// A route whose handler reads the body, of at most `limit` bytes, as it arrives.
     void add_streamed(std::string_view method,
                       std::string_view pattern,
@@ -42,14 +45,22 @@ class Routes {
     http::BlockingPool& uploads() { return uploads_; }
 
   private:
+    void add_on(http::BlockingPool& pool,
+                std::string_view method,
+                std::string_view pattern,
+                SyncHandler handler);
+
     http::Router& router_;
     http::BlockingPool& pool_;
     http::BlockingPool& uploads_;
     Log& log_;
 };
 
-/// `/catalog/metadata/...` and `/catalog/targets/...` from the tree of a catalog writer.
-void add_catalog_routes(Routes& routes, const std::filesystem::path& tree);
+/// `/catalog/metadata/...` and `/catalog/targets/...` from the tree of a catalog writer, but for
+/// bundles that the gate refuses by now.
+void add_catalog_routes(Routes& routes,
+                        const Services& services,
+                        const std::filesystem::path& tree);
 
 /// whoami and what clients ask on their own account.
 void add_account_routes(Routes& routes, const Services& services);
@@ -134,25 +145,5 @@ constexpr std::size_t web_revision_at(RepoType type) {
 }
 
 inline constexpr std::size_t kApiRevisionAt = 5;
-
-/// One line of the front page.
-struct PageApp {
-    std::string id, version, name, description, license, model;
-    bool commercial = true;
-};
-
-struct PageModel {
-    std::string id, version, name, description, license, repo;
-    std::uint64_t bytes = 0;
-};
-
-struct Page {
-    std::vector<PageApp> apps;
-    std::vector<PageModel> models;
-    std::string fingerprint;
-};
-
-/// The front page.
-RenderedPage render_page(const Page& page);
 
 } // namespace locara::hub

@@ -25,26 +25,6 @@ constexpr std::string_view kPicture =
     "<circle cx=\"16\" cy=\"12\" r=\"6\" fill=\"#8a8a94\"/>"
     "<path d=\"M4 32a12 12 0 0 1 24 0z\" fill=\"#8a8a94\"/></svg>\n";
 
-/// A list of links under a title; nothing if there are none.
-std::string list_of(std::string_view title, const std::vector<std::string>& lines) {
-    if (lines.empty()) {
-        return "";
-    }
-    std::string html = "<h2>" + escape_html(title) + "</h2>\n<ul>\n";
-    for (std::size_t i = 0; i < std::min(lines.size(), kShown); ++i) {
-        html += "<li>" + lines[i] + "</li>\n";
-    }
-    html += "</ul>\n";
-    if (lines.size() > kShown) {
-        html += "<p>and " + std::to_string(lines.size() - kShown) + " more</p>\n";
-    }
-    return html;
-}
-
-std::string small(std::string_view words) {
-    return "<br><small>" + escape_html(words) + "</small>";
-}
-
 std::string words_of(Visibility visibility) {
     return visibility == Visibility::Private ? "private" : "public";
 }
@@ -177,12 +157,12 @@ show_item(const Services& services, const Caller& caller, const CollectionItem& 
         if (!repo) {
             return std::optional<std::string>();
         }
-        address = page_of(*repo);
+        address = repo->origin == Origin::Here ? page_of(*repo) : ""; // Mirrored: it has no page.
         name = repo->id.render();
     }
     const std::string note = item.note.empty() ? "" : "<br>" + escape_html(item.note);
-    return std::optional(link(address, name) + " <small>" + escape_html(item.type) + "</small>" +
-                         note);
+    return std::optional((address.empty() ? escape_html(name) : link(address, name)) + " <small>" +
+                         escape_html(item.type) + "</small>" + note);
 }
 
 Answer<Response> collection_page(const Services& services, const Request& request) {

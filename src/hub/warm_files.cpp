@@ -111,15 +111,18 @@ bool WarmFiles::holds(const File& file) const {
                                 !is_there(file.absent[1]));
 }
 
-std::shared_ptr<const WarmFiles::File> WarmFiles::find(const std::string& key) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (files_.count(key) == 0) {
-            return nullptr;
-        }
+bool WarmFiles::may_know(const http::Request& request, Watched watched) const {
+    if (!watch_ || watch_->is_immediate() != (watched == Watched::AtOnce) ||
+        (request.method != "GET" && request.method != "HEAD")) {
+        return false;
     }
-    // Asked after the request came: what was changed before it is seen.
-    const auto version = watch_->version();
+    const std::lock_guard lock(mutex_);
+    return files_.count(key_of(request)) != 0;
+}
+
+/// `version` was asked for after the request came: what was changed before it is seen.
+std::shared_ptr<const WarmFiles::File> WarmFiles::find(std::optional<long long> version,
+                                                       const std::string& key) {
     const std::lock_guard lock(mutex_);
     if (version != version_) {
         forget_all();
@@ -130,10 +133,24 @@ std::shared_ptr<const WarmFiles::File> WarmFiles::find(const std::string& key) {
 }
 
 std::optional<http::Response> WarmFiles::answer(const http::Request& request) {
-    if (!watch_ || (request.method != "GET" && request.method != "HEAD")) {
+    if (!may_know(request, Watched::AtOnce)) {
         return std::nullopt;
     }
-    const auto file = find(key_of(request));
+    return answer_as_of(watch_->version(), request);
+}
+
+boost::asio::awaitable<std::optional<http::Response>>
+WarmFiles::ask(const http::Request& request) {
+    if (!may_know(request, Watched::ByAsking)) {
+        co_return std::nullopt;
+    }
+    const auto version = co_await watch_->ask();
+    co_return answer_as_of(version, request);
+}
+
+std::optional<http::Response> WarmFiles::answer_as_of(std::optional<long long> version,
+                                                      const http::Request& request) {
+    const auto file = find(version, key_of(request));
     if (!file || !holds(*file)) {
         return std::nullopt;
     }
@@ -147,7 +164,7 @@ std::optional<http::Response> WarmFiles::answer(const http::Request& request) {
 }
 
 WarmFiles::Before WarmFiles::before() {
-    return {watch_ ? watch_->version() : std::nullopt};
+    return {watch_ ? watch_->seen() : std::nullopt};
 }
 
 void WarmFiles::keep(const Before& before,

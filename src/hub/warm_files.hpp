@@ -5,7 +5,8 @@
 // and each of these is looked at again before it is given.
 //   - Who the caller is, what he may, whether the repository is there and what it is called: the
 //     database has not changed at all since, neither by this process nor by another
-//     (DatabaseWatch). With PostgreSQL, which answers no such question at once, nothing is kept.
+//     (DatabaseWatch). SQLite is asked on the spot; PostgreSQL takes a round trip, which all share
+//     who ask at the same time.
 //   - When his token ends: by the clock.
 //   - Where the branch stands: its ref's file is the same one still. Kept are whole commit ids, and
 //     branches without '/' in their name that have a file and have not moved in the last moment. A
@@ -19,6 +20,8 @@
 
 #include "access.hpp"
 #include "file_answers.hpp"
+
+#include <boost/asio/awaitable.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -50,6 +53,10 @@ class WarmFiles {
     /// wait: for KnownFirst.
     std::optional<http::Response> answer(const http::Request& request);
 
+    /// The same where the database has to be asked first, which answer() does not wait for;
+    /// nothing where it has not. The request is borrowed.
+    boost::asio::awaitable<std::optional<http::Response>> ask(const http::Request& request);
+
     /// How things stood before an answer was looked for.
     struct Before {
         std::optional<long long> version;
@@ -80,7 +87,12 @@ class WarmFiles {
   private:
     struct File;
 
-    std::shared_ptr<const File> find(const std::string& key);
+    /// Whether a database of this kind should be asked about this request.
+    enum class Watched { AtOnce, ByAsking };
+    bool may_know(const http::Request& request, Watched watched) const;
+    std::optional<http::Response> answer_as_of(std::optional<long long> version,
+                                               const http::Request& request);
+    std::shared_ptr<const File> find(std::optional<long long> version, const std::string& key);
     bool holds(const File& file) const;
     void put(const Before& before, const http::Request& request, std::shared_ptr<const File> file);
     void forget_all(); ///< With mutex_ held.

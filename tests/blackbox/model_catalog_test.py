@@ -98,6 +98,8 @@ class ModelCatalog(harness.TestCase):
         self.assertEqual(self.events("model-added"), [("acme/fresh", "1.0.0", digest)])
         with urllib.request.urlopen(self.hub.url + "/api/catalog") as answer:
             self.assertIn(("acme/fresh", "1.0.0"), [(model["id"], model["version"]) for model in json.load(answer)["models"]])
+        with urllib.request.urlopen(self.hub.url) as answer:
+            self.assertIn("<code>acme/fresh</code> 1.0.0", answer.read().decode(), "the page of a hub that serves meanwhile")
         self.assertIn("like this already", self.model("add", *add))
 
         author = harness.Client(tempfile.mkdtemp(prefix="author-", dir=self.folder))

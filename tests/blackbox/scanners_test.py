@@ -72,6 +72,13 @@ class Scanners(harness.TestCase):
         # Who has the key elsewhere carries a draft there.
         self.hub.admin("takedown", "publish", "--to", self.folder / "drafts")
         self.assertEqual(self.pending(), [waits])
+        # It goes to nobody else meanwhile.
+        another = harness.Client(self.folder / "before-the-takedown")
+        another.add_hub(self.hub)
+        another.run("install", TINY, "--yes", expect=None)
+        self.assertIn("Locara.Test.New", another.stderr)
+        self.assertEqual(another.json("list")["apps"], [])
+
         self.assertIn(waits["id"], self.hub.admin("takedown", "publish", "--by", "dora"))
         self.assertEqual(self.pending(), [])
         client.run("search", "--refresh")

@@ -135,9 +135,11 @@ class LargeFiles(hub_process.TestCase):
         self.collect()  # what other tests left
         self.assertEqual(self.collect()["forgotten_files"], 0, "the history has it")
         self.api("POST", "/api/models/ana/squash/branch/old", self.ana, {"startingPoint": commits[0]})
-        self.api("POST", "/api/models/ana/squash/super-squash/main", self.ana, {"message": "all"})
+        squash = "/api/models/ana/squash/super-squash/main"
+        self.assertEqual(self.api("POST", squash, self.ana, {"message": "all"})["reclaimableBytes"], 0, "a branch has it")
         self.assertEqual(self.collect()["forgotten_files"], 0, "a branch has it")
         self.api("DELETE", "/api/models/ana/squash/branch/old", self.ana)
+        self.assertEqual(self.api("POST", squash, self.ana, {"message": "all"})["reclaimableBytes"], len(old))
         dry = json.loads(self.hub.admin("gc", "--dry-run", "--json", clock="+25h"))
         self.assertEqual((dry["forgotten_files"], dry["forgotten_bytes"]), (1, len(old)))
         young = json.loads(self.hub.admin("gc", "--json"))
@@ -147,6 +149,9 @@ class LargeFiles(hub_process.TestCase):
                          (1, len(old), True))
         self.assertEqual(self.fetched("/ana/squash/resolve/main/m.bin"), 200)
         self.assertEqual(self.fetched(f"/ana/squash/resolve/{commits[0]}/m.bin"), 404)
+        gone = self.api("DELETE", "/api/repos/delete", self.ana, {"type": "model", "name": "squash"})
+        self.assertEqual(gone["reclaimableBytes"], len(new))
+        self.assertGreater(gone["freedBytes"], 0)
 
     def test_renamed_in_a_commit(self):
         content = os.urandom(150_000)

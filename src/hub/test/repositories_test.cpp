@@ -142,7 +142,10 @@ TEST_P(RepositoriesTest, moves_changes_and_removes) {
     EXPECT_TRUE(*names_->find_moved_repo(RepoId{RepoType::Dataset, "ana", "notes"}));
 
     ASSERT_TRUE(std::filesystem::exists(folder_of(*made)));
-    ASSERT_TRUE(open().remove("datasets/lab/NOTES"));
+    const auto removed = open().remove("datasets/lab/NOTES");
+    ASSERT_TRUE(removed) << removed.error().describe();
+    EXPECT_EQ(removed->was.bytes, 1ULL << 33U);
+    EXPECT_GT(removed->freed, 0U);
     EXPECT_FALSE(std::filesystem::exists(folder_of(*made)));
     EXPECT_EQ(open().list()->size(), 1U);
 }

@@ -47,6 +47,11 @@ struct OwnRepo {
     std::uint64_t bytes = 0; ///< In them.
 };
 
+struct RemovedRepo {
+    OwnRepo was;             ///< gc gives back of its large files what no other repository shares.
+    std::uint64_t freed = 0; ///< What its git repository took, in bytes: given back at once.
+};
+
 /// Ids are as OwnRepo::id, and case does not matter. Errors of all that take one: InvalidArgument
 /// when it is none, NotFound when no repository of this hub's own is called so now.
 class Repositories {
@@ -72,7 +77,7 @@ class Repositories {
     Result<OwnRepo> describe(const std::string& id) const;
 
     /// With all that belongs to it; gc gives the space of large files back. What it was.
-    Result<OwnRepo> remove(const std::string& id);
+    Result<RemovedRepo> remove(const std::string& id);
 
     /// `to` is "namespace/name": the type stays. The old id leads to the new one. What it was.
     /// Further errors: as create.

@@ -1,0 +1,107 @@
+// The front page: what the catalog offers, and the shelves that people made of what is here.
+#include "catalog_summary.hpp"
+#include "collection_access.hpp"
+#include "page_parts.hpp"
+#include "routes.hpp"
+
+#include <locara/base/bytes.hpp>
+#include <locara/crypto/sha256.hpp>
+
+#include <utility>
+
+namespace locara::hub {
+namespace {
+
+using http::Request;
+using http::Response;
+
+std::string line(std::string_view name,
+                 std::string_view id,
+                 const manifest::Version& version,
+                 std::string_view description,
+                 std::string_view facts) {
+    return "<strong>" + escape_html(name) + "</strong> <code>" + escape_html(id) + "</code> " +
+           escape_html(version.render()) + "<br>" + escape_html(description) + small(facts);
+}
+
+std::string list_apps(const CatalogContents& contents) {
+    std::vector<std::string> lines;
+    for (const auto& [id, app] : contents.apps) {
+        lines.push_back(line(
+            app.name,
+            id,
+            app.version,
+            app.description,
+            "License " + app.license + (app.commercial ? "" : ", no commercial use") +
+                (app.models.empty() ? "" : ", runs " + app.models.front().id.render())));
+    }
+    return lines.empty() ? "<h2>Apps</h2>\n<p>None yet.</p>\n" : list_of("Apps", lines);
+}
+
+std::string list_models(const CatalogContents& contents) {
+    std::vector<std::string> lines;
+    for (const manifest::ModelManifest* model : contents.newest_models()) {
+        lines.push_back(line(model->name,
+                             model->id.render(),
+                             model->version,
+                             model->description,
+                             "License " + describe_license(*model) + ", " +
+                                 render_size(model->get_default().download_bytes()) +
+                                 ", files in " + model->source.repo));
+    }
+    return lines.empty() ? "<h2>Models</h2>\n<p>None yet.</p>\n" : list_of("Models", lines);
+}
+
+/// Those that everybody sees.
+Result<std::string> list_shelves(const Services& services) {
+    LOCARA_TRY(const auto shelves, services.collections.list());
+    std::vector<std::string> lines;
+    for (const Collection& one : shelves) {
+        if (may(Caller(), one, Action::See)) {
+            lines.push_back(link("/collections/" + one.slug(), one.title) + " " +
+                            escape_html(one.space) +
+                            (one.description.empty() ? "" : small(one.description)));
+        }
+    }
+    return list_of("Collections", lines);
+}
+
+std::string list_uses(const PublishedCatalog::Snapshot& catalog) {
+    const auto& apps = catalog.contents.apps;
+    return "<h2>Use it</h2>\n<pre>locara hub add ADDRESS-OF-THIS-PAGE\nlocara install " +
+           escape_html(apps.empty() ? "PUBLISHER/NAME" : apps.begin()->first) +
+           "</pre>\n<p>Compare the fingerprint that <code>locara hub add</code> shows with what "
+           "the people who run this hub tell you:<br><code>sha256:" +
+           escape_html(catalog.fingerprint) + "</code></p>\n";
+}
+
+} // namespace
+
+void add_front_page(Routes& routes,
+                    const Services& services,
+                    std::shared_ptr<PublishedCatalog> published) {
+    routes.get("/",
+               [&services, published = std::move(published)](
+                   const Request& request) -> Answer<Response> {
+                   LOCARA_TRY(const auto catalog, published->get());
+                   LOCARA_TRY(const std::string shelves, list_shelves(services));
+                   const RenderedPage page = frame_page(
+                       "Locara hub",
+                       "<p>Apps on this hub run wholly on your own machine, on model weights that "
+                       "are pinned and verified.</p>\n" +
+                           list_apps(catalog->contents) + list_models(catalog->contents) + shelves +
+                           list_uses(*catalog),
+                       "'none'");
+                   http::Content content;
+                   content.body = page.html;
+                   content.content_type = "text/html; charset=utf-8";
+                   content.etag =
+                       "\"" + crypto::sha256(as_bytes(page.html)).render().substr(0, 32) + "\"";
+                   Response response = http::content_response(request, std::move(content));
+                   response.headers.add("Content-Security-Policy", page.policy);
+                   response.headers.add("Referrer-Policy", "no-referrer");
+                   return response;
+               });
+}
+
+} // namespace locara::hub
