@@ -49,6 +49,11 @@ bool is_no_repo(const Refusal& refusal) {
             refusal.message.compare(0, kBadToken.size(), kBadToken) != 0);
 }
 
+/// Trouble of the moment, in which what is here is better than nothing.
+bool is_passing(const Refusal& refusal) {
+    return refusal.status == 429 || refusal.status >= 500;
+}
+
 Refusal contradicts(const std::string& what) {
     return {502, "UpstreamCorrupt", "the hub that this one mirrors gives " + what};
 }
@@ -356,7 +361,7 @@ Answer<RepoId> Mirror::find_alias(RepoType type, const std::string& name, Reach 
             return wanting();
         }
         const auto done = once("alias " + key, [&] { return ask_alias(type, name); });
-        if (!done && !(kept && done.error().status >= 500)) {
+        if (!done && !(kept && is_passing(done.error()))) {
             return done.error();
         }
         LOCARA_TRY(kept, read_kept(folder, key));
@@ -395,7 +400,8 @@ Answer<std::monostate> Mirror::ask_alias(RepoType type, const std::string& name)
 
 // --------------------------------------------------------------------------------------- revisions
 
-Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revision) {
+Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& named) {
+    const std::string revision = named == "HEAD" ? "main" : named; // All that it ever names.
     // No name of git's holds "..", and nothing of the kind must become part of an address.
     if (revision.empty() || revision.size() > kRevisionBytes ||
         revision.find("..") != std::string::npos) {
@@ -440,7 +446,7 @@ Answer<Spot> Mirror::find_revision(const Visit& visit, const std::string& revisi
                                 ? Answer<std::monostate>(no_repo_for(visit.asker.token))
                                 : std::monostate();
                  });
-        if (!done && stale && done.error().status >= 500) {
+        if (!done && stale && is_passing(done.error())) {
             // Better where it was when upstream answered last than nothing.
             services_.log.warning(
                 "mirror",
@@ -604,7 +610,7 @@ Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
     };
     const auto done =
         once("answer " + std::to_string(repo.key) + " " + key + " " + visit.asker.key, ask);
-    if (!done && !(kept && done.error().status >= 500)) {
+    if (!done && !(kept && is_passing(done.error()))) {
         return done.error();
     }
     LOCARA_TRY(auto fresh, read_kept(folder_of(repo), key));
@@ -848,7 +854,35 @@ Answer<std::monostate> Mirror::prefetch_one(const PrefetchRule& rule) {
             LOCARA_CHECK(open(visit, spot, file, Begin::Yes));
         }
     }
+    return prefetch_answers(visit, spot, *listing);
+}
+
+/// What clients ask besides files before they fetch these: llama.cpp's -hf for the refs,
+/// @huggingface/hub for each file with the commit that brought it, lists with all of these.
+Answer<std::monostate>
+Mirror::prefetch_answers(const Visit& visit, const Spot& spot, const Listing& listing) {
+    LOCARA_CHECK(pass_on(visit, spot.repo, "/refs", Keep::WhileFresh));
+    LOCARA_CHECK(pass_on(visit,
+                         spot.repo,
+                         "/tree/" + spot.commit + "?recursive=true&expand=true",
+                         Keep::ForGood));
+    for (const GitEntry& file : listing.entries()) {
+        if (stop_.stop_requested()) {
+            break;
+        }
+        if (file.kind == GitEntry::Kind::File) {
+            LOCARA_CHECK(describe_paths(visit, spot, {file.path}));
+        }
+    }
     return std::monostate();
+}
+
+Answer<UpstreamAnswer> Mirror::describe_paths(const Visit& visit,
+                                              const Spot& spot,
+                                              const std::vector<std::string>& paths) {
+    const Json body = {{"paths", paths}, {"expand", true}};
+    return pass_on(
+        visit, spot.repo, "/paths-info/" + spot.commit, Keep::ForGood, render_json(body));
 }
 
 } // namespace locara::hub

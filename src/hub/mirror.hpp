@@ -127,6 +127,10 @@ class Mirror {
                                    Keep keep,
                                    const std::optional<std::string>& body = std::nullopt);
 
+    /// The same of paths of a commit, each with the commit that changed it last.
+    Answer<UpstreamAnswer>
+    describe_paths(const Visit& visit, const Spot& spot, const std::vector<std::string>& paths);
+
     /// What upstream finds. `query` as it came, encoded.
     Answer<UpstreamAnswer> search(RepoType type, const std::string& query, const Asker& asker);
 
@@ -194,6 +198,8 @@ class Mirror {
     void note_use(const Repo& repo, const MirroredFile& file) const;
     void prefetch();
     Answer<std::monostate> prefetch_one(const PrefetchRule& rule);
+    Answer<std::monostate>
+    prefetch_answers(const Visit& visit, const Spot& spot, const Listing& listing);
     void evict(const std::string& newest) const;
 
     const Services& services_;

@@ -288,10 +288,14 @@ Answer<Reaction> info(const MirrorDoor& door, const Request& request, const Visi
     }
     const std::string query = keep_query(
         request, {"blobs", "cardData", "config", "expand", "expand[]", "full", "securityStatus"});
-    LOCARA_TRY(const UpstreamAnswer answer,
-               door.mirror.pass_on(
-                   visit, spot.repo, "/revision/" + spot.commit + query, Mirror::Keep::ForGood));
-    return Reaction(passed_answer(request, answer));
+    const std::string call = "/revision/" + spot.commit;
+    auto answer = door.mirror.pass_on(visit, spot.repo, call + query, Mirror::Keep::ForGood);
+    if (!answer && answer.error().status == kNotHereOffline && !query.empty()) {
+        // What was kept when the commit was found says nearly all of it, and more than nothing.
+        answer = door.mirror.pass_on(visit, spot.repo, call, Mirror::Keep::ForGood);
+    }
+    LOCARA_CHECK(answer);
+    return Reaction(passed_answer(request, *answer));
 }
 
 /// The history up to a commit, which never changes.
@@ -406,13 +410,8 @@ Answer<Reaction> paths_info(const MirrorDoor& door, const Request& request, cons
     LOCARA_TRY(const WantedPaths wanted, parse_wanted_paths(request));
     LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
     if (wanted.expand) {
-        const Json body = {{"paths", wanted.paths}, {"expand", true}};
         LOCARA_TRY(const UpstreamAnswer answer,
-                   door.mirror.pass_on(visit,
-                                       spot.repo,
-                                       "/paths-info/" + spot.commit,
-                                       Mirror::Keep::ForGood,
-                                       render_json(body)));
+                   door.mirror.describe_paths(visit, spot, wanted.paths));
         LOCARA_TRY(Response response, passed_entries(door, request, spot, answer));
         return Reaction(std::move(response));
     }

@@ -62,9 +62,18 @@ Trouble trouble_of(Error error) {
     return {std::move(refusal), hf::failure_of(std::move(error))};
 }
 
+/// Whose access token a request carries.
+enum class Sent { OwnToken, CallersToken, None };
+
 /// What an answer that is no 2xx means.
-Trouble trouble_of(const http::ResponseHead& head, std::string_view body) {
+Trouble trouble_of(const http::ResponseHead& head, std::string_view body, Sent sent) {
     const std::string words = words_of(head, body);
+    if (head.status == 401 && sent == Sent::OwnToken && !head.headers.find("X-Error-Code")) {
+        // It has ended, or was revoked: it says nothing of the repository, and is not for callers.
+        Error refused(ErrorCode::Unauthorized,
+                      "upstream does not take this hub's own token (mirror.token_file): " + words);
+        return {unavailable("it does not let this hub in"), {std::move(refused), Again::Never, {}}};
+    }
     const Error error(ErrorCode::Unavailable,
                       "upstream answers " + std::to_string(head.status) + " (" + words + ")");
     if (head.status == 429) {
@@ -88,9 +97,10 @@ bool is_good(int status) {
 class FileSink {
   public:
     FileSink(const UpstreamFile& file,
+             Sent sent,
              std::uint64_t from,
              const std::function<Status(ByteView)>& take)
-        : file_(file), from_(from), take_(take) {}
+        : file_(file), sent_(sent), from_(from), take_(take) {}
 
     http::ResponseSink sink() {
         return {[this](const http::ResponseHead& head) { return on_head(head); },
@@ -104,7 +114,7 @@ class FileSink {
     /// What is wrong with an answer that has ended by itself.
     std::optional<Trouble> ended(const http::ResponseHead& head) const {
         if (!good_) {
-            return trouble_of(head, error_body_);
+            return trouble_of(head, error_body_, sent_);
         }
         if (from_ + taken != file_.size) {
             return contradiction("the file ended after " + std::to_string(from_ + taken) + " of " +
@@ -176,12 +186,17 @@ class FileSink {
     }
 
     const UpstreamFile& file_;
+    const Sent sent_;
     const std::uint64_t from_;
     const std::function<Status(ByteView)>& take_;
     bool good_ = false;
     std::uint64_t skip_ = 0;
     std::string error_body_;
 };
+
+Sent sent_with(const Secret& callers, const Secret& own) {
+    return !callers.empty() ? Sent::CallersToken : own.empty() ? Sent::None : Sent::OwnToken;
+}
 
 std::optional<std::size_t> total_of(const http::ResponseHead& head) {
     const std::string_view text = head.headers.find("X-Total-Count").value_or("");
@@ -194,7 +209,7 @@ std::optional<std::size_t> total_of(const http::ResponseHead& head) {
 } // namespace
 
 Refusal not_here_offline(std::string message) {
-    return {424, "MirrorOffline", std::move(message)};
+    return {kNotHereOffline, "MirrorOffline", std::move(message)};
 }
 
 http::ClientRequest Upstream::request(const std::string& path, const Secret& token) const {
@@ -240,8 +255,10 @@ Answer<UpstreamAnswer> Upstream::ask(const UpstreamCall& call) const {
         if (answer && is_good(answer->status)) {
             return UpstreamAnswer{std::move(answer->body), next_of(*answer), total_of(*answer)};
         }
-        Trouble trouble =
-            answer ? trouble_of(*answer, answer->body) : trouble_of(std::move(answer).error());
+        Trouble trouble = answer ? trouble_of(*answer,
+                                              answer->body,
+                                              sent_with(call.token, config_.token))
+                                 : trouble_of(std::move(answer).error());
         count(trouble);
         // Who waited for a whole time-out is not kept waiting for another.
         if (trouble.refusal.status == 504) {
@@ -266,7 +283,7 @@ std::optional<Trouble> Upstream::fetch(const UpstreamFile& file,
         counts_.fetched_bytes += bytes.size();
         return take(bytes);
     };
-    FileSink taker(file, from, counted);
+    FileSink taker(file, sent_with(file.token, config_.token), from, counted);
     const http::ResponseSink sink = taker.sink();
     const auto answer = http_.send(wanted, stop_, &sink);
     if (taker.own) {

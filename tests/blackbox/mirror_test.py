@@ -128,8 +128,12 @@ class MetadataTest(TestCase):
         self.assertIn("immutable", answer.headers["Cache-Control"])
         self.assertEqual(len(proxy.requests), before)
         # Upstream in trouble: better where the branch was than nothing.
+        busy = self.mirror(proxy.url, freshness="0s")
+        self.assert_content(call(busy, "GET", path), b"2")
         proxy.rule = lambda method, path, headers: Fault(status=503)
         self.assert_content(call(mirror, "GET", path), b"2")
+        proxy.rule = lambda method, path, headers: Fault(status=429, headers={"Retry-After": "900"})
+        self.assert_content(call(busy, "GET", path), b"2")
 
     def test_rules_and_own_namespaces_are_not_asked_for(self):
         proxy = self.proxy()
@@ -849,6 +853,27 @@ class AccessTest(TestCase):
         self.assert_error(call(mirror, "GET", self.PATH), 401, "RepoNotFound")
         self.assertEqual(call(mirror, "GET", "/api/models/ana/gated").status, 200)
 
+    def test_a_token_of_the_hub_that_is_good_no_more_withdraws_nothing(self):
+        folder = pathlib.Path(self.folder)
+        (folder / "token").write_text("hf_revoked\n")
+        (folder / "token").chmod(0o600)
+        publish(self.upstream, self.ana, "ana/open", {"a.txt": b"1"})
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, token_file=str(folder / "token"), freshness="0s")
+        path = "/ana/open/resolve/main/a.txt"
+
+        def unsigned(method, path, headers):
+            del headers["Authorization"]
+
+        proxy.rule = unsigned
+        self.assert_content(call(mirror, "GET", path), b"1")
+        proxy.rule = None  # as upstream answers a token that it does not know
+        self.assert_content(call(mirror, "GET", path), b"1")
+        self.assert_error(call(mirror, "GET", "/api/models/ana/gated"), 502, "UpstreamUnavailable")
+        mirror.stop()
+        self.assertIn("mirror.token_file", mirror.said)
+        self.assertNotIn("withdrawn", mirror.said)
+
 
 class UpkeepTest(TestCase):
     @classmethod
@@ -889,6 +914,35 @@ class UpkeepTest(TestCase):
         mirror = self.mirror(self.proxy().url, prefetch=["ana/many"])
         wait_for(lambda: all(call(mirror, "HEAD", f"/ana/many/resolve/main/{name}").headers["X-Xet-Hash"]
                              for name in self.files), "everything to be here")
+
+    def test_what_was_prefetched_is_all_that_clients_need_offline(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, prefetch=["ana/many"])
+        commit = call(self.upstream, "GET", "/api/models/ana/many").json()["sha"]
+        paths = [f"/api/models/ana/many/{path}" for path in (
+            "refs", f"tree/{commit}?recursive=true", f"tree/{commit}?recursive=true&expand=true", "revision/HEAD")]
+        info = f"/api/models/ana/many/paths-info/{commit}"
+        names = [".gitattributes", *self.files]
+        wait_for(lambda: len(proxy.asked(info, "POST")) == len(names), "the last to be asked")
+        mirror.stop()
+        self.configure(mirror.config, proxy.url, offline=True)
+        mirror.start()
+        before = len(proxy.requests)
+        for path in (*paths, "/api/models/ana/many?expand[]=siblings&expand[]=sha", "/api/models/ana/many?blobs=true"):
+            self.assertEqual(call(mirror, "GET", path).status, 200, path)
+        for path in paths[:3]:
+            found, theirs = (call(hub, "GET", path).json() for hub in (mirror, self.upstream))
+            for entry in (*found, *theirs) if isinstance(found, list) else ():
+                entry.pop("xetHash", None)
+            self.assertEqual(found, theirs, path)
+        self.assertEqual(call(mirror, "GET", paths[3]).json()["sha"], commit)
+        for name in names:
+            found, theirs = (call(hub, "POST", info, body={"paths": [name], "expand": True}).json()[0]
+                             for hub in (mirror, self.upstream))
+            self.assertEqual(found["lastCommit"], theirs["lastCommit"])
+        for name, content in self.files.items():
+            self.assert_content(call(mirror, "GET", f"/ana/many/resolve/HEAD/{name}"), content)
+        self.assertEqual(len(proxy.requests), before)
 
     def test_list_and_rm(self):
         mirror = self.mirror(self.proxy().url)
