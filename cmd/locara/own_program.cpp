@@ -82,12 +82,8 @@ Result<pid_t> start_own_program(std::vector<std::string> arguments, const fs::pa
     words.push_back(nullptr);
     const auto environment = environment_without_tokens();
     pid_t pid = -1;
-    const int error = posix_spawn(&pid,
-                                  program.c_str(),
-                                  &setup.actions,
-                                  &setup.attributes,
-                                  words.data(),
-                                  environment.data());
+    const int error = posix_spawn(
+        &pid, program.c_str(), &setup.actions, &setup.attributes, words.data(), environment.data());
     if (error != 0) {
         return Error::from_errno("starting " + program.string(), error);
     }

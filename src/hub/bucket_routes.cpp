@@ -421,7 +421,7 @@ void add_bucket_routes(Routes& routes, const Services& services) {
     routes.add_streamed("POST",
                         one + "/batch",
                         kBatchBodyLimit,
-                        [&services, &pool = routes.uploads()](const Request& request) {
+                        [&services, &pool = routes.pools().uploads](const Request& request) {
                             return batch(services, pool, request);
                         });
     routes.get(one + "/xet-read-token", [&services](const Request& request) {

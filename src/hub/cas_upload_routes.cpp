@@ -231,7 +231,7 @@ put_shard_reporting(const Services& services, http::BlockingPool& pool, const Re
 void add_cas_upload_routes(Routes& routes, const Services& services) {
     using Handle =
         asio::awaitable<Answer<Response>> (*)(const Services&, http::BlockingPool&, const Request&);
-    const auto bind = [&services, &pool = routes.uploads()](Handle handle) {
+    const auto bind = [&services, &pool = routes.pools().uploads](Handle handle) {
         return [&services, &pool, handle](const Request& request) {
             return handle(services, pool, request);
         };

@@ -35,8 +35,7 @@ Result<std::optional<std::string>> why_held(const VerdictStore& verdicts, const 
     if (!name.ends_with(kBundle) || name.size() <= kDigits || name[kDigits] != '.') {
         return std::optional<std::string>();
     }
-    LOCARA_TRY(const auto known,
-               verdicts.find(name.substr(0, kDigits), name.substr(kDigits + 1)));
+    LOCARA_TRY(const auto known, verdicts.find(name.substr(0, kDigits), name.substr(kDigits + 1)));
     if (!known || policy::answer(policy::Door::Serve, known->verdict) != policy::Answer::Refuse) {
         return std::optional<std::string>();
     }
@@ -77,14 +76,15 @@ http::Response serve(const std::filesystem::path& folder, const http::Request& r
 void add_catalog_routes(Routes& routes,
                         const Services& services,
                         const std::filesystem::path& tree) {
-    routes.get("/catalog/metadata/{*path}",
-               [folder = tree / "metadata"](const http::Request& request)
-                   -> Answer<http::Response> { return serve(folder, request); });
+    routes.get(
+        "/catalog/metadata/{*path}",
+        [folder = tree / "metadata"](const http::Request& request) -> Answer<http::Response> {
+            return serve(folder, request);
+        });
     routes.get("/catalog/targets/{*path}",
                [folder = tree / "targets",
                 &services](const http::Request& request) -> Answer<http::Response> {
-                   LOCARA_TRY(const auto held,
-                              why_held(services.verdicts, request.param("path")));
+                   LOCARA_TRY(const auto held, why_held(services.verdicts, request.param("path")));
                    return held ? http::problem(403, *held, "refused") : serve(folder, request);
                });
 }

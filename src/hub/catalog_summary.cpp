@@ -152,8 +152,7 @@ Result<std::shared_ptr<const PublishedCatalog::Snapshot>> PublishedCatalog::get(
 
 void add_catalog_summary_route(Routes& routes, std::shared_ptr<PublishedCatalog> published) {
     routes.get("/api/catalog",
-               [published = std::move(published)](
-                   const http::Request&) -> Answer<http::Response> {
+               [published = std::move(published)](const http::Request&) -> Answer<http::Response> {
                    LOCARA_TRY(const auto catalog, published->get());
                    return json_answer(catalog->summary);
                });

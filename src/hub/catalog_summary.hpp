@@ -71,9 +71,11 @@ class PublishedCatalog {
 /// GET /api/catalog: what is published then.
 void add_catalog_summary_route(Routes& routes, std::shared_ptr<PublishedCatalog> published);
 
-/// GET /: the same for people, and the collections that everybody sees.
+/// GET /: the same for people, and the collections of the organization `curators` that everybody
+/// sees; none if it is empty.
 void add_front_page(Routes& routes,
                     const Services& services,
-                    std::shared_ptr<PublishedCatalog> published);
+                    std::shared_ptr<PublishedCatalog> published,
+                    std::string curators);
 
 } // namespace locara::hub

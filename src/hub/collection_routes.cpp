@@ -419,8 +419,9 @@ find_target(const Services& services, const Caller& caller, const CollectionItem
         return std::optional<Repo>();
     }
     LOCARA_TRY(auto repo, services.names.find_repo(*id));
-    const bool seen = repo && (may(caller, *repo, Action::See) || repo->origin == Origin::Upstream ||
-                               repo->origin == Origin::UpstreamGated);
+    const bool seen =
+        repo && (may(caller, *repo, Action::See) || repo->origin == Origin::Upstream ||
+                 repo->origin == Origin::UpstreamGated);
     return seen ? std::move(repo) : std::nullopt;
 }
 

@@ -485,12 +485,13 @@ void add_commit_routes(Routes& routes, const Services& services) {
         routes.post(repo + "preupload/{*rev}", [&services, type](const Request& request) {
             return preupload(services, request, type);
         });
-        routes.add_streamed("POST",
-                            repo + "commit/{*rev}",
-                            kCommitBodyLimit,
-                            [&services, &pool = routes.uploads(), type](const Request& request) {
-                                return commit(services, pool, request, type);
-                            });
+        routes.add_streamed(
+            "POST",
+            repo + "commit/{*rev}",
+            kCommitBodyLimit,
+            [&services, &pool = routes.pools().uploads, type](const Request& request) {
+                return commit(services, pool, request, type);
+            });
     });
 }
 

@@ -284,6 +284,17 @@ class Reader {
         });
     }
 
+    Status read_downloads(const std::string& key, const toml::node& node) {
+        std::uint64_t& downloads = config_.mirror->downloads;
+        LOCARA_CHECK(read_count(key, node, downloads));
+        if (downloads == 0 || downloads > MirrorConfig::kMostDownloads) {
+            return fault(node.source(),
+                         key + " must be a number from 1 to " +
+                             std::to_string(MirrorConfig::kMostDownloads));
+        }
+        return {};
+    }
+
     Status read_mirror(const toml::table& table) {
         MirrorConfig& mirror = config_.mirror.emplace();
         const Keys keys = {
@@ -313,6 +324,7 @@ class Reader {
             {"pass_formats", [&](auto& key, auto& node) { return read_formats(key, node); }},
             {"quota",
              [&](auto& key, auto& node) { return read_size(key, node, mirror.quota_bytes); }},
+            {"downloads", [&](auto& key, auto& node) { return read_downloads(key, node); }},
         };
         LOCARA_CHECK(read_keys("mirror", table, keys));
         if (mirror.upstream.empty()) {

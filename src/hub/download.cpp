@@ -1,9 +1,12 @@
 #include "download.hpp"
 
+#include "verdict_store.hpp"
+
 #include <locara/hub/git_repo.hpp>
 #include <locara/policy/doors.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <system_error>
 
 #include <fcntl.h>
@@ -13,6 +16,8 @@ namespace locara::hub {
 namespace {
 
 constexpr std::size_t kMostWaiting = 4096;
+constexpr unsigned kSmallThreads = 2;
+constexpr std::uint64_t kSmallBytes = 16U << 20U;
 constexpr std::size_t kBlock = 1U << 20U;
 
 std::string key_of(const WantedFile& wanted) {
@@ -103,6 +108,14 @@ void Download::fail(Refusal refusal) {
     changed_.notify();
 }
 
+bool passes_mirror(const formats::Verdict& verdict, std::span<const std::string> pass_formats) {
+    const policy::Answer said = policy::answer(policy::Door::Mirror, verdict);
+    return said == policy::Answer::Admit ||
+           (said == policy::Answer::Operator &&
+            std::find(pass_formats.begin(), pass_formats.end(), verdict.format) !=
+                pass_formats.end());
+}
+
 // ------------------------------------------------------------------------------------- downloads
 
 Result<std::unique_ptr<Downloads>>
@@ -111,7 +124,10 @@ Downloads::create(const Services& services, const Upstream& upstream, Options op
     LOCARA_CHECK(create_folders(options.parts, 0700));
     auto made = std::unique_ptr<Downloads>(new Downloads(services, upstream, std::move(options)));
     for (unsigned i = 0; i < made->options_.threads; ++i) {
-        made->threads_.emplace_back([self = made.get()] { self->work(); });
+        made->threads_.emplace_back([self = made.get()] { self->work(Lane::AnySize); });
+    }
+    for (unsigned i = 0; i < kSmallThreads; ++i) {
+        made->threads_.emplace_back([self = made.get()] { self->work(Lane::Small); });
     }
     return made;
 }
@@ -150,7 +166,7 @@ Result<std::shared_ptr<Download>> Downloads::start(WantedFile wanted) {
     auto download = std::make_shared<Download>(std::move(wanted));
     known_.emplace(key, download);
     queue_.push_back(download);
-    wake_.notify_one();
+    wake_.notify_all(); // Not every thread is for every file.
     return download;
 }
 
@@ -171,18 +187,46 @@ void Downloads::stop() {
     queue_.clear();
 }
 
-void Downloads::work() {
+/// The first of the repository that has the fewest on their way: who asks for many large files does
+/// not keep the others waiting. The queue's end if there is nothing for this lane.
+Downloads::Queue::iterator Downloads::find_next(Lane lane) {
+    auto best = queue_.end();
+    unsigned fewest = std::numeric_limits<unsigned>::max();
+    for (auto one = queue_.begin(); one != queue_.end(); ++one) {
+        if (lane == Lane::Small && (*one)->size() > kSmallBytes) {
+            continue;
+        }
+        const auto running = running_.find((*one)->wanted().repo);
+        const unsigned count = running == running_.end() ? 0 : running->second;
+        if (count < fewest) {
+            best = one;
+            fewest = count;
+        }
+    }
+    return best;
+}
+
+void Downloads::work(Lane lane) {
     std::unique_lock guard(mutex_);
     while (true) {
-        wake_.wait(guard, [this] { return stopping_ || !queue_.empty(); });
+        auto found_next = queue_.end();
+        wake_.wait(guard, [&] {
+            found_next = find_next(lane);
+            return stopping_ || found_next != queue_.end();
+        });
         if (stopping_) {
             return;
         }
-        const std::shared_ptr<Download> next = std::move(queue_.front());
-        queue_.pop_front();
+        const std::shared_ptr<Download> next = std::move(*found_next);
+        queue_.erase(found_next);
+        const std::int64_t repo = next->wanted().repo;
+        ++running_[repo];
         guard.unlock();
         run(*next);
         guard.lock();
+        if (--running_[repo] == 0) {
+            running_.erase(repo);
+        }
         const auto found = known_.find(key_of(next->wanted()));
         if (found != known_.end() && found->second == next) { // Not one that began after it failed.
             known_.erase(found);
@@ -247,20 +291,12 @@ std::optional<Refusal> Downloads::bring(Download& download, const std::filesyste
         std::filesystem::remove(part, ignored);
         return wrong_bytes(wanted, *found);
     }
-    auto refusal = judge(download, *file, sha256);
-    if (!refusal) {
-        return refusal.error();
+    const auto verdict = options_.judge(*file, wanted.name, sha256);
+    if (!verdict) {
+        return verdict.error();
     }
-    if (*refusal) {
-        MirroredFile refused{wanted.repo,
-                             wanted.oid,
-                             sha256,
-                             download.size(),
-                             services_.clock.now(),
-                             (*refusal)->message};
-        std::filesystem::remove(part, ignored);
-        const Status noted = services_.names.put_mirrored_file(refused);
-        return noted ? std::move(*refusal) : std::optional<Refusal>(noted.error());
+    if (!passes_mirror(*verdict, options_.pass_formats)) {
+        return refuse(wanted, *verdict, sha256, part);
     }
     download.passed();
     if (const Status stored = store(download, *file, sha256); !stored) {
@@ -303,27 +339,31 @@ std::optional<Refusal> Downloads::receive(Download& download,
     return std::nullopt;
 }
 
-/// What the gate has against the file; a wrong format that the operator lets through is nothing.
-Result<std::optional<Refusal>> Downloads::judge(const Download& download,
-                                                const Fd& file,
-                                                const crypto::Sha256Digest& sha256) const {
-    LOCARA_TRY(const formats::Verdict verdict,
-               options_.judge(file, download.wanted().name, sha256));
-    const auto& passing = options_.pass_formats;
-    const policy::Answer said = policy::answer(policy::Door::Mirror, verdict);
-    const bool passes =
-        said == policy::Answer::Admit ||
-        (said == policy::Answer::Operator &&
-         std::find(passing.begin(), passing.end(), verdict.format) != passing.end());
-    if (passes) {
-        return std::optional<Refusal>();
+/// The gate has something against the file. What it has only for the moment is not noted, and the
+/// part stays: it is judged again when somebody asks again.
+std::optional<Refusal> Downloads::refuse(const WantedFile& wanted,
+                                         const formats::Verdict& verdict,
+                                         const crypto::Sha256Digest& sha256,
+                                         const std::filesystem::path& part) {
+    const bool passing = is_passing(verdict);
+    Refusal refusal(403,
+                    "RefusedByGate",
+                    wanted.source.path +
+                        (passing ? " cannot be judged by the format gate now: "
+                                 : " is refused by the format gate: ") +
+                        verdict.reason + " (" + verdict.rule + ")");
+    if (passing) {
+        return refusal;
     }
-    return std::optional<Refusal>(std::in_place,
-                                  403,
-                                  "RefusedByGate",
-                                  download.wanted().source.path +
-                                      " is refused by the format gate: " + verdict.reason + " (" +
-                                      verdict.rule + ")");
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    const Status noted = services_.names.put_mirrored_file({wanted.repo,
+                                                            wanted.oid,
+                                                            sha256,
+                                                            wanted.source.size,
+                                                            services_.clock.now(),
+                                                            refusal.message});
+    return noted ? std::move(refusal) : Refusal(noted.error());
 }
 
 Status

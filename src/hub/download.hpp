@@ -29,6 +29,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -94,10 +95,15 @@ class Download {
 using Judge = std::function<Result<formats::Verdict>(
     const Fd& file, const std::string& name, const crypto::Sha256Digest& sha256)>;
 
+/// Whether a mirror gives away what is judged so: a wrong format that the operator lets through,
+/// too (MirrorConfig::pass_formats).
+bool passes_mirror(const formats::Verdict& verdict, std::span<const std::string> pass_formats);
+
 class Downloads {
   public:
     struct Options {
         std::filesystem::path parts; ///< Made if it is not there.
+        /// For files of any size; two more are for small ones alone.
         unsigned threads = 4;
         Judge judge;                           ///< Must be set.
         std::vector<std::string> pass_formats; ///< As MirrorConfig.
@@ -122,13 +128,18 @@ class Downloads {
 
   private:
     Downloads(const Services& services, const Upstream& upstream, Options options);
-    void work();
+    enum class Lane { AnySize, Small };
+    using Queue = std::deque<std::shared_ptr<Download>>;
+    void work(Lane lane);
+    Queue::iterator find_next(Lane lane);
     void run(Download& download);
     std::optional<Refusal> bring(Download& download, const std::filesystem::path& part);
     std::optional<Refusal>
     receive(Download& download, const Fd& file, crypto::Sha256& hash, std::uint64_t received);
-    Result<std::optional<Refusal>>
-    judge(const Download& download, const Fd& file, const crypto::Sha256Digest& sha256) const;
+    std::optional<Refusal> refuse(const WantedFile& wanted,
+                                  const formats::Verdict& verdict,
+                                  const crypto::Sha256Digest& sha256,
+                                  const std::filesystem::path& part);
     Status store(const Download& download, const Fd& file, const crypto::Sha256Digest& sha256);
     Result<bool> is_known(const WantedFile& wanted) const;
     std::filesystem::path part_of(const WantedFile& wanted) const;
@@ -141,7 +152,8 @@ class Downloads {
     std::condition_variable wake_;
     bool stopping_ = false;
     std::map<std::string, std::shared_ptr<Download>> known_; ///< Until they have ended.
-    std::deque<std::shared_ptr<Download>> queue_;
+    Queue queue_;
+    std::map<std::int64_t, unsigned> running_; ///< How many of a repository are being fetched.
     std::vector<std::thread> threads_;
 };
 

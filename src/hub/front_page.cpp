@@ -15,6 +15,8 @@ namespace {
 using http::Request;
 using http::Response;
 
+constexpr std::size_t kShelves = 50;
+
 std::string line(std::string_view name,
                  std::string_view id,
                  const manifest::Version& version,
@@ -27,13 +29,13 @@ std::string line(std::string_view name,
 std::string list_apps(const CatalogContents& contents) {
     std::vector<std::string> lines;
     for (const auto& [id, app] : contents.apps) {
-        lines.push_back(line(
-            app.name,
-            id,
-            app.version,
-            app.description,
-            "License " + app.license + (app.commercial ? "" : ", no commercial use") +
-                (app.models.empty() ? "" : ", runs " + app.models.front().id.render())));
+        lines.push_back(
+            line(app.name,
+                 id,
+                 app.version,
+                 app.description,
+                 "License " + app.license + (app.commercial ? "" : ", no commercial use") +
+                     (app.models.empty() ? "" : ", runs " + app.models.front().id.render())));
     }
     return lines.empty() ? "<h2>Apps</h2>\n<p>None yet.</p>\n" : list_of("Apps", lines);
 }
@@ -52,14 +54,15 @@ std::string list_models(const CatalogContents& contents) {
     return lines.empty() ? "<h2>Models</h2>\n<p>None yet.</p>\n" : list_of("Models", lines);
 }
 
-/// Those that everybody sees.
-Result<std::string> list_shelves(const Services& services) {
+/// The curators' collections, as far as everybody sees them: what is here, arranged by those whose
+/// choice the catalog is.
+Result<std::string> list_shelves(const Services& services, const std::string& curators) {
     LOCARA_TRY(const auto shelves, services.collections.list());
     std::vector<std::string> lines;
     for (const Collection& one : shelves) {
-        if (may(Caller(), one, Action::See)) {
-            lines.push_back(link("/collections/" + one.slug(), one.title) + " " +
-                            escape_html(one.space) +
+        if (lines.size() < kShelves && http::equals_ignoring_case(one.space, curators) &&
+            may(Caller(), one, Action::See)) {
+            lines.push_back(link("/collections/" + one.slug(), one.title) +
                             (one.description.empty() ? "" : small(one.description)));
         }
     }
@@ -79,12 +82,13 @@ std::string list_uses(const PublishedCatalog::Snapshot& catalog) {
 
 void add_front_page(Routes& routes,
                     const Services& services,
-                    std::shared_ptr<PublishedCatalog> published) {
+                    std::shared_ptr<PublishedCatalog> published,
+                    std::string curators) {
     routes.get("/",
-               [&services, published = std::move(published)](
+               [&services, published = std::move(published), curators = std::move(curators)](
                    const Request& request) -> Answer<Response> {
                    LOCARA_TRY(const auto catalog, published->get());
-                   LOCARA_TRY(const std::string shelves, list_shelves(services));
+                   LOCARA_TRY(const std::string shelves, list_shelves(services, curators));
                    const RenderedPage page = frame_page(
                        "Locara hub",
                        "<p>Apps on this hub run wholly on your own machine, on model weights that "

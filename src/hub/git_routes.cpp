@@ -581,8 +581,8 @@ answer(Handle handle, Git git, const Request& request, RepoType type) {
 
 void add_git_routes(Routes& routes, const Services& services) {
     // Fetches, which anybody may ask for, cannot keep pushes waiting.
-    const Git fetches{services, routes.uploads(), std::make_shared<Slots>()};
-    const Git pushes{services, routes.uploads(), std::make_shared<Slots>()};
+    const Git fetches{services, routes.pools().fetches, std::make_shared<Slots>()};
+    const Git pushes{services, routes.pools().uploads, std::make_shared<Slots>()};
     for_each_type([&](RepoType type, const std::string& prefix) {
         const std::string repo = prefix + "{org}/{repo}/";
         const auto bind = [type](const Git& git, Handle handle) {

@@ -67,6 +67,7 @@ constexpr std::uint64_t kBodyLimit = 2U << 20U;
 constexpr std::size_t kIoThreads = 2;
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kUploadThreads = 4;
+constexpr std::size_t kFetchThreads = 4;
 /// For what upstream is asked for while clients wait.
 constexpr std::size_t kUpstreamThreads = 16;
 
@@ -311,6 +312,7 @@ struct Hub::State {
     http::Router router;
     std::unique_ptr<http::BlockingPool> pool;
     std::unique_ptr<http::BlockingPool> uploads;
+    std::unique_ptr<http::BlockingPool> fetches;
     std::unique_ptr<Mirror> mirror;
     std::unique_ptr<http::BlockingPool> upstream;
     std::optional<MirrorDoor> door, alias_door;
@@ -598,11 +600,11 @@ Status Hub::State::publish_seed(const Seed& seed) {
 }
 
 void Hub::State::add_routes() {
-    Routes routes(router, *pool, *uploads, log);
+    Routes routes(router, {*pool, *uploads, *fetches}, log);
     add_catalog_routes(routes, services, tree());
     const auto published = std::make_shared<PublishedCatalog>(data);
     add_catalog_summary_route(routes, published);
-    add_front_page(routes, services, published);
+    add_front_page(routes, services, published, config.curators);
     add_account_routes(routes, services);
     add_session_routes(routes, services);
     add_oauth_routes(routes, services);
@@ -808,6 +810,7 @@ Status Hub::State::begin_mirror() {
                 return gate::shared_gate().examine(file, name);
             });
         };
+    options.scanners = [] { return gate::shared_gate().scanners(); };
     LOCARA_TRY(mirror, Mirror::create(services, std::move(options)));
     upstream = std::make_unique<http::BlockingPool>(kUpstreamThreads);
     alias_door.emplace(MirrorDoor{*mirror, services, *warm, router, *pool, *upstream});
@@ -855,6 +858,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     state.quotas.set_defaults(state.config.quotas);
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
+    state.fetches = std::make_unique<http::BlockingPool>(kFetchThreads);
     state.add_routes();
     if (state.config.mirror) {
         LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
@@ -926,8 +930,9 @@ void Hub::State::stop() {
             mirror->stop(); // Nobody need wait for upstream any more.
         }
         server->stop();
-        pool.reset(); // The last jobs of all four resume coroutines of the server.
+        pool.reset(); // The last jobs of all of these resume coroutines of the server.
         uploads.reset();
+        fetches.reset();
         upstream.reset();
         warm.reset();
         server.reset();

@@ -417,14 +417,14 @@ void add_lfs_routes(Routes& routes, const Services& services) {
         routes.add_streamed("PUT",
                             lfs + "{oid}",
                             kObjectBytesLimit,
-                            [&services, &pool = routes.uploads()](const Request& request) {
+                            [&services, &pool = routes.pools().uploads](const Request& request) {
                                 return put<PutCall>(
                                     services, pool, request, &begin_put, &take_block, &finish_put);
                             });
         routes.add_streamed("PUT",
                             lfs + "{oid}/parts/{part}",
                             kObjectBytesLimit,
-                            [&services, &pool = routes.uploads()](const Request& request) {
+                            [&services, &pool = routes.pools().uploads](const Request& request) {
                                 return put<LfsParts::Incoming>(
                                     services, pool, request, &begin_part, &take_part, &finish_part);
                             });

@@ -20,6 +20,10 @@ constexpr std::size_t kFailuresKept = 4096;
 constexpr std::size_t kAccessKept = 65'536;
 constexpr std::size_t kListingsKept = 16;
 constexpr std::uint64_t kAnswerBytes = 16U << 20U;
+constexpr const char* kAnswerSuffix = ".answer";
+/// Of one repository's answers.
+constexpr std::size_t kAnswersKept = 512;
+constexpr std::uint64_t kAnswersKeptBytes = 64U << 20U;
 constexpr std::size_t kRevisionBytes = 250;
 /// A use is noted when the last one is this long ago: the order of eviction needs no more.
 constexpr std::chrono::seconds kUseNoted = std::chrono::minutes(10);
@@ -41,12 +45,10 @@ Refusal no_repo_for(const Secret& token) {
 }
 
 /// Whether upstream says that there is no such repository: to callers without a token by 401, with
-/// a code or without.
-bool is_no_repo(const Refusal& refusal) {
-    constexpr std::string_view kBadToken = "Invalid credentials";
+/// a code or without. To one with a token, 401 without a code is about the token.
+bool is_no_repo(const Refusal& refusal, const Secret& token) {
     return refusal.code == "RepoNotFound" ||
-           (refusal.status == 401 && refusal.code.empty() &&
-            refusal.message.compare(0, kBadToken.size(), kBadToken) != 0);
+           (refusal.status == 401 && refusal.code.empty() && token.empty());
 }
 
 /// Trouble of the moment, in which what is here is better than nothing.
@@ -119,6 +121,7 @@ Result<std::unique_ptr<Mirror>> Mirror::create(const Services& services, Options
     Downloads::Options downloads;
     downloads.parts = mirror->options_.folder / kParts;
     downloads.judge = mirror->options_.judge;
+    downloads.threads = static_cast<unsigned>(mirror->config().downloads);
     downloads.pass_formats = mirror->config().pass_formats;
     downloads.stored = [self = mirror.get()](const WantedFile& file) { self->evict(file.oid); };
     LOCARA_TRY(mirror->downloads_,
@@ -265,11 +268,21 @@ Result<Repo> Mirror::note_repo(const RepoId& id, Origin origin) {
 
 Answer<UpstreamAnswer> Mirror::ask_about(const RepoId& id, const UpstreamCall& call) {
     auto answer = upstream_.ask(call);
-    if (answer || !is_no_repo(answer.error())) {
+    if (answer || !is_no_repo(answer.error(), call.token)) {
         return answer;
     }
     LOCARA_TRY(const auto known, find_repo(id));
-    if (known && known->origin != Origin::UpstreamPrivate) {
+    const bool shown = known && known->origin != Origin::UpstreamPrivate;
+    if (shown && !call.token.empty()) {
+        // Whatever is wrong with this caller's token takes nothing from everybody else.
+        UpstreamCall by_anybody = call;
+        by_anybody.token = Secret();
+        const auto again = upstream_.ask(by_anybody);
+        if (again || !is_no_repo(again.error(), by_anybody.token)) {
+            return answer;
+        }
+    }
+    if (shown) {
         services_.log.info("mirror", "withdrawn", {{"repo", id.render_web()}});
         LOCARA_CHECK(services_.names.set_origin(known->key, Origin::UpstreamPrivate));
     }
@@ -535,6 +548,50 @@ Answer<Spot> Mirror::longest_ref(const Visit& visit,
 
 // ------------------------------------------------------------------------------------ what is kept
 
+namespace {
+
+struct KeptFile {
+    std::filesystem::path path;
+    std::filesystem::file_time_type written;
+    std::uint64_t bytes = 0;
+};
+
+/// The answers in a folder, those written first first.
+std::vector<KeptFile> list_answers(const std::filesystem::path& folder) {
+    std::vector<KeptFile> found;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+        const auto written = entry.last_write_time(error);
+        const auto bytes = entry.file_size(error);
+        if (!error && entry.path().extension() == kAnswerSuffix) {
+            found.push_back({entry.path(), written, bytes});
+        }
+    }
+    std::sort(found.begin(), found.end(), [](const KeptFile& a, const KeptFile& b) {
+        return a.written < b.written;
+    });
+    return found;
+}
+
+/// Callers choose what they ask, and so how many answers there are: of too many, or too large ones,
+/// the oldest go. Upstream can be asked for them again, since only what it was asked is written.
+void drop_oldest(const std::filesystem::path& folder) {
+    const auto found = list_answers(folder);
+    std::uint64_t bytes = 0;
+    for (const KeptFile& one : found) {
+        bytes += one.bytes;
+    }
+    for (std::size_t i = 0;
+         i + 1 < found.size() && (found.size() - i > kAnswersKept || bytes > kAnswersKeptBytes);
+         ++i) {
+        std::error_code ignored;
+        std::filesystem::remove(found[i].path, ignored);
+        bytes -= found[i].bytes;
+    }
+}
+
+} // namespace
+
 std::filesystem::path Mirror::folder_of(const Repo& repo) const {
     return options_.folder / repo.internal;
 }
@@ -544,7 +601,7 @@ std::filesystem::path Mirror::folder_of(const Repo& repo) const {
 Result<std::optional<Mirror::Kept>> Mirror::read_kept(const std::filesystem::path& folder,
                                                       const std::string& key) const {
     const std::string name = crypto::sha256(as_bytes(key)).render();
-    const auto text = read_file(folder / (name + ".answer"), kListingBytes);
+    const auto text = read_file(folder / (name + kAnswerSuffix), kListingBytes);
     if (!text) {
         return text.error().code() == ErrorCode::NotFound
                    ? Result<std::optional<Kept>>(std::optional<Kept>())
@@ -577,7 +634,9 @@ Status Mirror::write_kept(const std::filesystem::path& folder,
     const std::string text = render_time(services_.clock.now()) + "\n" + answer.next +
                              (answer.total ? " " + std::to_string(*answer.total) : "") + "\n" +
                              answer.body;
-    return write_file_atomically(folder / (name + ".answer"), as_bytes(text));
+    LOCARA_CHECK(write_file_atomically(folder / (name + kAnswerSuffix), as_bytes(text)));
+    drop_oldest(folder);
+    return {};
 }
 
 Answer<UpstreamAnswer> Mirror::pass_on(const Visit& visit,
@@ -626,6 +685,19 @@ Answer<UpstreamAnswer> Mirror::search(RepoType type, const std::string& query, c
     call.token = asker.token;
     call.limit_bytes = kAnswerBytes;
     return upstream_.ask(call);
+}
+
+Result<Json> Mirror::kept_refs(const Repo& repo) const {
+    LOCARA_TRY(const auto revisions, services_.names.list_mirrored_revisions(repo.key));
+    Json branches = Json::array();
+    for (const auto& [name, commit] : revisions) {
+        if (!is_commit(name)) {
+            branches.push_back(
+                {{"name", name}, {"ref", "refs/heads/" + name}, {"targetCommit", commit}});
+        }
+    }
+    return Json{
+        {"branches", std::move(branches)}, {"converts", Json::array()}, {"tags", Json::array()}};
 }
 
 Result<std::vector<Json>> Mirror::describe_kept(RepoType type, std::string_view space) const {
@@ -762,9 +834,12 @@ Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin b
     for (int round = 0; round < 2; ++round) {
         LOCARA_TRY(const auto known, services_.names.find_mirrored_file(spot.repo.key, oid));
         if (known && !known->refused.empty()) {
-            return Refusal(403, "RefusedByGate", known->refused);
-        }
-        if (known) {
+            LOCARA_TRY(const bool still, is_refused_still(*known, wanted.name));
+            if (still) {
+                return Refusal(403, "RefusedByGate", known->refused);
+            }
+            LOCARA_CHECK(services_.names.remove_mirrored_file(*known)); // Judged again below.
+        } else if (known) {
             LOCARA_TRY(auto stored, services_.names.find_file(spot.repo.key, known->sha256));
             if (stored) {
                 note_use(spot.repo, *known);
@@ -787,6 +862,17 @@ Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin b
         }
     }
     return Error(ErrorCode::Busy, file.path + " comes and goes; ask again");
+}
+
+/// Whether what refused a file says so today: scanners learn, and an operator lets formats pass.
+Result<bool> Mirror::is_refused_still(const MirroredFile& file, const std::string& name) const {
+    const auto scanners = is_offline() ? Result<std::string>("") : options_.scanners();
+    if (is_offline() || !scanners) {
+        return true; // Nobody could judge it now.
+    }
+    LOCARA_TRY(const auto known, services_.verdicts.find(file.sha256.render(), name));
+    return known && known->scanners == *scanners &&
+           !passes_mirror(known->verdict, config().pass_formats);
 }
 
 void Mirror::note_use(const Repo& repo, const MirroredFile& file) const {
@@ -854,35 +940,9 @@ Answer<std::monostate> Mirror::prefetch_one(const PrefetchRule& rule) {
             LOCARA_CHECK(open(visit, spot, file, Begin::Yes));
         }
     }
-    return prefetch_answers(visit, spot, *listing);
-}
-
-/// What clients ask besides files before they fetch these: llama.cpp's -hf for the refs,
-/// @huggingface/hub for each file with the commit that brought it, lists with all of these.
-Answer<std::monostate>
-Mirror::prefetch_answers(const Visit& visit, const Spot& spot, const Listing& listing) {
+    // What llama.cpp's -hf asks for first.
     LOCARA_CHECK(pass_on(visit, spot.repo, "/refs", Keep::WhileFresh));
-    LOCARA_CHECK(pass_on(visit,
-                         spot.repo,
-                         "/tree/" + spot.commit + "?recursive=true&expand=true",
-                         Keep::ForGood));
-    for (const GitEntry& file : listing.entries()) {
-        if (stop_.stop_requested()) {
-            break;
-        }
-        if (file.kind == GitEntry::Kind::File) {
-            LOCARA_CHECK(describe_paths(visit, spot, {file.path}));
-        }
-    }
     return std::monostate();
-}
-
-Answer<UpstreamAnswer> Mirror::describe_paths(const Visit& visit,
-                                              const Spot& spot,
-                                              const std::vector<std::string>& paths) {
-    const Json body = {{"paths", paths}, {"expand", true}};
-    return pass_on(
-        visit, spot.repo, "/paths-info/" + spot.commit, Keep::ForGood, render_json(body));
 }
 
 } // namespace locara::hub

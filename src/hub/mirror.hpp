@@ -81,6 +81,7 @@ class Mirror {
         Fetcher fetcher = Fetcher::Self;
         std::filesystem::path folder; ///< Made if it is not there.
         Judge judge;
+        std::function<Result<std::string>()> scanners; ///< Gate::scanners.
     };
 
     /// Borrows `services`. Begins to prefetch.
@@ -127,9 +128,8 @@ class Mirror {
                                    Keep keep,
                                    const std::optional<std::string>& body = std::nullopt);
 
-    /// The same of paths of a commit, each with the commit that changed it last.
-    Answer<UpstreamAnswer>
-    describe_paths(const Visit& visit, const Spot& spot, const std::vector<std::string>& paths);
+    /// The branches that are known here, as refs; no commits.
+    Result<Json> kept_refs(const Repo& repo) const;
 
     /// What upstream finds. `query` as it came, encoded.
     Answer<UpstreamAnswer> search(RepoType type, const std::string& query, const Asker& asker);
@@ -195,11 +195,10 @@ class Mirror {
                       const std::string& key,
                       const UpstreamAnswer& answer);
 
+    Result<bool> is_refused_still(const MirroredFile& file, const std::string& name) const;
     void note_use(const Repo& repo, const MirroredFile& file) const;
     void prefetch();
     Answer<std::monostate> prefetch_one(const PrefetchRule& rule);
-    Answer<std::monostate>
-    prefetch_answers(const Visit& visit, const Spot& spot, const Listing& listing);
     void evict(const std::string& newest) const;
 
     const Services& services_;

@@ -281,6 +281,10 @@ Response passed_answer(const Request& request, const UpstreamAnswer& answer) {
     return response;
 }
 
+bool is_not_here(const Refusal& refusal) {
+    return refusal.status == kNotHereOffline;
+}
+
 Answer<Reaction> info(const MirrorDoor& door, const Request& request, const Visit& visit) {
     LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
     if (!spot.path.empty()) {
@@ -290,7 +294,7 @@ Answer<Reaction> info(const MirrorDoor& door, const Request& request, const Visi
         request, {"blobs", "cardData", "config", "expand", "expand[]", "full", "securityStatus"});
     const std::string call = "/revision/" + spot.commit;
     auto answer = door.mirror.pass_on(visit, spot.repo, call + query, Mirror::Keep::ForGood);
-    if (!answer && answer.error().status == kNotHereOffline && !query.empty()) {
+    if (!answer && is_not_here(answer.error()) && !query.empty()) {
         // What was kept when the commit was found says nearly all of it, and more than nothing.
         answer = door.mirror.pass_on(visit, spot.repo, call, Mirror::Keep::ForGood);
     }
@@ -354,8 +358,10 @@ Answer<Response> passed_entries(const MirrorDoor& door,
 }
 
 /// Entries as JSON; those whose content is here may be had by Xet.
-Result<Json>
-render_entries(const MirrorDoor& door, const Repo& repo, const std::vector<GitEntry>& entries) {
+Result<Json> render_entries(const MirrorDoor& door,
+                            const Repo& repo,
+                            const std::vector<GitEntry>& entries,
+                            const Json& last_commit = Json()) {
     Json list = Json::array();
     for (const GitEntry& entry : entries) {
         std::optional<xet::FileHash> xet;
@@ -364,8 +370,17 @@ render_entries(const MirrorDoor& door, const Repo& repo, const std::vector<GitEn
             xet = stored ? std::optional(stored->xet) : std::nullopt;
         }
         list.push_back(render_entry(entry, xet));
+        if (!last_commit.is_null()) {
+            list.back()["lastCommit"] = last_commit;
+        }
     }
     return list;
+}
+
+/// What stands for the last commit of every file where upstream was never asked for it: the one
+/// that was asked for, which has them all.
+Json render_commit(const Spot& spot) {
+    return {{"id", spot.commit}, {"title", ""}, {"date", render_date(spot.repo.created)}};
 }
 
 Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visit& visit) {
@@ -381,15 +396,19 @@ Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visi
     LOCARA_TRY(const bool expand, given_flag(request, "expand"));
     if (expand) {
         const std::string path = spot.path.empty() ? "" : "/" + percent_encode(spot.path, "/");
-        LOCARA_TRY(
-            const UpstreamAnswer answer,
+        auto answer =
             door.mirror.pass_on(visit,
                                 spot.repo,
                                 "/tree/" + spot.commit + path +
                                     keep_query(request, {"recursive", "expand", "limit", "cursor"}),
-                                Mirror::Keep::ForGood));
-        LOCARA_TRY(Response response, passed_entries(door, request, spot, answer));
-        return Reaction(std::move(response));
+                                Mirror::Keep::ForGood);
+        if (answer) {
+            LOCARA_TRY(Response response, passed_entries(door, request, spot, *answer));
+            return Reaction(std::move(response));
+        }
+        if (!is_not_here(answer.error())) {
+            return answer.error();
+        }
     }
     const bool recursive = request.query.flag("recursive");
     const std::vector<GitEntry> entries =
@@ -399,7 +418,10 @@ Answer<Reaction> tree(const MirrorDoor& door, const Request& request, const Visi
         return entries.begin() + static_cast<std::ptrdiff_t>(i);
     };
     LOCARA_TRY(const Json list,
-               render_entries(door, spot.repo, std::vector(at(part.begin), at(part.end))));
+               render_entries(door,
+                              spot.repo,
+                              std::vector(at(part.begin), at(part.end)),
+                              expand ? render_commit(spot) : Json()));
     Response response = json_answer(list);
     response.headers.add("X-Repo-Commit", spot.commit);
     part.add_next(request, response);
@@ -410,10 +432,19 @@ Answer<Reaction> paths_info(const MirrorDoor& door, const Request& request, cons
     LOCARA_TRY(const WantedPaths wanted, parse_wanted_paths(request));
     LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
     if (wanted.expand) {
-        LOCARA_TRY(const UpstreamAnswer answer,
-                   door.mirror.describe_paths(visit, spot, wanted.paths));
-        LOCARA_TRY(Response response, passed_entries(door, request, spot, answer));
-        return Reaction(std::move(response));
+        const Json body = {{"paths", wanted.paths}, {"expand", true}};
+        auto answer = door.mirror.pass_on(visit,
+                                          spot.repo,
+                                          "/paths-info/" + spot.commit,
+                                          Mirror::Keep::ForGood,
+                                          render_json(body));
+        if (answer) {
+            LOCARA_TRY(Response response, passed_entries(door, request, spot, *answer));
+            return Reaction(std::move(response));
+        }
+        if (!is_not_here(answer.error())) {
+            return answer.error();
+        }
     }
     LOCARA_TRY(const auto listing, door.mirror.list(visit, spot.repo, spot.commit));
     std::vector<GitEntry> entries;
@@ -422,18 +453,22 @@ Answer<Reaction> paths_info(const MirrorDoor& door, const Request& request, cons
             entries.push_back(*entry);
         }
     }
-    LOCARA_TRY(const Json list, render_entries(door, spot.repo, entries));
+    LOCARA_TRY(
+        const Json list,
+        render_entries(door, spot.repo, entries, wanted.expand ? render_commit(spot) : Json()));
     return Reaction(json_answer(list));
 }
 
 Answer<Reaction> refs(const MirrorDoor& door, const Request& request, const Visit& visit) {
     LOCARA_TRY(const Spot spot, door.mirror.find_revision(visit, "main"));
-    LOCARA_TRY(const UpstreamAnswer answer,
-               door.mirror.pass_on(visit,
-                                   spot.repo,
-                                   "/refs" + keep_query(request, {"include_prs"}),
-                                   Mirror::Keep::WhileFresh));
-    return Reaction(passed_answer(request, answer));
+    auto answer = door.mirror.pass_on(
+        visit, spot.repo, "/refs" + keep_query(request, {"include_prs"}), Mirror::Keep::WhileFresh);
+    if (!answer && is_not_here(answer.error())) {
+        LOCARA_TRY(const Json known, door.mirror.kept_refs(spot.repo));
+        return Reaction(json_answer(known));
+    }
+    LOCARA_CHECK(answer);
+    return Reaction(passed_answer(request, *answer));
 }
 
 Answer<Reaction> auth_check(const MirrorDoor& door, const Request&, const Visit& visit) {

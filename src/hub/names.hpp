@@ -226,6 +226,10 @@ class Names {
     Status set_mirrored_revision(std::int64_t repo,
                                  const std::string& revision,
                                  const MirroredRevision& found);
+    /// Revisions and the commits that they stood for, by name.
+    Result<std::vector<std::pair<std::string, std::string>>>
+    list_mirrored_revisions(std::int64_t repo) const;
+
     Result<std::optional<MirroredRevision>>
     find_mirrored_revision(std::int64_t repo, const std::string& revision) const;
 

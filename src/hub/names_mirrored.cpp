@@ -70,6 +70,28 @@ Status Names::set_mirrored_revision(std::int64_t repo,
     });
 }
 
+Result<std::vector<std::pair<std::string, std::string>>>
+Names::list_mirrored_revisions(std::int64_t repo) const {
+    using Found = std::vector<std::pair<std::string, std::string>>;
+    return database_->with([&](soci::session& sql) -> Result<Found> {
+        const long long key = repo;
+        std::string revision;
+        std::string commit;
+        soci::statement statement =
+            (sql.prepare << "SELECT revision, commit_id FROM mirrored_revisions WHERE repo = :r"
+                            " ORDER BY revision",
+             use(key),
+             into(revision),
+             into(commit));
+        statement.execute();
+        Found found;
+        while (statement.fetch()) {
+            found.emplace_back(revision, commit);
+        }
+        return found;
+    });
+}
+
 Result<std::optional<MirroredRevision>>
 Names::find_mirrored_revision(std::int64_t repo, const std::string& revision) const {
     return database_->with([&](soci::session& sql) -> Result<std::optional<MirroredRevision>> {

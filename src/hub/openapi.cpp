@@ -39,7 +39,11 @@ struct RouteInfo {
 };
 
 constexpr RouteInfo kRoutes[] = {
-    {"GET", "/", Auth::None, "The catalog and the public collections, for people", Answers::Page},
+    {"GET",
+     "/",
+     Auth::None,
+     "The catalog and the curators' collections, for people",
+     Answers::Page},
     {"GET", "/healthz", Auth::None, "Whether database and store work; 503 if not"},
     {"GET", "/metrics", Auth::Address, "Numbers for Prometheus", Answers::Text},
     {"GET", "/openapi.json", Auth::None, "This document"},

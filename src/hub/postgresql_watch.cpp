@@ -61,7 +61,8 @@ class Session {
 
     /// Takes five seconds at most, unless the address says otherwise.
     void connect() {
-        const std::array keywords = {"connect_timeout", "dbname", static_cast<const char*>(nullptr)};
+        const std::array keywords = {
+            "connect_timeout", "dbname", static_cast<const char*>(nullptr)};
         const std::array values = {"5", url_.c_str(), static_cast<const char*>(nullptr)};
         constexpr int kExpand = 1; // what is called dbname is an address
         connection_.reset(PQconnectdbParams(keywords.data(), values.data(), kExpand));

@@ -43,11 +43,11 @@ void require_described(std::string_view method, std::string_view pattern, Log& l
 } // namespace
 
 void Routes::add(std::string_view method, std::string_view pattern, SyncHandler handler) {
-    add_on(pool_, method, pattern, std::move(handler));
+    add_on(pools_.answers, method, pattern, std::move(handler));
 }
 
 void Routes::add_long(std::string_view method, std::string_view pattern, SyncHandler handler) {
-    add_on(uploads_, method, pattern, std::move(handler));
+    add_on(pools_.uploads, method, pattern, std::move(handler));
 }
 
 void Routes::add_on(http::BlockingPool& pool,
@@ -55,11 +55,10 @@ void Routes::add_on(http::BlockingPool& pool,
                     std::string_view pattern,
                     SyncHandler handler) {
     require_described(method, pattern, log_);
-    router_.add(method,
-                pattern,
-                [&pool, &log = log_, handler = std::move(handler)](Request request) {
-                    return run_on_pool(pool, handler, log, std::move(request));
-                });
+    router_.add(
+        method, pattern, [&pool, &log = log_, handler = std::move(handler)](Request request) {
+            return run_on_pool(pool, handler, log, std::move(request));
+        });
 }
 
 void Routes::add_streamed(std::string_view method,

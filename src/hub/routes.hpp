@@ -17,10 +17,17 @@ namespace locara::hub {
 
 /// Fills a router with handlers that run on a pool. Uploads, whose checks may take minutes, have
 /// one of their own, so that they keep nobody else waiting. Borrows everything.
+/// What blocks has its turn with its like, so that the long keep nobody waiting who is quick.
+struct Pools {
+    http::BlockingPool& answers; ///< Of the API and of pages.
+    http::BlockingPool& uploads;
+    http::BlockingPool& fetches; ///< By git.
+};
+
 class Routes {
   public:
-    Routes(http::Router& router, http::BlockingPool& pool, http::BlockingPool& uploads, Log& log)
-        : router_(router), pool_(pool), uploads_(uploads), log_(log) {}
+    Routes(http::Router& router, const Pools& pools, Log& log)
+        : router_(router), pools_(pools), log_(log) {}
 
     void get(std::string_view pattern, SyncHandler handler) {
         add("GET", pattern, std::move(handler));
@@ -42,7 +49,7 @@ class Routes {
                       StreamHandler handler);
 
     /// Where stream handlers do what blocks.
-    http::BlockingPool& uploads() { return uploads_; }
+    const Pools& pools() const { return pools_; }
 
   private:
     void add_on(http::BlockingPool& pool,
@@ -51,8 +58,7 @@ class Routes {
                 SyncHandler handler);
 
     http::Router& router_;
-    http::BlockingPool& pool_;
-    http::BlockingPool& uploads_;
+    const Pools pools_;
     Log& log_;
 };
 

@@ -255,10 +255,9 @@ Answer<UpstreamAnswer> Upstream::ask(const UpstreamCall& call) const {
         if (answer && is_good(answer->status)) {
             return UpstreamAnswer{std::move(answer->body), next_of(*answer), total_of(*answer)};
         }
-        Trouble trouble = answer ? trouble_of(*answer,
-                                              answer->body,
-                                              sent_with(call.token, config_.token))
-                                 : trouble_of(std::move(answer).error());
+        Trouble trouble =
+            answer ? trouble_of(*answer, answer->body, sent_with(call.token, config_.token))
+                   : trouble_of(std::move(answer).error());
         count(trouble);
         // Who waited for a whole time-out is not kept waiting for another.
         if (trouble.refusal.status == 504) {

@@ -93,9 +93,9 @@ class Upstream {
 
 inline constexpr int kNotHereOffline = 424;
 
-/// The refusal of everything that is not here when upstream is not to be asked: kNotHereOffline. Asking again
-/// changes nothing, so nothing that clients ask again for (408, 429, 5xx); and not 404, which they
-/// remember, or take for a file that the repository lacks.
+/// The refusal of everything that is not here when upstream is not to be asked: kNotHereOffline.
+/// Asking again changes nothing, so nothing that clients ask again for (408, 429, 5xx); and not
+/// 404, which they remember, or take for a file that the repository lacks.
 Refusal not_here_offline(std::string message);
 
 } // namespace locara::hub

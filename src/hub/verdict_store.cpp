@@ -17,12 +17,12 @@ using soci::use;
 constexpr std::string_view kPassing[] = {
     "antivirus.unseen", "scan.memory", "scan.time", "yara.time"};
 
+} // namespace
+
 bool is_passing(const formats::Verdict& verdict) {
     return verdict.label == formats::Label::Unreadable ||
            std::find(std::begin(kPassing), std::end(kPassing), verdict.rule) != std::end(kPassing);
 }
-
-} // namespace
 
 std::string content_id(const GitEntry& file) {
     return file.lfs ? file.lfs->sha256.render() : file.oid;

@@ -25,6 +25,10 @@ class Database;
 /// blob.
 std::string content_id(const GitEntry& file);
 
+/// Whether a verdict is about a moment, and not about what was judged: of time, of memory of a busy
+/// machine, of a scanner that did not work.
+bool is_passing(const formats::Verdict& verdict);
+
 /// The last part of a path.
 std::string name_of(std::string_view path);
 

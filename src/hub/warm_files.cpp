@@ -139,8 +139,7 @@ std::optional<http::Response> WarmFiles::answer(const http::Request& request) {
     return answer_as_of(watch_->version(), request);
 }
 
-boost::asio::awaitable<std::optional<http::Response>>
-WarmFiles::ask(const http::Request& request) {
+boost::asio::awaitable<std::optional<http::Response>> WarmFiles::ask(const http::Request& request) {
     if (!may_know(request, Watched::ByAsking)) {
         co_return std::nullopt;
     }

@@ -14,6 +14,7 @@ import threading
 
 from tests import harness
 from tests.harness import wait_for
+from tests.harness.clamd import Clamd
 from tests.harness.mirror import HELD, MIB, Fault, FaultyProxy, TestCase, blob_id, call, noise, publish, sha256
 
 CONFIG = b'{"architectures": ["Tiny"]}\n'
@@ -648,8 +649,32 @@ class GateTest(TestCase):
         onnx = (harness.SOURCE / "src/formats/test/data/wrong/model.onnx").read_bytes()
         proxy = self.with_files({"model.onnx": onnx})
         path = "/ana/more/resolve/main/model.onnx"
-        self.assert_error(call(self.mirror(proxy.url), "GET", path), 403, "RefusedByGate")
-        self.assert_content(call(self.mirror(proxy.url, pass_formats=["onnx"]), "GET", path), onnx)
+        mirror = self.mirror(proxy.url)
+        for _ in range(2):
+            self.assert_error(call(mirror, "GET", path), 403, "RefusedByGate")
+        self.assertEqual(len(proxy.asked("/ana/more/resolve/")), 1, "what was refused is not fetched again")
+        mirror.stop()
+        self.configure(mirror.config, proxy.url, pass_formats=["onnx"])
+        mirror.start()
+        self.assert_content(call(mirror, "GET", path), onnx)
+
+    def test_what_could_not_be_judged_is_judged_when_the_scanner_is_back(self):
+        folder = pathlib.Path(self.folder)
+        clamd = Clamd(folder / "clamd", b"what no file of the test has in it")
+        self.addCleanup(clamd.stop)
+        header = json.dumps({"w": {"dtype": "F32", "shape": [2000], "data_offsets": [0, 8000]}}).encode()
+        weights = len(header).to_bytes(8, "little") + header + bytes(8000)
+        proxy = self.with_files({"m.safetensors": weights})
+        mirror = self.mirror(proxy.url)
+        mirror.stop()
+        mirror.config.write_text(mirror.config.read_text() + f'[scanners]\nclamd = "{clamd.socket}"\n')
+        mirror.start()
+        clamd.stop()
+        path = "/ana/more/resolve/main/m.safetensors"
+        self.assert_error(call(mirror, "GET", path), 403, "RefusedByGate")
+        clamd.start()
+        self.assert_content(call(mirror, "GET", path), weights)
+        self.assertEqual(len(proxy.asked("/ana/more/resolve/")), 1, "its bytes are here")
 
 
 class AccessTest(TestCase):
@@ -711,6 +736,25 @@ class AccessTest(TestCase):
         clock.move("+3m")
         for path in paths:
             self.assert_content(call(mirror, "GET", path), b"TOP")
+
+    def test_a_callers_token_that_has_ended_takes_nothing_from_others(self):
+        publish(self.upstream, self.ana, "ana/shown", {"a.txt": b"1"})
+
+        def rule(method, path, headers):
+            if headers.get("Authorization") == "Bearer hf_ended":  # in words that huggingface.co uses
+                return Fault(status=401, body=json.dumps({"error": 'User Access Token "x" is expired'}).encode())
+
+        proxy = self.proxy(rule)
+        mirror = self.mirror(proxy.url, forward_tokens=True, freshness="0s")
+        path = "/ana/shown/resolve/main/a.txt"
+        self.assert_content(call(mirror, "GET", path), b"1")
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/shown/revision/main", "hf_ended").status, 401)
+        self.assert_content(call(mirror, "GET", path), b"1")
+        self.configure(mirror.config, proxy.url, forward_tokens=True, offline=True)
+        mirror.stop()
+        mirror.start()
+        self.assert_content(call(mirror, "GET", path), b"1")
+        self.assertEqual([one["id"] for one in call(mirror, "GET", "/api/models").json()], ["ana/shown"])
 
     def test_nobody_tells_a_private_repository_from_none(self):
         state = {"down": False}
@@ -915,34 +959,69 @@ class UpkeepTest(TestCase):
         wait_for(lambda: all(call(mirror, "HEAD", f"/ana/many/resolve/main/{name}").headers["X-Xet-Hash"]
                              for name in self.files), "everything to be here")
 
-    def test_what_was_prefetched_is_all_that_clients_need_offline(self):
-        proxy = self.proxy()
-        mirror = self.mirror(proxy.url, prefetch=["ana/many"])
-        commit = call(self.upstream, "GET", "/api/models/ana/many").json()["sha"]
-        paths = [f"/api/models/ana/many/{path}" for path in (
-            "refs", f"tree/{commit}?recursive=true", f"tree/{commit}?recursive=true&expand=true", "revision/HEAD")]
-        info = f"/api/models/ana/many/paths-info/{commit}"
-        names = [".gitattributes", *self.files]
-        wait_for(lambda: len(proxy.asked(info, "POST")) == len(names), "the last to be asked")
+    def offline(self, mirror, proxy, **settings):
         mirror.stop()
-        self.configure(mirror.config, proxy.url, offline=True)
+        self.configure(mirror.config, proxy.url, offline=True, **settings)
         mirror.start()
-        before = len(proxy.requests)
-        for path in (*paths, "/api/models/ana/many?expand[]=siblings&expand[]=sha", "/api/models/ana/many?blobs=true"):
-            self.assertEqual(call(mirror, "GET", path).status, 200, path)
-        for path in paths[:3]:
-            found, theirs = (call(hub, "GET", path).json() for hub in (mirror, self.upstream))
-            for entry in (*found, *theirs) if isinstance(found, list) else ():
-                entry.pop("xetHash", None)
-            self.assertEqual(found, theirs, path)
-        self.assertEqual(call(mirror, "GET", paths[3]).json()["sha"], commit)
-        for name in names:
-            found, theirs = (call(hub, "POST", info, body={"paths": [name], "expand": True}).json()[0]
-                             for hub in (mirror, self.upstream))
-            self.assertEqual(found["lastCommit"], theirs["lastCommit"])
+        proxy.requests.clear()
+
+    def test_what_one_client_brought_another_loads_offline(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url)
+        base = "/api/models/ana/many/"
+        commit = call(mirror, "GET", base + "revision/main").json()["sha"]  # as `hf download`
+        listed = call(mirror, "GET", base + f"tree/{commit}?recursive=true").json()
+        for name in self.files:
+            self.wait_stored_after_get(mirror, f"/ana/many/resolve/{commit}/{name}")
+        self.offline(mirror, proxy)
+        refs = call(mirror, "GET", base + "refs").json()  # llama-server -hf
+        self.assertEqual(refs["branches"], [{"name": "main", "ref": "refs/heads/main", "targetCommit": commit}])
+        for answer in (call(mirror, "GET", base + f"tree/{commit}?recursive=true&expand=true"),
+                       call(mirror, "POST", base + f"paths-info/{commit}", body={"paths": [e["path"] for e in listed], "expand": True})):
+            self.assertEqual([e["path"] for e in answer.json()], [e["path"] for e in listed])  # npm @huggingface/hub
+            self.assertEqual({e["lastCommit"]["id"] for e in answer.json() if e["type"] == "file"}, {commit})
+        for path in ("revision/HEAD", "revision/main?expand[]=siblings&expand[]=sha", f"revision/{commit}?blobs=true"):
+            self.assertEqual(call(mirror, "GET", base + path).json()["sha"], commit, path)
         for name, content in self.files.items():
             self.assert_content(call(mirror, "GET", f"/ana/many/resolve/HEAD/{name}"), content)
-        self.assertEqual(len(proxy.requests), before)
+        self.assertEqual(proxy.requests, [])
+
+    def wait_stored_after_get(self, mirror, path):
+        self.assertEqual(call(mirror, "GET", path).status, 200)
+        self.wait_stored(mirror, path)
+
+    def test_prefetch_asks_upstream_for_little(self):
+        publish(self.upstream, self.ana, "ana/small", {f"{i}.txt": b"%d" % i for i in range(50)})
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, prefetch=["ana/small"])
+        wait_for(lambda: proxy.asked("/api/models/ana/small/refs"), "the last to be asked for")
+        self.assertLess(len([r for r in proxy.requests if r[1].startswith("/api/")]), 8)
+        self.assertEqual(call(mirror, "GET", "/api/models/ana/small/refs").status, 200)
+
+    def test_a_small_file_waits_for_no_large_ones(self):
+        publish(self.upstream, self.ana, "ana/large", {f"{i}.bin": noise(40 + i, 17 * MIB) for i in range(5)})
+        publish(self.upstream, self.ana, "ana/other", {"config.json": CONFIG, "w.bin": noise(50, 17 * MIB)})
+        stuck = Fault(hold_after=MIB, patience=60)
+        proxy = self.proxy(lambda method, path, headers: stuck if "/ana/large/resolve/" in path else None)
+        mirror = self.mirror(proxy.url, downloads=2)
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            large = [pool.submit(call, mirror, "GET", f"/ana/large/resolve/main/{i}.bin") for i in range(5)]
+            wait_for(lambda: len(proxy.asked("/ana/large/resolve/")) == 2, "both turns to be taken")
+            self.assert_content(call(mirror, "GET", "/ana/other/resolve/main/config.json", timeout=10), CONFIG)
+            waits = pool.submit(call, mirror, "GET", "/ana/other/resolve/main/w.bin")
+            wait_for(lambda: proxy.asked("/ana/other/resolve/") and not waits.done(), "the other large one to wait")
+            stuck.release.set()
+            self.assert_content(waits.result(timeout=60), noise(50, 17 * MIB))
+            for answer in large:
+                self.assertEqual(answer.result(timeout=60).status, 200)
+        order = [path for _, path, _ in proxy.requests if "/resolve/" in path and path.endswith(".bin")]
+        self.assertIn("/ana/other/", "".join(order[2:4]), "a repository with nothing under way comes first")
+
+    def test_answers_do_not_fill_the_disk(self):
+        mirror = self.mirror(self.proxy().url)
+        for i in range(600):
+            self.assertEqual(call(mirror, "GET", f"/api/models/ana/many?expand[]=x{i}").status, 200)
+        self.assertLessEqual(len(list(mirror.folder.rglob("*.answer"))), 520)
 
     def test_list_and_rm(self):
         mirror = self.mirror(self.proxy().url)

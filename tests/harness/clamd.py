@@ -33,11 +33,14 @@ class Clamd:
         self.socket = self.folder / "clamd.sock"
         (self.folder / "db").mkdir(parents=True)
         self.write(pattern, version)
-        configuration = self.folder / "clamd.conf"
-        configuration.write_text(f"LocalSocket {self.socket}\nDatabaseDirectory {self.folder / 'db'}\nSelfCheck 0\n"
-                                 f"TemporaryDirectory {self.folder}\nForeground yes\nAlertExceedsMax yes\n")
-        self.process = subprocess.Popen(["/usr/sbin/clamd", f"--config-file={configuration}"], stdout=subprocess.DEVNULL)
-        harness.wait_for(lambda: f"/{version}/" in self.ask("VERSION"), "clamd", seconds=60)
+        self.configuration = self.folder / "clamd.conf"
+        self.configuration.write_text(f"LocalSocket {self.socket}\nDatabaseDirectory {self.folder / 'db'}\nSelfCheck 0\n"
+                                      f"TemporaryDirectory {self.folder}\nForeground yes\nAlertExceedsMax yes\n")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(["/usr/sbin/clamd", f"--config-file={self.configuration}"], stdout=subprocess.DEVNULL)
+        harness.wait_for(lambda: f"/{self.version}/" in self.ask("VERSION"), "clamd", seconds=60)
 
     def write(self, pattern, version):
         self.version = version

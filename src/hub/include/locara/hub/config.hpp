@@ -69,6 +69,10 @@ struct MirrorConfig {
 
     std::uint64_t quota_bytes = 0; ///< Of mirrored files together; 0: no bound.
 
+    /// How many files are fetched at once; 1 to kMostDownloads. Two more when they are small.
+    std::uint64_t downloads = 4;
+    static constexpr std::uint64_t kMostDownloads = 64;
+
     /// By `allow` and `deny`.
     bool allows(std::string_view id) const;
     bool pins(std::string_view id) const;
