@@ -1,3 +1,4 @@
+#include "published_catalog.hpp"
 #include "routes.hpp"
 #include "verdict_store.hpp"
 
@@ -26,16 +27,26 @@ bool is_plain(std::string_view path) {
     return !first;
 }
 
-/// Why the bundle of an app is not given away: it was let in, and the gate has learned since. Its
-/// takedown may not be published yet (docs/security.md). Nothing for any other target.
-Result<std::optional<std::string>> why_held(const VerdictStore& verdicts, const std::string& path) {
+/// Why the bundle of an app is not given away: its curators have called it back, or the gate, which
+/// let it in, has learned since, and they will (docs/security.md). Nothing for any other target.
+Result<std::optional<std::string>> why_held(const Services& services, const std::string& path) {
     constexpr std::string_view kBundle = ".locapp";
     constexpr std::size_t kDigits = 64;
     const std::string name = name_of(path); // DIGEST.NAME (docs/formats/catalog.md, "Layout")
     if (!name.ends_with(kBundle) || name.size() <= kDigits || name[kDigits] != '.') {
         return std::optional<std::string>();
     }
-    LOCARA_TRY(const auto known, verdicts.find(name.substr(0, kDigits), name.substr(kDigits + 1)));
+    const std::string digest = name.substr(0, kDigits);
+    LOCARA_TRY(const auto catalog, services.published->get());
+    const auto called_back = catalog->called_back.bundles.find(digest);
+    if (called_back != catalog->called_back.bundles.end()) {
+        const auto fine =
+            policy::check(policy::Door::Serve, "this app", std::optional(called_back->second));
+        if (!fine) {
+            return std::optional(fine.error().message());
+        }
+    }
+    LOCARA_TRY(const auto known, services.verdicts.find(digest, name.substr(kDigits + 1)));
     if (!known || policy::answer(policy::Door::Serve, known->verdict) != policy::Answer::Refuse) {
         return std::optional<std::string>();
     }
@@ -84,7 +95,7 @@ void add_catalog_routes(Routes& routes,
     routes.get("/catalog/targets/{*path}",
                [folder = tree / "targets",
                 &services](const http::Request& request) -> Answer<http::Response> {
-                   LOCARA_TRY(const auto held, why_held(services.verdicts, request.param("path")));
+                   LOCARA_TRY(const auto held, why_held(services, request.param("path")));
                    return held ? http::problem(403, *held, "refused") : serve(folder, request);
                });
 }

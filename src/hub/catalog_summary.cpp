@@ -1,6 +1,7 @@
 #include "catalog_summary.hpp"
 
 #include "catalog_files.hpp"
+#include "published_catalog.hpp"
 #include "routes.hpp"
 
 #include <locara/base/file.hpp>
@@ -8,6 +9,7 @@
 #include <locara/manifest/effective_license.hpp>
 #include <locara/manifest/license_json.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace locara::hub {
@@ -15,10 +17,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kTimestampLimit = 16'384;
-
 Json render_license_of(const manifest::ModelManifest& model) {
     return manifest::render_license(model.license.id, manifest::effective_license(model));
+}
+
+Json render_takedown(const CalledBack::Entries& entries, const std::string& id) {
+    const auto found = entries.find(id);
+    return found == entries.end() ? Json()
+                                  : Json{{"action", catalog::render(found->second.action)},
+                                         {"reason", found->second.reason},
+                                         {"date", found->second.date}};
 }
 
 Json render_need(const CatalogContents& contents,
@@ -92,7 +100,7 @@ Result<CatalogContents> read_contents(const fs::path& tree, const catalog::Repos
     return out;
 }
 
-Json render_contents(const CatalogContents& contents) {
+Json render_contents(const CatalogContents& contents, const CalledBack& called_back) {
     Json apps = Json::array();
     for (const auto& [id, app] : contents.apps) {
         Json needs = Json::array();
@@ -108,6 +116,7 @@ Json render_contents(const CatalogContents& contents) {
                         {"commercial", app.commercial},
                         {"effective_license",
                          manifest::render_license(app.license, license_of(contents, app))},
+                        {"takedown", render_takedown(called_back.apps, id)},
                         {"models", std::move(needs)}});
     }
     Json models = Json::array();
@@ -117,7 +126,8 @@ Json render_contents(const CatalogContents& contents) {
                           {"name", model->name},
                           {"repo", model->source.repo},
                           {"revision", model->source.revision},
-                          {"license", render_license_of(*model)}});
+                          {"license", render_license_of(*model)},
+                          {"takedown", render_takedown(called_back.models, model->id.render())}});
     }
     return {{"schema", "locara-hub.catalog/1"},
             {"apps", std::move(apps)},
@@ -134,28 +144,70 @@ std::string describe_license(const manifest::ModelManifest& model) {
                                                                    : ", no commercial use");
 }
 
-Result<std::shared_ptr<const PublishedCatalog::Snapshot>> PublishedCatalog::get() {
-    const std::lock_guard lock(mutex_);
-    const fs::path tree = data_ / "catalog";
-    LOCARA_TRY(std::string timestamp,
-               read_file(tree / "metadata" / "timestamp.json", kTimestampLimit));
-    if (timestamp != timestamp_) {
-        LOCARA_TRY(const auto repository, catalog::Repository::load(tree, data_ / "keys"));
-        LOCARA_TRY(auto contents, read_contents(tree, repository));
-        Json summary = render_contents(contents);
-        snapshot_ = std::make_shared<const Snapshot>(
-            Snapshot{std::move(contents), std::move(summary), repository.fingerprint()});
-        timestamp_ = std::move(timestamp);
+namespace {
+
+void note(CalledBack::Entries& entries,
+          const std::string& id,
+          std::optional<catalog::TakedownEntry> taken) {
+    if (!taken) {
+        return;
     }
-    return snapshot_;
+    const auto known = entries.find(id);
+    auto strictest =
+        known == entries.end() ? std::move(taken) : stricter(known->second, std::move(taken));
+    entries.insert_or_assign(id, *std::move(strictest));
 }
 
-void add_catalog_summary_route(Routes& routes, std::shared_ptr<PublishedCatalog> published) {
-    routes.get("/api/catalog",
-               [published = std::move(published)](const http::Request&) -> Answer<http::Response> {
-                   LOCARA_TRY(const auto catalog, published->get());
-                   return json_answer(catalog->summary);
-               });
+/// Without the digests of its files, each of which may be called back by itself.
+std::optional<catalog::TakedownEntry> find_model(const catalog::TakedownList& list,
+                                                 const manifest::ModelManifest& model,
+                                                 const crypto::Sha256Digest& digest) {
+    return list.find(catalog::takedown_names(model, digest, {}));
+}
+
+} // namespace
+
+Result<CalledBack> find_called_back(const fs::path& tree,
+                                    const catalog::Repository& repository,
+                                    const CatalogContents& contents) {
+    constexpr std::string_view kDigest = "sha256:";
+    const catalog::TakedownList& list = repository.takedown();
+    CalledBack out;
+    for (const catalog::TakedownEntry& entry : list.entries()) {
+        if (entry.kind == "file" && entry.id.starts_with(kDigest)) {
+            note(out.files, entry.id.substr(kDigest.size()), list.find("file", entry.id));
+        }
+    }
+    const auto newest = contents.newest_models();
+    for (const auto& [digest, model] : contents.models) {
+        const auto taken = find_model(list, model, digest);
+        if (std::find(newest.begin(), newest.end(), &model) != newest.end()) {
+            note(out.models, model.id.render(), list.find(catalog::takedown_names(model, digest)));
+        }
+        for (const manifest::Variant& variant : model.variants) {
+            for (const manifest::ModelFile& file : variant.files) {
+                note(out.files, file.sha256.render(), taken);
+            }
+        }
+    }
+    LOCARA_TRY(const auto bundles, list_bundles(tree, repository));
+    for (const PublishedBundle& bundle : bundles) {
+        const std::vector<crypto::Sha256Digest> digests = {bundle.sha256, bundle.files_sha256};
+        const auto taken = list.find(catalog::takedown_names(bundle.app, bundle.version, digests));
+        note(out.bundles, bundle.sha256.render(), taken);
+        const auto app = contents.apps.find(bundle.app.render());
+        if (app != contents.apps.end() && app->second.version == bundle.version) {
+            note(out.apps, app->first, taken);
+        }
+    }
+    return out;
+}
+
+void add_catalog_summary_route(Routes& routes, PublishedCatalog& published) {
+    routes.get("/api/catalog", [&published](const http::Request&) -> Answer<http::Response> {
+        LOCARA_TRY(const auto catalog, published.get());
+        return json_answer(catalog->summary);
+    });
 }
 
 } // namespace locara::hub

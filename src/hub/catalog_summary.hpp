@@ -13,8 +13,6 @@
 
 #include <filesystem>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +20,7 @@
 namespace locara::hub {
 
 class Routes;
+class PublishedCatalog;
 struct Services;
 
 struct CatalogContents {
@@ -36,46 +35,39 @@ struct CatalogContents {
 Result<CatalogContents> read_contents(const std::filesystem::path& tree,
                                       const catalog::Repository& repository);
 
+/// What the list of takedowns says of what a hub has, by what it goes by here: the strictest entry.
+struct CalledBack {
+    using Entries = std::map<std::string, catalog::TakedownEntry>;
+    Entries apps;    ///< By id; in the newest version.
+    Entries models;  ///< By id; in the newest version.
+    Entries bundles; ///< By the SHA-256 of the archive, hex.
+    Entries files;   ///< By SHA-256, hex: named itself, or of a model that is.
+};
+
+/// Errors as read_contents.
+Result<CalledBack> find_called_back(const std::filesystem::path& tree,
+                                    const catalog::Repository& repository,
+                                    const CatalogContents& contents);
+
 /// {"schema": "locara-hub.catalog/1", "apps": [{"id", "version", "name", "license", "commercial",
-/// "models": [{"role", "id", "manifest", "commercial", "license"}]}], "models": [{"id", "version",
-/// "name", "repo", "revision", "license"}]}. Licenses are as manifest::render_license has them. An
-/// app's models are all that it may come to run with; `commercial` and `license` of one that the
-/// catalog lacks are false and null.
-Json render_contents(const CatalogContents& contents);
+/// "takedown", "models": [{"role", "id", "manifest", "commercial", "license"}]}], "models": [{"id",
+/// "version", "name", "repo", "revision", "license", "takedown"}]}. A takedown is null or
+/// {"action", "reason", "date"}. Licenses are as manifest::render_license has them. An app's models
+/// are all that it may come to run with; `commercial` and `license` of one that the catalog lacks
+/// are false and null.
+Json render_contents(const CatalogContents& contents, const CalledBack& called_back);
 
 /// "MIT", "MIT, no commercial use" or "MIT, commercial use unknown", over its derivation.
 std::string describe_license(const manifest::ModelManifest& model);
 
-/// The catalog in a data folder as it is published at the moment. It is read again only when its
-/// timestamp has changed. Threads: safe.
-class PublishedCatalog {
-  public:
-    struct Snapshot {
-        CatalogContents contents;
-        Json summary;            ///< render_contents.
-        std::string fingerprint; ///< Of its root, 64 hex digits.
-    };
-
-    explicit PublishedCatalog(std::filesystem::path data) : data_(std::move(data)) {}
-
-    /// Never null. Errors: those of catalog::Repository::load and read_contents, Io.
-    Result<std::shared_ptr<const Snapshot>> get();
-
-  private:
-    const std::filesystem::path data_;
-    std::mutex mutex_;
-    std::string timestamp_; ///< That the snapshot was true for.
-    std::shared_ptr<const Snapshot> snapshot_;
-};
-
-/// GET /api/catalog: what is published then.
-void add_catalog_summary_route(Routes& routes, std::shared_ptr<PublishedCatalog> published);
+/// GET /api/catalog: what is published then. `published` is borrowed, as below.
+void add_catalog_summary_route(Routes& routes, PublishedCatalog& published);
 
 /// GET /: the same for people, and the collections of the organization `curators` that everybody
 /// sees; none if it is empty.
 void add_front_page(Routes& routes,
                     const Services& services,
-                    std::shared_ptr<PublishedCatalog> published,
+                    PublishedCatalog& published,
                     std::string curators);
 
 } // namespace locara::hub

@@ -1,5 +1,7 @@
 #include "content_gate.hpp"
 
+#include "published_catalog.hpp"
+
 #include <locara/gate/gate.hpp>
 #include <locara/hub/git_repo.hpp>
 
@@ -75,6 +77,7 @@ Status pass_gate(const Services& services,
                  const formats::ByteSource& content,
                  const std::string& id,
                  std::string_view path) {
+    LOCARA_CHECK(check_called_back(services, policy::Door::Upload, id).context(std::string(path)));
     return pass(services.verdicts, services.clock, services.log, content, id, path);
 }
 
@@ -102,7 +105,19 @@ policy::Door door_of(Origin origin) {
     return origin == Origin::Here ? policy::Door::Serve : policy::Door::ServeMirrored;
 }
 
+Status check_called_back(const Services& services, policy::Door door, const std::string& id) {
+    if (services.published == nullptr) {
+        return {};
+    }
+    LOCARA_TRY(const auto catalog, services.published->get());
+    const auto& files = catalog->called_back.files;
+    const auto found = files.find(id);
+    return found == files.end() ? Status()
+                                : policy::check(door, "this file", std::optional(found->second));
+}
+
 Status check_served(const Services& services, std::int64_t repo, const std::string& id) {
+    LOCARA_CHECK(check_called_back(services, policy::Door::Serve, id));
     LOCARA_TRY(const auto verdict, services.verdicts.find_refusal(id));
     if (!verdict) {
         return {};

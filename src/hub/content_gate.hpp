@@ -59,11 +59,16 @@ Status pass_gate(const VerdictStore& verdicts,
 /// nobody has judged it, so nobody is given it.
 Status check_named(const Services& services, const std::string& id);
 
+/// Refused, with date and reason, if the catalog's curators have called a file back; by its SHA-256
+/// in hex.
+Status check_called_back(const Services& services, policy::Door door, const std::string& id);
+
 /// The door by which files of such a repository leave.
 policy::Door door_of(Origin origin);
 
-/// Refused if the gate refuses by now what it let into the repository before: nothing gives it away
-/// any more. Of a mirrored repository a format that is merely not loaded does not count.
+/// Refused if the gate refuses by now what it let into the repository before, or curators called it
+/// back: nothing gives it away any more. Of a mirrored repository a format that is merely not
+/// loaded does not count.
 Status check_served(const Services& services, std::int64_t repo, const std::string& id);
 
 } // namespace locara::hub

@@ -1,5 +1,6 @@
 #include "download.hpp"
 
+#include "content_gate.hpp"
 #include "verdict_store.hpp"
 
 #include <locara/hub/git_repo.hpp>
@@ -290,6 +291,10 @@ std::optional<Refusal> Downloads::bring(Download& download, const std::filesyste
         // Who has read some of these bytes must not get the rest of others.
         std::filesystem::remove(part, ignored);
         return wrong_bytes(wanted, *found);
+    }
+    if (Status fine = check_called_back(services_, policy::Door::Mirror, sha256.render()); !fine) {
+        std::filesystem::remove(part, ignored);
+        return std::move(fine).error();
     }
     const auto verdict = options_.judge(*file, wanted.name, sha256);
     if (!verdict) {

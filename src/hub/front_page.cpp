@@ -1,7 +1,7 @@
 // The front page: what the catalog offers, and the shelves that people made of what is here.
-#include "catalog_summary.hpp"
 #include "collection_access.hpp"
 #include "page_parts.hpp"
+#include "published_catalog.hpp"
 #include "routes.hpp"
 
 #include <locara/base/bytes.hpp>
@@ -26,7 +26,17 @@ std::string line(std::string_view name,
            escape_html(version.render()) + "<br>" + escape_html(description) + small(facts);
 }
 
-std::string list_apps(const CatalogContents& contents) {
+/// What the curators say of it by now; "" if nothing.
+std::string mark(const CalledBack::Entries& entries, const std::string& id) {
+    const auto found = entries.find(id);
+    return found == entries.end()
+               ? ""
+               : "<br><strong class=\"error\">Called back on " + escape_html(found->second.date) +
+                     " (" + std::string(catalog::render(found->second.action)) +
+                     "): " + escape_html(found->second.reason) + "</strong>";
+}
+
+std::string list_apps(const CatalogContents& contents, const CalledBack& called_back) {
     std::vector<std::string> lines;
     for (const auto& [id, app] : contents.apps) {
         lines.push_back(
@@ -35,12 +45,13 @@ std::string list_apps(const CatalogContents& contents) {
                  app.version,
                  app.description,
                  "License " + app.license + (app.commercial ? "" : ", no commercial use") +
-                     (app.models.empty() ? "" : ", runs " + app.models.front().id.render())));
+                     (app.models.empty() ? "" : ", runs " + app.models.front().id.render())) +
+            mark(called_back.apps, id));
     }
     return lines.empty() ? "<h2>Apps</h2>\n<p>None yet.</p>\n" : list_of("Apps", lines);
 }
 
-std::string list_models(const CatalogContents& contents) {
+std::string list_models(const CatalogContents& contents, const CalledBack& called_back) {
     std::vector<std::string> lines;
     for (const manifest::ModelManifest* model : contents.newest_models()) {
         lines.push_back(line(model->name,
@@ -49,7 +60,8 @@ std::string list_models(const CatalogContents& contents) {
                              model->description,
                              "License " + describe_license(*model) + ", " +
                                  render_size(model->get_default().download_bytes()) +
-                                 ", files in " + model->source.repo));
+                                 ", files in " + model->source.repo) +
+                        mark(called_back.models, model->id.render()));
     }
     return lines.empty() ? "<h2>Models</h2>\n<p>None yet.</p>\n" : list_of("Models", lines);
 }
@@ -82,18 +94,19 @@ std::string list_uses(const PublishedCatalog::Snapshot& catalog) {
 
 void add_front_page(Routes& routes,
                     const Services& services,
-                    std::shared_ptr<PublishedCatalog> published,
+                    PublishedCatalog& published,
                     std::string curators) {
     routes.get("/",
-               [&services, published = std::move(published), curators = std::move(curators)](
+               [&services, &published, curators = std::move(curators)](
                    const Request& request) -> Answer<Response> {
-                   LOCARA_TRY(const auto catalog, published->get());
+                   LOCARA_TRY(const auto catalog, published.get());
                    LOCARA_TRY(const std::string shelves, list_shelves(services, curators));
                    const RenderedPage page = frame_page(
                        "Locara hub",
                        "<p>Apps on this hub run wholly on your own machine, on model weights that "
                        "are pinned and verified.</p>\n" +
-                           list_apps(catalog->contents) + list_models(catalog->contents) + shelves +
+                           list_apps(catalog->contents, catalog->called_back) +
+                           list_models(catalog->contents, catalog->called_back) + shelves +
                            list_uses(*catalog),
                        "'none'");
                    http::Content content;

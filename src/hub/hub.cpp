@@ -13,6 +13,7 @@
 #include "openapi.hpp"
 #include "operation_routes.hpp"
 #include "page_parts.hpp"
+#include "published_catalog.hpp"
 #include "rate_limit.hpp"
 #include "rescan_watch.hpp"
 #include "routes.hpp"
@@ -284,25 +285,12 @@ struct Hub::State {
     const std::unique_ptr<cas::Backend> backend;
     cas::Cas chunks;
     HubConfig config;
-    const Services services{data / kRepos,
-                            names,
-                            organizations,
-                            scopes,
-                            requests,
-                            buckets,
-                            collections,
-                            discussions,
-                            sessions,
-                            oauth,
-                            audit,
-                            quotas,
-                            verdicts,
-                            *backend,
-                            chunks,
-                            signer,
-                            clock,
-                            log,
-                            config.repos};
+    PublishedCatalog published_catalog{data};
+    const Services services{data / kRepos, names,    organizations, scopes,
+                            requests,      buckets,  collections,   discussions,
+                            sessions,      oauth,    audit,         quotas,
+                            verdicts,      *backend, chunks,        signer,
+                            clock,         log,      config.repos,  &published_catalog};
 
     std::unique_ptr<WarmFiles> warm;
     std::chrono::milliseconds sign_every = std::chrono::minutes(1);
@@ -602,9 +590,8 @@ Status Hub::State::publish_seed(const Seed& seed) {
 void Hub::State::add_routes() {
     Routes routes(router, {*pool, *uploads, *fetches}, log);
     add_catalog_routes(routes, services, tree());
-    const auto published = std::make_shared<PublishedCatalog>(data);
-    add_catalog_summary_route(routes, published);
-    add_front_page(routes, services, published, config.curators);
+    add_catalog_summary_route(routes, published_catalog);
+    add_front_page(routes, services, published_catalog, config.curators);
     add_account_routes(routes, services);
     add_session_routes(routes, services);
     add_oauth_routes(routes, services);

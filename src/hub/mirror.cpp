@@ -1,6 +1,7 @@
 #include "mirror.hpp"
 
 #include "access.hpp"
+#include "content_gate.hpp"
 #include "eviction.hpp"
 #include "layout.hpp"
 
@@ -842,6 +843,8 @@ Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin b
         } else if (known) {
             LOCARA_TRY(auto stored, services_.names.find_file(spot.repo.key, known->sha256));
             if (stored) {
+                LOCARA_CHECK(check_called_back(
+                    services_, policy::Door::ServeMirrored, known->sha256.render()));
                 note_use(spot.repo, *known);
                 return FoundContent{std::move(stored), nullptr};
             }

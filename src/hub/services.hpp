@@ -24,6 +24,7 @@
 namespace locara::hub {
 
 class Audit;
+class PublishedCatalog;
 class Quotas;
 
 struct RepoConfig;
@@ -49,6 +50,7 @@ struct Services {
     const Clock& clock;
     Log& log;
     const RepoConfig& rules;
+    PublishedCatalog* published = nullptr; ///< Null where there is no catalog.
 
     std::filesystem::path folder_of(const Repo& repo) const {
         return repo_folder(repos, repo.internal);

@@ -2,11 +2,14 @@
 import json
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 from tests import harness
 from tests.blackbox.wire_test import TINY, write_seed
 from tests.harness import BIN
 from tests.harness.clamd import Clamd
+from tests.harness.mirror import publish
 
 REASON = "it sends notes away"
 
@@ -172,6 +175,40 @@ class Takedown(harness.TestCase):
         client.run("search", "--refresh")
         client.run("hub", "rm", self.hub.url, "--yes")
         self.refuse_to_run()
+
+    def fetch(self, path):
+        try:
+            with urllib.request.urlopen(self.hub.url + path, timeout=30) as answer:
+                return answer.status, answer.read().decode(errors="replace")
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def test_a_hub_says_what_was_called_back_and_gives_it_to_nobody(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        weights = "/test/tiny/resolve/main/model.gguf"
+        bundle = "/catalog/" + next(path.relative_to(self.hub.folder / "catalog").as_posix()
+                                    for path in (self.hub.folder / "catalog").rglob("*.locapp"))
+        for path in (weights, bundle):
+            self.assertEqual(self.fetch(path)[0], 200)
+        self.assertEqual([one["takedown"] for one in json.loads(self.fetch("/api/catalog")[1])["apps"]], [None])
+        self.call_back("test/tiny", "--kind", "model")
+        self.call_back(TINY, "--kind", "app")
+        for path in (weights, bundle):
+            status, said = self.fetch(path)
+            self.assertEqual((status, REASON in said), (403, True), said)
+        page = self.fetch("/")[1]
+        self.assertEqual(page.count(f"(block-run): {REASON}"), 2, page)
+        catalog = json.loads(self.fetch("/api/catalog")[1])
+        for one in (*catalog["apps"], *catalog["models"]):
+            self.assertEqual((one["takedown"]["action"], one["takedown"]["reason"]), ("block-run", REASON))
+        # Nor is it taken in again, whoever brings it.
+        content = (harness.SOURCE / "src/engine/test/data/tiny.gguf").read_bytes()
+        with self.assertRaisesRegex(AssertionError, REASON):
+            publish(self.hub, self.hub.make_writer("ana"), "ana/again", {"w.gguf": content})
+        self.call_back("test/tiny", "--kind", "model", "--action", "warn")
+        self.assertEqual(self.fetch(weights)[0], 200)
 
     def add(self, what, *arguments, reason=REASON):
         return subprocess.run([BIN / "locara-hub", "takedown", "add", what, "--reason", reason, *arguments, "--data",

@@ -71,10 +71,10 @@ using enum Answer;
 // clang-format off
 inline constexpr std::array<std::array<Answer, kClasses>, kDoors> kTable = {{
     //                  Passed Flagged  WrongFormat Refused Unjudged Unseen    Warned    BlockInstall BlockRun
-    /* Upload        */ {Admit, Admit,   Refuse,   Refuse, Refuse, NotAsked, NotAsked, NotAsked, NotAsked},
-    /* Serve         */ {Admit, Admit,   Refuse,   Refuse, Later,  Admit,    NotAsked, NotAsked, NotAsked},
-    /* Mirror        */ {Admit, Admit,   Operator, Refuse, Refuse, NotAsked, NotAsked, NotAsked, NotAsked},
-    /* ServeMirrored */ {Admit, Admit,   Admit,    Refuse, Later,  Admit,    NotAsked, NotAsked, NotAsked},
+    /* Upload        */ {Admit, Admit,   Refuse,   Refuse, Refuse, NotAsked, Admit,    Refuse,   Refuse},
+    /* Serve         */ {Admit, Admit,   Refuse,   Refuse, Later,  Admit,    Admit,    Refuse,   Refuse},
+    /* Mirror        */ {Admit, Admit,   Operator, Refuse, Refuse, NotAsked, Admit,    Refuse,   Refuse},
+    /* ServeMirrored */ {Admit, Admit,   Admit,    Refuse, Later,  Admit,    Admit,    Refuse,   Refuse},
     /* Seed          */ {Admit, Refuse,  Refuse,   Refuse, Refuse, NotAsked, NotAsked, NotAsked, NotAsked},
     /* Review        */ {Admit, Curator, Refuse,   Refuse, Later,  Admit,    Admit,    Refuse,   Refuse},
     /* Catalog       */ {Admit, Refuse,  Refuse,   Refuse, Later,  Admit,    Warn,     Refuse,   Refuse},
