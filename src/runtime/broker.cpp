@@ -37,7 +37,7 @@ constexpr std::size_t kTailBytes = 4096;
 constexpr std::chrono::minutes kAnswerTimeout{10};
 /// What a chat template may make of the messages, as JSON.
 constexpr std::uint64_t kTemplateBytes = 1U << 20U;
-constexpr std::chrono::seconds kTakedownStep{2};
+constexpr std::chrono::seconds kTakedownStep{1};
 
 Response
 problem(int status, std::string_view code, std::string_view detail, std::string_view hint) {
@@ -169,7 +169,9 @@ struct Broker::State {
     mutable std::mutex mutex;
     std::condition_variable_any changed;
     std::map<std::string, App, std::less<>> running; // GUARDED_BY(mutex); by label
-    bool ended = false;                              // GUARDED_BY(mutex)
+    /// Why an app was stopped, until it is started again. By label.
+    std::map<std::string, std::string, std::less<>> stopped; // GUARDED_BY(mutex)
+    bool ended = false;                                      // GUARDED_BY(mutex)
 
     std::unique_ptr<http::Server> server;
     std::jthread keeper;
@@ -238,6 +240,7 @@ struct Broker::State {
     asio::awaitable<Response> once(std::string label, std::string body);
     Response exchange_code(const Request& request);
     Response close_session(const Request& request);
+    Response tell_session(const Request& request);
 
     Response serve_file(const Request& request, const InstalledApp& app) const;
     std::optional<Response> refuse_without_token(const Request& request, const std::string& label);
@@ -254,6 +257,7 @@ struct Broker::State {
 
     asio::awaitable<Result<App>> find_startable(std::string label);
     App find_running(std::string_view label) const;
+    std::optional<std::string> find_stopped(std::string_view label) const;
     void deny(const Request& request, std::string_view app, std::string_view code, Json more);
     void end();
     void keep(const std::stop_token& stop);
@@ -323,6 +327,9 @@ asio::awaitable<Response> Broker::State::handle_shell(const Request& request) {
     if (request.method == "POST") {
         if (request.path == "/locara/v1/launch") {
             co_return exchange_code(request);
+        }
+        if (request.path == "/locara/v1/session") {
+            co_return tell_session(request);
         }
         co_return request.path == "/locara/v1/close"
             ? close_session(request)
@@ -456,6 +463,7 @@ asio::awaitable<Response> Broker::State::launch(std::string label) {
                 label); // Pages of the old version must not ask with the new one's grants.
         }
         slot = app;
+        stopped.erase(label);
     }
     const std::string code = codes.issue(label);
     audit.note("launched",
@@ -527,7 +535,7 @@ asio::awaitable<Response> Broker::State::once(std::string label, std::string bod
     co_return http::json_response(200, render_json(Json{{"answer", *content}}));
 }
 
-// ---- What the shell asks: a session, and its end
+// ---- What the shell asks: a session, whether it stands, and its end
 
 Response Broker::State::exchange_code(const Request& request) {
     const auto asked = read_shell_request(request, "code");
@@ -569,6 +577,22 @@ Response Broker::State::close_session(const Request& request) {
     }
     audit.note("closed", {{"app", asked.id->render()}});
     return http::json_response(200, R"({"closed":true})");
+}
+
+// A page outlives what is taken from its app: nobody but the shell around it can take it away.
+Response Broker::State::tell_session(const Request& request) {
+    const auto asked = read_shell_request(request, "token");
+    if (!asked.id) {
+        return problem(400, "invalid_argument", "the body must name an app and its token", "");
+    }
+    if (tokens.accepts(asked.label, asked.secret)) {
+        return http::json_response(200, R"({"stands":true})");
+    }
+    if (const auto reason = find_stopped(asked.label)) {
+        return problem(403, "refused", *reason, "");
+    }
+    deny(request, asked.id->render(), "wrong_token", Json::object());
+    return problem(401, "wrong_token", "this token has ended or was never given out", "");
 }
 
 // ---- Apps
@@ -855,6 +879,12 @@ App Broker::State::find_running(std::string_view label) const {
     return found == running.end() ? nullptr : found->second;
 }
 
+std::optional<std::string> Broker::State::find_stopped(std::string_view label) const {
+    const std::lock_guard lock(mutex);
+    const auto found = stopped.find(label);
+    return found == stopped.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Broker::State::deny(const Request& request,
                          std::string_view app,
                          std::string_view code,
@@ -925,11 +955,12 @@ void Broker::State::enforce_takedowns() {
             continue;
         }
         const std::string label = app->manifest.id.label();
-        tokens.revoke(label);
         {
             const std::lock_guard lock(mutex);
             running.erase(label);
+            stopped[label] = *reason;
         }
+        tokens.revoke(label);
         for (const auto& model : app->models) {
             options.engines->stop_model(model.manifest.digest());
         }

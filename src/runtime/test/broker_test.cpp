@@ -140,6 +140,15 @@ class BrokerTest : public testing::Test {
         return (*parse_json(answer.body))["token"];
     }
 
+    /// What the shell asks about its session.
+    RawAnswer ask_session(const std::string& token) const {
+        return send("POST",
+                    "/locara/v1/session",
+                    host("locara"),
+                    "Origin: http://" + host("locara") + "\r\nContent-Type: application/json\r\n",
+                    R"({"app":"locara--quick-add","token":")" + token + R"("})");
+    }
+
     RawAnswer ask(const std::string& token, const char* route, const Json& body) const {
         return send("POST",
                     route,
@@ -578,6 +587,29 @@ TEST_F(BrokerTest, an_app_that_is_taken_down_stops_within_five_seconds_and_does_
     EXPECT_THAT(again.body, HasSubstr("may not run: a test"));
     EXPECT_TRUE(std::filesystem::exists(path("bundle/dist/index.html"))) << "nothing is deleted";
     EXPECT_THAT(audit(), HasSubstr(R"("event":"taken_down")"));
+}
+
+TEST_F(BrokerTest, the_shell_is_told_why_a_session_has_ended) {
+    const std::string key = token("locara/quick-add");
+    EXPECT_EQ(ask_session(key).status, 200);
+    EXPECT_EQ(ask_session(key).body, R"({"stands":true})");
+    const auto unknown = ask_session("0");
+    EXPECT_EQ(unknown.status, 401);
+    EXPECT_THAT(unknown.body, Not(HasSubstr("a test")));
+    registry_->block("locara/quick-add");
+    RawAnswer told = ask_session(key);
+    for (int tries = 0; tries < 50 && told.status == 200; ++tries) {
+        std::this_thread::sleep_for(milliseconds(100));
+        told = ask_session(key);
+    }
+    EXPECT_EQ(told.status, 403);
+    EXPECT_THAT(told.body, HasSubstr(R"("code":"refused")"));
+    EXPECT_THAT(told.body, HasSubstr(R"("detail":"a test")"));
+    // Started again once it may: the old page's session is none of the new start's.
+    registry_->block("");
+    const std::string fresh = token("locara/quick-add");
+    EXPECT_EQ(ask_session(fresh).status, 200);
+    EXPECT_EQ(ask_session(key).status, 401);
 }
 
 TEST_F(BrokerTest, ends_when_idle_or_asked) {

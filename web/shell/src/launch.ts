@@ -138,6 +138,38 @@ export async function exchange(label: string, code: string, origin: string): Pro
     };
 }
 
+/** Longest wait for a word about the session: a machine that is short of memory is no reason to lose the page. */
+const kPatienceMs = 10_000;
+
+/**
+ * Asks the broker whether a session stands: null if it does, else why it has ended, kGone when nobody answers.
+ * Never throws.
+ */
+export async function askSession(label: string, token: string): Promise<Refusal | null> {
+    let response: Response;
+    let body: unknown = null;
+    try {
+        response = await fetch('/locara/v1/session', {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json' },
+            body: JSON.stringify({ app: label, token }),
+            cache: 'no-store',
+            signal: AbortSignal.timeout(kPatienceMs),
+        });
+        body = await response.json();
+    } catch {
+        return kGone;
+    }
+    if (response.ok) return null;
+    if (response.status !== 403) return kNoSession;
+    return {
+        title: 'This app was stopped',
+        text: isRecord(body) ? textOf(body.detail) : '',
+        note: 'Nothing was deleted: what you kept in the app stays in this browser.',
+        again: false,
+    };
+}
+
 /** Ends the session at the broker, so that a copy of its token is worth nothing. Never throws; a broker that is gone has ended it. */
 export async function close(label: string, token: string): Promise<void> {
     try {

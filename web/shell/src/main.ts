@@ -3,6 +3,7 @@ import './shell.css';
 import { parseFromApp, type FromShell } from '@locara/sdk';
 import { mayRun, safeFileName, sizeText } from './files';
 import {
+    askSession,
     close,
     dropSession,
     exchange,
@@ -27,7 +28,15 @@ function get<T extends HTMLElement = HTMLElement>(id: string): T {
 
 const tabStorage = (): Storage => window.sessionStorage;
 const label = labelOf(location.pathname);
-let running: { readonly launch: Launch; readonly frame: HTMLIFrameElement; greeted: boolean } | null = null;
+interface Running {
+    readonly launch: Launch;
+    readonly frame: HTMLIFrameElement;
+    greeted: boolean;
+    /** How often in a row the broker did not answer. */
+    unanswered: number;
+}
+
+let running: Running | null = null;
 
 // ---- the page of an app that runs
 
@@ -71,7 +80,6 @@ function showFacts(launch: Launch): void {
 function start(launch: Launch): void {
     stopFrame();
     get('message').hidden = true;
-    get('ended').hidden = true;
     showFacts(launch);
     const frame = document.createElement('iframe');
     // The sandbox stays without allow-downloads, allow-popups and allow-top-navigation: each of
@@ -81,9 +89,10 @@ function start(launch: Launch): void {
     frame.referrerPolicy = 'no-referrer';
     frame.title = launch.app.name;
     frame.src = `${launch.origin}/`;
-    running = { launch, frame, greeted: false };
+    running = { launch, frame, greeted: false, unanswered: 0 };
     get('main').append(frame);
     document.body.classList.add('running');
+    askAgainLater();
 }
 
 function stopFrame(): void {
@@ -120,10 +129,40 @@ window.addEventListener('message', (event) => {
             askToSave(message.name, message.bytes);
             break;
         case 'ended':
-            void showEnded();
+            void checkSession();
             break;
     }
 });
+
+// ---- the session: the page of an app lives as long as its session, whatever its scripts do
+
+/** What is called back is out of sight within five seconds; the broker needs one or two of them. */
+const kAskMs = 2000;
+/** One word that got lost is no end. */
+const kMaxUnanswered = 2;
+let nextAsk: number | undefined;
+let asking = false;
+
+function askAgainLater(): void {
+    window.clearTimeout(nextAsk);
+    nextAsk = window.setTimeout(() => void checkSession(), kAskMs);
+}
+
+async function checkSession(): Promise<void> {
+    const asked = running;
+    if (label === null || asked === null || asking) return;
+    asking = true;
+    const ended = await askSession(label, asked.launch.token);
+    asking = false;
+    if (running === null) return;
+    askAgainLater();
+    if (running !== asked) return; // started anew meanwhile
+    asked.unanswered = ended === kGone ? asked.unanswered + 1 : 0;
+    if (ended !== null && (ended !== kGone || asked.unanswered >= kMaxUnanswered)) showMessage(ended);
+}
+
+// Browsers make the timers of a page that nobody sees wait.
+document.addEventListener('visibilitychange', () => void checkSession());
 
 // ---- saving
 
@@ -218,7 +257,6 @@ document.addEventListener('keydown', (event) => {
 
 function showMessage(refusal: Refusal): void {
     stopFrame();
-    get('ended').hidden = true;
     get('details').hidden = true;
     get('details-button').hidden = true;
     get('stop').hidden = true;
@@ -229,20 +267,6 @@ function showMessage(refusal: Refusal): void {
     get('message').hidden = false;
     document.title = `${refusal.title} – Locara`;
     get('message-title').focus();
-}
-
-/** The app could not reach its models. It stays on screen: what it holds can still be read and saved. */
-async function showEnded(): Promise<void> {
-    let alive = true;
-    try {
-        await fetch(location.pathname, { cache: 'no-store' });
-    } catch {
-        alive = false;
-    }
-    const why = alive ? kNoSession : kGone;
-    get('ended-title').textContent = `${why.title}.`;
-    get('ended-text').textContent = 'What is on the page stays. To go on, run this and open the address it prints:';
-    get('ended').hidden = false;
 }
 
 get('stop').addEventListener('click', () => {
@@ -270,6 +294,13 @@ for (const element of document.querySelectorAll('.command')) {
     });
 }
 
+/** Goes on with the session of this tab, if it stands. */
+async function resume(of: string, stored: Launch): Promise<void> {
+    const ended = await askSession(of, stored.token);
+    if (ended === null) start(stored);
+    else showMessage(ended);
+}
+
 async function open(): Promise<void> {
     if (label === null) {
         showMessage(kNoApp);
@@ -280,7 +311,7 @@ async function open(): Promise<void> {
     if (code === '') {
         const stored = loadSession(tabStorage, label, origin);
         if (stored === null) showMessage(kNoSession);
-        else start(stored);
+        else await resume(label, stored);
         return;
     }
     // The code leaves the address before anything else, so that it is in no history or bookmark.
@@ -293,7 +324,7 @@ async function open(): Promise<void> {
     }
     // A link that is opened twice in the same tab still has its session.
     const stored = loadSession(tabStorage, label, origin);
-    if (stored !== null && answer !== kGone) start(stored);
+    if (stored !== null && answer !== kGone) await resume(label, stored);
     else showMessage(answer);
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mayRun, safeFileName, sizeText } from '../src/files';
-import { labelOf, loadSession, originOf, parseLaunch, refOf, storeSession } from '../src/launch';
+import { askSession, kGone, kNoSession, labelOf, loadSession, originOf, parseLaunch, refOf, storeSession } from '../src/launch';
 
 const kOrigin = 'http://locara--quick-add.localhost:17863';
 const kAnswer = {
@@ -58,6 +58,27 @@ test('keeps a session for a reload, and forgets what it cannot read', () => {
     assert.equal(loadSession(refused, 'locara--quick-add', kOrigin), null);
     kept.set('locara.session.locara--quick-add', '{"token":');
     assert.equal(loadSession(storage, 'locara--quick-add', kOrigin), null);
+});
+
+test('learns whether a session stands, and why not', async () => {
+    const real = globalThis.fetch;
+    const answer = (status: number, body: unknown): void => {
+        globalThis.fetch = () => Promise.resolve(new Response(JSON.stringify(body), { status }));
+    };
+    try {
+        answer(200, { stands: true });
+        assert.equal(await askSession('a--b', 'token'), null);
+        answer(401, { code: 'wrong_token' });
+        assert.equal(await askSession('a--b', 'token'), kNoSession);
+        answer(403, { code: 'refused', detail: 'a/b was called back on 2026-11-29: it lies' });
+        const refusal = await askSession('a--b', 'token');
+        assert.equal(refusal?.text, 'a/b was called back on 2026-11-29: it lies');
+        assert.equal(refusal.again, false);
+        globalThis.fetch = () => Promise.reject(new TypeError('refused'));
+        assert.equal(await askSession('a--b', 'token'), kGone);
+    } finally {
+        globalThis.fetch = real;
+    }
 });
 
 test('shows file names as what they are', () => {

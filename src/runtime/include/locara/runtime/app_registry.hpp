@@ -56,8 +56,8 @@ class AppRegistry {
 
     /// What the latest verified takedown list and the policy of this machine say against running
     /// this app (it, its bundle, its models or their files): null for nothing, else the reason to
-    /// show. Asked before each start and every two seconds while an app runs; must be quick. Called
-    /// from any thread.
+    /// show. Asked before each start and every second while an app runs; must be quick. Called from
+    /// any thread.
     virtual std::optional<std::string> blocked(const InstalledApp& app) = 0;
 };
 

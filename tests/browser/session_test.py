@@ -1,0 +1,69 @@
+"""The page of an app goes when its session does: called back, refused by the policy, or the broker gone. In a real Chromium."""
+import json
+import subprocess
+
+from tests import harness
+from tests.harness import SOURCE
+from tests.harness.seed import TINY, write_seed
+
+REASON = "it sends notes away"
+
+
+class Session(harness.TestCase):
+    @classmethod
+    def make_seed(cls):
+        write_seed(cls.folder / "seed")
+        return cls.folder / "seed"
+
+    def open_page(self):
+        """The app, installed and open, with a file of its that waits to be saved."""
+        self.client.add_hub(self.hub)
+        self.client.run("install", TINY, "--yes")
+        url = self.client.run("run", TINY).split()[0]
+        page = subprocess.Popen(["node", SOURCE / "tests/browser/session.mjs", url], text=True, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE)
+        self.addCleanup(page.wait)
+        self.addCleanup(page.stdin.close)
+        self.addCleanup(page.stdout.close)
+        self.assertEqual(page.stdout.readline(), "open\n")
+        return page
+
+    def watch(self, page):
+        """What the page shows once the frame is gone, which takes five seconds at most."""
+        page.stdin.write("go\n")
+        page.stdin.flush()
+        seen = json.loads(page.stdout.readline())
+        self.assertLess(seen["seconds"], 5)
+        self.assertEqual((seen["frames"], seen["save"], seen["stop"]), (0, False, False), "the app has no hold on the page")
+        self.assertEqual(seen["violations"], [])
+        return seen
+
+    def test_a_called_back_app_is_taken_from_the_screen_with_the_reason(self):
+        page = self.open_page()
+        self.hub.admin("takedown", "add", TINY, "--reason", REASON)
+        self.addCleanup(self.hub.admin, "takedown", "add", TINY, "--reason", "over", "--action", "warn")
+        self.client.run("search", "--refresh")
+        seen = self.watch(page)
+        self.assertEqual(seen["title"], "This app was stopped")
+        self.assertRegex(seen["text"], rf"^{TINY} was called back on \d{{4}}-\d\d-\d\dT\S+: {REASON}$")
+        self.assertFalse(seen["again"], "starting it again would be refused")
+        self.assertEqual(seen["reloaded"], seen["text"])
+
+    def test_an_app_that_the_policy_refuses_is_taken_from_the_screen_with_the_reason(self):
+        page = self.open_page()
+        (self.client.home / "config/policy.toml").write_text(
+            f'[refuse]\nlicenses = ["apache-2.0"]\nreason = "{REASON}"\n')
+        seen = self.watch(page)
+        self.assertIn(REASON, seen["text"])
+        self.assertEqual(seen["reloaded"], seen["text"])
+
+    def test_a_page_does_not_outlive_the_broker(self):
+        page = self.open_page()
+        self.client.run("stop")
+        seen = self.watch(page)
+        self.assertEqual(seen["title"], "Locara does not answer")
+        self.assertTrue(seen["again"])
+
+
+if __name__ == "__main__":
+    harness.main()
