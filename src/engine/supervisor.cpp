@@ -40,6 +40,7 @@ struct Instance {
     /// Shared with the leases, which may outlive a restart.
     std::shared_ptr<sandbox::Process> process;
     std::optional<TempFolder> folder;
+    std::stop_source end_start;      ///< Ends the start that goes on.
     std::optional<Error> last_error; ///< Of the last start, if it failed.
     std::uint64_t attempts = 0;      ///< Starts that ended, well or not.
     std::uint32_t starts = 0;
@@ -107,7 +108,7 @@ struct Supervisor::State {
     Result<Lease> acquire(const std::shared_ptr<Instance>& instance,
                           const EngineSpec& spec,
                           const std::stop_token& stop);
-    void start(Instance& instance, const std::stop_token& stop) const;
+    void start(Instance& instance, std::stop_source ends, const std::stop_token& stop) const;
     Status bring_up(Instance& instance, const std::stop_token& stop) const;
     Status wait_healthy(const Instance& instance,
                         const sandbox::Process& process,
@@ -190,8 +191,10 @@ Result<Lease> Supervisor::State::acquire(const std::shared_ptr<Instance>& instan
                 lock, stop, [&] { return instance->phase != Instance::Phase::Starting; });
             continue;
         case Instance::Phase::Stopped:
-            if (instance->attempts != attempts_before && instance->last_error) {
-                return *instance->last_error; // We waited for this start, or made it.
+            // We waited for this start, or made it. That another caller went away is not our end.
+            if (instance->attempts != attempts_before && instance->last_error &&
+                instance->last_error->code() != ErrorCode::Cancelled) {
+                return *instance->last_error;
             }
             if (SteadyClock::now() < instance->not_before) {
                 const auto until = instance->not_before;
@@ -203,20 +206,35 @@ Result<Lease> Supervisor::State::acquire(const std::shared_ptr<Instance>& instan
             }
             instance->phase = Instance::Phase::Starting;
             instance->spec = spec;
-            lock.unlock();
-            start(*instance, stop);
-            lock.lock();
+            instance->end_start = std::stop_source();
+            {
+                const std::stop_source ends = instance->end_start;
+                lock.unlock();
+                start(*instance, ends, stop);
+                lock.lock();
+            }
             continue;
         }
     }
     return cancelled();
 }
 
-// Called in phase Starting, which belongs to one thread; leaves Running or Stopped.
-void Supervisor::State::start(Instance& instance, const std::stop_token& stop) const {
+// Called in phase Starting, which belongs to one thread; leaves Running or Stopped. `ends` is the
+// instance's `end_start`; `stop` ends it, too.
+void Supervisor::State::start(Instance& instance,
+                              std::stop_source ends,
+                              const std::stop_token& stop) const {
     const auto began = SteadyClock::now();
-    const Status done = bring_up(instance, stop);
+    const std::stop_callback with_caller(stop, [&ends] { ends.request_stop(); });
+    Status done = bring_up(instance, ends.get_token());
     const std::lock_guard lock(instance.mutex);
+    const bool was_ended = ends.stop_requested();
+    if (was_ended) { // also if it has just come up
+        done = stop.stop_requested() ? cancelled()
+                                     : Error(ErrorCode::Unavailable,
+                                             "the engine of " + instance.spec.model_id +
+                                                 " was stopped while it was starting");
+    }
     ++instance.attempts;
     const auto took =
         std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - began);
@@ -233,7 +251,7 @@ void Supervisor::State::start(Instance& instance, const std::stop_token& stop) c
         instance.folder.reset();
         instance.phase = Instance::Phase::Stopped;
         instance.last_error = done.error();
-        if (done.error().code() != ErrorCode::Cancelled) {
+        if (!was_ended) {
             back_off(instance);
             log->warning("engine",
                          "start failed",
@@ -355,7 +373,12 @@ Result<Lease> Supervisor::ensure_running(const EngineSpec& spec, std::stop_token
 void Supervisor::stop_model(const store::Digest& model) {
     for (const auto& instance : state_->all()) {
         const std::lock_guard lock(instance->mutex);
-        if (instance->spec.model == model && instance->phase == Instance::Phase::Running) {
+        if (instance->spec.model != model) {
+            continue;
+        }
+        if (instance->phase == Instance::Phase::Starting) {
+            instance->end_start.request_stop();
+        } else if (instance->phase == Instance::Phase::Running) {
             instance->process->stop(kStopGrace);
             instance->process.reset();
             instance->folder.reset();

@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <system_error>
 #include <thread>
@@ -171,7 +172,9 @@ struct Broker::State {
     std::map<std::string, App, std::less<>> running; // GUARDED_BY(mutex); by label
     /// Why an app was stopped, until it is started again. By label.
     std::map<std::string, std::string, std::less<>> stopped; // GUARDED_BY(mutex)
-    bool ended = false;                                      // GUARDED_BY(mutex)
+    struct Flow;
+    std::set<Flow*> flows; // GUARDED_BY(mutex); each takes itself out
+    bool ended = false;    // GUARDED_BY(mutex)
 
     std::unique_ptr<http::Server> server;
     std::jthread keeper;
@@ -196,12 +199,19 @@ struct Broker::State {
     // One request to an engine, from its start to its end, however it ends; noted when it goes.
     struct Flow {
         Flow(State& of, App asker, const AppModel& wanted, Route asked)
-            : state(of), use(of), app(std::move(asker)), model(wanted), route(asked) {}
+            : state(of), use(of), app(std::move(asker)), model(wanted), route(asked) {
+            const std::lock_guard lock(state.mutex);
+            state.flows.insert(this);
+        }
 
         Flow(const Flow&) = delete;
         Flow& operator=(const Flow&) = delete;
 
         ~Flow() {
+            {
+                const std::lock_guard lock(state.mutex);
+                state.flows.erase(this);
+            }
             const TokenCounts counts = count_tokens(tail);
             const auto took =
                 std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - began);
@@ -227,6 +237,11 @@ struct Broker::State {
         std::string tail;             ///< The end of the answer, for its token counts.
         std::optional<engine::Lease> lease;
         std::optional<http::LocalExchange> exchange;
+        std::stop_source stop;                 ///< Ends its wait for an engine.
+        std::optional<std::string> taken_down; // GUARDED_BY(state.mutex); why it was ended
+        /// With the broker it ends, too.
+        std::stop_callback<std::function<void()>> with_broker{state.stopping.get_token(),
+                                                              [this] { stop.request_stop(); }};
     };
 
     asio::awaitable<Response> handle(Request request);
@@ -253,6 +268,7 @@ struct Broker::State {
     asio::awaitable<Status> try_template(Flow& flow, std::string body);
     asio::awaitable<Result<std::string>> read_answer(Flow& flow);
     asio::awaitable<Error> explain(Flow& flow, Error error);
+    std::optional<Error> refusal_of(const Flow& flow) const;
     engine::EngineSpec make_spec(const AppModel& model) const;
 
     asio::awaitable<Result<App>> find_startable(std::string label);
@@ -262,6 +278,9 @@ struct Broker::State {
     void end();
     void keep(const std::stop_token& stop);
     void enforce_takedowns();
+    std::vector<App> apps_at_work() const;
+    void end_work(const InstalledApp& app, const std::string& reason);
+    void stop_engines(const InstalledApp& app);
 };
 
 // ---- Doors
@@ -760,11 +779,18 @@ engine::EngineSpec Broker::State::make_spec(const AppModel& model) const {
 }
 
 asio::awaitable<Status> Broker::State::open_engine(Flow& flow, std::string body) {
-    engine::Supervisor* const engines = options.engines;
-    const std::stop_token stop = stopping.get_token();
-    const engine::EngineSpec spec = make_spec(flow.model);
-    std::function<Result<engine::Lease>()> bring_up = [engines, stop, spec] {
-        return engines->ensure_running(spec, stop);
+    // An engine may take long to come up: what was not called back before may be by then.
+    std::function<Result<engine::Lease>()> bring_up = [this, &flow]() -> Result<engine::Lease> {
+        auto lease = options.engines->ensure_running(make_spec(flow.model), flow.stop.get_token());
+        const auto reason = options.registry->blocked(*flow.app);
+        if (reason && !refusal_of(flow)) {
+            end_work(*flow.app, *reason);
+            stop_engines(*flow.app);
+        }
+        if (auto refusal = refusal_of(flow)) {
+            return std::move(*refusal);
+        }
+        return lease;
     };
     auto lease = co_await http::run_blocking(pool, std::move(bring_up));
     if (!lease) {
@@ -837,8 +863,21 @@ asio::awaitable<Result<std::string>> Broker::State::read_answer(Flow& flow) {
 }
 
 asio::awaitable<Error> Broker::State::explain(Flow& flow, Error error) {
-    std::function<Error()> look = [&flow, error] { return flow.lease->explain(error); };
+    std::function<Error()> look = [this, &flow, error] {
+        const Error told = flow.lease->explain(error);
+        return refusal_of(flow).value_or(told);
+    };
     co_return co_await http::run_blocking(pool, std::move(look));
+}
+
+// Why it was ended, if its app was taken down meanwhile.
+std::optional<Error> Broker::State::refusal_of(const Flow& flow) const {
+    const std::lock_guard lock(mutex);
+    if (!flow.taken_down) {
+        return std::nullopt;
+    }
+    return Error(ErrorCode::Refused,
+                 flow.app->manifest.id.render() + " may not run: " + *flow.taken_down);
 }
 
 asio::awaitable<Response> Broker::State::answer(std::shared_ptr<Flow> flow, EngineRequest asked) {
@@ -942,31 +981,56 @@ void Broker::State::keep(const std::stop_token& stop) {
 
 // "block-run" stops an app within five seconds and deletes nothing.
 void Broker::State::enforce_takedowns() {
-    std::vector<App> apps;
-    {
-        const std::lock_guard lock(mutex);
-        for (const auto& [label, app] : running) {
-            apps.push_back(app);
+    std::vector<App> blocked;
+    for (const auto& app : apps_at_work()) {
+        if (const auto reason = options.registry->blocked(*app)) {
+            end_work(*app, *reason);
+            blocked.push_back(app);
         }
     }
-    for (const auto& app : apps) {
-        const auto reason = options.registry->blocked(*app);
-        if (!reason) {
-            continue;
+    for (const auto& app : blocked) { // last: an engine may take seconds
+        stop_engines(*app);
+    }
+}
+
+// Those that run, and those that a request is answered for without their page.
+std::vector<App> Broker::State::apps_at_work() const {
+    const std::lock_guard lock(mutex);
+    std::vector<App> apps;
+    for (const auto& [label, app] : running) {
+        apps.push_back(app);
+    }
+    for (const Flow* flow : flows) {
+        if (!flow->stop.stop_requested() &&
+            std::find(apps.begin(), apps.end(), flow->app) == apps.end()) {
+            apps.push_back(flow->app);
         }
-        const std::string label = app->manifest.id.label();
-        {
-            const std::lock_guard lock(mutex);
-            running.erase(label);
-            stopped[label] = *reason;
+    }
+    return apps;
+}
+
+// Ends the app's session and what is asked for it.
+void Broker::State::end_work(const InstalledApp& app, const std::string& reason) {
+    const std::string label = app.manifest.id.label();
+    {
+        const std::lock_guard lock(mutex);
+        running.erase(label);
+        stopped[label] = reason;
+        for (Flow* flow : flows) {
+            if (flow->app->manifest.id == app.manifest.id) {
+                flow->taken_down = reason;
+                flow->stop.request_stop();
+            }
         }
-        tokens.revoke(label);
-        for (const auto& model : app->models) {
-            options.engines->stop_model(model.manifest.digest());
-        }
-        audit.note("taken_down", {{"app", app->manifest.id.render()}, {"reason", *reason}});
-        log.warning(
-            "runtime", "taken_down", {{"app", app->manifest.id.render()}, {"reason", *reason}});
+    }
+    tokens.revoke(label);
+    audit.note("taken_down", {{"app", app.manifest.id.render()}, {"reason", reason}});
+    log.warning("runtime", "taken_down", {{"app", app.manifest.id.render()}, {"reason", reason}});
+}
+
+void Broker::State::stop_engines(const InstalledApp& app) {
+    for (const auto& model : app.models) {
+        options.engines->stop_model(model.manifest.digest());
     }
 }
 

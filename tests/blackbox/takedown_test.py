@@ -1,5 +1,8 @@
 """What a curator calls back: installs are refused, what runs is stopped, and nothing a client does weakens that."""
 import json
+import os
+import pathlib
+import signal
 import subprocess
 import time
 import urllib.error
@@ -82,6 +85,25 @@ class Takedown(harness.TestCase):
         client.run("search", "--refresh")
         self.client.stop()
         client.run("run", TINY)
+
+    def test_an_answer_in_flight_ends(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes")
+        client.run("run", TINY, "--once", "x")
+        broker = client.json("status")["broker"]
+        self.assertEqual(broker["apps"], [], "no page is open")
+        engine, = [one["pid"] for one in broker["engines"]]
+        os.kill(engine, signal.SIGSTOP)  # it would take for ever
+        asking = client.start("run", TINY, "--once", "x", "--offline")
+        time.sleep(1)
+        self.assertIsNone(asking.poll())
+        self.call_back(TINY)
+        client.run("search", "--refresh")
+        said = asking.communicate(timeout=5)[1]
+        self.assertEqual(asking.returncode, 8, said)
+        self.assertIn(REASON, said)
+        harness.wait_for(lambda: not pathlib.Path(f"/proc/{engine}").exists(), "the engine to be stopped", seconds=2)
 
     def test_a_machine_that_only_runs_apps_hears_of_it_within_a_day(self):
         client = self.client

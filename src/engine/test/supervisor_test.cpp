@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <sstream>
@@ -320,6 +321,48 @@ TEST_F(Engine, starting_can_be_stopped) {
     const auto lease = supervisor->ensure_running(tiny_spec(), source.get_token());
     ASSERT_FALSE(lease);
     EXPECT_EQ(lease.error().code(), ErrorCode::Cancelled);
+}
+
+TEST_F(Engine, one_that_is_starting_is_stopped_with_its_model) {
+    const auto supervisor = create();
+    const EngineSpec spec = tiny_spec();
+    std::atomic<bool> done = false;
+    std::optional<Result<Lease>> lease;
+    std::thread waiting([&] {
+        lease.emplace(supervisor->ensure_running(spec));
+        done = true;
+    });
+    while (!done) {
+        supervisor->stop_model(spec.model); // Loading takes far longer than the step between two.
+        std::this_thread::sleep_for(milliseconds(1));
+    }
+    waiting.join();
+    ASSERT_FALSE(*lease);
+    EXPECT_EQ(lease->error().code(), ErrorCode::Unavailable) << lease->error().describe();
+    EXPECT_THAT(lease->error().message(), HasSubstr("stopped while it was starting"));
+    EXPECT_FALSE(supervisor->status().front().running);
+    EXPECT_EQ(supervisor->status().front().starts, 0U);
+    EXPECT_TRUE(std::filesystem::is_empty(options_.runtime_folder));
+    EXPECT_TRUE(supervisor->ensure_running(spec)) << "nothing of it stays";
+}
+
+TEST_F(Engine, who_leaves_while_it_starts_does_not_end_it_for_others) {
+    const auto supervisor = create();
+    const EngineSpec spec = tiny_spec();
+    std::stop_source source;
+    std::optional<Result<Lease>> first;
+    std::thread leaving(
+        [&] { first.emplace(supervisor->ensure_running(spec, source.get_token())); });
+    while (supervisor->status().empty()) {
+        std::this_thread::sleep_for(milliseconds(1));
+    }
+    std::optional<Result<Lease>> second;
+    std::thread staying([&] { second.emplace(supervisor->ensure_running(spec)); });
+    std::this_thread::sleep_for(milliseconds(20));
+    source.request_stop();
+    leaving.join();
+    staying.join();
+    ASSERT_TRUE(*second) << second->error().describe();
 }
 
 TEST_F(Engine, nothing_runs_after_the_supervisor_is_gone) {

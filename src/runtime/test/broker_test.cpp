@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <map>
@@ -587,6 +588,46 @@ TEST_F(BrokerTest, an_app_that_is_taken_down_stops_within_five_seconds_and_does_
     EXPECT_THAT(again.body, HasSubstr("may not run: a test"));
     EXPECT_TRUE(std::filesystem::exists(path("bundle/dist/index.html"))) << "nothing is deleted";
     EXPECT_THAT(audit(), HasSubstr(R"("event":"taken_down")"));
+}
+
+TEST_F(BrokerTest, what_is_called_back_while_its_engine_starts_gets_no_answer) {
+    registry_->block("locara/quick-add", 1); // when the start is asked for, there is nothing yet
+    const auto answer = tool("POST", "/locara/v1/apps/locara/quick-add/once", R"({"text":"x"})");
+    EXPECT_EQ(answer.status, 403) << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr("locara/quick-add may not run: a test"));
+    EXPECT_FALSE(supervisor_->status().front().running);
+    EXPECT_THAT(audit(), HasSubstr(R"("event":"taken_down")"));
+}
+
+// Requests whose engine does not come to an end by itself: held, it answers nothing.
+TEST_F(BrokerTest, requests_in_flight_end_when_their_app_is_taken_down) {
+    for (const bool from_page : {false, true}) {
+        registry_->block("");
+        const auto once = [this] {
+            return tool("POST", "/locara/v1/apps/locara/quick-add/once", R"({"text":"x"})");
+        };
+        ASSERT_EQ(once().status, 200);
+        const std::string key = from_page ? token("locara/quick-add") : "";
+        const auto engines = supervisor_->status();
+        const auto held = std::find_if(
+            engines.begin(), engines.end(), [](const auto& engine) { return engine.running; });
+        ASSERT_NE(held, engines.end());
+        ASSERT_EQ(kill(held->pid, SIGSTOP), 0);
+        std::string told;
+        std::thread asking([&] {
+            told = from_page ? ask(key, "/v1/chat/completions", chat()).body : once().body;
+        });
+        std::this_thread::sleep_for(milliseconds(300));
+        const auto since = std::chrono::steady_clock::now();
+        registry_->block("locara/quick-add");
+        asking.join();
+        EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(5));
+        EXPECT_THAT(told, HasSubstr("locara/quick-add may not run: a test"));
+        for (int tries = 0; tries < 100 && kill(held->pid, 0) == 0; ++tries) {
+            std::this_thread::sleep_for(milliseconds(10));
+        }
+        EXPECT_NE(kill(held->pid, 0), 0) << "the engine is there";
+    }
 }
 
 TEST_F(BrokerTest, the_shell_is_told_why_a_session_has_ended) {

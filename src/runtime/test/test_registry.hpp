@@ -59,13 +59,18 @@ class TestRegistry : public AppRegistry {
 
     std::optional<std::string> blocked(const InstalledApp& app) override {
         const std::lock_guard lock(mutex_);
-        return app.manifest.id.render() == blocked_ ? std::optional<std::string>("a test")
-                                                    : std::nullopt;
+        if (app.manifest.id.render() != blocked_) {
+            return std::nullopt;
+        }
+        return answers_before_ > 0 && answers_before_-- > 0 ? std::nullopt
+                                                            : std::optional<std::string>("a test");
     }
 
-    void block(const std::string& app) {
+    /// From now on, or after so many answers that nothing is against it.
+    void block(const std::string& app, int answers_before = 0) {
         const std::lock_guard lock(mutex_);
         blocked_ = app;
+        answers_before_ = answers_before;
     }
 
   private:
@@ -139,6 +144,7 @@ class TestRegistry : public AppRegistry {
     std::map<std::string, InstalledApp, std::less<>> apps_;
     std::mutex mutex_;
     std::string blocked_;
+    int answers_before_ = 0;
 };
 
 } // namespace locara::runtime

@@ -113,7 +113,8 @@ class Supervisor {
     /// InvalidArgument (no weights, no context).
     Result<Lease> ensure_running(const EngineSpec& spec, std::stop_token stop = {});
 
-    /// Stops engines of a model now, in use or not (takedown, removal).
+    /// Stops engines of a model now, in use or not (takedown, removal). One that is starting ends
+    /// before anybody gets it; who waits for it gets Unavailable.
     void stop_model(const store::Digest& model);
 
     std::vector<EngineStatus> status() const;
