@@ -518,6 +518,7 @@ Status Installer::pull(const PlannedModel& model, const Hub& hub, ProgressSink& 
     LOCARA_CHECK(check_accepted(open));
     LOCARA_TRY(const auto use, state.store.use(state.options.stop));
     LOCARA_CHECK(state.pull_model(model, hub, progress));
+    LOCARA_CHECK(state.check_takedown(model)); // fetching may have taken hours
     return storage().add_pin({model.manifest->id.render() + ":" + model.variant,
                               render_time(state.options.clock->now()),
                               locked_files(model),
@@ -677,6 +678,9 @@ Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
     LOCARA_CHECK(write_file_atomically(folder / "bundle.list", as_bytes(unpacked.list.render())));
     LOCARA_CHECK(write_file_atomically(folder / "lock.json", as_bytes(lock.render())));
     LOCARA_CHECK(sync_folders(folder));
+    // Since the plan was made there were questions to answer and files to fetch.
+    std::vector<std::string> warnings;
+    LOCARA_CHECK(state.check_takedown(entry, plan.models, warnings));
     const auto place = app_folder(state.options.home, lock.app);
     LOCARA_CHECK(swap_into_place(folder, place / lock.version.render()));
     // Older versions go last: killed before this, both are there, and the newest counts.

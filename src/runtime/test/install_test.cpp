@@ -9,6 +9,18 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+/// Something that happens while files are fetched.
+class Meanwhile : public ProgressSink {
+  public:
+    explicit Meanwhile(std::function<void()> act) : act_(std::move(act)) {}
+
+    void report(const Progress& /*progress*/) override { std::call_once(once_, act_); }
+
+  private:
+    std::function<void()> act_;
+    std::once_flag once_;
+};
+
 TEST_F(InstallTest, from_a_pinned_root_to_an_app_on_disk) {
     auto installer = open_with_hub();
     const auto plan = installer.plan(ref("locara/first"));
@@ -259,6 +271,41 @@ TEST_F(InstallTest, a_model_is_pulled_without_an_app_unless_it_was_called_back) 
     EXPECT_EQ(installer.find_model(id, "").error().code(), ErrorCode::Refused);
     // The app that uses it is refused as well.
     EXPECT_EQ(installer.plan(ref("locara/first")).error().code(), ErrorCode::Refused);
+}
+
+TEST_F(InstallTest, what_is_called_back_while_it_is_fetched_is_not_installed) {
+    auto installer = open_with_hub();
+    const auto plan = installer.plan(ref("locara/first"));
+    ASSERT_TRUE(plan) << plan.error().describe();
+    Meanwhile progress([this] {
+        take_down(
+            *repository_, "app", "locara/first", catalog::TakedownAction::BlockInstall, "it lies");
+        ASSERT_TRUE(open().refresh());
+    });
+    const auto lock = installer.install(*plan, progress);
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::Refused);
+    EXPECT_THAT(lock.error().message(), HasSubstr("it lies"));
+    expect_nothing_installed(installer);
+}
+
+TEST_F(InstallTest, what_is_called_back_while_it_is_fetched_is_not_pinned) {
+    auto installer = open_with_hub();
+    const auto found = installer.find_model(*manifest::ModelId::parse("locara/tiny"), "");
+    ASSERT_TRUE(found) << found.error().describe();
+    Meanwhile progress([this] {
+        take_down(*repository_,
+                  "model",
+                  "locara/tiny",
+                  catalog::TakedownAction::BlockInstall,
+                  "it leaks");
+        ASSERT_TRUE(open().refresh());
+    });
+    const Status pulled = installer.pull(found->model, found->hub, progress);
+    ASSERT_FALSE(pulled);
+    EXPECT_EQ(pulled.error().code(), ErrorCode::Refused);
+    EXPECT_THAT(pulled.error().message(), HasSubstr("it leaks"));
+    EXPECT_TRUE(installer.storage().pins()->empty());
 }
 
 TEST_F(InstallTest, weights_that_were_called_back_are_not_fetched_for_a_manifest_either) {

@@ -299,7 +299,8 @@ class Installer {
 
     /// Carries a plan out. On any error nothing is installed; parts of weights stay for the next
     /// try. Errors: those of hf::Client::pull and unpack_bundle, Corrupt (bundle and entry differ),
-    /// Refused (the format gate, policy), Forbidden (terms that nobody accepted), Busy.
+    /// Refused (the format gate, policy, taken down meanwhile), Forbidden (terms that nobody
+    /// accepted), Busy.
     Result<Lock> install(const Plan& plan, ProgressSink& progress);
 
     /// The newest manifest of a model in the catalogs' copies, with its default variant or
@@ -316,7 +317,7 @@ class Installer {
 
     /// Fetches the files of a model without an app, and pins them (see Storage) as
     /// "publisher/name:variant". Errors: those of hf::Client::pull, Refused (the format gate,
-    /// policy), Forbidden (terms that nobody accepted).
+    /// policy, taken down), Forbidden (terms that nobody accepted).
     Status pull(const PlannedModel& model, const Hub& hub, ProgressSink& progress);
 
     /// The keys that known catalogs trust to sign models, from their local copies.
