@@ -2,7 +2,6 @@
 
 #include "own_program.hpp"
 
-#include <algorithm>
 #include <csignal>
 
 #include <sys/wait.h>
@@ -18,19 +17,33 @@ constexpr std::chrono::hours kLookAgain{1};
 constexpr std::chrono::seconds kTick{5}; // also after a suspended machine woke up
 constexpr std::chrono::milliseconds kChildTick{100};
 
-bool is_any_old(const runtime::Installer& installer) {
+/// The hubs that nobody asked within a day.
+std::vector<std::string> find_old(const runtime::Installer& installer) {
     const TimePoint old = system_clock().now() - kOld;
-    const auto states = installer.catalog_states();
-    return installer.may_use_network() &&
-           std::any_of(states.begin(), states.end(), [old](const auto& state) {
-               return !state.last_checked || *state.last_checked < old;
-           });
+    std::vector<std::string> hubs;
+    for (const auto& state : installer.catalog_states()) {
+        if (installer.may_use_network() && (!state.last_checked || *state.last_checked < old)) {
+            hubs.push_back(state.hub.url);
+        }
+    }
+    return hubs;
+}
+
+void refresh(Context& context, const std::string& hub, const std::stop_token& stop) {
+    auto installer = context.installer_of(hub, stop);
+    const Status done = installer ? installer->refresh() : Status(installer.error());
+    if (!done) {
+        context.log().info(
+            "run", "not_refreshed", {{"hub", hub}, {"error", done.error().describe()}});
+    }
 }
 
 } // namespace
 
-void refresh_if_old(Context& context, const runtime::Installer& installer) {
-    if (!is_any_old(installer)) {
+void refresh_if_old(Context& context) {
+    const auto installer = context.installer_of("", interrupt_token());
+    const auto hubs = installer ? find_old(*installer) : std::vector<std::string>();
+    if (hubs.empty()) {
         return;
     }
     std::stop_source stop;
@@ -42,10 +55,11 @@ void refresh_if_old(Context& context, const runtime::Installer& installer) {
         wake.wait_for(lock, done, kTimeAtStart, [] { return false; });
         stop.request_stop();
     });
-    auto fresh = context.installer("", stop.get_token());
-    const Status refreshed = fresh ? fresh->refresh() : Status(fresh.error());
-    if (!refreshed) {
-        context.log().info("run", "not_refreshed", {{"error", refreshed.error().describe()}});
+    // All at once: one that is slow takes no time from the others.
+    std::vector<std::jthread> asking;
+    asking.reserve(hubs.size());
+    for (const auto& hub : hubs) {
+        asking.emplace_back([&context, &stop, &hub] { refresh(context, hub, stop.get_token()); });
     }
 }
 
@@ -62,8 +76,8 @@ bool CatalogWatch::sleep(const std::stop_token& stop, std::chrono::milliseconds 
 
 void CatalogWatch::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-        const auto installer = context_->installer("", stop);
-        if (installer && is_any_old(*installer)) {
+        const auto installer = context_->installer_of("", stop);
+        if (installer && !find_old(*installer).empty()) {
             ask(stop);
         }
         // By the clock on the wall: the hour may pass while the machine sleeps, and somebody may

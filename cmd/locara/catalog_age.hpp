@@ -10,9 +10,9 @@
 
 namespace locara::cli {
 
-/// Asks for what is old, for five seconds at most. What cannot be had now is asked for at the next
-/// run, or by the watch of the broker.
-void refresh_if_old(Context& context, const runtime::Installer& installer);
+/// Asks every hub for what is old, all at once and for five seconds at most. What cannot be had now
+/// is asked for at the next run, or by the watch of the broker.
+void refresh_if_old(Context& context);
 
 /// Has what is old asked for as long as it lives, by a process of its own: a broker itself connects
 /// to nothing (docs/adr/0001). Nothing is asked for offline (--offline, LOCARA_OFFLINE,

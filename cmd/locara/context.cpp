@@ -166,7 +166,7 @@ Result<runtime::Installer> Context::installer() {
     return installer("");
 }
 
-Result<runtime::Installer> Context::installer(const std::string& bundle, std::stop_token stop) {
+Result<runtime::InstallerOptions> Context::installer_options(std::stop_token stop) {
     runtime::InstallerOptions options;
     LOCARA_TRY(options.home, home());
     LOCARA_TRY(options.http, http());
@@ -175,6 +175,19 @@ Result<runtime::Installer> Context::installer(const std::string& bundle, std::st
     if (flags.offline || is_set("LOCARA_OFFLINE") || is_set("HF_HUB_OFFLINE")) {
         options.network = runtime::Network::Offline;
     }
+    return options;
+}
+
+Result<runtime::Installer> Context::installer_of(const std::string& hub, std::stop_token stop) {
+    LOCARA_TRY(auto options, installer_options(std::move(stop)));
+    if (!hub.empty()) {
+        options.hub = hub;
+    }
+    return runtime::Installer::open(std::move(options));
+}
+
+Result<runtime::Installer> Context::installer(const std::string& bundle, std::stop_token stop) {
+    LOCARA_TRY(auto options, installer_options(std::move(stop)));
     const char* hub = std::getenv("LOCARA_HUB");
     if (!flags.hub.empty()) {
         options.hub = flags.hub;

@@ -71,6 +71,9 @@ class Context {
     /// Everything comes from the folder `bundle`, unless it is empty.
     Result<runtime::Installer> installer(const std::string& bundle,
                                          std::stop_token stop = interrupt_token());
+    /// Knows this hub alone, or all of them if it is empty, whatever --hub and LOCARA_HUB say:
+    /// where apps come from is a choice, who calls back is none.
+    Result<runtime::Installer> installer_of(const std::string& hub, std::stop_token stop);
 
     /// Gives the gate what policy.toml says of scanners, before it is asked for the first time.
     /// Errors: those of policy::Policy::load.
@@ -78,6 +81,8 @@ class Context {
     std::unique_ptr<ProgressView> progress();
 
   private:
+    Result<runtime::InstallerOptions> installer_options(std::stop_token stop);
+
     std::unique_ptr<http::Client> http_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/file.hpp>
+#include <locara/policy/doors.hpp>
 
 #include <algorithm>
 #include <map>
@@ -144,6 +145,9 @@ install_with_plan(Context& context, runtime::Installer& installer, const manifes
         auto installed = installer.get(ref.id);
         if (unreachable && installed &&
             (ref.version.empty() || installed->lock.version.render() == ref.version)) {
+            // What another hub called back, or what was called back before, is known all the same.
+            LOCARA_TRY(const auto taken, installer.find_takedown(*installed));
+            LOCARA_CHECK(policy::check(policy::Door::Install, ref.id.render(), taken));
             context.say(ref.id.render() + " " + installed->lock.version.render() +
                         " is installed; newer versions could not be looked for: " +
                         clean(planned.error().describe()));

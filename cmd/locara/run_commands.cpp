@@ -75,7 +75,7 @@ Result<bool> ensure_installed(Context& context, const manifest::AppRef& ref) {
     LOCARA_TRY(auto installer, context.installer());
     const auto installed = installer.get(ref.id);
     if (installed && (ref.version.empty() || installed->lock.version.render() == ref.version)) {
-        refresh_if_old(context, installer);
+        refresh_if_old(context);
         LOCARA_CHECK(tell_what_is_known(context, *installed));
         return true;
     }

@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -64,6 +65,8 @@ class Takedown(harness.TestCase):
             self.refuse_to_run()
             self.refuse_to_run(faketime="-300d")
             self.refuse_to_run(faketime="+300d")
+            client.run("install", TINY, "--yes", expect=8)
+            self.assertIn(REASON, client.stderr)
             stored = next(client.home.rglob("takedown.json"))
             whole = stored.read_bytes()
             stored.write_bytes(b"{}")
@@ -120,6 +123,25 @@ class Takedown(harness.TestCase):
             client.run("run", TINY, expect=8, faketime="+25h")
             self.assertIn(REASON, client.stderr)
             harness.wait_for(lambda: self.running() == [], "the app to be stopped", seconds=5)
+        finally:
+            self.hub.stop()
+            self.hub.start()
+
+    def test_a_slow_hub_keeps_no_other_hubs_word_back(self):
+        client, slow = self.client, threading.Event()
+        proxy = self.proxy(lambda path, *answer: (slow.is_set() and time.sleep(20), answer)[1])
+        client.add_hub(self.hub, proxy.url)
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes", "--hub", self.hub.url)
+        self.call_back(TINY)
+        slow.set()
+        self.hub.stop()
+        self.hub.start(clock="+25h")  # signs anew
+        try:
+            since = time.monotonic()
+            client.run("run", TINY, expect=8, faketime="+25h")
+            self.assertIn(REASON, client.stderr)
+            self.assertLess(time.monotonic() - since, 15)
         finally:
             self.hub.stop()
             self.hub.start()
