@@ -4,6 +4,7 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/engine/engine.hpp>
+#include <locara/gate/gate.hpp>
 #include <locara/policy/policy.hpp>
 #include <locara/runtime/broker.hpp>
 #include <locara/sandbox/profile.hpp>
@@ -49,6 +50,26 @@ void check_parts(std::vector<Finding>& out) {
     }
 }
 
+/// While it is down, or says of what it did not look at that it is clean, no weights are installed.
+void check_antivirus(std::vector<Finding>& out, const std::string& socket) {
+    gate::Options options;
+    options.clamd = socket;
+    const auto version = gate::Gate(std::move(options)).check_antivirus();
+    if (version) {
+        out.push_back({Level::Ok,
+                       "antivirus",
+                       version->value_or("none") + ", tells of what exceeds its limits",
+                       ""});
+        return;
+    }
+    const bool answers = version.error().code() == ErrorCode::Unsupported;
+    out.push_back(
+        {Level::Problem,
+         "antivirus",
+         version.error().describe() + (answers ? " and restart it" : ""),
+         answers ? "sudoedit /etc/clamav/clamd.conf" : "sudo systemctl restart clamav-daemon"});
+}
+
 void check_policy(std::vector<Finding>& out, const runtime::Home& home) {
     const auto policy = policy::Policy::load(home.policy_files());
     if (!policy) {
@@ -59,6 +80,9 @@ void check_policy(std::vector<Finding>& out, const runtime::Home& home) {
                        "$EDITOR " + (home.config / "policy.toml").string()});
     } else if (!policy->rules().empty()) {
         out.push_back({Level::Ok, "policy", count(policy->rules().size(), "rule"), ""});
+    }
+    if (policy && !policy->clamd().empty()) {
+        check_antivirus(out, policy->clamd());
     }
 }
 

@@ -161,6 +161,30 @@ class Scanners(harness.TestCase):
         self.clamd.learn(NOTHING)
         client.run("run", TINY)
 
+    def doctor_on(self, socket, expect):
+        """What it says of the antivirus that policy.toml names."""
+        (self.client.home / "config").mkdir(exist_ok=True)
+        (self.client.home / "config/policy.toml").write_text(f'[scanners]\nclamd = "{socket}"\n')
+        found, = [one for one in self.client.json("doctor", expect=expect)["findings"] if one["subject"] == "antivirus"]
+        return found
+
+    def test_doctor_tells_of_the_antivirus(self):
+        self.client.add_hub(self.hub)
+        self.assertNotIn("antivirus", self.client.run("doctor"))
+        found = self.doctor_on(self.clamd.socket, 0)
+        self.assertEqual(found["level"], "ok")
+        self.assertRegex(found["text"], rf"^ClamAV [\d.]+/{self.clamd.version}/.*, tells of what exceeds its limits$")
+
+        found = self.doctor_on(self.folder / "absent.sock", 1)
+        self.assertEqual((found["level"], found["command"]), ("problem", "sudo systemctl restart clamav-daemon"))
+        self.assertIn("absent.sock", found["text"])
+
+        silent = Clamd(self.folder / "silent", NOTHING, alert_exceeds_max="no")  # as clamd is unless told otherwise
+        self.addCleanup(silent.stop)
+        found = self.doctor_on(silent.socket, 1)
+        self.assertEqual((found["level"], found["command"]), ("problem", "sudoedit /etc/clamav/clamd.conf"))
+        self.assertIn("write `AlertExceedsMax yes` into its clamd.conf and restart it", found["text"])
+
 
 if __name__ == "__main__":
     harness.main()

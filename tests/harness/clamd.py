@@ -28,14 +28,15 @@ def pack(version, signatures):
 
 
 class Clamd:
-    def __init__(self, folder, pattern, version=101):
+    def __init__(self, folder, pattern, version=101, alert_exceeds_max="yes"):
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / "clamd.sock"
         (self.folder / "db").mkdir(parents=True)
         self.write(pattern, version)
         self.configuration = self.folder / "clamd.conf"
         self.configuration.write_text(f"LocalSocket {self.socket}\nDatabaseDirectory {self.folder / 'db'}\nSelfCheck 0\n"
-                                      f"TemporaryDirectory {self.folder}\nForeground yes\nAlertExceedsMax yes\n")
+                                      f"TemporaryDirectory {self.folder}\nForeground yes\n"
+                                      f"AlertExceedsMax {alert_exceeds_max}\n")
         self.start()
 
     def start(self):
