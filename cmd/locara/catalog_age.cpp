@@ -77,8 +77,8 @@ bool CatalogWatch::sleep(const std::stop_token& stop, std::chrono::milliseconds 
 void CatalogWatch::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         const auto installer = context_->installer_of("", stop);
-        if (installer && !find_old(*installer).empty()) {
-            ask(stop);
+        for (const auto& hub : installer ? find_old(*installer) : std::vector<std::string>()) {
+            ask(hub, stop);
         }
         // By the clock on the wall: the hour may pass while the machine sleeps, and somebody may
         // set that clock.
@@ -92,10 +92,11 @@ void CatalogWatch::run(const std::stop_token& stop) {
     }
 }
 
-void CatalogWatch::ask(const std::stop_token& stop) {
-    const auto child = start_own_program({"search", "--refresh"}, {});
+void CatalogWatch::ask(const std::string& hub, const std::stop_token& stop) {
+    const auto child = start_own_program({"search", "--refresh", "--hub", hub}, {});
     if (!child) {
-        context_->log().info("serve", "not_refreshed", {{"error", child.error().describe()}});
+        context_->log().info(
+            "serve", "not_refreshed", {{"hub", hub}, {"error", child.error().describe()}});
         return;
     }
     int status = 0;
@@ -110,7 +111,7 @@ void CatalogWatch::ask(const std::stop_token& stop) {
     context_->log().info("serve",
                          WIFEXITED(status) && WEXITSTATUS(status) == kDone ? "refreshed"
                                                                            : "not_refreshed",
-                         {});
+                         {{"hub", hub}});
 }
 
 } // namespace locara::cli

@@ -14,8 +14,8 @@ namespace locara::cli {
 /// is asked for at the next run, or by the watch of the broker.
 void refresh_if_old(Context& context);
 
-/// Has what is old asked for as long as it lives, by a process of its own: a broker itself connects
-/// to nothing (docs/adr/0001). Nothing is asked for offline (--offline, LOCARA_OFFLINE,
+/// Has each hub asked for what is old as long as it lives, by a process of its own: a broker itself
+/// connects to nothing (docs/adr/0001). Nothing is asked for offline (--offline, LOCARA_OFFLINE,
 /// HF_HUB_OFFLINE). It looks once an hour. `context` is borrowed, and used by the thread.
 class CatalogWatch {
   public:
@@ -26,7 +26,7 @@ class CatalogWatch {
 
   private:
     void run(const std::stop_token& stop);
-    void ask(const std::stop_token& stop);
+    void ask(const std::string& hub, const std::stop_token& stop);
     /// False once it is to stop.
     bool sleep(const std::stop_token& stop, std::chrono::milliseconds time);
 

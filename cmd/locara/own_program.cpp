@@ -15,12 +15,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What runs in the background needs none of our secrets.
-std::vector<char*> environment_without_tokens() {
+/// What runs in the background needs none of our secrets, and serves apps of every hub.
+std::vector<char*> environment_for_background() {
     std::vector<char*> out;
     for (char** one = environ; *one != nullptr; ++one) {
         const std::string_view text(*one);
-        if (!text.starts_with("HF_TOKEN=") && !text.starts_with("LOCARA_TOKEN=")) {
+        if (!text.starts_with("HF_TOKEN=") && !text.starts_with("LOCARA_TOKEN=") &&
+            !text.starts_with("LOCARA_HUB=")) {
             out.push_back(*one);
         }
     }
@@ -80,7 +81,7 @@ Result<pid_t> start_own_program(std::vector<std::string> arguments, const fs::pa
         words.push_back(argument.data());
     }
     words.push_back(nullptr);
-    const auto environment = environment_without_tokens();
+    const auto environment = environment_for_background();
     pid_t pid = -1;
     const int error = posix_spawn(
         &pid, program.c_str(), &setup.actions, &setup.attributes, words.data(), environment.data());

@@ -168,6 +168,26 @@ class Takedown(harness.TestCase):
             self.hub.start()
             clock.move("+0")
 
+    def test_a_broker_hears_of_every_hub_whichever_its_caller_asked(self):
+        client, gone = self.client, threading.Event()
+        proxy = self.proxy(lambda path, status, *answer: (503 if gone.is_set() else status, *answer))
+        client.add_hub(self.hub, proxy.url)
+        client.add_hub(self.hub)
+        client.run("install", TINY, "--yes", "--hub", self.hub.url)
+        client.environment["LOCARA_HUB"] = proxy.url
+        clock = harness.Clock(self.folder / "clock-of-one-hub")
+        client.run("run", TINY, faketime=clock)
+        gone.set()
+        self.call_back(TINY)
+        self.hub.stop()
+        self.hub.start(clock="+25h")  # signs anew
+        clock.move("+25h")
+        try:
+            harness.wait_for(lambda: self.running() == [], "the app to be stopped", seconds=60)
+        finally:
+            self.hub.stop()
+            self.hub.start()
+
     def test_block_install_leaves_what_is_installed_alone(self):
         client = self.client
         client.add_hub(self.hub)
