@@ -180,6 +180,10 @@ Result<VariantValidation> parse_variant_validation(const Json& json) {
     out.variant = json.at("variant");
     LOCARA_TRY(out.files_sha256,
                crypto::Sha256Digest::parse(json.at("files_sha256").get_ref<const std::string&>()));
+    if (const auto at = json.find("probes_sha256"); at != json.end() && !at->is_null()) {
+        LOCARA_TRY(out.probes_sha256,
+                   crypto::Sha256Digest::parse(at->get_ref<const std::string&>()));
+    }
     out.date = json.at("date");
     out.engine_version = json.at("engine_version");
     out.machine = json.at("machine");
@@ -277,7 +281,43 @@ Result<Validation> parse_validation(const Json& json, bool vectors) {
     return out;
 }
 
+nlohmann::json probe_as_asked(const Probe& probe) {
+    if (probe.messages.empty()) {
+        return {{"text", probe.text}, {"near", probe.near}, {"far", probe.far}};
+    }
+    auto messages = nlohmann::json::array();
+    for (const auto& message : probe.messages) {
+        messages.push_back({{"role", message.role}, {"content", message.content}});
+    }
+    return {{"messages", std::move(messages)}, {"expected", probe.expected}};
+}
+
 } // namespace
+
+crypto::Sha256Digest probes_sha256(const std::vector<Probe>& probes,
+                                   const Recommended& recommended) {
+    nlohmann::json json = {{"probes", nlohmann::json::array()},
+                           {"recommended", nlohmann::json::object()}}; // sorts its keys
+    for (const auto& probe : probes) {
+        json["probes"].push_back(probe_as_asked(probe));
+    }
+    auto& asked = json["recommended"];
+    const auto add = [&asked](const char* key, const auto& value) {
+        if (value) {
+            asked[key] = *value;
+        }
+    };
+    add("top_p", recommended.top_p);
+    add("top_k", recommended.top_k);
+    add("min_p", recommended.min_p);
+    add("repeat_penalty", recommended.repeat_penalty);
+    add("max_tokens", recommended.max_tokens);
+    if (!recommended.stop.empty()) {
+        asked["stop"] = recommended.stop;
+    }
+    return crypto::sha256(
+        as_bytes(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+}
 
 std::string_view render(FileFormat format) {
     switch (format) {
@@ -346,6 +386,13 @@ Status ModelManifest::check_validated(const Variant& variant) const {
     }
     if (measured->files_sha256 != variant.files_sha256()) {
         return refuse("had other files when it was run");
+    }
+    if (!measured->probes_sha256) {
+        return refuse("has no record of which probes it was asked (probes_sha256): validate it "
+                      "again");
+    }
+    if (*measured->probes_sha256 != probes_sha256(validation->probes, recommended)) {
+        return refuse("was asked other probes, or with other parameters: validate it again");
     }
     if (measured->failed > 0 || measured->passed != validation->probes.size()) {
         return refuse("answered " + std::to_string(measured->passed) + " of " +

@@ -316,6 +316,7 @@ Result<Measurement> Validator::measure(const std::vector<manifest::Probe>& probe
     auto& record = out.record;
     record.variant = state.variant.name;
     record.files_sha256 = state.variant.files_sha256();
+    record.probes_sha256 = manifest::probes_sha256(probes, state.model->recommended);
     record.date = render_time(clock.now());
     record.machine = machine_name();
     LOCARA_TRY(const Json props, state.get("/props"));

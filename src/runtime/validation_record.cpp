@@ -18,17 +18,19 @@ Json record_json(const manifest::VariantValidation& record) {
             {"text_sha256", one->text_sha256.render()},
             {"tokens", one->tokens}};
     }
-    Json out = {{"variant", record.variant},
-                {"files_sha256", record.files_sha256.render()},
-                {"date", record.date},
-                {"engine_version", record.engine_version},
-                {"machine", record.machine},
-                {"passed", record.passed},
-                {"failed", record.failed},
-                {"prompt_tokens_per_second", record.prompt_tokens_per_second},
-                {"tokens_per_second", record.tokens_per_second},
-                {"peak_memory_bytes", record.peak_memory_bytes},
-                {"perplexity", std::move(perplexity)}};
+    Json out = {
+        {"variant", record.variant},
+        {"files_sha256", record.files_sha256.render()},
+        {"probes_sha256", record.probes_sha256 ? Json(record.probes_sha256->render()) : Json()},
+        {"date", record.date},
+        {"engine_version", record.engine_version},
+        {"machine", record.machine},
+        {"passed", record.passed},
+        {"failed", record.failed},
+        {"prompt_tokens_per_second", record.prompt_tokens_per_second},
+        {"tokens_per_second", record.tokens_per_second},
+        {"peak_memory_bytes", record.peak_memory_bytes},
+        {"perplexity", std::move(perplexity)}};
     if (const auto& one = record.similarity) {
         out["similarity"] = {
             {"minimum", one->minimum ? Json(*one->minimum) : Json()},
@@ -92,6 +94,7 @@ Result<std::string> add_validation(std::string_view text,
     std::string date;
     std::string engine_version;
     std::vector<bool> passed(probes.size(), true);
+    const auto asked = manifest::probes_sha256(probes, model.recommended);
     for (auto& variant : json.at("variants")) {
         const std::string name = variant.at("name");
         const auto now = std::find_if(measured.begin(), measured.end(), [&](const auto& one) {
@@ -102,9 +105,9 @@ Result<std::string> add_validation(std::string_view text,
             const auto& old = model.validation;
             for (const auto& record :
                  old ? old->variants : std::vector<manifest::VariantValidation>()) {
-                // Of other files, or other questions, it says nothing.
+                // Of other files, or other probes, it says nothing.
                 if (record.variant == name && record.files_sha256 == files &&
-                    record.passed + record.failed == probes.size()) {
+                    record.probes_sha256 == asked) {
                     records.push_back(record_json(record));
                 }
             }

@@ -23,6 +23,13 @@ def header_bytes(path):
     return path.read_bytes().index(b"output_norm.weight")
 
 
+def probes_sha256(manifest):
+    """As docs/formats/model-manifest.md has it."""
+    asked = {key: value for key, value in manifest["recommended"].items() if key not in ("temperature", "seed")}
+    return hashlib.sha256(json.dumps({"probes": manifest["validation"]["probes"], "recommended": asked}, separators=(",", ":"),
+                                     sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
 class Models(harness.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -236,6 +243,7 @@ class Models(harness.TestCase):
             self.assertEqual((record["variant"], record["passed"], record["failed"]), (variant["name"], len(PROBES), 0))
             raw = b"".join(bytes.fromhex(file["sha256"]) for file in variant["files"])
             self.assertEqual(record["files_sha256"], hashlib.sha256(raw).hexdigest())
+            self.assertEqual(record["probes_sha256"], probes_sha256(manifest))
             self.assertGreater(record["tokens_per_second"], 1)
             self.assertGreater(record["prompt_tokens_per_second"], 1)
             self.assertGreater(record["peak_memory_bytes"], variant["weights_bytes"])
@@ -297,6 +305,27 @@ class Models(harness.TestCase):
         # ... and over no other.
         self.assertFalse(validate("--variant", "f16", "--text", text)["valid"])
         self.assertIn("variant q8_0 was not measured against f16", sign(expect=REFUSED))
+
+    def test_an_answer_that_was_corrected_is_asked_for_again(self):
+        path = self.manifest()
+        self.assertTrue(self.client.json("model", "validate", path, "--from", REPO)["valid"])
+        folder = self.client.home / "folder"
+        folder.mkdir()
+        shutil.copytree(REPO, folder / "repo")
+        whole = path.read_text()
+        json_ = json.loads(whole)
+        json_["validation"]["probes"][1]["expected"] = "something that it never said"
+        (folder / "manifest.json").write_text(json.dumps(json_))
+        self.client.run("model", "sign", folder, "--key", self.hub.folder / "keys/models-1.pem", expect=REFUSED)
+        self.assertIn("variant f16 was asked other probes, or with other parameters: validate it again", self.client.stderr)
+        # A question put in another's place makes as many, and says nothing of what the others would answer.
+        json_ = json.loads(whole)
+        del json_["validation"]["probes"][1]
+        json_["validation"]["results"] = {"passed": len(PROBES) - 1, "failed": 0}
+        path.write_text(json.dumps(json_))
+        told = self.client.json("model", "validate", path, "--from", REPO, "--variant", "q8_0", "--ask", "pay rent today")
+        self.assertEqual((told["probes"], told["valid"]), (len(PROBES), False))
+        self.assertEqual([one["variant"] for one in json.loads(path.read_text())["validation"]["variants"]], ["q8_0"])
 
     def manifest_with(self, path, probes):
         json_ = json.loads(path.read_text())

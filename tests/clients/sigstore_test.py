@@ -83,6 +83,8 @@ class Sigstore(harness.TestCase):
         for validation in (None, {**good, "variants": None}, {**good, "probes": [], "results": {"passed": 0, "failed": 0}},
                            {**good, "variants": [{**record, "passed": 0, "failed": 1}]},
                            {**good, "variants": [{**record, "files_sha256": "0" * 64}]},
+                           {**good, "probes": [{**good["probes"][0], "expected": "4, and nobody ever asked"}]},
+                           {**good, "variants": [{**record, "probes_sha256": None}]},
                            {**good, "variants": [{**record, "perplexity": None}]}):
             manifest.write_text(json.dumps({**json.loads(whole), "validation": validation}))
             self.client.run("model", "sign", self.model, "--key", self.key, expect=8)

@@ -89,22 +89,26 @@ inline std::string validated(const std::string& text) {
     for (Json& variant : json["variants"]) {
         const auto files =
             manifest->find_variant(variant["name"].get<std::string>())->files_sha256();
-        records.push_back({{"variant", variant["name"]},
-                           {"files_sha256", files.render()},
-                           {"date", "2026-11-22T19:00:00Z"},
-                           {"engine_version", "v0.5.0"},
-                           {"machine", "2 processors, Linux x86_64"},
-                           {"passed", 1},
-                           {"failed", 0},
-                           {"prompt_tokens_per_second", 5000.0},
-                           {"tokens_per_second", 100.0},
-                           {"peak_memory_bytes", 2000000},
-                           {"perplexity",
-                            {{"value", 1.5},
-                             {"base", nullptr},
-                             {"base_variant", nullptr},
-                             {"text_sha256", std::string(64, 'a')},
-                             {"tokens", 240}}}});
+        records.push_back(
+            {{"variant", variant["name"]},
+             {"files_sha256", files.render()},
+             {"probes_sha256",
+              manifest::probes_sha256(manifest->validation->probes, manifest->recommended)
+                  .render()},
+             {"date", "2026-11-22T19:00:00Z"},
+             {"engine_version", "v0.5.0"},
+             {"machine", "2 processors, Linux x86_64"},
+             {"passed", 1},
+             {"failed", 0},
+             {"prompt_tokens_per_second", 5000.0},
+             {"tokens_per_second", 100.0},
+             {"peak_memory_bytes", 2000000},
+             {"perplexity",
+              {{"value", 1.5},
+               {"base", nullptr},
+               {"base_variant", nullptr},
+               {"text_sha256", std::string(64, 'a')},
+               {"tokens", 240}}}});
         variant["quality"] = {
             {"metric", "perplexity"}, {"value", 1.5}, {"base", nullptr}, {"how", "240 tokens"}};
     }

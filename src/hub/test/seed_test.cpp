@@ -117,6 +117,18 @@ TEST_F(SeedTest, refuses_a_model_that_was_not_validated) {
     EXPECT_THAT(error.describe(), HasSubstr("manifest.json"));
 }
 
+TEST_F(SeedTest, takes_a_model_that_is_listed_with_a_record_of_an_earlier_version) {
+    seed_.change_manifest([](Json& j) { j["validation"]["variants"][0].erase("probes_sha256"); });
+    EXPECT_THAT(refusal().describe(), HasSubstr("which probes it was asked"));
+    const auto listed = read_file(seed_.model() / "manifest.json", 1U << 20U);
+    ASSERT_TRUE(listed);
+    // Then only the app's pin, of the manifest before it was changed, is wrong.
+    const auto scratch = TempFolder::create("/tmp", "locara-scratch-");
+    const auto read = read_seed(seed_.root(), scratch->path(), {*listed});
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code(), ErrorCode::Corrupt);
+}
+
 TEST_F(SeedTest, refuses_an_app_that_pins_an_unknown_manifest) {
     test::write(seed_.app() / "locara.json", test::app_manifest(std::string(64, 'c')).dump());
     const Error error = refusal();

@@ -82,6 +82,16 @@ TEST(ModelManifest, nulls_and_absent_optional_keys_are_the_same) {
               "");
 }
 
+/// As if every variant had been asked the probes that are there now.
+void note_probes(Json& json) {
+    const auto model = ModelManifest::parse(render_json(json));
+    ASSERT_TRUE(model) << model.error().describe();
+    for (Json& record : json["validation"]["variants"]) {
+        record["probes_sha256"] =
+            probes_sha256(model->validation->probes, model->recommended).render();
+    }
+}
+
 Json validated_model() {
     Json json = sample_model();
     const auto files = ModelManifest::parse(render_json(json))->get_default().files_sha256();
@@ -101,6 +111,7 @@ Json validated_model() {
                                          {"base_variant", nullptr},
                                          {"text_sha256", files.render()},
                                          {"tokens", 12}}}}};
+    note_probes(json);
     return json;
 }
 
@@ -152,17 +163,50 @@ TEST(ModelManifest, is_validated_only_with_the_files_and_probes_that_it_has) {
                 j["validation"]["variants"][0]["failed"] = 1;
             }),
         std::pair(
-            "1 of 2",
+            "other probes",
             +[](Json& j) {
                 j["validation"]["probes"].push_back(j["validation"]["probes"][0]);
                 j["validation"]["results"]["passed"] = 2;
             }),
+        std::pair(
+            "variant f16 was asked other probes, or with other parameters: validate it again",
+            +[](Json& j) { j["validation"]["probes"][0]["expected"] = "4, and nobody asked"; }),
+        std::pair(
+            "other probes",
+            +[](Json& j) {
+                j["validation"]["probes"][0]["messages"][0]["content"] = "What is 2+2?";
+            }),
+        std::pair(
+            "other parameters", +[](Json& j) { j["recommended"]["stop"] = {"}"}; }),
+        std::pair(
+            "variant f16 has no record of which probes it was asked (probes_sha256): validate it",
+            +[](Json& j) { j["validation"]["variants"][0].erase("probes_sha256"); }),
     };
     for (const auto& [words, change] : changes) {
         EXPECT_THAT(why_not(change), HasSubstr(words));
     }
     EXPECT_THAT(why_not([](Json& j) { j["validation"]["date"] = nullptr; }),
                 HasSubstr("belong together"));
+}
+
+TEST(ModelManifest, hashes_probes_in_one_form_that_others_can_make) {
+    const std::vector<Probe> asked = {{{{"system", "Be \"short\""}, {"user", "añ\n"}}, "\x7f"}};
+    Recommended parameters;
+    parameters.temperature = 0.5;
+    parameters.seed = 7;
+    parameters.top_p = 1;
+    parameters.top_k = 40;
+    parameters.stop = {"}"};
+    EXPECT_EQ(probes_sha256(asked, parameters),
+              crypto::sha256(as_bytes(std::string(R"({"probes":[{"expected":")") + '\x7f' +
+                                      R"(","messages":[{"content":"Be \"short\"","role":"system"},)"
+                                      R"({"content":"añ\n","role":"user"}]}],)"
+                                      R"("recommended":{"stop":["}"],"top_k":40,"top_p":1.0}})")));
+    const std::vector<Probe> near = {{{}, "", "cat", "kitten", "bank"}};
+    EXPECT_EQ(
+        probes_sha256(near, {}),
+        crypto::sha256(as_bytes(std::string_view(
+            R"({"probes":[{"far":"bank","near":"kitten","text":"cat"}],"recommended":{}})"))));
 }
 
 /// With a second variant, of 8 bits, whose quality was measured against the first.
@@ -216,6 +260,7 @@ void make_embeddings(Json& json) {
                                 {"dimensions", 384}};
         record["perplexity"] = nullptr;
     }
+    note_probes(json);
 }
 
 TEST(ModelManifest, of_embeddings_is_validated_only_with_vectors_near_those_of_the_base) {

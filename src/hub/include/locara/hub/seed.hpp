@@ -96,12 +96,12 @@ struct Seed {
 /// folder.
 Result<crypto::Sha256Digest> digest_seed(const std::filesystem::path& seed);
 
-/// Checks a whole seed. `known_manifests` are model manifests that apps may pin besides
-/// those of the seed; bundles are packed into `scratch`. Errors, each with the file and with what
-/// was found and expected: as pin_model and pack_bundle; Corrupt when a manifest's revision, sizes
-/// or hashes are not those of the files, or an app pins a manifest that nobody has; Refused when a
-/// model is not validated (ModelManifest::check_validated), or an app does not say what the
-/// licenses of its models forbid.
+/// Checks a whole seed. `known_manifests` are those that the catalog lists, which apps may pin
+/// besides those of the seed; bundles are packed into `scratch`. Errors, each with the file and
+/// with what was found and expected: as pin_model and pack_bundle; Corrupt when a manifest's
+/// revision, sizes or hashes are not those of the files, or an app pins a manifest that nobody has;
+/// Refused when a model is not validated (ModelManifest::check_validated) and not one of
+/// `known_manifests`, or an app does not say what the licenses of its models forbid.
 Result<Seed> read_seed(const std::filesystem::path& seed,
                        const std::filesystem::path& scratch,
                        const std::vector<std::string>& known_manifests);

@@ -122,6 +122,12 @@ struct Probe {
     std::string far = {};
 };
 
+/// SHA-256 over the probes as they are asked, with the recommended parameters that go along (not
+/// temperature and seed, which are 0): over JSON without white space, keys sorted, as UTF-8 with
+/// nothing escaped that need not be. docs/formats/model-manifest.md, "Validation".
+crypto::Sha256Digest probes_sha256(const std::vector<Probe>& probes,
+                                   const Recommended& recommended);
+
 struct Perplexity {
     double value = 0;
     std::optional<double> base;
@@ -148,6 +154,9 @@ inline constexpr double kLeastCosine = 0.9;
 struct VariantValidation {
     std::string variant;
     crypto::Sha256Digest files_sha256; ///< As Variant::files_sha256 was then.
+    /// As probes_sha256() was then. Absent from records of earlier versions, of which nobody knows
+    /// what was asked: they are read, but do not count (check_validated).
+    std::optional<crypto::Sha256Digest> probes_sha256;
     std::string date;
     std::string engine_version;
     std::string machine;
@@ -211,9 +220,9 @@ struct ModelManifest {
     }
 
     /// Refused, with what is missing and the command to run, unless every variant was measured with
-    /// the files it has now, answered every probe, of which there is one at least, and has its
-    /// quality on record: perplexity, and that of its base over the same text; or, of embeddings,
-    /// vectors of which none is farther from its base's than kLeastCosine.
+    /// the files and asked the probes that are here now, answered every probe, of which there is
+    /// one at least, and has its quality on record: perplexity, and that of its base over the same
+    /// text; or, of embeddings, vectors of which none is farther from its base's than kLeastCosine.
     Status check_validated() const;
 
     /// Parses and checks. Errors as AppManifest::parse.

@@ -101,7 +101,8 @@ Status compare_vectors(Measurement& variant, const Measurement& base);
 
 /// The manifest with what was measured: `validation` anew, with `probes` and the records, and of
 /// each measured variant `speed`, and `quality` where there was none or it came from here, too.
-/// Records of other variants stay while their files are the same. Errors as ModelManifest::parse.
+/// Records of other variants stay while their files and the probes are the same. Errors as
+/// ModelManifest::parse.
 Result<std::string> add_validation(std::string_view manifest,
                                    const std::vector<manifest::Probe>& probes,
                                    const std::vector<Measurement>& measured);
