@@ -428,7 +428,14 @@ class CommandLine {
         pin->add_option(
                "--model-version", model_pin_.version, "Of the manifest; 1.0.0 if not given")
             ->type_name("VERSION");
-        pin->add_option("--license", model_pin_.license, "Instead of the card's")->type_name("ID");
+        auto* license =
+            pin->add_option("--license", model_pin_.license, "Where the card names none")
+                ->type_name("ID");
+        pin->add_option("--license-instead-of",
+                        model_pin_.license_instead_of,
+                        "What the card names, if --license is another; the manifest says so")
+            ->type_name("CARD_ID")
+            ->needs(license);
         pin->add_option("--default", model_pin_.default_variant, "Which variant to take first")
             ->type_name("VARIANT");
         auto* build =

@@ -15,6 +15,7 @@ struct ModelPinRequest {
     std::string id;
     std::string version = "1.0.0";
     std::string license;
+    std::string license_instead_of; ///< What the card says, if `license` is another.
     std::string default_variant;
 };
 

@@ -89,6 +89,7 @@ Result<int> run_model_pin(Context& context, const ModelPinRequest& request) {
     wanted.id = request.id;
     wanted.version = request.version;
     wanted.license = request.license;
+    wanted.license_instead_of = request.license_instead_of;
     wanted.default_variant = request.default_variant;
     LOCARA_CHECK(context.prepare_gate());
     LOCARA_TRY(auto client, open_source_hub(context));

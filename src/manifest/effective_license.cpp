@@ -245,11 +245,15 @@ template <class AnswerOf> Stricter find_stricter(const std::vector<Leaf>& own, A
     return out;
 }
 
-/// "card says MIT, its base is llama3: attribution and field limits remain".
-void find_promise_conflict(EffectiveLicense& out, const Place& own, const Place& base) {
+/// "card says MIT, its base is llama3: attribution and field limits remain". `says`: "the card
+/// says ", or who else does.
+void find_promise_conflict(EffectiveLicense& out,
+                           const std::string& says,
+                           const Place& own,
+                           const Place& base) {
     const auto stricter =
         find_stricter(own.leaves, [&](FactKind kind) { return strictest(base.leaves, kind); });
-    const std::string start = "the card says " + names_of(own.leaves) + ", but ";
+    const std::string start = says + names_of(own.leaves) + ", but ";
     if (!stricter.known.empty()) {
         out.conflicts.push_back(start + base.from + " is under " + names_of(base.leaves) +
                                 ", of which this stays in force: " + join(stricter.known));
@@ -311,8 +315,15 @@ void find_conflicts(EffectiveLicense& out,
         }
     }
     find_declared_conflicts(out, model, own);
+    const bool replaced = !model.license.instead_of.empty();
+    if (replaced) {
+        out.conflicts.push_back("the card of " + model.source.repo + " says " +
+                                model.license.instead_of + "; the manifest says " +
+                                model.license.id + " instead");
+    }
+    const std::string says = replaced ? "the manifest says " : "the card says ";
     for (auto base = places.begin() + 1; base != places.end(); ++base) {
-        find_promise_conflict(out, own, *base);
+        find_promise_conflict(out, says, own, *base);
         for (const auto& leaf : base->leaves) {
             if (leaf.answer(FactKind::Derivatives) == Answer::No) {
                 out.conflicts.push_back(leaf.id + " of " + base->from +

@@ -511,7 +511,8 @@ Result<ModelManifest> ModelManifest::parse(std::string_view text) {
                     terms.at("redistribution"),
                     terms.at("attribution"),
                     terms.at("use_restrictions").get<std::vector<std::string>>(),
-                    terms.at("gated")}};
+                    terms.at("gated")},
+                   optional_value<std::string>(license, "instead_of").value_or("")};
     LOCARA_CHECK(check_license_text("license.id", out.license.id));
     LOCARA_TRY(out.chat_template, optional_digest(json, "chat_template"));
     LOCARA_TRY(out.tokenizer, optional_digest(json, "tokenizer"));

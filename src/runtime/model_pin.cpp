@@ -30,6 +30,7 @@ constexpr std::size_t kMostAncestors = 16;     ///< Likewise.
 constexpr std::size_t kNameBytes = 80;         ///< Likewise.
 constexpr std::size_t kDescriptionBytes = 240; ///< Likewise.
 constexpr std::size_t kUrlBytes = 300;         ///< Likewise.
+constexpr std::size_t kLicenseIdBytes = 256;   ///< Likewise.
 
 /// Where a repository has the text of its license, in small letters.
 constexpr std::array<std::string_view, 7> kLicenseFiles = {
@@ -605,7 +606,39 @@ class Pinner {
         return std::optional(std::move(out));
     }
 
+    static bool is_same_license(const std::string& a, const std::string& b) {
+        const auto* known = manifest::find_license(a);
+        return known != nullptr ? known == manifest::find_license(b) : lower(a) == lower(b);
+    }
+
+    /// What the card says, if the license of the request is another and takes its place; else
+    /// empty. Refused if it would do so unsaid.
+    Result<std::string> find_replaced_license() const {
+        const auto card = terms_of(card_);
+        const bool replaces =
+            card && !request_.license.empty() && !is_same_license(card->id, request_.license);
+        const auto& named = request_.license_instead_of;
+        const std::string says =
+            "the card of " + request_.repo + " names " +
+            (card ? "the license " + one_line(card_.license, kLicenseIdBytes) : "no license");
+        if (!named.empty() && (!replaces || (!is_same_license(card->id, named) &&
+                                             lower(card_.license) != lower(named)))) {
+            return Error(ErrorCode::InvalidArgument,
+                         says + "; --license-instead-of takes the license that it names, where "
+                                "--license is another");
+        }
+        if (replaces && named.empty()) {
+            return Error(ErrorCode::Refused,
+                         says + ", not " + request_.license +
+                             "; if the card is wrong, pass --license-instead-of " +
+                             one_line(card_.license, kLicenseIdBytes) +
+                             " too: the manifest will say so");
+        }
+        return replaces ? one_line(card_.license, kLicenseIdBytes) : std::string();
+    }
+
     Result<Json> make_license() {
+        LOCARA_TRY(const auto replaced, find_replaced_license());
         auto card = card_;
         if (!request_.license.empty()) {
             card = {};
@@ -616,6 +649,10 @@ class Pinner {
             return Error(ErrorCode::InvalidArgument,
                          "the card of " + request_.repo +
                              " names no license; if you know it, pass --license ID");
+        }
+        if (!replaced.empty()) {
+            notes_.push_back("the card says " + replaced + "; the manifest says " + terms->id +
+                             " instead (license.instead_of)");
         }
         LOCARA_TRY(const auto text, read_license_text());
         if (text) {
@@ -635,18 +672,22 @@ class Pinner {
             restrictions.push_back("not known; read the license");
         }
         // Unknown is never taken for freedom.
-        return Json{{"id", terms->id},
-                    {"url",
-                     terms->url.empty() ? client_.endpoint() + "/" + request_.repo + "/blob/" +
-                                              commit_ + "/README.md"
-                                        : terms->url},
-                    {"text_sha256", text ? Json(text->sha256.render()) : Json()},
-                    {"terms",
-                     {{"commercial", is(FactKind::CommercialUse, Answer::Yes)},
-                      {"redistribution", is(FactKind::Redistribution, Answer::Yes)},
-                      {"attribution", !is(FactKind::Attribution, Answer::No)},
-                      {"use_restrictions", std::move(restrictions)},
-                      {"gated", gated_}}}};
+        Json license = {{"id", terms->id},
+                        {"url",
+                         terms->url.empty() ? client_.endpoint() + "/" + request_.repo + "/blob/" +
+                                                  commit_ + "/README.md"
+                                            : terms->url},
+                        {"text_sha256", text ? Json(text->sha256.render()) : Json()},
+                        {"terms",
+                         {{"commercial", is(FactKind::CommercialUse, Answer::Yes)},
+                          {"redistribution", is(FactKind::Redistribution, Answer::Yes)},
+                          {"attribution", !is(FactKind::Attribution, Answer::No)},
+                          {"use_restrictions", std::move(restrictions)},
+                          {"gated", gated_}}}};
+        if (!replaced.empty()) {
+            license["instead_of"] = replaced;
+        }
+        return license;
     }
 
     Json make_variants() const {

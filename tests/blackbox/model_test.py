@@ -141,6 +141,23 @@ class Models(harness.TestCase):
         self.assertEqual((license["id"], license["url"], license["terms"]["commercial"]),
                          ("other", "https://acme.example/terms", False))
 
+    def test_a_license_takes_the_place_of_the_cards_only_if_that_is_said(self):
+        self.push("acme/guarded", license="cc-by-nc-4.0", files=[TINY])
+        self.client.run("model", "pin", "acme/guarded", "--license", "mit", expect=REFUSED)
+        self.assertIn("acme/guarded names the license cc-by-nc-4.0, not mit", self.client.stderr)
+        self.assertIn("--license-instead-of cc-by-nc-4.0", self.client.stderr)
+        # The same in another spelling is no other.
+        told = self.pin("acme/guarded", "--license", "CC-BY-NC-4.0")
+        self.assertNotIn("instead_of", told["manifest"]["license"])
+        # Only what the card names can be replaced.
+        for flags in (("--license", "mit", "--license-instead-of", "gemma"), ("--license-instead-of", "cc-by-nc-4.0"),
+                      ("--license", "cc-by-nc-4.0", "--license-instead-of", "cc-by-nc-4.0")):
+            self.client.run("model", "pin", "acme/guarded", *flags, expect=USAGE)
+        told = self.pin("acme/guarded", "--license", "mit", "--license-instead-of", "CC-BY-NC-4.0")
+        self.assertEqual((told["manifest"]["license"]["id"], told["manifest"]["license"]["instead_of"]), ("MIT", "cc-by-nc-4.0"))
+        self.assertEqual(told["conflicts"], ["the card of acme/guarded says cc-by-nc-4.0; the manifest says MIT instead"])
+        self.assertTrue(any("the card says cc-by-nc-4.0" in note for note in told["notes"]), told["notes"])
+
     def test_the_text_of_the_license_is_hashed_where_the_repository_has_it(self):
         text = self.client.home / "LICENSE"
         text.write_text("You may.\n")

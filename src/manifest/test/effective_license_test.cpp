@@ -71,6 +71,16 @@ TEST(EffectiveLicense, a_base_keeps_its_terms_whatever_the_card_says) {
     EXPECT_THAT(license.licenses, ElementsAre("MIT", "llama3"));
 }
 
+TEST(EffectiveLicense, tells_of_a_card_that_names_another_license) {
+    auto model = make_model("MIT", {{"acme/base", "finetune", "llama3"}});
+    model.license.instead_of = "cc-by-nc-4.0";
+    EXPECT_THAT(effective_license(model).conflicts,
+                ElementsAre("the card of locara/quick-add says cc-by-nc-4.0; the manifest says MIT "
+                            "instead",
+                            "the manifest says MIT, but acme/base (finetune) is under llama3, of "
+                            "which this stays in force: field limits"));
+}
+
 TEST(EffectiveLicense, takes_the_strictest_of_a_whole_chain_and_names_the_nearest) {
     const auto license = effective_license(make_model("cc0-1.0",
                                                       {{"acme/tuned", "quantized", "mit"},

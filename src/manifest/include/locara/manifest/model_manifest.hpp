@@ -92,6 +92,7 @@ struct ModelLicense {
     std::string url;
     std::string text_sha256; ///< Of the text at `url` as it was read; may be empty.
     LicenseTerms terms;
+    std::string instead_of; ///< What the source's card says, if not `id`; else empty.
 };
 
 struct Recommended {

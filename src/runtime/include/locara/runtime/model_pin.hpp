@@ -34,7 +34,10 @@ struct PinRequest {
     std::string revision = "main"; ///< Branch, tag or commit.
     std::string id;                ///< "publisher/name"; empty: made of the repository's name.
     std::string version = "1.0.0";
-    std::string license;         ///< Instead of the card's; empty: the card's.
+    std::string license; ///< Where the card names none, or the same; empty: the card's.
+    /// What the card names, if `license` is to count in its place all the same: the manifest then
+    /// says so (license.instead_of), and it is a conflict of its effective license.
+    std::string license_instead_of;
     std::string default_variant; ///< Empty: see choose_default.
 };
 
@@ -54,11 +57,12 @@ std::uint64_t estimate_memory(const manifest::ModelManifest& model,
 const manifest::Variant& choose_default(const std::vector<manifest::Variant>& variants);
 
 /// Errors: those of hf::Client (NotFound, Unauthorized and Forbidden for gated repositories, ...);
-/// Refused (only formats that can carry code, or a header that the gate refuses), Unsupported
-/// (no GGUF, an architecture without what a manifest must say), InvalidArgument (a card that says
-/// nothing of the license or cannot be read, request members), NotFound also for a base that the
-/// card names and this hub does not have, TooLarge (more variants than a manifest holds).
-/// Progress: task "pin", item = path, bytes of headers.
+/// Refused (only formats that can carry code, a header that the gate refuses, or a license other
+/// than the card's that is not said to be in its place), Unsupported (no GGUF, an architecture
+/// without what a manifest must say), InvalidArgument (a card that says nothing of the license or
+/// cannot be read, request members), NotFound also for a base that the card names and this hub does
+/// not have, TooLarge (more variants than a manifest holds). Progress: task "pin", item = path,
+/// bytes of headers.
 Result<PinnedModel> pin_model(hf::Client& client,
                               const PinRequest& request,
                               ProgressSink& progress = null_progress(),
