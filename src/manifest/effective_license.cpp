@@ -34,9 +34,11 @@ struct Leaf {
 
 struct Place {
     std::string from;
+    std::string repo;     ///< Empty of an app.
     std::string version;  ///< "acme/base@COMMIT", "ana/notes@1.0.0": whose text it is.
     std::string relation; ///< Empty for the model itself, and for an app.
     std::vector<Leaf> leaves;
+    bool gated = false;
 };
 
 const License* find_leaf(const std::string& id) {
@@ -91,16 +93,25 @@ std::vector<Leaf> resolve(const std::string& text) {
     return expression ? resolve(*expression) : std::vector<Leaf>{{text, nullptr}};
 }
 
+/// "meta-llama/Llama-3-8B (finetune)"
+std::string name_of(const Ancestor& ancestor) {
+    return ancestor.repo + " (" + ancestor.relation + ")";
+}
+
 std::vector<Place> places_of(const ModelManifest& model) {
     std::vector<Place> places = {{model.id.render(),
+                                  model.source.repo,
                                   model.source.repo + "@" + model.source.revision,
                                   "",
-                                  resolve(model.license.id)}};
+                                  resolve(model.license.id),
+                                  model.license.terms.gated}};
     for (const auto& ancestor : model.lineage) {
-        places.push_back({ancestor.repo + " (" + ancestor.relation + ")",
+        places.push_back({name_of(ancestor),
+                          ancestor.repo,
                           ancestor.repo + "@" + ancestor.revision,
                           ancestor.relation,
-                          resolve(ancestor.license)});
+                          resolve(ancestor.license),
+                          ancestor.gated});
     }
     return places;
 }
@@ -152,7 +163,8 @@ void add_leaves(EffectiveLicense& out, const Place& place) {
     }
 }
 
-/// What the manifest declares of its own license, where that is stricter than the text.
+/// What the manifest declares, of its own license where that is stricter than the text, and of the
+/// repositories.
 void take_declared(EffectiveLicense& out, const ModelManifest& model) {
     const auto& terms = model.license.terms;
     const auto take = [&](FactKind kind, Answer answer) {
@@ -173,6 +185,14 @@ void take_declared(EffectiveLicense& out, const ModelManifest& model) {
         take(FactKind::UseRestrictions, Answer::Yes);
     }
     take(FactKind::Gated, terms.gated ? Answer::Yes : Answer::No);
+    for (const auto& ancestor : model.lineage) {
+        if (ancestor.gated) {
+            take_stricter(
+                out.facts[static_cast<std::size_t>(FactKind::Gated)],
+                FactKind::Gated,
+                {Answer::Yes, ancestor.license, "as the lineage declares", name_of(ancestor)});
+        }
+    }
     out.use_restrictions = terms.use_restrictions;
 }
 
@@ -324,6 +344,12 @@ void find_conflicts(EffectiveLicense& out,
     const std::string says = replaced ? "the manifest says " : "the card says ";
     for (auto base = places.begin() + 1; base != places.end(); ++base) {
         find_promise_conflict(out, says, own, *base);
+        if (base->gated && !own.gated) {
+            out.conflicts.push_back(base->from +
+                                    " asks for an account and consent before it hands its files "
+                                    "out; " +
+                                    own.from + ", made from it, does not");
+        }
         for (const auto& leaf : base->leaves) {
             if (leaf.answer(FactKind::Derivatives) == Answer::No) {
                 out.conflicts.push_back(leaf.id + " of " + base->from +
@@ -341,7 +367,7 @@ void add_terms_to_accept(EffectiveLicense& out,
         const bool own = i == 0;
         const auto& declared = model.license.terms;
         for (const auto& leaf : places[i].leaves) {
-            if (!leaf.needs_consent() && !(own && declared.needs_consent())) {
+            if (!leaf.needs_consent() && !places[i].gated && !(own && declared.needs_consent())) {
                 continue;
             }
             LicenseTermsToAccept one;
@@ -366,7 +392,9 @@ void add_terms_to_accept(EffectiveLicense& out,
                     fact.answer = Answer::Yes;
                 }
                 if (kind == FactKind::Gated) {
-                    fact.answer = own && declared.gated ? Answer::Yes : Answer::No;
+                    fact.answer = places[i].gated ? Answer::Yes : Answer::No;
+                    // Not the text says so, but a repository: another one, another question.
+                    fact.from = own ? "" : places[i].repo;
                 }
                 if (strictness(kind, fact.answer) > 0) {
                     one.terms.push_back(describe(kind, fact));
@@ -443,8 +471,11 @@ EffectiveLicense effective_license(const ModelManifest& model) {
 EffectiveLicense effective_license(const AppManifest& app,
                                    const std::vector<AppModelLicense>& models) {
     EffectiveLicense out;
-    const Place own{
-        app.id.render(), app.id.render() + "@" + app.version.render(), "", resolve(app.license)};
+    const Place own{app.id.render(),
+                    "",
+                    app.id.render() + "@" + app.version.render(),
+                    "",
+                    resolve(app.license)};
     add_leaves(out, own);
     if (!app.commercial) {
         take_stricter(out.facts[static_cast<std::size_t>(FactKind::CommercialUse)],

@@ -496,7 +496,8 @@ Result<ModelManifest> ModelManifest::parse(std::string_view text) {
         out.lineage.push_back({one.at("repo"),
                                one.at("revision"),
                                one.at("relation"),
-                               optional_value<std::string>(one, "license").value_or("")});
+                               optional_value<std::string>(one, "license").value_or(""),
+                               optional_value<bool>(one, "gated").value_or(false)});
         if (const auto& id = out.lineage.back().license; !id.empty()) {
             LOCARA_CHECK(check_license_text(
                 "lineage[" + std::to_string(out.lineage.size() - 1) + "].license", id));

@@ -528,7 +528,7 @@ class Pinner {
                                          error.message() + "; ask a hub that has both (--endpoint)")
                                : error;
                 }
-                manifest::Ancestor ancestor{base, revision->commit, relation, ""};
+                manifest::Ancestor ancestor{base, revision->commit, relation, "", revision->gated};
                 LOCARA_TRY(const auto files, client_.list_files(base, revision->commit, stop_));
                 LOCARA_TRY(auto next, read_card(base, revision->commit, files));
                 if (const auto terms = terms_of(next)) {
@@ -744,6 +744,7 @@ class Pinner {
             if (!one.license.empty()) {
                 entry["license"] = one.license;
             }
+            entry["gated"] = one.gated;
             lineage.push_back(std::move(entry));
         }
         const auto digest = [](const std::optional<crypto::Sha256Digest>& value) {

@@ -125,6 +125,23 @@ class Licenses(harness.TestCase):
         self.client.run("search")
         self.assertIn("problem  policy", self.client.run("doctor", expect=1))
 
+    def test_what_a_gated_base_asks_for_is_asked_here_too(self):
+        base = {**BASE, "license": "apache-2.0", "gated": True}
+        write_seed(self.client.home / "gated", lineage=[base])
+        hub = harness.Hub(self.client.home / "gated-hub", seed=self.client.home / "gated")
+        self.addCleanup(hub.stop)
+        client = harness.Client(self.client.home / "gated-client")
+        client.add_hub(hub)
+        self.assertIn("acme/base (finetune) asks for an account and consent", client.run("show", TINY))
+        client.run("install", TINY, "--yes", expect=4)
+        (terms,) = client.json("install", TINY, "--dry-run")["plan"]["terms_to_accept"]
+        self.assertIn("gated yes (acme/base)", terms["terms"])
+        (client.home / "config/policy.toml").write_text('[refuse]\nfacts = ["gated"]\n')
+        client.run("install", TINY, "--yes", "--accept-license", "apache-2.0", expect=8)
+        self.assertIn("gated", client.stderr)
+        (client.home / "config/policy.toml").unlink()
+        client.run("install", TINY, "--yes", "--accept-license", "apache-2.0")
+
     def test_a_hub_refuses_an_app_that_hides_what_its_model_forbids(self):
         write_seed(self.folder / "liar", license=MIT, lineage=[BASE])
         with self.assertRaisesRegex(AssertionError, "terms.commercial: must be there and false: role text"):

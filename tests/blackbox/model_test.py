@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import urllib.request
 
 from tests import harness
 from tests.harness import BIN, SOURCE
@@ -128,6 +129,17 @@ class Models(harness.TestCase):
         self.push("acme/orphan", more="base_model: acme/nowhere\n", files=[TINY])
         self.client.run("model", "pin", "acme/orphan", expect=MISSING)
         self.assertIn("acme/nowhere", self.client.stderr)
+
+    def test_a_gated_base_is_gated_in_what_was_made_from_it(self):
+        self.push("acme/closed")
+        request = urllib.request.Request(f"{self.hub.url}/api/models/acme/closed/settings", json.dumps({"gated": "auto"}).encode(),
+                                         {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}, method="PUT")
+        urllib.request.urlopen(request, timeout=30).close()
+        self.push("acme/opened", more="base_model: acme/closed\n", files=[TINY])
+        told = self.pin("acme/opened")
+        self.assertFalse(told["manifest"]["license"]["terms"]["gated"])
+        self.assertEqual([one["gated"] for one in told["manifest"]["lineage"]], [True])
+        self.assertTrue(any("acme/closed (quantized) asks for an account" in one for one in told["conflicts"]), told["conflicts"])
 
     def test_a_card_without_a_license_is_asked_about(self):
         self.push("acme/silent", license="", files=[TINY])

@@ -192,6 +192,33 @@ TEST(EffectiveLicense, declared_terms_may_only_be_stricter_than_the_text) {
                 ElementsAre(HasSubstr("license.terms.use_restrictions: is empty, but llama3")));
 }
 
+TEST(EffectiveLicense, is_gated_where_what_it_was_made_from_is) {
+    auto model = make_model(
+        "Apache-2.0",
+        {{"acme/base", "quantized", "apache-2.0"}, {"acme/root", "finetune", "apache-2.0"}});
+    const auto open = effective_license(model);
+    EXPECT_FALSE(open.restricts(FactKind::Gated));
+    EXPECT_THAT(open.conflicts, IsEmpty());
+    EXPECT_THAT(open.to_accept, IsEmpty());
+
+    model.lineage[1].gated = true;
+    const auto license = effective_license(model);
+    EXPECT_EQ(describe(FactKind::Gated, license.fact(FactKind::Gated)),
+              "gated yes (apache-2.0, as the lineage declares; acme/root (finetune))");
+    EXPECT_THAT(describe(license), HasSubstr("gated at its source"));
+    EXPECT_THAT(license.conflicts,
+                ElementsAre("acme/root (finetune) asks for an account and consent before it hands "
+                            "its files out; locara/quick-add, made from it, does not"));
+    ASSERT_THAT(ids_to_accept(license), ElementsAre("apache-2.0"));
+    EXPECT_THAT(license.to_accept[0].terms, ::testing::Contains("gated yes (acme/root)"));
+    EXPECT_THAT(license.to_accept[0].from, ElementsAre("acme/root (finetune)"));
+
+    // Where it is gated itself, nothing is hidden.
+    model.license.terms.gated = true;
+    EXPECT_THAT(effective_license(model).conflicts, IsEmpty());
+    EXPECT_THAT(ids_to_accept(effective_license(model)), ElementsAre("Apache-2.0", "apache-2.0"));
+}
+
 TEST(EffectiveLicense, other_terms_are_another_question) {
     Json json = sample_model();
     json["license"]["id"] = "gemma";

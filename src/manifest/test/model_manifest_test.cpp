@@ -189,6 +189,21 @@ TEST(ModelManifest, is_validated_only_with_the_files_and_probes_that_it_has) {
                 HasSubstr("belong together"));
 }
 
+TEST(ModelManifest, knows_which_ancestors_are_gated) {
+    Json json = sample_model();
+    const Json base = {{"repo", "acme/base"},
+                       {"revision", "0123456789abcdef0123456789abcdef01234567"},
+                       {"relation", "finetune"}};
+    json["lineage"] = {base, base, base};
+    json["lineage"][1]["gated"] = true;
+    json["lineage"][2]["gated"] = nullptr;
+    const auto model = ModelManifest::parse(render_json(json));
+    ASSERT_TRUE(model) << model.error().describe();
+    EXPECT_FALSE(model->lineage[0].gated);
+    EXPECT_TRUE(model->lineage[1].gated);
+    EXPECT_FALSE(model->lineage[2].gated);
+}
+
 TEST(ModelManifest, hashes_probes_in_one_form_that_others_can_make) {
     const std::vector<Probe> asked = {{{{"system", "Be \"short\""}, {"user", "añ\n"}}, "\x7f"}};
     Recommended parameters;

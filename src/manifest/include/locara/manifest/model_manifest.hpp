@@ -73,6 +73,7 @@ struct Ancestor {
     std::string revision;
     std::string relation; ///< "finetune", "quantized", "merge" or "adapter".
     std::string license;  ///< Id or SPDX expression; empty if the manifest does not say.
+    bool gated = false;   ///< As LicenseTerms::gated, of its repository; false if it does not say.
 };
 
 struct LicenseTerms {
