@@ -52,8 +52,8 @@ void print_added(const ModelDesk::Added& added) {
     }
     if (added.signed_by.empty()) {
         std::printf(
-            "  unsigned for others: only this catalog vouches for its files. Sign them with "
-            "`locara model sign` and give --signature\n");
+            "  unsigned: only this catalog vouches for its files, and everyone sees that. Sign "
+            "them with `locara model sign` and give --signature\n");
     } else {
         std::printf("  signed by the key %s%s\n",
                     added.signed_by.c_str(),
@@ -68,7 +68,7 @@ std::string words_of_signature(const hub::ListedModel& model) {
     return !model.signed_by.empty() ? "signed by the key " + model.signed_by
            : model.has_signature    ? "signed by a key that is none of the catalog's: nobody can "
                                       "install it until `locara-hub model add --signature`"
-                                    : "unsigned for others";
+                                    : "unsigned: only this catalog vouches for its files";
 }
 
 } // namespace
@@ -87,7 +87,12 @@ ModelCommands::ModelCommands(CLI::App& app)
     add_->add_option("--signature",
                      signature_,
                      "model.sig of `locara model sign`, by a key of the role models; else the hub "
-                     "signs if it has that key and the weights");
+                     "signs if it has that key and the weights, or refuses");
+    add_->add_flag("--unsigned",
+                   unsigned_,
+                   "list it although nobody signed its files; the log and everyone who is shown "
+                   "the model are told")
+        ->excludes("--signature");
     add_->footer(
         "Examples:\n"
         "  locara-hub model add manifest.json --signature model.sig --data DATA\n"
@@ -139,7 +144,11 @@ Status ModelCommands::add() const {
     LOCARA_TRY(auto desk, ModelDesk::open(access_.data, system_clock()));
     LOCARA_TRY(auto repository, access_.load());
     const auto before = repository.targets();
-    LOCARA_TRY(const auto added, desk.stage(text, signature, repository));
+    LOCARA_TRY(const auto added,
+               desk.stage(text,
+                          signature,
+                          unsigned_ ? hub::IfUnsigned::List : hub::IfUnsigned::Refuse,
+                          repository));
     if (!json_) {
         print_added(added);
     }
@@ -242,10 +251,12 @@ Status record_models(const std::string& data, const std::vector<hub::ModelChange
         return {};
     }
     for (const hub::ModelChange& change : changes) {
-        LOCARA_CHECK(record(
-            data,
-            change.event,
-            {{"model", change.model}, {"version", change.version}, {"manifest", change.manifest}}));
+        LOCARA_CHECK(record(data,
+                            change.event,
+                            {{"model", change.model},
+                             {"version", change.version},
+                             {"manifest", change.manifest},
+                             {"signed", change.has_signature}}));
     }
     LOCARA_TRY(auto desk, ModelDesk::open(data, system_clock()));
     return desk.note(changes);

@@ -35,6 +35,7 @@ class ModelCommands {
     std::string signature_;
     std::string ref_;
     bool json_ = false;
+    bool unsigned_ = false;
     CLI::App* model_;
     CLI::App* add_;
     CLI::App* remove_;

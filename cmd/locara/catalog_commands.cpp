@@ -45,7 +45,9 @@ std::string render_card(const manifest::AppManifest& app,
         out += pad("model", 11) + clean(manifest.name) + " (" + model.role +
                "): " + manifest.source.repo + "@" + manifest.source.revision.substr(0, 12) + ", " +
                model.get_variant().quantization + ", " +
-               render_size(model.get_variant().download_bytes()) + "\n";
+               render_size(model.get_variant().download_bytes()) +
+               (model.signed_by.empty() ? ", not signed: only the catalog vouches for it" : "") +
+               "\n";
         const auto license = model.get_license();
         std::string ids;
         for (const auto& id : license.licenses) {
@@ -189,6 +191,7 @@ Result<int> run_show(Context& context, const std::string& text) {
             list.push_back({{"role", model.role},
                             {"manifest_sha256", model.manifest.digest().render()},
                             {"license", license_json(model)},
+                            {"signed_by", model.signed_by.empty() ? Json() : Json(model.signed_by)},
                             {"manifest", std::move(one)}});
         }
         Json out = {{"schema", "locara.show/1"}};

@@ -193,6 +193,7 @@ Status ModelDesk::State::sign(Added& added,
 
 Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
                                           const std::optional<std::string>& signature,
+                                          IfUnsigned if_unsigned,
                                           catalog::Repository& repository) {
     Added added;
     LOCARA_TRY(added.manifest, manifest::ModelManifest::parse(manifest));
@@ -219,6 +220,13 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
     added.pins = std::move(pins.models.front());
     added.is_private = here && here->repo.visibility == Visibility::Private;
     LOCARA_CHECK(state_->sign(added, signature, here, repository).context(name_of_model(model)));
+    if (added.signed_by.empty() && if_unsigned == IfUnsigned::Refuse) {
+        return Error(ErrorCode::Refused,
+                     name_of_model(model) +
+                         " has no signature of a key of models: `locara model sign` makes one, "
+                         "which goes with --signature. To list it without, so that this catalog "
+                         "alone vouches for its files and everyone sees that, pass --unsigned");
+    }
     if (here) { // It stays, whatever becomes of the branch.
         LOCARA_TRY(GitRepo git,
                    GitRepo::open(repo_folder(state_->data / kRepos, here->repo.internal)));
@@ -316,9 +324,15 @@ Status ModelDesk::note(const std::vector<ModelChange>& changes) {
 std::vector<ModelChange> model_changes(const std::vector<catalog::Target>& before,
                                        const std::vector<catalog::Target>& after) {
     std::vector<ModelChange> changes;
-    const auto add = [&](const char* event, const catalog::Target& target) {
+    const auto add = [&](const char* event,
+                         const catalog::Target& target,
+                         const std::vector<catalog::Target>& beside) {
         auto [model, version] = split_target(target.name);
-        changes.push_back({event, std::move(model), std::move(version), digest_of(&target)});
+        changes.push_back({event,
+                           std::move(model),
+                           std::move(version),
+                           digest_of(&target),
+                           find_target(beside, signature_beside(target.name)) != nullptr});
     };
     for (const catalog::Target& target : after) {
         if (!is_manifest(target)) {
@@ -326,15 +340,15 @@ std::vector<ModelChange> model_changes(const std::vector<catalog::Target>& befor
         }
         const std::string signature = signature_beside(target.name);
         if (digest_of(find_target(before, target.name)) != digest_of(&target)) {
-            add("model-added", target);
+            add("model-added", target, after);
         } else if (digest_of(find_target(before, signature)) !=
                    digest_of(find_target(after, signature))) {
-            add("model-signed", target);
+            add("model-signed", target, after);
         }
     }
     for (const catalog::Target& target : before) {
         if (is_manifest(target) && find_target(after, target.name) == nullptr) {
-            add("model-removed", target);
+            add("model-removed", target, before);
         }
     }
     return changes;

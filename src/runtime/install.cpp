@@ -89,6 +89,16 @@ std::vector<manifest::AppModelLicense> licenses_of(const std::vector<PlannedMode
     return licenses;
 }
 
+void add_signature_warnings(Plan& plan) {
+    for (const auto& model : plan.models) {
+        if (model.signed_by.empty()) {
+            plan.warnings.push_back(model.manifest->id.render() +
+                                    ": nobody signed its files; only the catalog of " +
+                                    plan.app.hub.url + " vouches for them");
+        }
+    }
+}
+
 /// What a card should have said and did not.
 void add_license_warnings(Plan& plan) {
     for (const auto& model : plan.models) {
@@ -403,6 +413,7 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
     LOCARA_CHECK(state.check_takedown(entry, plan.models, plan.warnings));
     LOCARA_TRY(const auto decision, judge(entry.manifest, plan.models));
     LOCARA_CHECK(decision.status());
+    add_signature_warnings(plan);
     add_license_warnings(plan);
     LOCARA_TRY(plan.open_terms, open_terms(plan.app, plan.models));
     LOCARA_TRY(plan.device, probe_device(state.options.home.store));

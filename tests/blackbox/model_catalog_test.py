@@ -77,6 +77,23 @@ class ModelCatalog(harness.TestCase):
             self.client.run("model", "sign", folder, "--key", key, "-q")
         return folder
 
+    def publish_app(self, folder):
+        """An app on the model of that folder, listed."""
+        self.author = harness.Client(tempfile.mkdtemp(prefix="author-", dir=self.folder))
+        self.author.environment["LOCARA_TOKEN"] = self.client.environment["LOCARA_TOKEN"]
+        self.author.add_hub(self.hub)
+        app = self.client.home / "app"
+        shutil.copytree(SEED / "apps/task-form", app)
+        path, manifest = app / "locara.json", (folder / "manifest.json").read_bytes()
+        json_ = json.loads(path.read_text())
+        json_["id"] = "acme/notes"
+        json_["models"][0].update(id=json.loads(manifest)["id"], manifest="sha256:" + hashlib.sha256(manifest).hexdigest())
+        path.write_text(json.dumps(json_))
+        number = self.author.json("publish", app, "--endpoint", self.hub.url)["submission"]["number"]
+        self.hub.admin("review", "approve", str(number), "--by", "carol", "--accept", "unchecked")
+        self.hub.admin("review", "publish", str(number), "--by", "carol")
+        return "acme/notes"
+
     def test_from_a_repository_into_an_app_that_a_stranger_installs(self):
         key = self.move_key_away()
         folder = self.make("acme/fresh", key)
@@ -102,19 +119,8 @@ class ModelCatalog(harness.TestCase):
             self.assertIn("<code>acme/fresh</code> 1.0.0", answer.read().decode(), "the page of a hub that serves meanwhile")
         self.assertIn("like this already", self.model("add", *add))
 
-        author = harness.Client(tempfile.mkdtemp(prefix="author-", dir=self.folder))
-        author.environment["LOCARA_TOKEN"] = self.client.environment["LOCARA_TOKEN"]
-        author.add_hub(self.hub)
-        app = self.client.home / "app"
-        shutil.copytree(SEED / "apps/task-form", app)
-        path = app / "locara.json"
-        json_ = json.loads(path.read_text())
-        json_["id"] = "acme/notes"
-        json_["models"][0].update(id="acme/fresh", manifest="sha256:" + digest)
-        path.write_text(json.dumps(json_))
-        number = author.json("publish", app, "--endpoint", self.hub.url)["submission"]["number"]
-        self.hub.admin("review", "approve", str(number), "--by", "carol", "--accept", "unchecked")
-        self.hub.admin("review", "publish", str(number), "--by", "carol")
+        self.publish_app(folder)
+        author = self.author
         self.client.add_hub(self.hub)
         self.assertIn("acme/notes", self.client.run("search", "notes"))
         self.client.run("install", "acme/notes", "--yes")
@@ -166,10 +172,39 @@ class ModelCatalog(harness.TestCase):
         json_ = json.loads(kept)
         json_.update(id="acme/far", source={"repo": "far/away", "revision": "1" * 40})
         manifest.write_text(json.dumps(json_))
-        said = self.model("add", manifest)
+        with self.assertRaisesRegex(AssertionError, r"exit 8(?s:.)*acme/far 1\.0\.0 has no signature(?s:.)*--unsigned"):
+            self.model("add", manifest)
+        self.assertNotIn("acme/far@1.0.0", self.listed())
+        said = self.model("add", manifest, "--unsigned")
         self.assertRegex(said, r"elsewhere +quick-add-f16\.gguf")
-        self.assertIn("unsigned for others", said)
-        self.assertIsNone(self.listed()["acme/far@1.0.0"]["signed_by"])
+        self.assertIn("unsigned: only this catalog vouches", said)
+        one = self.listed()["acme/far@1.0.0"]
+        self.assertEqual((one["signature"], one["signed_by"]), (False, None))
+        self.assertIn("unsigned: only this catalog vouches", self.model("list"))
+        lines = map(json.loads, self.hub.admin("audit", "list", "--json", "--event", "model-added").splitlines())
+        self.assertEqual([(line["model"], line["signed"]) for line in lines], [("acme/raw", True), ("acme/raw", True), ("acme/far", False)])
+
+    def test_a_model_that_nobody_signed_is_shown_as_such(self):
+        key = self.move_key_away()
+        folder = self.make("acme/bare", key)
+        drafts = self.client.home / "drafts"
+        with self.assertRaisesRegex(AssertionError, "exit 8(?s:.)*has no signature"):
+            self.model("add", folder / "manifest.json", "--to", drafts)
+        self.assertFalse(drafts.exists())
+        self.model("add", folder / "manifest.json", "--unsigned", "--to", drafts)
+        self.sign_drafts(drafts)
+        app = self.publish_app(folder)
+        self.client.add_hub(self.hub)
+        self.assertIn("not signed: only the catalog vouches for it", self.client.run("show", app))
+        self.assertIsNone(self.client.json("show", app)["models"][0]["signed_by"])
+        plan = self.client.json("install", app, "--dry-run")["plan"]
+        self.assertTrue(any("acme/bare: nobody signed its files" in one for one in plan["warnings"]), plan["warnings"])
+        # A signature that comes later ends that.
+        self.model("add", folder / "manifest.json", "--signature", folder / "model.sig", "--to", self.client.home / "later")
+        self.sign_drafts(self.client.home / "later")
+        self.client.run("search", "--refresh")
+        self.assertTrue(self.client.json("show", app)["models"][0]["signed_by"])
+        self.assertEqual(self.client.json("install", app, "--dry-run")["plan"]["warnings"], [])
 
     def test_signatures_follow_when_the_keys_of_models_change(self):
         installed = harness.Client(tempfile.mkdtemp(prefix="old-", dir=self.folder))

@@ -52,10 +52,11 @@ class ModelDeskTest : public testing::Test {
     }
 
     Result<ModelDesk::Added> stage(const std::string& manifest,
-                                   const std::optional<std::string>& signature = std::nullopt) {
+                                   const std::optional<std::string>& signature = std::nullopt,
+                                   IfUnsigned if_unsigned = IfUnsigned::Refuse) {
         auto desk = ModelDesk::open(seed_.data(), system_clock());
         EXPECT_TRUE(desk);
-        return desk->stage(manifest, signature, *repository_);
+        return desk->stage(manifest, signature, if_unsigned, *repository_);
     }
 
     ErrorCode refusal(const std::string& manifest,
@@ -109,9 +110,9 @@ TEST_F(ModelDeskTest, lists_a_model_whose_files_are_here_and_signs_them) {
     EXPECT_EQ(models[1].manifest.version.render(), "2.0.0");
     EXPECT_EQ(models[1].signed_by, repository_->keys_of("models").front().id());
     const auto changes = model_changes(before, repository_->targets());
-    EXPECT_THAT(
-        changes,
-        ElementsAre(FieldsAre("model-added", "locara/tiny", "2.0.0", models[1].digest.render())));
+    EXPECT_THAT(changes,
+                ElementsAre(FieldsAre(
+                    "model-added", "locara/tiny", "2.0.0", models[1].digest.render(), true)));
     // What was signed is every file of the commit, for others too.
     const auto name = manifest::model_signature_target(added->manifest.id, added->manifest.version);
     const auto digest = repository_->find_published(name).value().value();
@@ -125,8 +126,13 @@ TEST_F(ModelDeskTest, lists_a_model_whose_files_are_here_and_signs_them) {
 }
 
 TEST_F(ModelDeskTest, signs_nothing_whose_files_it_has_not_read) {
-    const auto added = stage(manifest([](Json& j) { j["source"]["repo"] = "far/away"; }));
+    const auto far = manifest([](Json& j) { j["source"]["repo"] = "far/away"; });
+    EXPECT_EQ(refusal(far, "locara/tiny 2.0.0 has no signature"), ErrorCode::Refused);
+    const auto before = repository_->targets();
+    const auto added = stage(far, std::nullopt, IfUnsigned::List);
     ASSERT_TRUE(added) << added.error().describe();
+    EXPECT_THAT(model_changes(before, repository_->targets()),
+                ElementsAre(FieldsAre("model-added", "locara/tiny", "2.0.0", testing::_, false)));
     EXPECT_EQ(added->pins["files"][0]["state"], "elsewhere");
     EXPECT_EQ(added->signed_by, "");
     EXPECT_FALSE(added->new_signature);
@@ -218,7 +224,7 @@ TEST_F(ModelDeskTest, takes_the_signature_of_a_curator_and_no_other) {
     EXPECT_TRUE(again->new_signature);
     EXPECT_FALSE(again->is_new);
     EXPECT_THAT(model_changes(listed, repository_->targets()),
-                ElementsAre(FieldsAre("model-signed", "locara/tiny", "2.0.0", testing::_)));
+                ElementsAre(FieldsAre("model-signed", "locara/tiny", "2.0.0", testing::_, true)));
 }
 
 TEST_F(ModelDeskTest, takes_a_model_out_and_names_who_pins_it) {
@@ -234,7 +240,7 @@ TEST_F(ModelDeskTest, takes_a_model_out_and_names_who_pins_it) {
     EXPECT_THAT(removed->pinned_by, ElementsAre("locara/note-taker 1.0.0"));
     EXPECT_THAT(list(), IsEmpty());
     EXPECT_THAT(model_changes(before, repository_->targets()),
-                ElementsAre(FieldsAre("model-removed", "locara/tiny", "1.0.0", testing::_)));
+                ElementsAre(FieldsAre("model-removed", "locara/tiny", "1.0.0", testing::_, true)));
 }
 
 TEST_F(ModelDeskTest, notes_with_the_repository_which_manifest_pins_it) {

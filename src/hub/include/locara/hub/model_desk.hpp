@@ -38,7 +38,12 @@ struct ModelChange {
     std::string model;    ///< "acme/tiny"
     std::string version;  ///< "1.0.0"
     std::string manifest; ///< SHA-256, hex.
+    /// Whether a signature stands beside it now (of one that goes: stood).
+    bool has_signature = false;
 };
+
+/// What to do with a model whose files nobody signed.
+enum class IfUnsigned { Refuse, List };
 
 class ModelDesk {
   public:
@@ -65,10 +70,12 @@ class ModelDesk {
     /// publish. `signature` is a model.sig of a key of the role `models`; without one the listed
     /// one stays, and if there is none the hub makes it if it has that key and every file of the
     /// commit. Weights that are here are read and hashed. Errors: as ModelManifest::parse; Refused
-    /// (not validated; a signature of another key; the takedown list; the gate); Conflict (that
-    /// version was published with other bytes); Corrupt (the signature, or a pin, is wrong).
+    /// (not validated; a signature of another key, or none, unless that is to be listed; the
+    /// takedown list; the gate); Conflict (that version was published with other bytes); Corrupt
+    /// (the signature, or a pin, is wrong).
     Result<Added> stage(const std::string& manifest,
                         const std::optional<std::string>& signature,
+                        IfUnsigned if_unsigned,
                         catalog::Repository& repository);
 
     struct Removed {

@@ -98,7 +98,8 @@ struct Plan {
     std::uint64_t disk_bytes = 0;  ///< What the disk will hold more.
     std::uint64_t memory_bytes = 0;
     Device device;
-    /// Takedown notices of kind "warn", conflicts of licenses, and tight memory.
+    /// Takedown notices of kind "warn", models that nobody signed, conflicts of licenses, and tight
+    /// memory.
     std::vector<std::string> warnings;
     std::optional<manifest::Version> replaces; ///< The version installed now.
     /// What that version could not do. Whoever installs must have agreed to it by itself.
