@@ -39,6 +39,8 @@ struct Place {
     std::string relation; ///< Empty for the model itself, and for an app.
     std::vector<Leaf> leaves;
     bool gated = false;
+    std::string url = {};         ///< Of the text; empty of an app, and where none is stated.
+    std::string text_sha256 = {}; ///< Likewise.
 };
 
 const License* find_leaf(const std::string& id) {
@@ -104,14 +106,18 @@ std::vector<Place> places_of(const ModelManifest& model) {
                                   model.source.repo + "@" + model.source.revision,
                                   "",
                                   resolve(model.license.id),
-                                  model.license.terms.gated}};
+                                  model.license.terms.gated,
+                                  model.license.url,
+                                  model.license.text_sha256}};
     for (const auto& ancestor : model.lineage) {
         places.push_back({name_of(ancestor),
                           ancestor.repo,
                           ancestor.repo + "@" + ancestor.revision,
                           ancestor.relation,
                           resolve(ancestor.license),
-                          ancestor.gated});
+                          ancestor.gated,
+                          ancestor.license_url,
+                          ancestor.license_text_sha256});
     }
     return places;
 }
@@ -372,10 +378,11 @@ void add_terms_to_accept(EffectiveLicense& out,
             }
             LicenseTermsToAccept one;
             one.id = leaf.id;
-            one.url = own                       ? model.license.url
-                      : leaf.license == nullptr ? ""
-                                                : std::string(leaf.license->url);
-            one.text_sha256 = own ? model.license.text_sha256 : "";
+            one.url = places[i].url;
+            if (one.url.empty() && leaf.license != nullptr) {
+                one.url = leaf.license->url;
+            }
+            one.text_sha256 = places[i].text_sha256;
             if (leaf.names_no_text() && one.text_sha256.empty()) {
                 one.whose = places[i].version;
             }
@@ -408,7 +415,7 @@ void add_terms_to_accept(EffectiveLicense& out,
             const auto same =
                 std::find_if(out.to_accept.begin(), out.to_accept.end(), [&](const auto& other) {
                     return other.id == one.id && other.terms == one.terms && other.url == one.url &&
-                           other.whose == one.whose;
+                           other.text_sha256 == one.text_sha256 && other.whose == one.whose;
                 });
             if (same == out.to_accept.end()) {
                 one.from = {places[i].from};

@@ -493,11 +493,14 @@ Result<ModelManifest> ModelManifest::parse(std::string_view text) {
     out.default_variant = json.at("default");
     LOCARA_CHECK(check_variants(out));
     for (const auto& one : json.at("lineage")) {
-        out.lineage.push_back({one.at("repo"),
-                               one.at("revision"),
-                               one.at("relation"),
-                               optional_value<std::string>(one, "license").value_or(""),
-                               optional_value<bool>(one, "gated").value_or(false)});
+        out.lineage.push_back(
+            {one.at("repo"),
+             one.at("revision"),
+             one.at("relation"),
+             optional_value<std::string>(one, "license").value_or(""),
+             optional_value<bool>(one, "gated").value_or(false),
+             optional_value<std::string>(one, "license_url").value_or(""),
+             optional_value<std::string>(one, "license_text_sha256").value_or("")});
         if (const auto& id = out.lineage.back().license; !id.empty()) {
             LOCARA_CHECK(check_license_text(
                 "lineage[" + std::to_string(out.lineage.size() - 1) + "].license", id));

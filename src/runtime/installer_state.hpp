@@ -75,8 +75,8 @@ struct Installer::State {
                           const std::vector<PlannedModel>& models,
                           std::vector<std::string>& warnings);
 
-    /// Adds the text of the model's license to a bundle that is to be made, or a warning. Only
-    /// Cancelled is an error.
+    /// Adds the texts of licenses that the model's manifest pins, of its own and of those of what
+    /// it was made from, to a bundle that is to be made, or a warning. Only Cancelled is an error.
     Status add_text(BundlePlan& plan, const PlannedModel& model) const;
 
     /// Takes a file of weights from the bundle.

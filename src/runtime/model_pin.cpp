@@ -537,6 +537,7 @@ class Pinner {
                     notes_.push_back("the card of " + base +
                                      " names no license; the strictest is assumed");
                 }
+                LOCARA_CHECK(add_license_text(ancestor, next, files));
                 lineage_.push_back(std::move(ancestor));
                 const bool gguf = std::any_of(files.begin(), files.end(), [](const auto& file) {
                     return is_named(file.path, {".gguf"});
@@ -547,37 +548,53 @@ class Pinner {
         return {};
     }
 
-    /// The file of this repository with the text of the license: the one that the card links to,
-    /// else the first of the usual names. Nothing if the card links elsewhere.
-    const hf::RepoFile* find_license_file() {
-        std::string link = card_.license_link;
-        const std::string here = client_.endpoint() + "/" + request_.repo + "/";
+    /// A repository at a commit, and what was read of it.
+    struct Place {
+        const std::string& repo;
+        const std::string& commit;
+        const manifest::ModelCard& card;
+        const std::vector<hf::RepoFile>& files;
+    };
+
+    /// Notes something of the text of a license; of an ancestor's with the name.
+    void note_text(const Place& place, const std::string& note) {
+        notes_.push_back((place.repo == request_.repo ? "" : "of " + place.repo + ": ") + note);
+    }
+
+    /// The file of a repository with the text of the license: the one that the card links to, else
+    /// the first of the usual names. Nothing if the card links elsewhere.
+    const hf::RepoFile* find_license_file(const Place& place) {
+        std::string link = place.card.license_link;
+        const std::string here = client_.endpoint() + "/" + place.repo + "/";
         for (const std::string& start : {here + "blob/main/", here + "resolve/main/"}) {
             link = link.starts_with(start) ? link.substr(start.size()) : link;
         }
         if (link.find("://") != std::string::npos) {
-            notes_.push_back("the text of the license is at " + one_line(link, 200) +
-                             ", which is not read: there is no hash of it (text_sha256)");
+            note_text(place,
+                      "the text of the license is at " + one_line(link, 200) +
+                          ", which is not read: there is no hash of it (text_sha256)");
             return nullptr;
         }
-        if (const auto* file = find(files_, link.starts_with("./") ? link.substr(2) : link)) {
+        if (const auto* file = find(place.files, link.starts_with("./") ? link.substr(2) : link)) {
             return file;
         }
         if (!link.empty()) {
-            notes_.push_back("the card links to " + one_line(link, 200) +
-                             " as its license, and there is no such file");
+            note_text(place,
+                      "the card links to " + one_line(link, 200) +
+                          " as its license, and there is no such file");
             return nullptr;
         }
         for (const auto name : kLicenseFiles) {
-            const auto at = std::find_if(files_.begin(), files_.end(), [name](const auto& file) {
-                return lower(file.path) == name;
-            });
-            if (at != files_.end()) {
+            const auto at =
+                std::find_if(place.files.begin(), place.files.end(), [name](const auto& file) {
+                    return lower(file.path) == name;
+                });
+            if (at != place.files.end()) {
                 return &*at;
             }
         }
-        notes_.emplace_back("no file has the text of the license: there is no hash of it "
-                            "(text_sha256)");
+        note_text(place,
+                  "no file has the text of the license: there is no hash of it (text_sha256)");
         return nullptr;
     }
 
@@ -586,21 +603,22 @@ class Pinner {
         crypto::Sha256Digest sha256;
     };
 
-    Result<std::optional<LicenseText>> read_license_text() {
-        const auto* file = find_license_file();
+    Result<std::optional<LicenseText>> read_license_text(const Place& place) {
+        const auto* file = find_license_file(place);
         if (file == nullptr) {
             return std::optional<LicenseText>();
         }
-        LOCARA_CHECK(validate_path(file->path).context(request_.repo));
+        LOCARA_CHECK(validate_path(file->path).context(place.repo));
         LOCARA_TRY(const auto text,
-                   get_text(request_.repo, commit_, file->path, kLicenseBytes)
-                       .context("the text of the license"));
-        LicenseText out{client_.endpoint() + "/" + request_.repo + "/blob/" + commit_ + "/" +
+                   get_text(place.repo, place.commit, file->path, kLicenseBytes)
+                       .context("the text of the license of " + place.repo));
+        LicenseText out{client_.endpoint() + "/" + place.repo + "/blob/" + place.commit + "/" +
                             percent_encode(file->path, "/"),
                         crypto::sha256(as_bytes(text))};
         if (out.url.size() > kUrlBytes) {
-            notes_.push_back(one_line(file->path, 200) +
-                             " has too long a name for the address of a license");
+            note_text(place,
+                      one_line(file->path, 200) +
+                          " has too long a name for the address of a license");
             return std::optional<LicenseText>();
         }
         return std::optional(std::move(out));
@@ -637,6 +655,29 @@ class Pinner {
         return replaces ? one_line(card_.license, kLicenseIdBytes) : std::string();
     }
 
+    /// The text of an ancestor's license. One that may not be read is told, and no error: its terms
+    /// are known by the card.
+    Status add_license_text(manifest::Ancestor& ancestor,
+                            const manifest::ModelCard& card,
+                            const std::vector<hf::RepoFile>& files) {
+        const Place place{ancestor.repo, ancestor.revision, card, files};
+        const auto text = read_license_text(place);
+        if (!text) {
+            const auto code = text.error().code();
+            if (code != ErrorCode::Unauthorized && code != ErrorCode::Forbidden &&
+                code != ErrorCode::TooLarge) {
+                return text.error();
+            }
+            note_text(place, text.error().describe() + " (text_sha256)");
+            return {};
+        }
+        if (*text) {
+            ancestor.license_url = (*text)->url;
+            ancestor.license_text_sha256 = (*text)->sha256.render();
+        }
+        return {};
+    }
+
     Result<Json> make_license() {
         LOCARA_TRY(const auto replaced, find_replaced_license());
         auto card = card_;
@@ -654,7 +695,7 @@ class Pinner {
             notes_.push_back("the card says " + replaced + "; the manifest says " + terms->id +
                              " instead (license.instead_of)");
         }
-        LOCARA_TRY(const auto text, read_license_text());
+        LOCARA_TRY(const auto text, read_license_text({request_.repo, commit_, card_, files_}));
         if (text) {
             terms->url = text->url;
         }
@@ -743,6 +784,10 @@ class Pinner {
                 {"repo", one.repo}, {"revision", one.revision}, {"relation", one.relation}};
             if (!one.license.empty()) {
                 entry["license"] = one.license;
+            }
+            if (!one.license_text_sha256.empty()) {
+                entry["license_url"] = one.license_url;
+                entry["license_text_sha256"] = one.license_text_sha256;
             }
             entry["gated"] = one.gated;
             lineage.push_back(std::move(entry));

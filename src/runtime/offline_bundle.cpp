@@ -52,13 +52,39 @@ Result<std::map<crypto::Sha256Digest, std::string>> read_texts(const std::vector
     return texts;
 }
 
-/// Where the text of a model's license may lie in its repository: what the manifest's address says
-/// (`model pin` writes .../ORG/NAME/blob/COMMIT/PATH), else the usual names. The hash decides.
-std::vector<std::string> places_of_text(const manifest::ModelManifest& model) {
-    const std::string start = "/" + model.source.repo + "/blob/" + model.source.revision + "/";
-    const std::string& url = model.license.url;
-    if (const auto at = url.find(start); at != std::string::npos) {
-        const auto path = percent_decode(url.substr(at + start.size()));
+/// The text of a license that a manifest pins, and the commit that has it.
+struct PinnedText {
+    std::string license;
+    std::string repo;
+    std::string revision;
+    std::string url;
+    std::string sha256;
+};
+
+/// Of the model's own license, and of those of what it was made from.
+std::vector<PinnedText> pinned_texts(const manifest::ModelManifest& model) {
+    std::vector<PinnedText> texts = {{model.license.id,
+                                      model.source.repo,
+                                      model.source.revision,
+                                      model.license.url,
+                                      model.license.text_sha256}};
+    for (const auto& one : model.lineage) {
+        texts.push_back({one.license.empty() ? "the license of " + one.repo : one.license,
+                         one.repo,
+                         one.revision,
+                         one.license_url,
+                         one.license_text_sha256});
+    }
+    std::erase_if(texts, [](const PinnedText& one) { return one.sha256.empty(); });
+    return texts;
+}
+
+/// Where the text may lie in its repository: what the manifest's address says (`model pin` writes
+/// .../ORG/NAME/blob/COMMIT/PATH), else the usual names. The hash decides.
+std::vector<std::string> places_of(const PinnedText& text) {
+    const std::string start = "/" + text.repo + "/blob/" + text.revision + "/";
+    if (const auto at = text.url.find(start); at != std::string::npos) {
+        const auto path = percent_decode(text.url.substr(at + start.size()));
         if (path && validate_path(*path)) {
             return {*path};
         }
@@ -70,29 +96,25 @@ std::vector<std::string> places_of_text(const manifest::ModelManifest& model) {
 /// Offline, or as hf::Client::get_text.
 Result<std::string> fetch_text(const InstallerOptions& options,
                                const std::vector<std::string>& endpoints,
-                               const manifest::ModelManifest& model,
+                               const PinnedText& pinned,
                                const crypto::Sha256Digest& wanted) {
     if (options.network == Network::Offline || options.http == nullptr) {
         return Error(ErrorCode::Offline, "the network is not to be used");
     }
-    Error last(ErrorCode::NotFound, "no file of " + model.source.repo + " is it");
+    Error last(ErrorCode::NotFound, "no file of " + pinned.repo + " is it");
     for (const auto& endpoint : endpoints) {
         auto hf_options = hf::Options::from_environment(endpoint);
         hf_options.log = options.log;
         LOCARA_TRY(auto client, hf::Client::create(*options.http, std::move(hf_options)));
-        for (const auto& path : places_of_text(model)) {
-            auto text = client.get_text(model.source.repo,
-                                        model.source.revision,
-                                        path,
-                                        kLicenseTextLimitBytes,
-                                        options.stop);
+        for (const auto& path : places_of(pinned)) {
+            auto text = client.get_text(
+                pinned.repo, pinned.revision, path, kLicenseTextLimitBytes, options.stop);
             if (text && crypto::sha256(as_bytes(*text)) == wanted) {
                 return text;
             }
             if (text) {
                 last = Error(ErrorCode::Corrupt,
-                             path + " of " + model.source.repo + " at " + endpoint +
-                                 " is another text");
+                             path + " of " + pinned.repo + " at " + endpoint + " is another text");
             } else if (text.error().code() == ErrorCode::Cancelled) {
                 return text;
             } else if (text.error().code() != ErrorCode::NotFound) {
@@ -166,38 +188,42 @@ Result<BundlePlan> Installer::plan_bundle(const BundleRequest& request) {
 }
 
 Status Installer::State::add_text(BundlePlan& plan, const PlannedModel& model) const {
-    const auto& license = model.manifest->license;
-    const auto pinned = crypto::Sha256Digest::parse(license.text_sha256);
     const auto missing = [&plan](const std::string& sha256) {
         const auto digest = crypto::Sha256Digest::parse(sha256);
         return !digest || !plan.texts.contains(*digest);
     };
-    std::string why;
-    if (pinned && missing(license.text_sha256)) {
-        auto text = fetch_text(options, endpoints(plan.hub), *model.manifest, *pinned);
+    const auto texts = pinned_texts(*model.manifest);
+    std::map<std::string, std::string> why; // one is not there, by its SHA-256
+    for (const auto& one : texts) {
+        const auto digest = crypto::Sha256Digest::parse(one.sha256);
+        if (!digest || !missing(one.sha256)) {
+            continue;
+        }
+        auto text = fetch_text(options, endpoints(plan.hub), one, *digest);
         if (text) {
-            plan.texts.emplace(*pinned, *std::move(text));
+            plan.texts.emplace(*digest, *std::move(text));
         } else if (text.error().code() == ErrorCode::Cancelled) {
             return text.error();
         } else {
-            why = ": " + text.error().describe();
+            why[one.sha256] = ": " + text.error().describe();
         }
     }
+    std::set<std::string> told;
     const auto warn = [&](const std::string& id, const std::string& sha256, const char* role) {
-        const bool own = !sha256.empty() && sha256 == license.text_sha256;
-        plan.warnings.push_back("the text of " + id + role + " is not in the bundle" +
-                                (own ? why : "") + "; give it with --license FILE" +
+        plan.warnings.push_back("the text of " + id + role + " is not in the bundle" + why[sha256] +
+                                "; give it with --license FILE" +
                                 (sha256.empty() ? "" : " (SHA-256 " + sha256 + ")"));
-        return own;
+        told.insert(sha256);
     };
-    bool told = false;
     for (const auto& terms : model.get_license().to_accept) {
         if (missing(terms.text_sha256)) {
-            told = warn(terms.id, terms.text_sha256, ", which has to be accepted,") || told;
+            warn(terms.id, terms.text_sha256, ", which has to be accepted,");
         }
     }
-    if (pinned && missing(license.text_sha256) && !told) {
-        warn(license.id, license.text_sha256, "");
+    for (const auto& one : texts) {
+        if (missing(one.sha256) && !told.contains(one.sha256)) {
+            warn(one.license, one.sha256, "");
+        }
     }
     return {};
 }

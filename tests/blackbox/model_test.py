@@ -193,6 +193,17 @@ class Models(harness.TestCase):
             told = self.pin(f"acme/{name}")
             self.assertIsNone(told["manifest"]["license"]["text_sha256"])
             self.assertTrue(any(why in note for note in told["notes"]), told["notes"])
+        # Of what it was made from, too.
+        base = self.push("acme/spoken", license="gemma", files=[text])
+        self.push("acme/heard", more="base_model: acme/spoken\n", files=[TINY, text])
+        told = self.pin("acme/heard")
+        (one,) = told["manifest"]["lineage"]
+        self.assertEqual((one["license_text_sha256"], one["license_url"]),
+                         (hashlib.sha256(text.read_bytes()).hexdigest(), f"{self.hub.url}/acme/spoken/blob/{base}/LICENSE"))
+        self.assertFalse(any("text_sha256" in note for note in told["notes"]))
+        self.push("acme/overheard", more="base_model: acme/root-of-none\n", files=[TINY, text])
+        self.push("acme/root-of-none")
+        self.assertTrue(any("of acme/root-of-none: no file has the text" in note for note in self.pin("acme/overheard")["notes"]))
         self.push("acme/textless", files=[TINY])
         self.assertTrue(any("no file has the text of the license" in note for note in self.pin("acme/textless")["notes"]))
 

@@ -257,6 +257,33 @@ class PinnedTexts(harness.TestCase):
         code, said = at_a_terminal(there, "install", TINY, "--from", self.bundle, "--yes", answers=["y"])
         self.assertEqual(code, 0, said)
 
+    def test_the_text_of_an_ancestors_license_goes_along_too(self):
+        home = pathlib.Path(self.client.home)
+        hub = harness.Hub(home / "hub", seed=None)
+        self.addCleanup(hub.stop)
+        maker = harness.Client(home / "maker")
+        maker.environment.update(HF_ENDPOINT=hub.url, LOCARA_TOKEN=hub.make_writer("acme"))
+        (home / "LICENSE").write_bytes(TERMS)
+        commit = maker.json("upload", "acme/base", home / "LICENSE", "--create")["commit"]
+        write_seed(home / "seed", lineage=[{"repo": "acme/base", "revision": commit, "relation": "finetune", "license": "gemma",
+                                            "license_url": f"{hub.url}/acme/base/blob/{commit}/LICENSE", "license_text_sha256": PINNED}])
+        hub.stop()
+        hub.seed = home / "seed"
+        hub.start()
+        maker.add_hub(hub)
+        maker.run("install", TINY, "--yes", "--accept-license", "gemma")
+        self.assertEqual([one["text_sha256"] for one in maker.json("show", TINY)["receipts"]], [PINNED])
+        made = maker.json("bundle", TINY, "-o", home / "bundle")
+        self.assertEqual(made["warnings"], [])
+        self.assertEqual((home / "bundle/licenses" / f"{PINNED}.txt").read_bytes(), TERMS)
+        there = harness.Client(home / "there")
+        self.addCleanup(there.stop)
+        hub.stop()
+        there.run("hub", "add", "--from", home / "bundle", "--fingerprint", hub.fingerprint)
+        code, said = at_a_terminal(there, "install", TINY, "--from", home / "bundle", "--yes", answers=["y"])
+        self.assertEqual(code, 0, said)
+        self.assertIn("  | " + TERMS.decode().strip(), said)
+
     def test_a_text_that_cannot_be_had_is_told_with_the_reason(self):
         made = self.client.json("bundle", TINY, "-o", self.bundle, "--offline")
         self.assertEqual(len(made["warnings"]), 1, made)

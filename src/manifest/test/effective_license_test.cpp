@@ -219,6 +219,25 @@ TEST(EffectiveLicense, is_gated_where_what_it_was_made_from_is) {
     EXPECT_THAT(ids_to_accept(effective_license(model)), ElementsAre("Apache-2.0", "apache-2.0"));
 }
 
+TEST(EffectiveLicense, a_text_that_a_base_brings_is_part_of_the_question) {
+    auto model = make_model("MIT", {{"acme/base", "finetune", "llama3"}});
+    const auto ask = [&] { return effective_license(model).to_accept.at(0); };
+    const auto before = ask();
+    EXPECT_EQ(before.text_sha256, "");
+    model.lineage[0].license_url = "https://hub.example/acme/base/blob/0/LICENSE";
+    model.lineage[0].license_text_sha256 = std::string(64, 'a');
+    const auto pinned = ask();
+    EXPECT_EQ(pinned.url, "https://hub.example/acme/base/blob/0/LICENSE");
+    EXPECT_EQ(pinned.text_sha256, std::string(64, 'a'));
+    EXPECT_NE(pinned.digest(), before.digest());
+    // Two texts under one name are two questions; "other" with a text stands for that one.
+    model.lineage.push_back(model.lineage[0]);
+    model.lineage[1].license_text_sha256 = std::string(64, 'b');
+    EXPECT_THAT(ids_to_accept(effective_license(model)), ElementsAre("llama3", "llama3"));
+    model.lineage[0].license = "other";
+    EXPECT_EQ(ask().whose, "");
+}
+
 TEST(EffectiveLicense, other_terms_are_another_question) {
     Json json = sample_model();
     json["license"]["id"] = "gemma";

@@ -74,6 +74,8 @@ struct Ancestor {
     std::string relation; ///< "finetune", "quantized", "merge" or "adapter".
     std::string license;  ///< Id or SPDX expression; empty if the manifest does not say.
     bool gated = false;   ///< As LicenseTerms::gated, of its repository; false if it does not say.
+    std::string license_url = {};         ///< Of the text in its repository; may be empty.
+    std::string license_text_sha256 = {}; ///< Of that text as it was read; may be empty.
 };
 
 struct LicenseTerms {
