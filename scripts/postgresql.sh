@@ -24,7 +24,7 @@ cd "$folder"
     --locale=C.UTF-8 --no-sync > "$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log" >&2; exit 1; }
 # Tests keep nothing over a power cut. The server ends with this script, however it ends.
 "${as_server[@]}" setpriv --pdeathsig QUIT "$programs/postgres" -D "$folder/data" -k "$folder" \
-    -c listen_addresses= -c fsync=off -c max_connections=60 > "$folder/server.log" 2>&1 < /dev/null &
+    -c listen_addresses= -c fsync=off -c autovacuum=off -c max_connections=60 > "$folder/server.log" 2>&1 < /dev/null &
 server=$!
 trap 'kill -INT $server 2> /dev/null; wait $server || true' EXIT
 until "$programs/pg_isready" --quiet --host="$folder"; do

@@ -123,6 +123,9 @@ bool WarmFiles::may_know(const http::Request& request, Watched watched) const {
 /// `version` was asked for after the request came: what was changed before it is seen.
 std::shared_ptr<const WarmFiles::File> WarmFiles::find(std::optional<long long> version,
                                                        const std::string& key) {
+    if (!version) {
+        return nullptr; // It cannot be told just now.
+    }
     const std::lock_guard lock(mutex_);
     if (version != version_) {
         forget_all();

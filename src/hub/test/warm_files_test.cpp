@@ -320,7 +320,8 @@ TEST_P(WarmFilesTest, keeps_no_large_file_and_not_too_many) {
         }
         EXPECT_EQ(ask(path).status, 200) << path;
     }
-    EXPECT_EQ(warm_->size(), room);
+    // A PostgreSQL that is slow to say its version for a moment has nothing kept meanwhile.
+    EXPECT_TRUE(is_local() ? warm_->size() == room : warm_->size() <= room) << warm_->size();
 }
 
 TEST_P(WarmFilesTest, what_is_mirrored_is_given_until_it_has_to_be_asked_for_again) {
