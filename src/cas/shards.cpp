@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace locara::cas {
@@ -19,6 +20,26 @@ std::uint64_t chunks_in(const xet::FileBlock& block) {
         count += term.chunks.size();
     }
     return count;
+}
+
+std::uint64_t size_of(const xet::FileBlock& block) {
+    std::uint64_t size = 0;
+    for (const xet::FileTerm& term : block.terms) {
+        size += term.raw_bytes;
+    }
+    return size;
+}
+
+/// The files of a shard, each once.
+std::vector<ShardClaim> claims_of(const xet::Shard& shard) {
+    std::vector<ShardClaim> claims;
+    std::unordered_set<xet::FileHash> seen;
+    for (const xet::FileBlock& file : shard.files) {
+        if (seen.insert(file.hash).second) {
+            claims.push_back({file.hash, size_of(file)});
+        }
+    }
+    return claims;
 }
 
 /// Checks one uploaded file after another against the tables of stored xorbs.
@@ -44,7 +65,43 @@ class Checker {
         return {};
     }
 
+    /// Refuses what is large only because it names the same bytes over and over. REQUIRES: the
+    /// files were checked.
+    Status check_repeats(const xet::Shard& shard, const std::vector<ShardClaim>& claims) {
+        for (const xet::FileBlock& file : shard.files) {
+            const std::uint64_t size = size_of(file);
+            if (size > kMaxFreeRepeats) {
+                LOCARA_CHECK(check_repeats(
+                    "file " + file.hash.render(), size, xorbs_in(file), kMaxFileRepeats));
+            }
+        }
+        std::uint64_t size = 0;
+        for (const ShardClaim& file : claims) {
+            size += file.size;
+        }
+        return size > kMaxFreeRepeats ? check_repeats("the shard", size, allowed_, kMaxShardRepeats)
+                                      : Status();
+    }
+
   private:
+    Status check_repeats(const std::string& what,
+                         std::uint64_t size,
+                         const std::set<xet::XorbHash>& xorbs,
+                         std::uint64_t most) {
+        std::uint64_t distinct = 0;
+        for (const xet::XorbHash& xorb : xorbs) {
+            LOCARA_TRY(const auto table, cas_.table(xorb));
+            distinct += table->raw_bytes();
+        }
+        if (size / most <= distinct) {
+            return {};
+        }
+        return Error(ErrorCode::TooLarge,
+                     what + " has " + std::to_string(size) + " bytes, made of xorbs with " +
+                         std::to_string(distinct) + "; at most " + std::to_string(most) +
+                         " times as many are taken");
+    }
+
     Status check_access(const xet::XorbHash& xorb) {
         if (allowed_.contains(xorb)) {
             return {};
@@ -145,12 +202,20 @@ Result<ShardResult> Cas::put_shard(ByteView bytes, const ShardOptions& options) 
                          std::to_string(kMaxFileChunks) + " are taken at once");
     }
 
-    // Check everything, then store: an error stores nothing.
-    std::vector<Checked> checked;
-    std::unordered_map<xet::FileHash, std::optional<Sha256>> claims;
+    const auto claimed = claims_of(shard);
+    if (options.admit) {
+        LOCARA_CHECK(options.admit(claimed));
+    }
+
+    // Check everything, what is quick first, then store: an error stores nothing.
     Checker checker(*state_, options, total);
     for (const xet::FileBlock& file : shard.files) {
         LOCARA_CHECK(checker.check(file));
+    }
+    LOCARA_CHECK(checker.check_repeats(shard, claimed));
+    std::vector<Checked> checked;
+    std::unordered_map<xet::FileHash, std::optional<Sha256>> claims;
+    for (const xet::FileBlock& file : shard.files) {
         const auto [claim, first] = claims.try_emplace(file.hash, file.sha256);
         if (!first && claim->second != file.sha256) {
             return Error(ErrorCode::Corrupt,

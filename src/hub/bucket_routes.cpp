@@ -268,11 +268,12 @@ Answer<Response> resolve(const Services& services, const Request& request) {
 
 Answer<Response> xet_token(const Services& services, const Request& request, XetRole role) {
     const Action action = role == XetRole::Write ? Action::Write : Action::Read;
-    LOCARA_TRY(const Repo bucket, find_bucket(services, request, action));
+    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Repo bucket, find_repo(services, request, caller, RepoType::Bucket, action));
     if (role == XetRole::Write) {
         LOCARA_CHECK(require_room(services, bucket));
     }
-    return token_answer(services, request, bucket, role);
+    return token_answer(services, request, caller, bucket, role);
 }
 
 // ------------------------------------------------------------------------------------------ batch

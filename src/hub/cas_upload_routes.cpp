@@ -3,7 +3,9 @@
 #include "incoming_body.hpp"
 #include "quota_check.hpp"
 #include "routes.hpp"
+#include "slots.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -21,6 +23,17 @@ using http::Response;
 /// How often a long check of a shard says that it goes on.
 constexpr std::chrono::milliseconds kTick{100};
 constexpr int kTicksPerReport = 10;
+/// How many shards are checked at once, and of one account: a thread stays for other uploads.
+constexpr Slots::Limits kChecks{3, 2};
+/// How long a shard waits for its turn before its client is asked to send it again.
+constexpr std::chrono::seconds kCheckWait{30};
+
+/// What the handlers here work with.
+struct Xet {
+    const Services& services;
+    http::BlockingPool& pool;
+    std::shared_ptr<Slots> checks; ///< Shared by the handlers.
+};
 
 // ------------------------------------------------------------------------------------------ xorbs
 
@@ -59,8 +72,9 @@ Answer<Response> finish_xorb(const Services& services, XorbCall& call) {
 }
 
 /// Nothing is read from who may not write.
-asio::awaitable<Answer<Response>>
-put_xorb(const Services& services, http::BlockingPool& pool, const Request& request) {
+asio::awaitable<Answer<Response>> put_xorb(const Xet& xet, const Request& request) {
+    const Services& services = xet.services;
+    http::BlockingPool& pool = xet.pool;
     const auto begin = [&] { return begin_xorb(services, request); };
     auto call = co_await http::run_blocking(pool, begin);
     if (!call) {
@@ -86,6 +100,24 @@ struct ShardProgress {
     std::atomic<bool> finished{false};
 };
 
+/// Refuses files for which there is no room. What says no is left in `refusal`.
+Status require_room_for_files(const Services& services,
+                              const XetClaims& claims,
+                              const std::vector<cas::ShardClaim>& files,
+                              std::optional<Refusal>& refusal) {
+    std::uint64_t more = 0;
+    for (const auto& file : files) {
+        LOCARA_TRY(const auto known, services.names.find_file(claims.repo, file.hash));
+        more = add_bytes(more, known ? 0 : file.size);
+    }
+    auto room = more > 0 ? require_room_for_xet(services, claims, more) : std::monostate();
+    if (!room) {
+        refusal = std::move(room).error();
+        return Error(ErrorCode::Refused, refusal->message);
+    }
+    return {};
+}
+
 /// Takes a shard, whose files are the repository's then, if there is room for them: whether any was
 /// new.
 Answer<bool> take_shard(const Services& services,
@@ -99,17 +131,16 @@ Answer<bool> take_shard(const Services& services,
         progress->verified = done;
         progress->total = total;
     };
+    std::optional<Refusal> refusal;
+    options.admit = [&](const std::vector<cas::ShardClaim>& files) {
+        return require_room_for_files(services, claims, files, refusal);
+    };
     const auto result = services.cas.put_shard(shard, options);
+    if (refusal) {
+        return std::move(*refusal);
+    }
     if (!result) {
         return refuse_upload(result.error());
-    }
-    std::uint64_t more = 0;
-    for (const auto& file : result->files) {
-        LOCARA_TRY(const auto known, services.names.find_file(claims.repo, file.info.hash));
-        more = add_bytes(more, known ? 0 : file.info.size);
-    }
-    if (more > 0) {
-        LOCARA_CHECK(require_room_for_xet(services, claims, more));
     }
     for (const auto& file : result->files) {
         LOCARA_CHECK(own_file(services, claims.repo, file.info.hash));
@@ -117,14 +148,39 @@ Answer<bool> take_shard(const Services& services,
     return result->inserted() == cas::Inserted::Yes;
 }
 
+/// A turn to have a shard checked. Nobody is kept from it by who sends shards of many bytes: 429
+/// when an account has its share for long, 503 when others have the rest.
+asio::awaitable<Answer<Slots::Hold>> take_turn(const Xet& xet, const XetClaims& claims) {
+    const std::string client = std::to_string(claims.account);
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto until = std::chrono::steady_clock::now() + kCheckWait;
+    while (true) {
+        auto hold = xet.checks->try_take(client);
+        if (hold) {
+            co_return std::move(*hold);
+        }
+        if (std::chrono::steady_clock::now() >= until) {
+            Refusal refusal(xet.checks->has_share(client) ? 429 : 503,
+                            "",
+                            "this hub checks other shards just now; send it again later");
+            refusal.headers.add("Retry-After", std::to_string(kCheckWait.count()));
+            co_return refusal;
+        }
+        timer.expires_after(kTick);
+        static_cast<void>(co_await timer.async_wait(asio::as_tuple(asio::use_awaitable)));
+    }
+}
+
 /// A shard that has come in, with who sent it.
 struct ShardCall {
     XetClaims claims;
     std::shared_ptr<IncomingBody> body; ///< Shared with the answer that is still being streamed.
+    std::shared_ptr<Slots::Hold> turn;  ///< Until it is checked.
 };
 
-asio::awaitable<Answer<ShardCall>>
-receive_shard(const Services& services, http::BlockingPool& pool, const Request& request) {
+asio::awaitable<Answer<ShardCall>> receive_shard(const Xet& xet, const Request& request) {
+    const Services& services = xet.services;
+    http::BlockingPool& pool = xet.pool;
     const auto check = [&] { return require_xet(services, request, XetRole::Write); };
     auto claims = co_await http::run_blocking(pool, check);
     if (!claims) {
@@ -134,20 +190,25 @@ receive_shard(const Services& services, http::BlockingPool& pool, const Request&
     if (!body) {
         co_return std::move(body).error();
     }
-    co_return ShardCall{*claims, std::make_shared<IncomingBody>(std::move(body).value())};
+    auto turn = co_await take_turn(xet, *claims);
+    if (!turn) {
+        co_return std::move(turn).error();
+    }
+    co_return ShardCall{*claims,
+                        std::make_shared<IncomingBody>(std::move(body).value()),
+                        std::make_shared<Slots::Hold>(std::move(turn).value())};
 }
 
-asio::awaitable<Answer<Response>>
-put_shard(const Services& services, http::BlockingPool& pool, const Request& request) {
-    auto call = co_await receive_shard(services, pool, request);
+asio::awaitable<Answer<Response>> put_shard(const Xet& xet, const Request& request) {
+    auto call = co_await receive_shard(xet, request);
     if (!call) {
         co_return std::move(call).error();
     }
     const auto progress = std::make_shared<ShardProgress>();
     const auto take = [&] {
-        return take_shard(services, call->claims, call->body->bytes(), progress);
+        return take_shard(xet.services, call->claims, call->body->bytes(), progress);
     };
-    auto inserted = co_await http::run_blocking(pool, take);
+    auto inserted = co_await http::run_blocking(xet.pool, take);
     if (!inserted) {
         co_return inserted.error();
     }
@@ -212,16 +273,15 @@ asio::awaitable<Status> check_and_report(const Services& services,
     co_return co_await write_line(writer, end);
 }
 
-asio::awaitable<Answer<Response>>
-put_shard_reporting(const Services& services, http::BlockingPool& pool, const Request& request) {
-    auto call = co_await receive_shard(services, pool, request);
+asio::awaitable<Answer<Response>> put_shard_reporting(const Xet& xet, const Request& request) {
+    auto call = co_await receive_shard(xet, request);
     if (!call) {
         co_return std::move(call).error();
     }
     Response response;
     response.headers.add("Content-Type", "application/x-ndjson");
-    response.body = http::StreamBody([&services, &pool, call = *call](http::BodyWriter& writer) {
-        return check_and_report(services, pool, call, writer);
+    response.body = http::StreamBody([xet, call = *call](http::BodyWriter& writer) {
+        return check_and_report(xet.services, xet.pool, call, writer);
     });
     co_return response;
 }
@@ -229,12 +289,10 @@ put_shard_reporting(const Services& services, http::BlockingPool& pool, const Re
 } // namespace
 
 void add_cas_upload_routes(Routes& routes, const Services& services) {
-    using Handle =
-        asio::awaitable<Answer<Response>> (*)(const Services&, http::BlockingPool&, const Request&);
-    const auto bind = [&services, &pool = routes.pools().uploads](Handle handle) {
-        return [&services, &pool, handle](const Request& request) {
-            return handle(services, pool, request);
-        };
+    using Handle = asio::awaitable<Answer<Response>> (*)(const Xet&, const Request&);
+    const Xet xet{services, routes.pools().uploads, std::make_shared<Slots>(kChecks)};
+    const auto bind = [&xet](Handle handle) {
+        return [xet, handle](const Request& request) { return handle(xet, request); };
     };
     routes.add_streamed(
         "POST", "/cas/v1/xorbs/{prefix}/{hash}", xet::kMaxUploadBytes, bind(&put_xorb));

@@ -9,6 +9,7 @@
 #include "incoming_body.hpp"
 #include "quota_check.hpp"
 #include "routes.hpp"
+#include "slots.hpp"
 
 #include <locara/base/bytes.hpp>
 #include <locara/hub/git_repo.hpp>
@@ -22,8 +23,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
-#include <mutex>
 
 namespace locara::hub {
 namespace {
@@ -34,9 +33,8 @@ using http::Response;
 
 /// What a client has and wants: some lines for each of its branches.
 constexpr std::uint64_t kFetchBodyLimit = 32U << 20U;
-constexpr std::size_t kPrograms = 8;
-/// Of them, so that two clients at least get some.
-constexpr std::size_t kPerClient = kPrograms / 2;
+/// How many of git's programs run at once for one purpose: two clients at least get some.
+constexpr Slots::Limits kSlots{8, 4};
 constexpr std::chrono::seconds kSlotWait{30};
 /// The same while the client itself has its share.
 constexpr std::chrono::seconds kShareWait{10};
@@ -46,61 +44,6 @@ constexpr std::size_t kBlock = 64U << 10U;
 constexpr ReadingPace::Limits kReaders{};
 /// Of the words why a fetch is not answered.
 constexpr std::size_t kObjectionBytes = 4000;
-
-/// How many of git's programs run at once for one purpose, and for whom. Shared by the connections.
-class Slots : public std::enable_shared_from_this<Slots> {
-  public:
-    /// One of them, until it goes.
-    class Hold {
-      public:
-        Hold(std::shared_ptr<Slots> slots, std::string client)
-            : slots_(std::move(slots)), client_(std::move(client)) {}
-
-        Hold(Hold&&) noexcept = default;
-        Hold& operator=(Hold&&) = delete;
-
-        ~Hold() {
-            if (slots_) {
-                slots_->give_back(client_);
-            }
-        }
-
-      private:
-        std::shared_ptr<Slots> slots_;
-        std::string client_;
-    };
-
-    std::optional<Hold> try_take(const std::string& client) {
-        const std::lock_guard lock(mutex_);
-        const auto found = held_.find(client);
-        if (taken_ == kPrograms || (found != held_.end() && found->second == kPerClient)) {
-            return std::nullopt;
-        }
-        ++taken_;
-        ++held_[client];
-        return std::optional<Hold>(std::in_place, shared_from_this(), client);
-    }
-
-    bool has_share(const std::string& client) const {
-        const std::lock_guard lock(mutex_);
-        const auto found = held_.find(client);
-        return found != held_.end() && found->second == kPerClient;
-    }
-
-  private:
-    void give_back(const std::string& client) {
-        const std::lock_guard lock(mutex_);
-        --taken_;
-        const auto found = held_.find(client);
-        if (--found->second == 0) {
-            held_.erase(found);
-        }
-    }
-
-    mutable std::mutex mutex_;
-    std::size_t taken_ = 0;                   // under mutex_
-    std::map<std::string, std::size_t> held_; // under mutex_; nobody who has none
-};
 
 /// Whose share of the slots a request takes: a token's, else an address's. For requests whose token
 /// was found to be good.
@@ -135,7 +78,7 @@ asio::awaitable<Answer<Slots::Hold>> take_slot(Git git, std::string client) {
         const auto waited = std::chrono::steady_clock::now() - began;
         if (waited >= kShareWait && git.slots->has_share(client)) {
             co_return too_many(429,
-                               "you have " + std::to_string(kPerClient) +
+                               "you have " + std::to_string(kSlots.per_client) +
                                    " git transfers under way, which is the most for one client");
         }
         if (waited >= kSlotWait) {
@@ -581,8 +524,8 @@ answer(Handle handle, Git git, const Request& request, RepoType type) {
 
 void add_git_routes(Routes& routes, const Services& services) {
     // Fetches, which anybody may ask for, cannot keep pushes waiting.
-    const Git fetches{services, routes.pools().fetches, std::make_shared<Slots>()};
-    const Git pushes{services, routes.pools().uploads, std::make_shared<Slots>()};
+    const Git fetches{services, routes.pools().fetches, std::make_shared<Slots>(kSlots)};
+    const Git pushes{services, routes.pools().uploads, std::make_shared<Slots>(kSlots)};
     for_each_type([&](RepoType type, const std::string& prefix) {
         const std::string repo = prefix + "{org}/{repo}/";
         const auto bind = [type](const Git& git, Handle handle) {

@@ -83,8 +83,13 @@ Answer<Batch> parse_batch(const Request& request) {
 /// What to do about one object. Without "actions" an upload is not needed.
 class BatchAnswer {
   public:
-    BatchAnswer(const Services& services, const Request& request, const Repo& repo, Batch batch)
-        : services_(services), request_(request), repo_(repo), batch_(std::move(batch)) {}
+    BatchAnswer(const Services& services,
+                const Request& request,
+                const Caller& caller,
+                const Repo& repo,
+                Batch batch)
+        : services_(services), request_(request), caller_(caller), repo_(repo),
+          batch_(std::move(batch)) {}
 
     Answer<Json> render() const {
         // git-lfs wants one way for all of a batch.
@@ -165,7 +170,7 @@ class BatchAnswer {
     }
 
     Json xet_upload() const {
-        const XetGrant grant = grant_xet(services_, request_, repo_, XetRole::Write);
+        const XetGrant grant = grant_xet(services_, request_, caller_, repo_, XetRole::Write);
         const bool pull = batch_.ref && parse_pull_ref(*batch_.ref);
         return {{"href",
                  xet_token_url(request_, repo_, "write", pull ? *batch_.ref : "main") +
@@ -179,6 +184,7 @@ class BatchAnswer {
 
     const Services& services_;
     const Request& request_;
+    const Caller& caller_;
     const Repo& repo_;
     const Batch batch_;
 };
@@ -222,7 +228,8 @@ Answer<Response> batch(const Services& services, const Request& request, RepoTyp
             LOCARA_CHECK(require_room(services, repo, bytes));
         }
     }
-    LOCARA_TRY(const Json answer, BatchAnswer(services, request, repo, std::move(wanted)).render());
+    LOCARA_TRY(const Json answer,
+               BatchAnswer(services, request, caller, repo, std::move(wanted)).render());
     Response response = json_answer(answer);
     response.headers.set("Content-Type", kLfsJson);
     return response;

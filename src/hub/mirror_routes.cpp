@@ -480,7 +480,7 @@ Answer<Reaction> auth_check(const MirrorDoor& door, const Request&, const Visit&
 Answer<Reaction> xet_token(const MirrorDoor& door, const Request& request, const Visit& visit) {
     LOCARA_TRY(const Spot spot, door.mirror.locate(visit, request.segments, kApiRevisionAt));
     LOCARA_CHECK(door.mirror.check_access(visit, spot.repo));
-    return Reaction(token_answer(door.services, request, spot.repo, XetRole::Read));
+    return Reaction(token_answer(door.services, request, std::nullopt, spot.repo, XetRole::Read));
 }
 
 // ---------------------------------------------------------------------------------- models by tag

@@ -113,7 +113,7 @@ Secret Signer::derive(std::string_view use) const {
 std::string Signer::make_token(const XetClaims& claims) const {
     const std::string body = std::string(kTokenStart) + "." + std::to_string(claims.repo) + "." +
                              (claims.role == XetRole::Write ? "w" : "r") + "." +
-                             render_expiry(claims.expires);
+                             std::to_string(claims.account) + "." + render_expiry(claims.expires);
     return body + "." + sign("xet token", body);
 }
 
@@ -130,8 +130,9 @@ Result<XetClaims> Signer::parse_token(std::string_view token, TimePoint now) con
     const std::string_view start = cut(body, '.');
     const auto repo = parse_number<std::int64_t>(cut(body, '.'));
     const std::string_view role = cut(body, '.');
+    const auto account = parse_number<std::int64_t>(cut(body, '.'));
     const auto expires = parse_expiry(body);
-    if (start != kTokenStart || !repo || (role != "r" && role != "w") || !expires) {
+    if (start != kTokenStart || !repo || (role != "r" && role != "w") || !account || !expires) {
         return no_token();
     }
     if (*expires <= now) {
@@ -140,6 +141,7 @@ Result<XetClaims> Signer::parse_token(std::string_view token, TimePoint now) con
     claims.repo = *repo;
     claims.role = role == "w" ? XetRole::Write : XetRole::Read;
     claims.expires = *expires;
+    claims.account = *account;
     return claims;
 }
 

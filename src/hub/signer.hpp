@@ -35,6 +35,7 @@ struct XetClaims {
     std::int64_t repo = 0; ///< Repo::key
     XetRole role = XetRole::Read;
     TimePoint expires;
+    std::int64_t account = 0; ///< Account::key of who asked for it; 0 for nobody.
 };
 
 /// Bytes [begin, end) of a xorb's object.

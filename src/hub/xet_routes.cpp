@@ -29,22 +29,28 @@ give_token(const Services& services, const Request& request, RepoType type, XetR
     if (role == XetRole::Write) {
         LOCARA_CHECK(require_room(services, repo));
     }
-    return token_answer(services, request, repo, role);
+    return token_answer(services, request, caller, repo, role);
 }
 
 } // namespace
 
-XetGrant
-grant_xet(const Services& services, const Request& request, const Repo& repo, XetRole role) {
+XetGrant grant_xet(const Services& services,
+                   const Request& request,
+                   const Caller& caller,
+                   const Repo& repo,
+                   XetRole role) {
     const TimePoint expires = services.clock.now() + kXetTokenLife;
     return {cas_url(request),
-            services.signer.make_token({repo.key, role, expires}),
+            services.signer.make_token({repo.key, role, expires, caller ? caller->account.key : 0}),
             std::to_string(expires.time_since_epoch().count())};
 }
 
-Response
-token_answer(const Services& services, const Request& request, const Repo& repo, XetRole role) {
-    const XetGrant grant = grant_xet(services, request, repo, role);
+Response token_answer(const Services& services,
+                      const Request& request,
+                      const Caller& caller,
+                      const Repo& repo,
+                      XetRole role) {
+    const XetGrant grant = grant_xet(services, request, caller, repo, role);
     Response response = json_answer({{"casUrl", grant.cas_url},
                                      {"accessToken", grant.access_token},
                                      {"exp", std::stoll(grant.expires)}});

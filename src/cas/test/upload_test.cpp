@@ -298,6 +298,68 @@ TEST_F(ShardTest, a_shard_that_asks_for_endless_hashing_is_refused) {
     expect_refused(block, ErrorCode::TooLarge);
 }
 
+/// A xorb of 512 zero chunks, 64 MiB, of which the first begins with `mark`.
+xet::Xorb make_zero_xorb(std::byte mark) {
+    Bytes chunk(xet::kMaxXorbBytes / 512);
+    chunk[0] = mark;
+    const Bytes zeros(chunk.size());
+    xet::XorbBuilder builder;
+    EXPECT_TRUE(builder.add(xet::chunk_hash(chunk), chunk));
+    const auto hash = xet::chunk_hash(zeros);
+    for (int i = 1; i < 512; ++i) {
+        EXPECT_TRUE(builder.add(hash, zeros));
+    }
+    return builder.finish();
+}
+
+TEST_F(ShardTest, a_large_file_of_few_bytes_is_refused) {
+    std::vector<xet::Xorb> xorbs;
+    for (unsigned char i = 0; i < 5; ++i) {
+        xorbs.push_back(make_zero_xorb(std::byte{i}));
+        ASSERT_TRUE(cas.put_xorb(xorbs.back().hash, xorbs.back().bytes));
+    }
+    // So many times a xorb of 64 MiB, or several in turn.
+    const auto repeat = [&](std::size_t times, std::size_t distinct) {
+        std::vector<cas::Run> runs;
+        for (std::size_t i = 0; i < times; ++i) {
+            runs.push_back({&xorbs[i % distinct], {0, 512}});
+        }
+        return make_file(runs);
+    };
+    EXPECT_EQ(shard_error(make_shard({repeat(257, 1)})), ErrorCode::TooLarge);
+    EXPECT_EQ(shard_error(make_shard({file(), repeat(257, 4)})), ErrorCode::TooLarge);
+    std::vector<xet::FileBlock> many;
+    for (std::size_t times = 200; times < 206; ++times) {
+        many.push_back(repeat(times, 1));
+    }
+    EXPECT_EQ(shard_error(make_shard(many)), ErrorCode::TooLarge) << "together";
+    EXPECT_EQ(objects("files/"), 0U);
+    // 16 GiB of zeros, and what is more than that of more xorbs.
+    const auto put = cas.put_shard(make_shard({repeat(256, 1), repeat(257, 5)}), everybody());
+    ASSERT_TRUE(put) << put.error().describe();
+    EXPECT_EQ(put->files[0].info.size, std::uint64_t{16} << 30U);
+}
+
+TEST_F(ShardTest, what_it_claims_is_asked_about_before_anything_is_done) {
+    auto o = everybody();
+    o.may_use = [](const xet::XorbHash&) {
+        ADD_FAILURE() << "asked too early";
+        return true;
+    };
+    std::vector<ShardClaim> seen;
+    o.admit = [&](const std::vector<ShardClaim>& claims) {
+        seen = claims;
+        return Status(Error(ErrorCode::Refused, "no room"));
+    };
+    const auto other = make_file({{&second, {0, 1}}});
+    EXPECT_EQ(shard_error(make_shard({file(), other, file()}), o), ErrorCode::Refused);
+    ASSERT_EQ(seen.size(), 2U);
+    EXPECT_EQ(seen[0].hash, file().hash);
+    EXPECT_EQ(seen[0].size, content().size());
+    EXPECT_EQ(seen[1].size, second_chunks[0].size());
+    EXPECT_EQ(objects("files/"), 0U);
+}
+
 TEST_F(ShardTest, all_files_of_a_shard_are_taken_or_none) {
     const auto first = make_file({{&second, {0, 1}}});
     auto bad = file();

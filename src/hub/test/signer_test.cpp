@@ -25,11 +25,12 @@ class SignerTest : public testing::Test {
 };
 
 TEST_F(SignerTest, takes_its_own_tokens_after_a_restart_and_until_they_expire) {
-    const std::string token = open().make_token({7, XetRole::Write, now_ + seconds(60)});
+    const std::string token = open().make_token({7, XetRole::Write, now_ + seconds(60), 3});
     const auto claims = open().parse_token(token, now_ + seconds(59));
     ASSERT_TRUE(claims) << claims.error().describe();
     EXPECT_EQ(claims->repo, 7);
     EXPECT_EQ(claims->role, XetRole::Write);
+    EXPECT_EQ(claims->account, 3);
     const auto late = open().parse_token(token, now_ + seconds(60));
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code(), ErrorCode::Unauthorized);
@@ -37,7 +38,7 @@ TEST_F(SignerTest, takes_its_own_tokens_after_a_restart_and_until_they_expire) {
 
 TEST_F(SignerTest, refuses_every_token_that_differs_in_one_character) {
     const Signer signer = open();
-    const std::string token = signer.make_token({7, XetRole::Read, now_ + seconds(60)});
+    const std::string token = signer.make_token({7, XetRole::Read, now_ + seconds(60), 3});
     for (std::size_t i = 0; i < token.size(); ++i) {
         std::string other = token;
         other[i] = other[i] == 'w' ? 'r' : 'w';
@@ -101,7 +102,7 @@ TEST_F(SignerTest, lets_only_the_signed_file_into_the_signed_repository) {
 }
 
 TEST_F(SignerTest, does_not_take_the_code_of_a_token_for_that_of_a_url) {
-    EXPECT_NE(open().make_token({1, XetRole::Read, now_}).substr(60),
+    EXPECT_NE(open().make_token({1, XetRole::Read, now_, 3}).substr(60),
               open().make_query(xorb_, {{0, 1}}, now_).substr(60));
     ASSERT_TRUE(write_file_atomically(folder_.path() / "xet.key", as_bytes("short")));
     EXPECT_EQ(Signer::open(folder_.path() / "xet.key").error().code(), ErrorCode::Corrupt);

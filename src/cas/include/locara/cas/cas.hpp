@@ -50,6 +50,15 @@ using Sha256 = crypto::Sha256Digest;
 /// shard within its size limit could name a thousand times more, all of which would be hashed.
 inline constexpr std::uint64_t kMaxFileChunks = 16U << 20U;
 
+/// A file of an uploaded shard with more raw bytes than kMaxFreeRepeats may have at most so many
+/// times the raw bytes of the distinct xorbs that it is made of; all files of a shard together,
+/// kMaxShardRepeats times. Few bytes that are named again and again cost nothing to send, and are
+/// hashed each time. A file of 16 GiB may be all zeros, and a shard hold copies of a model that
+/// differ little.
+inline constexpr std::uint64_t kMaxFreeRepeats = std::uint64_t{16} << 30U;
+inline constexpr std::uint64_t kMaxFileRepeats = 64;
+inline constexpr std::uint64_t kMaxShardRepeats = 1024;
+
 /// Whether the caller may refer to a stored xorb. Knowing its hash must not be enough: whoever can
 /// refer to a xorb can read it. Called from the calling thread, once per xorb and call.
 using MayUse = std::function<bool(const xet::XorbHash&)>;
@@ -80,8 +89,17 @@ struct FileInfo {
     enum class Proof { None, Claimed, Verified } proof = Proof::None;
 };
 
+/// A file of a shard, as the shard has it.
+struct ShardClaim {
+    xet::FileHash hash;
+    std::uint64_t size = 0;
+};
+
 struct ShardOptions {
     MayUse may_use; ///< Must be set.
+    /// If set, is asked once, before any work is done for the files, each of which is named once;
+    /// its error is the shard's answer. Of a shard that is taken then the claims are true.
+    std::function<Status(const std::vector<ShardClaim>&)> admit;
     /// Yes: each claimed SHA-256 is compared with the file's bytes before anything is stored.
     enum class CheckSha256 { Later, Now } check_sha256 = CheckSha256::Later;
     /// If set, is told chunks checked and chunks in all, from time to time.
@@ -279,10 +297,10 @@ class Cas {
     /// caller may use; range hashes (which must be there) and the file hash are recomputed.
     /// Its xorb section is not believed and not kept. A file that is here already stays as it is.
     /// Errors: Corrupt (not a shard; a hash is wrong; a term past its xorb), TooLarge (a limit of
-    /// shards, or kMaxFileChunks), NotFound (a xorb is not here) and Forbidden (may_use says no),
-    /// which read the same to a stranger if the server answers both alike; Conflict when the
-    /// claimed SHA-256 is not that of the bytes. On a kill in the middle some of the files may be
-    /// there, each whole.
+    /// shards, kMaxFileChunks, kMaxFileRepeats or kMaxShardRepeats), NotFound (a xorb is not here)
+    /// and Forbidden (may_use says no), which read the same to a stranger if the server answers
+    /// both alike; Conflict when the claimed SHA-256 is not that of the bytes. On a kill in the
+    /// middle some of the files may be there, each whole.
     Result<ShardResult> put_shard(ByteView shard, const ShardOptions& options);
 
     /// Takes a file as plain bytes. The caller of these bytes has them, so known chunks are found
