@@ -98,6 +98,7 @@ class Collector {
                 ++report_.removed_xorbs;
                 return {};
             }
+            report_.young_xorbs.insert(*xorb);
         }
         report_.kept_bytes += object.size;
         return {};

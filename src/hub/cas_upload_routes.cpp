@@ -37,14 +37,32 @@ struct Xet {
 
 // ------------------------------------------------------------------------------------------ xorbs
 
+Refusal gone() {
+    return {401, "", "the repository of this Xet token is gone"};
+}
+
 /// A Xet token names its repository by key.
 Answer<std::monostate>
 require_room_for_xet(const Services& services, const XetClaims& claims, std::uint64_t more) {
     LOCARA_TRY(const auto repo, services.names.find_repo(claims.repo));
     if (!repo) {
-        return Refusal(401, "", "the repository of this Xet token is gone");
+        return gone();
     }
     return require_room(services, *repo, more);
+}
+
+/// Xorbs that no file is made of yet count here, and nowhere else: with their file they count as
+/// it.
+Answer<std::monostate> require_room_for_xorb(const Services& services,
+                                             const XetClaims& claims,
+                                             const xet::XorbHash& xorb,
+                                             std::uint64_t size) {
+    LOCARA_TRY(const auto repo, services.names.find_repo(claims.repo));
+    if (!repo) {
+        return gone();
+    }
+    LOCARA_TRY(const std::uint64_t others, services.names.unnamed_bytes(repo->id.space, xorb));
+    return require_room(services, *repo, add_bytes(size, others));
 }
 
 struct XorbCall {
@@ -56,7 +74,7 @@ struct XorbCall {
 Answer<XorbCall> begin_xorb(const Services& services, const Request& request) {
     LOCARA_TRY(const XetClaims claims, require_xet(services, request, XetRole::Write));
     LOCARA_TRY(const auto hash, parse_path_hash<xet::XorbHash>(request.param("hash")));
-    LOCARA_CHECK(require_room_for_xet(services, claims, announced_bytes(request)));
+    LOCARA_CHECK(require_room_for_xorb(services, claims, hash, announced_bytes(request)));
     LOCARA_TRY(cas::XorbUpload upload, services.cas.begin_xorb(hash));
     return XorbCall{claims, hash, std::move(upload)};
 }
@@ -67,7 +85,12 @@ Answer<Response> finish_xorb(const Services& services, XorbCall& call) {
     if (!inserted) {
         return refuse_upload(inserted.error());
     }
-    LOCARA_CHECK(services.names.add_xorb(call.claims.repo, call.hash));
+    LOCARA_TRY(const std::uint64_t size, services.cas.xorb_size(call.hash));
+    LOCARA_CHECK(services.names.add_unnamed_xorb(
+        call.claims.repo,
+        call.hash,
+        size,
+        *inserted == cas::Inserted::Yes ? Names::IsNew::Yes : Names::IsNew::No));
     return json_answer({{"was_inserted", *inserted == cas::Inserted::Yes}});
 }
 

@@ -204,8 +204,26 @@ class Names {
     Result<bool>
     remove_unused_file(std::int64_t repo, const crypto::Sha256Digest& sha256, TimePoint limit);
 
-    /// Notes that the repository brought this xorb: somebody who may write to it had all its bytes.
+    /// Notes that a file of the repository is made of this xorb: somebody who may write to it had
+    /// all its bytes. For nobody it is an unnamed one any more.
     Status add_xorb(std::int64_t repo, const xet::XorbHash& xorb);
+
+    /// Notes that the repository brought a xorb of so many bytes, which no file of it may be made
+    /// of yet. One that the store had already stays what it was for the repository.
+    enum class IsNew { No, Yes };
+    Status add_unnamed_xorb(std::int64_t repo,
+                            const xet::XorbHash& xorb,
+                            std::uint64_t size,
+                            IsNew is_new);
+
+    /// The bytes of all unnamed xorbs of a namespace, each once, but for one.
+    Result<std::uint64_t> unnamed_bytes(const std::string& space, const xet::XorbHash& but) const;
+
+    /// The unnamed xorbs of all repositories.
+    Result<std::vector<xet::XorbHash>> list_unnamed_xorbs() const;
+
+    /// A xorb counts as unnamed for nobody any more.
+    Status settle_xorb(const xet::XorbHash& xorb);
 
     /// Whether the repository itself or one that everybody may read brought the xorb.
     Result<bool> may_use_xorb(std::int64_t repo, const xet::XorbHash& xorb) const;

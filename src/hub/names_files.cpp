@@ -141,11 +141,66 @@ Names::remove_unused_file(std::int64_t repo, const crypto::Sha256Digest& sha256,
 }
 
 Status Names::add_xorb(std::int64_t repo, const xet::XorbHash& xorb) {
-    return database_->with([&](soci::session& sql) -> Status {
+    const Status added = database_->with([&](soci::session& sql) -> Status {
         const long long key = repo;
         const std::string hash = xorb.render();
         sql << "INSERT INTO xorbs (xorb, repo) VALUES (:x, :r) ON CONFLICT (xorb, repo) DO NOTHING",
             use(hash), use(key);
+        return {};
+    });
+    return added ? settle_xorb(xorb) : added;
+}
+
+Status Names::add_unnamed_xorb(std::int64_t repo,
+                               const xet::XorbHash& xorb,
+                               std::uint64_t size,
+                               IsNew is_new) {
+    return database_->with([&](soci::session& sql) -> Status {
+        const long long key = repo;
+        const std::string hash = xorb.render();
+        const auto bytes = static_cast<long long>(size);
+        const std::string known =
+            is_new == IsNew::Yes ? "DO UPDATE SET unnamed = excluded.unnamed" : "DO NOTHING";
+        sql << "INSERT INTO xorbs (xorb, repo, unnamed) VALUES (:x, :r, :b)"
+               " ON CONFLICT (xorb, repo) " +
+                   known,
+            use(hash), use(key), use(bytes);
+        return {};
+    });
+}
+
+Result<std::uint64_t> Names::unnamed_bytes(const std::string& space,
+                                           const xet::XorbHash& but) const {
+    return database_->with([&](soci::session& sql) -> Result<std::uint64_t> {
+        const std::string hash = but.render();
+        long long bytes = 0;
+        sql << "SELECT CAST(COALESCE(SUM(held.unnamed), 0) AS BIGINT) FROM"
+               " (SELECT DISTINCT x.xorb, x.unnamed FROM xorbs x JOIN repos r ON r.key = x.repo"
+               " WHERE r.space = :s AND r.origin = 0 AND x.unnamed > 0 AND x.xorb <> :x) AS held",
+            use(space), use(hash), into(bytes);
+        return static_cast<std::uint64_t>(bytes);
+    });
+}
+
+Result<std::vector<xet::XorbHash>> Names::list_unnamed_xorbs() const {
+    return database_->with([&](soci::session& sql) -> Result<std::vector<xet::XorbHash>> {
+        std::string text;
+        soci::statement statement =
+            (sql.prepare << "SELECT DISTINCT xorb FROM xorbs WHERE unnamed > 0", into(text));
+        statement.execute();
+        std::vector<xet::XorbHash> found;
+        while (statement.fetch()) {
+            LOCARA_TRY(const auto hash, xet::XorbHash::parse(text));
+            found.push_back(hash);
+        }
+        return found;
+    });
+}
+
+Status Names::settle_xorb(const xet::XorbHash& xorb) {
+    return database_->with([&](soci::session& sql) -> Status {
+        const std::string hash = xorb.render();
+        sql << "UPDATE xorbs SET unnamed = 0 WHERE xorb = :x AND unnamed > 0", use(hash);
         return {};
     });
 }

@@ -164,6 +164,12 @@ constexpr const char* kVersion16[] = {
     "CREATE TABLE hub (one INTEGER PRIMARY KEY, id {text} NOT NULL)",
 };
 
+/// Bytes of a xorb that the repository brought while no file is known to be made of it; 0 then.
+constexpr const char* kVersion17[] = {
+    "ALTER TABLE xorbs ADD COLUMN unnamed BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX xorbs_unnamed ON xorbs (repo, xorb) WHERE unnamed > 0",
+};
+
 constexpr SchemaTable kTables[] = {
     {"accounts", SchemaTable::Keys::Given},
     {"tokens"},
@@ -208,7 +214,8 @@ constexpr std::span<const char* const> kVersions[] = {kVersion1,
                                                       kVersion13,
                                                       kVersion14,
                                                       kVersion15,
-                                                      kVersion16};
+                                                      kVersion16,
+                                                      kVersion17};
 
 } // namespace
 

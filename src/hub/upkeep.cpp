@@ -376,6 +376,19 @@ Result<std::vector<StoredFile>> forget_unnamed(const fs::path& data,
     return kept;
 }
 
+/// Of the xorbs that no file was made of, those that are gone or that a file is made of now count
+/// no more: the repository that brought them is not why they are here.
+Status settle_xorbs(Names& names,
+                    const std::vector<xet::XorbHash>& unnamed,
+                    const std::set<xet::XorbHash>& still) {
+    for (const xet::XorbHash& xorb : unnamed) {
+        if (!still.contains(xorb)) {
+            LOCARA_CHECK(names.settle_xorb(xorb));
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 Result<CollectReport>
@@ -421,9 +434,11 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
             live.insert(file.xet);
         }
     }
+    LOCARA_TRY(const auto unnamed, names.list_unnamed_xorbs());
     LOCARA_TRY(report.chunks, chunks.gc(live, options));
     report.freed_bytes += report.chunks.freed_bytes;
     if (options.dry_run == cas::GcOptions::DryRun::No) {
+        LOCARA_CHECK(settle_xorbs(names, unnamed, report.chunks.young_xorbs));
         LOCARA_TRY(report.removed_verdicts,
                    forget_verdicts(data, VerdictStore(database), repos, limit));
         LOCARA_CHECK(write_last_collection(

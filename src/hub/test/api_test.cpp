@@ -7,6 +7,7 @@
 #include <locara/hub/hub.hpp>
 #include <locara/hub/organizations.hpp>
 #include <locara/hub/quotas.hpp>
+#include <locara/hub/upkeep.hpp>
 #include <locara/xet/shard.hpp>
 #include <locara/xet/xorb.hpp>
 
@@ -367,6 +368,37 @@ TEST_F(ApiTest, takes_no_more_than_an_owner_may_store) {
     EXPECT_EQ(call("POST", "/api/repos/move", ana_, move).status(), 403);
     ASSERT_TRUE(quotas->reset("lab"));
     EXPECT_EQ(call("POST", "/api/repos/move", ana_, move).status(), 200);
+}
+
+TEST_F(ApiTest, counts_xorbs_until_a_shard_names_them) {
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    ASSERT_EQ(create(ana_, "n").status(), 200);
+    auto quotas = Quotas::open(seed_.data());
+    ASSERT_TRUE(quotas);
+    ASSERT_TRUE(quotas->set("ana", *quotas->used("ana") + 100'000));
+    const std::string xet = xet_token(ana_, "ana/m", "write");
+    // Some 45 KB on the wire each, 80 KB as a file; one file fits.
+    const XetFile first = make_file('a', 8);
+    const XetFile second = make_file('b', 8);
+    ASSERT_EQ(put_xorb(xet, first).status(), 200);
+    ASSERT_EQ(put_xorb(xet, second).status(), 200);
+    const std::string other = xet_token(ana_, "ana/n", "write");
+    for (const std::string& token : {xet, other}) {
+        const Reply refused = put_xorb(token, make_file('c', 8));
+        EXPECT_EQ(refused.status(), 403) << refused.body;
+        EXPECT_THAT(refused.body, HasSubstr("Storage limit reached: ana uses "));
+    }
+    // What is here already may come again, and its file counts once.
+    EXPECT_EQ(put_xorb(xet, first).status(), 200);
+    const Reply shard = call("POST", "/cas/v1/shards", xet, first.shard());
+    EXPECT_EQ(shard.status(), 200) << shard.body;
+    EXPECT_EQ(call("POST", "/cas/v1/shards", xet, second.shard()).status(), 403);
+    // Once gc took what no shard named, there is room again.
+    EXPECT_EQ(put_xorb(xet, make_file('c', 2)).status(), 403);
+    clock_.advance(std::chrono::hours(25));
+    ASSERT_TRUE(collect_garbage(seed_.data(), clock_));
+    const std::string again = xet_token(make_token("ana", TokenRole::Write, "u"), "ana/m", "write");
+    EXPECT_EQ(put_xorb(again, make_file('c', 2)).status(), 200);
 }
 
 // ---------------------------------------------------------------------------------------- commits

@@ -141,6 +141,36 @@ TEST_P(NamesTest, lets_a_xorb_be_used_by_who_brought_it_or_once_it_is_public) {
     EXPECT_TRUE(*names.may_use_xorb(mine.key, xorb));
 }
 
+TEST_P(NamesTest, counts_xorbs_that_no_file_is_made_of_once) {
+    Names names = open();
+    const Repo one = make_repo(names, "one", Visibility::Public);
+    const Repo two = make_repo(names, "two", Visibility::Public);
+    const std::string& space = one.id.space;
+    const auto a = *xet::XorbHash::parse(std::string(64, 'a'));
+    const auto b = *xet::XorbHash::parse(std::string(64, 'b'));
+    using IsNew = Names::IsNew;
+    ASSERT_TRUE(names.add_unnamed_xorb(one.key, a, 100, IsNew::Yes));
+    ASSERT_TRUE(names.add_unnamed_xorb(two.key, a, 100, IsNew::No));
+    ASSERT_TRUE(names.add_unnamed_xorb(two.key, b, 1000, IsNew::Yes));
+    EXPECT_TRUE(*names.may_use_xorb(one.key, a));
+    EXPECT_EQ(*names.unnamed_bytes(space, {}), 1100U);
+    EXPECT_EQ(*names.unnamed_bytes(space, b), 100U);
+    EXPECT_EQ(*names.unnamed_bytes("other", {}), 0U);
+    EXPECT_EQ(names.list_unnamed_xorbs()->size(), 2U);
+    // A file is made of it, in whichever repository: it counts as that.
+    ASSERT_TRUE(names.add_xorb(one.key, a));
+    EXPECT_EQ(*names.unnamed_bytes(space, {}), 1000U);
+    ASSERT_TRUE(names.add_unnamed_xorb(two.key, a, 100, IsNew::No));
+    EXPECT_EQ(*names.unnamed_bytes(space, {}), 1000U) << "brought again, the file is still there";
+    ASSERT_TRUE(names.add_unnamed_xorb(one.key, a, 100, IsNew::Yes));
+    EXPECT_EQ(*names.unnamed_bytes(space, {}), 1100U) << "brought anew after it was gone";
+    ASSERT_TRUE(names.settle_xorb(a));
+    ASSERT_TRUE(names.settle_xorb(b));
+    EXPECT_EQ(*names.unnamed_bytes(space, {}), 0U);
+    EXPECT_TRUE(names.list_unnamed_xorbs()->empty());
+    EXPECT_TRUE(*names.may_use_xorb(two.key, b));
+}
+
 TEST_P(NamesTest, removes_a_repository_with_what_belongs_to_it_and_never_gives_its_key_again) {
     Names names = open();
     const Repo gone = make_repo(names, "gone", Visibility::Public);

@@ -166,6 +166,7 @@ TEST_P(SchemaTest, brings_an_earlier_version_up_and_keeps_what_it_holds) {
     EXPECT_EQ(unused && unused->empty(), version() >= 13);
     EXPECT_EQ(files->front().size, 1ULL << 40U);
     EXPECT_TRUE(*names.may_use_xorb((*repo)->key, *xet::XorbHash::parse(std::string(64, '6'))));
+    EXPECT_EQ(*names.unnamed_bytes("ana", {}), version() >= 17 ? 65'536U : 0U);
     EXPECT_EQ((*names.find_repo(RepoId{RepoType::Dataset, "ana", "notes"}))->visibility,
               Visibility::Private);
     if (version() >= 2) {
@@ -273,7 +274,8 @@ TEST_P(SchemaTest, leaves_a_database_as_it_was_when_a_change_fails) {
                                      {"files", "used"},
                                      {"verdicts_refused"},
                                      {"accounts", "private_repos"},
-                                     {"hub"}};
+                                     {"hub"},
+                                     {"xorbs", "unnamed"}};
     ASSERT_EQ(made.size() + 1, schema_versions().size());
     const auto next = static_cast<std::size_t>(version()) - 1;
     if (next == made.size()) {

@@ -237,6 +237,8 @@ struct GcReport {
     std::uint64_t kept_bytes = 0;
     /// Files that should be live and are not here.
     std::vector<xet::FileHash> missing_files;
+    /// Xorbs that no file uses and that stay since they are young.
+    std::set<xet::XorbHash> young_xorbs;
 };
 
 struct FsckOptions {
