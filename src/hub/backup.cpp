@@ -227,7 +227,9 @@ Result<BackupReport> back_up(const fs::path& data,
     const auto lock = FileLock::try_acquire(data / kGcLock);
     if (!lock) {
         return lock.error().code() == ErrorCode::Busy
-                   ? Error(ErrorCode::Busy, "gc or a backup is at work in " + data.string())
+                   ? Error(ErrorCode::Busy,
+                           "gc, a backup or the deletion of large files is at work in " +
+                               data.string())
                    : lock.error();
     }
     LOCARA_TRY(const NewFolder folder, NewFolder::create(to));

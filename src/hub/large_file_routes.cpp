@@ -9,7 +9,10 @@
 #include "quota_check.hpp"
 #include "routes.hpp"
 
+#include <locara/base/file.hpp>
+
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 namespace locara::hub {
@@ -24,6 +27,8 @@ constexpr std::size_t kDuplicateLimit = 1000;
 constexpr std::size_t kRemoveLimit = 1000;
 /// Each time that somebody else moved a ref meanwhile, the history is written again.
 constexpr int kRewriteTries = 3;
+/// How long a deletion waits for a gc, a backup or another deletion.
+constexpr std::chrono::seconds kLockWait{5};
 
 // ---------------------------------------------------------------------------------------- listing
 
@@ -192,6 +197,26 @@ Answer<bool> rewrite_history(const Services& services, const Repo& repo, const F
     }
 }
 
+/// Keeps backups and gc away: a backup that copied a ref before its history was written anew would
+/// lack the files that it names.
+Answer<FileLock> keep_backups_away(const Services& services) {
+    const auto until = std::chrono::steady_clock::now() + kLockWait;
+    auto lock = FileLock::acquire(services.repos.parent_path() / kGcLock,
+                                  [until] { return std::chrono::steady_clock::now() >= until; });
+    if (lock) {
+        return std::move(*lock);
+    }
+    if (lock.error().code() != ErrorCode::Cancelled) {
+        return std::move(lock).error();
+    }
+    Refusal later(503,
+                  "",
+                  "a backup or gc is at work on this hub, and needs large files to stay as they "
+                  "are; nothing was deleted, try again when it has ended");
+    later.headers.add("Retry-After", "60");
+    return later;
+}
+
 /// Takes large files from a repository for good, and from its histories if so told.
 Answer<Response> remove_files(const Services& services,
                               const Request& request,
@@ -208,6 +233,7 @@ Answer<Response> remove_files(const Services& services,
                                "; nothing was deleted");
         }
     }
+    LOCARA_TRY(const FileLock lock, keep_backups_away(services));
     bool rewritten = false;
     if (rewrite == RewriteHistory::Yes) {
         LOCARA_TRY(rewritten, rewrite_history(services, repo, files));

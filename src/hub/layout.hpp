@@ -16,7 +16,8 @@ inline constexpr const char* kRepos = "repos";
 inline constexpr const char* kMirror = "mirror";   ///< See mirror.hpp.
 inline constexpr const char* kParts = "parts";     ///< In there: files on their way.
 inline constexpr const char* kAliases = "aliases"; ///< In there: whole ids of short ones.
-inline constexpr const char* kGcLock = "gc.lock";  ///< Held by the one gc.
+inline constexpr const char* kGcLock =
+    "gc.lock"; ///< Held by the one gc, backup or deletion of files.
 
 /// NotFound unless `data` is a folder that a hub has worked in.
 inline Status require_hub(const std::filesystem::path& data) {

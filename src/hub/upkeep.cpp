@@ -398,7 +398,9 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     const auto lock = FileLock::try_acquire(data / kGcLock);
     if (!lock) {
         return lock.error().code() == ErrorCode::Busy
-                   ? Error(ErrorCode::Busy, "another gc is at work in " + data.string())
+                   ? Error(ErrorCode::Busy,
+                           "another gc, a backup or the deletion of large files is at work in " +
+                               data.string())
                    : lock.error();
     }
     LOCARA_TRY(const auto backend, cas::open_directory(data / kChunks, clock));

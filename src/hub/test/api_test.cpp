@@ -1,8 +1,10 @@
 // The write API and the CAS over HTTP, with small real xorbs and shards.
+#include "../layout.hpp"
 #include "hub_client.hpp"
 #include "sample_seed.hpp"
 #include "sendfile_count.hpp"
 
+#include <locara/base/file.hpp>
 #include <locara/hub/accounts.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/organizations.hpp>
@@ -402,6 +404,25 @@ TEST_F(ApiTest, counts_xorbs_until_a_shard_names_them) {
 }
 
 // ---------------------------------------------------------------------------------------- commits
+
+TEST_F(ApiTest, deletes_no_large_file_while_a_backup_copies) {
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    const XetFile file = make_file('a', 2);
+    upload(ana_, "ana/m", "a.bin", file);
+    const std::string path =
+        "/api/models/ana/m/lfs-files/" + file.sha256() + "?rewriteHistory=true";
+    {
+        const auto held = FileLock::try_acquire(seed_.data() / kGcLock);
+        ASSERT_TRUE(held);
+        const Reply later = call("DELETE", path, ana_);
+        EXPECT_EQ(later.status(), 503) << later.body;
+        EXPECT_EQ(later.header("Retry-After"), "60");
+        EXPECT_THAT(later.body, HasSubstr("a backup or gc is at work"));
+        EXPECT_EQ(call("GET", "/ana/m/resolve/main/a.bin", "").body, file.content);
+    }
+    EXPECT_EQ(call("DELETE", path, ana_).status(), 200);
+    EXPECT_EQ(call("GET", "/ana/m/resolve/main/a.bin", "").status(), 404);
+}
 
 TEST_F(ApiTest, commits_files_and_shows_them_at_once) {
     ASSERT_EQ(create(ana_, "m").status(), 200);
