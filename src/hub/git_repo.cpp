@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <sstream>
 #include <system_error>
 
@@ -744,43 +745,118 @@ bool same_object(const std::optional<git_oid>& a, const std::optional<git_oid>& 
     return a.has_value() == b.has_value() && (!a || git_oid_equal(&*a, &*b) != 0);
 }
 
+/// What a commit or a folder costs that is looked at, in entries.
+constexpr std::size_t kLookWork = 100;
+
+/// The paths of one folder that have no commit yet.
+struct OpenFolder {
+    std::string path; ///< "" for the root.
+    /// Names in it, and which of the paths asked for they are.
+    std::vector<std::pair<std::string, std::size_t>> names;
+};
+
+std::vector<OpenFolder> group_by_folder(const std::vector<std::string>& paths) {
+    std::map<std::string, OpenFolder> folders;
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+        const std::size_t slash = paths[i].rfind('/');
+        const std::string folder = slash == std::string::npos ? "" : paths[i].substr(0, slash);
+        OpenFolder& open = folders[folder];
+        open.path = folder;
+        open.names.emplace_back(paths[i].substr(slash + 1), i);
+    }
+    std::vector<OpenFolder> list;
+    for (auto& [path, folder] : folders) {
+        list.push_back(std::move(folder));
+    }
+    return list;
+}
+
+std::optional<git_oid> folder_id(const git_tree* root, const std::string& path) {
+    return path.empty() ? std::optional(*git_tree_id(root)) : object_at(root, path);
+}
+
+/// The folder of this id; none where there is nothing, or a file.
+Tree find_folder(git_repository* repository, const std::optional<git_oid>& id) {
+    git_tree* raw = nullptr;
+    return Tree(id && git_tree_lookup(&raw, repository, &*id) == 0 ? raw : nullptr);
+}
+
+std::optional<git_oid> entry_of(const Tree& folder, const std::string& name) {
+    const git_tree_entry* const entry =
+        folder ? git_tree_entry_byname(folder.get(), name.c_str()) : nullptr;
+    return entry != nullptr ? std::optional(*git_tree_entry_id(entry)) : std::nullopt;
+}
+
+/// Takes the names out of a folder that differ between two roots, and notes the commit that made it
+/// so for each. What that cost.
+std::size_t take_changed(git_repository* repository,
+                         OpenFolder& folder,
+                         const Tree& now,
+                         const Tree& before,
+                         const std::string& commit,
+                         std::vector<std::string>& found) {
+    const auto now_id = folder_id(now.get(), folder.path);
+    const auto before_id = folder_id(before.get(), folder.path);
+    if (same_object(now_id, before_id)) {
+        return kLookWork;
+    }
+    const std::size_t work = kLookWork + folder.names.size();
+    const Tree now_tree = find_folder(repository, now_id);
+    const Tree before_tree = find_folder(repository, before_id);
+    std::erase_if(folder.names, [&](const auto& one) {
+        if (same_object(entry_of(now_tree, one.first), entry_of(before_tree, one.first))) {
+            return false;
+        }
+        found[one.second] = commit;
+        return true;
+    });
+    return work;
+}
+
 } // namespace
 
-Result<std::vector<GitCommit>> GitRepo::last_changes(const std::string& commit_id,
-                                                     const std::vector<std::string>& paths,
-                                                     std::size_t limit) const {
+Result<std::vector<std::optional<GitCommit>>> GitRepo::last_changes(
+    const std::string& commit_id, const std::vector<std::string>& paths, std::size_t most) const {
+    git_repository* const repository = state_->repository.get();
     std::vector<std::string> found(paths.size());
-    std::size_t open = paths.size();
+    std::vector<OpenFolder> open = group_by_folder(paths);
     std::string current = commit_id;
     LOCARA_TRY(Tree tree, state_->root(current));
-    for (std::size_t step = 1; open > 0; ++step) {
+    for (std::size_t work = 0; !open.empty() && work < most; work += kLookWork) {
         LOCARA_TRY(const git_oid oid, parse_oid(current));
         git_commit* raw = nullptr;
-        const int code = git_commit_lookup(&raw, state_->repository.get(), &oid);
+        const int code = git_commit_lookup(&raw, repository, &oid);
         const Commit commit(raw);
         if (code != 0) {
             return git_failure("commit " + current);
         }
-        const bool last = step >= limit || git_commit_parentcount(raw) == 0;
-        const std::string parent = last ? "" : render_oid(git_commit_parent_id(raw, 0));
-        Tree older;
-        if (!last) {
-            LOCARA_TRY(older, state_->root(parent));
-        }
-        for (std::size_t i = 0; i < paths.size(); ++i) {
-            if (found[i].empty() && (last || !same_object(object_at(tree.get(), paths[i]),
-                                                          object_at(older.get(), paths[i])))) {
-                found[i] = current;
-                --open;
+        if (git_commit_parentcount(raw) == 0) {
+            for (const OpenFolder& folder : open) {
+                for (const auto& [name, index] : folder.names) {
+                    found[index] = current;
+                }
             }
+            break;
+        }
+        const std::string parent = render_oid(git_commit_parent_id(raw, 0));
+        LOCARA_TRY(Tree older, state_->root(parent));
+        if (git_oid_equal(git_tree_id(tree.get()), git_tree_id(older.get())) == 0) {
+            for (OpenFolder& folder : open) {
+                work += take_changed(repository, folder, tree, older, current, found);
+            }
+            std::erase_if(open, [](const OpenFolder& folder) { return folder.names.empty(); });
         }
         current = parent;
         tree = std::move(older);
     }
-    std::vector<GitCommit> commits;
+    std::vector<std::optional<GitCommit>> commits;
     for (const std::string& id : found) {
+        if (id.empty()) {
+            commits.emplace_back();
+            continue;
+        }
         LOCARA_TRY(GitCommit one, commit(id));
-        commits.push_back(std::move(one));
+        commits.emplace_back(std::move(one));
     }
     return commits;
 }

@@ -34,7 +34,7 @@ Result<Json> render_entries(const Services& services,
                             const Place& place,
                             const std::vector<GitEntry>& entries,
                             bool expand) {
-    std::vector<GitCommit> commits;
+    std::vector<std::optional<GitCommit>> commits;
     if (expand) {
         std::vector<std::string> paths;
         for (const GitEntry& entry : entries) {
@@ -52,10 +52,10 @@ Result<Json> render_entries(const Services& services,
             xet = file ? std::optional(file->xet) : std::nullopt;
         }
         Json json = render_entry(entry, xet);
-        if (expand) {
-            json["lastCommit"] = {{"id", commits[i].id},
-                                  {"title", commits[i].title},
-                                  {"date", render_date(commits[i].date)}};
+        if (expand && commits[i]) {
+            json["lastCommit"] = {{"id", commits[i]->id},
+                                  {"title", commits[i]->title},
+                                  {"date", render_date(commits[i]->date)}};
         }
         if (expand && entry.kind == GitEntry::Kind::File) {
             LOCARA_TRY(const auto found,

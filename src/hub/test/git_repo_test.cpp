@@ -316,11 +316,43 @@ TEST_F(GitChangeTest, finds_the_commit_that_last_changed_each_path) {
     const std::string third = commit({put("a.txt", "two")});
     const auto last = repo_->last_changes(third, {"a.txt", "sub", "sub/b.txt", "m.gguf"});
     ASSERT_TRUE(last) << last.error().describe();
-    EXPECT_EQ((*last)[0].id, third);
-    EXPECT_EQ((*last)[1].id, second);
-    EXPECT_EQ((*last)[2].id, second);
-    EXPECT_EQ((*last)[3].id, commit_);
-    EXPECT_EQ((*repo_->last_changes(third, {"m.gguf"}, 2))[0].id, second);
+    EXPECT_EQ((*last)[0]->id, third);
+    EXPECT_EQ((*last)[1]->id, second);
+    EXPECT_EQ((*last)[2]->id, second);
+    EXPECT_EQ((*last)[3]->id, commit_);
+}
+
+TEST_F(GitChangeTest, finds_the_commit_of_a_path_however_far_back_it_is) {
+    auto repo = GitRepo::create_in_memory(); // Where nothing is synced.
+    ASSERT_TRUE(repo);
+    const auto next = [&](const std::string& parent, const char* path, std::string_view content) {
+        const auto blob = repo->write_blob(content);
+        EXPECT_TRUE(blob);
+        const auto tree = repo->write_tree(parent, {{GitChange::Kind::Put, path, *blob}});
+        EXPECT_TRUE(tree) << tree.error().describe();
+        const auto made = repo->write_commit(*tree, {parent}, {"more\n", "ana", "a@b", clock_});
+        EXPECT_TRUE(made) << made.error().describe();
+        return *made;
+    };
+    const std::string first = *repo->write_snapshot(sample());
+    const std::string second = next(first, "sub/b.txt", "b");
+    std::string tip = second;
+    for (int i = 0; i < 1200; ++i) {
+        tip = next(tip, "sub/busy.txt", std::to_string(i));
+    }
+    const std::vector<std::string> paths = {"m.gguf", "sub/b.txt", "sub/busy.txt", "sub"};
+    const auto last = repo->last_changes(tip, paths);
+    ASSERT_TRUE(last) << last.error().describe();
+    EXPECT_EQ((*last)[0]->id, first);
+    EXPECT_EQ((*last)[1]->id, second);
+    EXPECT_EQ((*last)[2]->id, tip);
+    EXPECT_EQ((*last)[3]->id, tip);
+    // Who is not to look so far says nothing, and nothing wrong.
+    const auto some = repo->last_changes(tip, paths, 1000);
+    ASSERT_TRUE(some) << some.error().describe();
+    EXPECT_FALSE((*some)[0]);
+    EXPECT_FALSE((*some)[1]);
+    EXPECT_EQ((*some)[2]->id, tip);
 }
 
 TEST_F(GitChangeTest, reads_attributes_of_a_commit_and_ignore_rules) {

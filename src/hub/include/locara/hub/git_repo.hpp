@@ -113,6 +113,11 @@ struct GitSigned {
 /// The id that git gives to a file of this content: 40 hex digits.
 std::string id_of_blob(std::string_view content);
 
+/// What GitRepo::last_changes does at most, unless told: some seconds. Entries that it compares; a
+/// commit or a folder that it looks at counts as 100. With 100 entries of one folder, 100,000
+/// commits at least.
+inline constexpr std::size_t kLastChangesWork = 30'000'000;
+
 class GitRepo {
   public:
     /// Makes an empty bare repository whose HEAD is `main`; what is there already stays.
@@ -166,10 +171,12 @@ class GitRepo {
     Result<std::string> tree_of(const std::string& commit) const;
 
     /// For each path the commit that last changed what is there, as seen from `commit` along first
-    /// parents: a path that still has none after `limit` commits gets the oldest one looked at.
-    Result<std::vector<GitCommit>> last_changes(const std::string& commit,
-                                                const std::vector<std::string>& paths,
-                                                std::size_t limit = 1000) const;
+    /// parents. The search ends when it did so much work: nothing then for paths whose commit would
+    /// lie further back.
+    Result<std::vector<std::optional<GitCommit>>>
+    last_changes(const std::string& commit,
+                 const std::vector<std::string>& paths,
+                 std::size_t most = kLastChangesWork) const;
 
     /// Whether .gitattributes of a commit give a path to Git LFS ("filter=lfs").
     Result<bool> is_lfs(const std::string& commit, const std::string& path) const;
