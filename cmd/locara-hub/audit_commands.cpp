@@ -29,6 +29,7 @@ std::string render_fields(const Json& line) {
 /// docs/formats/hub-audit.md says what each is.
 constexpr std::string_view kEvents[] = {
     "access-asked",
+    "access-cancelled",
     "access-decided",
     "collection-changed",
     "collection-created",
@@ -36,6 +37,7 @@ constexpr std::string_view kEvents[] = {
     "collection-item-changed",
     "collection-item-removed",
     "collection-removed",
+    "comment-hidden",
     "files-deleted",
     "history-squashed",
     "keys-changed",

@@ -1,4 +1,5 @@
 // Discussions and pull requests by the Hub's API: docs/hub.md, "Discussions and pull requests".
+#include "audit_record.hpp"
 #include "given.hpp"
 #include "markdown.hpp"
 #include "new_repo.hpp"
@@ -401,6 +402,13 @@ Answer<Response> hide(const Services& services, const Request& request, RepoType
     }
     LOCARA_TRY(const DiscussionEvent event,
                services.discussions.hide_comment(place.discussion, found.id));
+    record(services,
+           request,
+           "comment-hidden",
+           place.repo,
+           {{"discussion", place.discussion.number},
+            {"comment", found.id},
+            {"author", found.author.name}});
     return json_answer({{"updatedComment", render(event)}});
 }
 

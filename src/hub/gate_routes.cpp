@@ -104,6 +104,7 @@ Answer<Response> cancel(const Services& services, const Request& request, RepoTy
         return Refusal(404, "", "there is no request to take back");
     }
     LOCARA_CHECK(services.requests.remove(repo.key, who.account.key));
+    record(services, request, "access-cancelled", repo, {{"state", render(known->state)}});
     return json_answer(Json::object());
 }
 

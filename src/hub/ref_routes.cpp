@@ -145,7 +145,15 @@ Answer<Response> create_branch(const Services& services, const Request& request,
     LOCARA_TRY(
         Response done,
         move(change.git, {name, present ? std::optional(present->object) : std::nullopt, commit}));
-    record(services, request, present ? "ref-moved" : "ref-created", change.repo, {{"ref", name}});
+    if (present) {
+        record(services,
+               request,
+               "ref-moved",
+               change.repo,
+               {{"ref", name}, {"from", present->object}, {"to", commit}});
+    } else {
+        record(services, request, "ref-created", change.repo, {{"ref", name}});
+    }
     return done;
 }
 
@@ -160,7 +168,11 @@ Answer<Response> remove_branch(const Services& services, const Request& request,
         return no_such_revision(request.param("branch"));
     }
     LOCARA_TRY(Response done, move(change.git, {name, present->object, std::nullopt}));
-    record(services, request, "ref-removed", change.repo, {{"ref", name}});
+    record(services,
+           request,
+           "ref-removed",
+           change.repo,
+           {{"ref", name}, {"from", present->object}, {"to", nullptr}});
     return done;
 }
 
@@ -198,7 +210,11 @@ Answer<Response> remove_tag(const Services& services, const Request& request, Re
         return no_such_revision(request.param("tag"));
     }
     LOCARA_TRY(Response done, move(change.git, {name, present->object, std::nullopt}));
-    record(services, request, "ref-removed", change.repo, {{"ref", name}});
+    record(services,
+           request,
+           "ref-removed",
+           change.repo,
+           {{"ref", name}, {"from", present->object}, {"to", nullptr}});
     return done;
 }
 
@@ -317,7 +333,11 @@ Answer<Response> squash(const Services& services, const Request& request, RepoTy
     const GitSigned by = signed_by(services, change.who, message + "\n");
     LOCARA_TRY(const std::string commit, change.git.write_commit(tree, {}, by));
     LOCARA_CHECK(move(change.git, {name, head->object, commit}));
-    record(services, request, "history-squashed", change.repo, {{"ref", name}});
+    record(services,
+           request,
+           "history-squashed",
+           change.repo,
+           {{"ref", name}, {"from", head->object}, {"to", commit}});
     Json answer = {{"commitId", commit}};
     // The history is written; not to know what it gives back is no reason to say that it is not.
     if (const auto bytes = unnamed_bytes(services, change.repo)) {

@@ -297,7 +297,22 @@ class OperationTest(harness.unittest.TestCase):
         call(hub, "POST", "/api/models/ana/m/tag/main", ana, {"tag": "v2"})
         self.assertEqual([line["ref"] for line in told("ref-created")], ["refs/heads/made", "refs/tags/v2"])
         call(hub, "POST", "/api/models/ana/m/branch/made", ana, {"startingPoint": "next", "overwrite": True})
-        self.assertEqual([line["ref"] for line in told("ref-moved")], ["refs/heads/made"])
+        self.assertEqual([(line["ref"], line["from"], line["to"]) for line in told("ref-moved")],
+                         [("refs/heads/made", first, third)])
+        call(hub, "DELETE", "/api/models/ana/m/branch/made", ana)
+        call(hub, "DELETE", "/api/models/ana/m/tag/v2", ana)
+        self.assertEqual([(line["ref"], line["from"], line["to"]) for line in told("ref-removed")],
+                         [("refs/heads/made", third, None), ("refs/tags/v2", first, None)])
+        squashed = call(hub, "POST", "/api/models/ana/m/super-squash/next", ana, {}).json()["commitId"]
+        self.assertEqual([(line["ref"], line["from"], line["to"]) for line in told("history-squashed")],
+                         [("refs/heads/next", third, squashed)])
+
+        made = call(hub, "POST", "/api/models/ana/m/discussions", ana, {"title": "Words", "description": "first"}).json()
+        said = call(hub, "POST", "/api/models/ana/m/discussions/%d/comment" % made["num"], ana,
+                    {"comment": "second"}).json()["newMessage"]
+        call(hub, "POST", "/api/models/ana/m/discussions/%d/comment/%s/hide" % (made["num"], said["id"]), ana)
+        self.assertEqual([(line["repo"], line["discussion"], line["comment"], line["author"])
+                          for line in told("comment-hidden")], [("ana/m", made["num"], said["id"], "ana")])
 
         slug = call(hub, "POST", "/api/collections", ana, {"title": "Shelf", "private": True}).json()["slug"]
         path = f"/api/collections/{slug}"

@@ -2,6 +2,7 @@
 #include "hub_client.hpp"
 
 #include <locara/hub/accounts.hpp>
+#include <locara/hub/audit.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/organizations.hpp>
 
@@ -59,6 +60,20 @@ class GateTest : public testing::Test {
             wanted.scopes.push_back(*NewScope::parse(scope));
         }
         return make_token("ana", wanted);
+    }
+
+    /// Who did the last of an event, to which repository, and the state that it tells.
+    std::string audited(const std::string& event) const {
+        std::string found;
+        const auto audit = Audit::open(data(), clock_);
+        EXPECT_TRUE(audit && audit->verify([&](const Json& line) -> Status {
+            if (line["event"] == event) {
+                found = line["by"].get<std::string>() + " " + line["repo"].get<std::string>() +
+                        " " + line["state"].get<std::string>();
+            }
+            return {};
+        }));
+        return found;
     }
 
     Reply call(const std::string& caller,
@@ -169,6 +184,7 @@ TEST_F(GateTest, lets_in_at_once_who_asks_at_an_automatic_gate) {
     // It is his to give back.
     const char* const cancel = "/api/models/ana/open/user-access-request/cancel";
     EXPECT_EQ(call("ben", "POST", cancel).status(), 200);
+    EXPECT_EQ(audited("access-cancelled"), "ben ana/open accepted");
     EXPECT_EQ(call("ben", "POST", cancel).status(), 404);
     knock("ben", "ana/open", 403, "GatedRepo");
 }
