@@ -11,6 +11,7 @@
 #include <locara/hub/database_choice.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/hub/pending_takedowns.hpp>
+#include <locara/hub/review_catalog.hpp>
 #include <locara/hub/reviews.hpp>
 
 #include <algorithm>
@@ -140,6 +141,8 @@ void KeysCommands::add_key_verbs() {
     made = verb(
         keys_, "import", "publish what was signed elsewhere", [this] { return import_drafts(); });
     made->add_option("FILE", files_, "<version>.<role>.json, with enough signatures")->required();
+    made->add_option("--by", who_, "who decides, for the record of reviews; else USER");
+    made->add_option("--why", why_, "one line for that record: why an app comes or goes");
     access_.add_data(made);
     access_.add_passphrase(made);
 }
@@ -425,24 +428,49 @@ Status KeysCommands::note(const Before& before, const catalog::Repository& repos
                              {"action", catalog::render(entry.action)},
                              {"reason", entry.reason.substr(0, kReasonBytes)}}));
     }
-    return note_in_reviews(repository.takedown());
+    return note_in_reviews(before, repository);
 }
 
-Status KeysCommands::note_in_reviews(const catalog::TakedownList& list) const {
+Status KeysCommands::note_in_reviews(const Before& before,
+                                     const catalog::Repository& repository) const {
+    const fs::path tree = fs::path(access_.data) / "catalog";
     const std::string who = who_decides(who_);
     const std::string by = who.empty() ? "hub" : who;
     hub::Reviews reviews(access_.data, system_clock());
+    const auto note_moved = [&](const std::vector<hub::Submission>& moved) -> Status {
+        for (const auto& one : moved) {
+            LOCARA_CHECK(record(access_.data, "reviewed", hub::audit_fields(one, by)));
+            std::printf("submission %llu (%s %s) is %s now\n",
+                        static_cast<unsigned long long>(one.number),
+                        one.app.c_str(),
+                        one.version.c_str(),
+                        std::string(hub::render(one.state)).c_str());
+        }
+        return {};
+    };
+    // First what is listed: it may be called back at once.
+    const auto listed =
+        hub::follow_catalog(reviews, before.targets, tree, repository, by, why_)
+            .context("the catalog is published, but the reviews do not say so yet; `locara-hub "
+                     "review verify` names what they lack");
+    if (listed) {
+        LOCARA_CHECK(note_moved(*listed));
+    }
     LOCARA_TRY(const auto moved,
-               reviews.follow(list, by).context(
-                   "the list is published, but the reviews do not say so yet; they will "
-                   "when the hub starts"));
-    for (const auto& one : moved) {
-        LOCARA_CHECK(record(access_.data, "reviewed", hub::audit_fields(one, by)));
-        std::printf("submission %llu (%s %s) is %s now\n",
-                    static_cast<unsigned long long>(one.number),
-                    one.app.c_str(),
-                    one.version.c_str(),
-                    std::string(hub::render(one.state)).c_str());
+               reviews.follow(repository.takedown(), by)
+                   .context("the list is published, but the reviews do not say so yet; they will "
+                            "when the hub starts"));
+    LOCARA_CHECK(note_moved(moved));
+    LOCARA_CHECK(listed);
+    return before.targets == repository.targets() ? Status() : warn_of_disagreements(repository);
+}
+
+Status KeysCommands::warn_of_disagreements(const catalog::Repository& repository) const {
+    const hub::Reviews reviews(access_.data, system_clock());
+    LOCARA_TRY(const auto differ,
+               hub::find_disagreements(reviews, fs::path(access_.data) / "catalog", repository));
+    for (const std::string& what : differ) {
+        std::fprintf(stderr, "warning: %s\n", what.c_str());
     }
     return {};
 }

@@ -73,8 +73,11 @@ class KeysCommands {
                            const std::vector<locara::catalog::TakedownEntry>& entries) const;
     /// Puts on record what became public since `before`: keys, models, what is called back.
     locara::Status note(const Before& before, const locara::catalog::Repository& repository) const;
-    /// What is called back, or no longer, and was submitted: a step in the reviews' log.
-    locara::Status note_in_reviews(const locara::catalog::TakedownList& list) const;
+    /// What was submitted and is listed since `before`, or no longer, called back, or no longer: a
+    /// step in the reviews' log.
+    locara::Status note_in_reviews(const Before& before,
+                                   const locara::catalog::Repository& repository) const;
+    locara::Status warn_of_disagreements(const locara::catalog::Repository& repository) const;
 
     CatalogAccess access_;
     DraftSigning signing_;
@@ -87,6 +90,7 @@ class KeysCommands {
     std::string action_ = "block-run";
     std::string reason_;
     std::string who_;
+    std::string why_;
     std::vector<std::string> versions_;
     std::vector<std::string> roles_;
     std::vector<std::string> files_;

@@ -5,6 +5,7 @@
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
 #include <locara/hub/pending_takedowns.hpp>
+#include <locara/hub/review_catalog.hpp>
 #include <locara/runtime/page_check.hpp>
 
 #include <algorithm>
@@ -14,6 +15,8 @@ using namespace locara;
 using hub::ReviewDesk;
 using hub::ReviewState;
 using hub::Submission;
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -286,7 +289,9 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     add_curator(made);
     made->add_option("--why", why_, "one line for the record")->required();
     add_signing(made);
-    verb("verify", "check that the record was not changed", &ReviewCommands::verify);
+    verb("verify",
+         "check that the record was not changed, and that it agrees with the catalog",
+         &ReviewCommands::verify);
 }
 
 CLI::App*
@@ -434,8 +439,9 @@ Status ReviewCommands::decide(ReviewState to) const {
     }
     LOCARA_TRY(auto desk, open());
     LOCARA_TRY(const Submission one,
-               to == ReviewState::Approved ? desk.approve(number_, step)
-                                           : desk.reviews().step(number_, step));
+               to == ReviewState::Approved   ? desk.approve(number_, step)
+               : to == ReviewState::Rejected ? desk.reject(number_, step)
+                                             : desk.reviews().step(number_, step));
     print(one);
     return record(access_.data, "reviewed", hub::audit_fields(one, step.who));
 }
@@ -466,7 +472,7 @@ Status ReviewCommands::change_catalog(
     if (staged == ReviewDesk::Staged::Yes) {
         LOCARA_CHECK(access_.finish(repository, {"apps"}));
         if (!access_.to.empty()) {
-            std::printf("then give this command again, without --to, to note it in the record\n");
+            std::printf("which notes the step in the record, too\n");
             return {};
         }
     }
@@ -499,5 +505,15 @@ Status ReviewCommands::verify() const {
     std::printf("%llu lines hang together; the last has hash %s\n",
                 static_cast<unsigned long long>(report.records),
                 report.head.c_str());
-    return {};
+    const fs::path tree = fs::path(access_.data) / "catalog";
+    LOCARA_TRY(const auto repository,
+               catalog::Repository::load(tree, fs::path(access_.data) / "keys"));
+    LOCARA_TRY(const auto differ, hub::find_disagreements(desk.reviews(), tree, repository));
+    for (const std::string& what : differ) {
+        std::printf("%s\n", clean(what).c_str());
+    }
+    return differ.empty() ? Status()
+                          : Error(ErrorCode::Conflict,
+                                  "the record and the catalog disagree about " +
+                                      std::to_string(differ.size()) + " of what was submitted");
 }

@@ -31,6 +31,7 @@
 #include <locara/hub/model_desk.hpp>
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/quotas.hpp>
+#include <locara/hub/review_catalog.hpp>
 #include <locara/hub/reviews.hpp>
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
@@ -255,6 +256,7 @@ struct Hub::State {
     Status tell_of_takedowns();
     void sign_now();
     void tell_what_lapses();
+    void compare_reviews();
     void keep_signing();
     void stop();
 
@@ -380,20 +382,34 @@ Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
         LOCARA_CHECK(write_file_atomically(data / "root.json", as_bytes(root)));
     }
     hub->state_->sign_now();
-    // A `takedown` that was cut off may have left the reviews behind its list.
-    const auto moved = Reviews(data, clock).follow(hub->state_->repository.takedown(), "hub");
+    hub->state_->compare_reviews();
+    return hub;
+}
+
+/// A command that was cut off may have left the record of reviews behind the takedown list, which
+/// is mended, and behind the catalog, which a person has to look at.
+void Hub::State::compare_reviews() {
+    Reviews reviews(data, clock);
+    const auto moved = reviews.follow(repository.takedown(), "hub");
     if (!moved) {
         log.warning("hub", "reviews_behind_takedowns", {{"error", moved.error().describe()}});
-        return hub;
+        return;
     }
     for (const Submission& one : *moved) {
         Json fields = audit_fields(one, "hub");
         fields["by"] = operator_name();
-        if (const auto noted = hub->state_->audit.append("reviewed", fields); !noted) {
+        if (const auto noted = audit.append("reviewed", fields); !noted) {
             log.warning("audit", "not_written", {{"error", noted.error().describe()}});
         }
     }
-    return hub;
+    const auto differ = find_disagreements(reviews, tree(), repository);
+    if (!differ) {
+        log.warning("hub", "reviews_not_compared", {{"error", differ.error().describe()}});
+        return;
+    }
+    for (const std::string& what : *differ) {
+        log.warning("hub", "reviews_unlike_catalog", {{"what", what}});
+    }
 }
 
 Result<SeedReport> Hub::take_seed(const fs::path& folder) {

@@ -3,6 +3,7 @@
 #include "review_check.hpp"
 
 #include <locara/base/file.hpp>
+#include <locara/hub/review_catalog.hpp>
 #include <locara/manifest/app_entry.hpp>
 
 #include <algorithm>
@@ -102,6 +103,23 @@ Result<Submission> ReviewDesk::approve(std::uint64_t number, const ReviewStep& s
                                  one.word + "`");
             }
         }
+    }
+    return state_->reviews.step(number, step);
+}
+
+Result<Submission> ReviewDesk::reject(std::uint64_t number, const ReviewStep& step) {
+    LOCARA_TRY(const Submission submission, state_->reviews.get(number));
+    const fs::path tree = state_->data / "catalog";
+    LOCARA_TRY(const auto repository, catalog::Repository::load(tree, state_->data / "keys"));
+    LOCARA_TRY(const auto listed, find_entry(state_->reviews, submission, tree, repository));
+    const bool waits = submission.state == ReviewState::NeedsReview; // and is listed all the same
+    if (listed && listed->same && (waits || submission.state == ReviewState::Approved)) {
+        const std::string n = std::to_string(number);
+        return Error(ErrorCode::Conflict,
+                     "the catalog lists " + submission.app + " " + submission.version +
+                         ", so it cannot be called rejected: `locara-hub review " +
+                         (waits ? "approve " + n + "`, `" : "") + "publish " + n +
+                         "` notes that, and `yank " + n + "` takes it out");
     }
     return state_->reviews.step(number, step);
 }

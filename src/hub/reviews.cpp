@@ -447,6 +447,10 @@ Result<std::optional<catalog::TakedownEntry>> Reviews::find_entry(const catalog:
 }
 
 Result<std::vector<Submission>> Reviews::list() const {
+    std::error_code error;
+    if (!fs::exists(data_ / kLog, error)) {
+        return std::vector<Submission>(); // as follow()
+    }
     LOCARA_TRY(const auto turn, take_turn(data_));
     LOCARA_TRY(const auto reviews, replay(data_));
     std::vector<Submission> out;

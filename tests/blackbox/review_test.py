@@ -1,5 +1,7 @@
 """The way of an app into the catalog: submitted by its author, decided by a curator, installed by a stranger."""
 import json
+import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -194,26 +196,72 @@ class Review(harness.TestCase):
         self.assertEqual(here(), ["1.1.0"])
         self.client.json("install", "ana/rolled", "--yes")  # the newer one is not meant
 
+    def move_keys(self, role):
+        """Takes a role's keys to a folder of their own until the test ends."""
+        keys, here = pathlib.Path(tempfile.mkdtemp(prefix=f"{role}-", dir=self.folder)), self.hub.folder / "keys"
+        for key in list(here.glob(f"{role}-*.pem")):
+            shutil.move(key, keys)
+        self.addCleanup(lambda: [shutil.move(key, here) for key in keys.glob(f"{role}-*.pem")])
+        return keys
+
+    def refused(self, *arguments, expect=CONFLICT):
+        """What a command says that cannot do it, on both its streams."""
+        done = subprocess.run(self.hub.command(*map(str, arguments)), text=True, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stdout + done.stderr
+
+    def sign(self, draft, keys):
+        """On the machine of who has the keys."""
+        subprocess.run([harness.BIN / "locara-hub", "review", "sign", draft, "--keys", keys], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL)
+
+    def have_signed(self, verb, number, keys, *arguments):
+        """Has a step signed elsewhere; returns what imports it."""
+        drafts = pathlib.Path(tempfile.mkdtemp(prefix="drafts-", dir=self.folder))
+        self.review(verb, number, "--by", "carol", "--to", drafts, *arguments)
+        [file] = drafts.iterdir()
+        self.sign(file, keys)
+        return lambda *more: self.hub.admin("keys", "import", str(file), *more)
+
     def test_keys_may_be_elsewhere(self):
         number = self.publish(self.make_app("elsewhere"))["number"]
         self.review("approve", number, "--by", "carol", *UNSEEN)
-        keys = self.folder / "curator"
-        keys.mkdir()
-        here = self.hub.folder / "keys"
-        for key in list(here.glob("apps-*.pem")):
-            shutil.move(key, keys)
-        self.addCleanup(lambda: [shutil.move(key, here) for key in keys.glob("apps-*.pem")])
+        keys = self.move_keys("apps")
         self.review("publish", number, "--by", "carol", expect=REFUSED)
-        drafts = self.folder / "drafts"
-        self.review("publish", number, "--by", "carol", "--to", drafts)
+        bring = self.have_signed("publish", number, keys)
         self.assertEqual(self.show(number)["state"], "approved")
-        files = sorted(drafts.iterdir())
-        subprocess.run([harness.BIN / "locara-hub", "review", "sign", *files, "--keys", keys], check=True, timeout=60,
-                       stdout=subprocess.DEVNULL)
-        self.hub.admin("keys", "import", *map(str, files))
+        self.assertIn(f"submission {number} (ana/elsewhere 1.0.0) is published now", bring("--by", "dora"))
+        step = self.show(number)["steps"][-1]
+        self.assertEqual((step["event"], step["by"]), ("published", "dora"))
+        self.assertIn("hang together", self.review("verify"))
+        self.client.json("install", "ana/elsewhere", "--yes")
+
+        self.review("reject", number, "--rule", "trust", "--why", "second thoughts", "--by", "carol", expect=CONFLICT)
+        bring = self.have_signed("yank", number, keys, "--why", "second thoughts")
+        self.assertEqual(self.show(number)["state"], "published")
+        bring("--by", "dora", "--why", "second thoughts")
+        self.assertEqual(self.events(number)[-1], ("yanked", "second thoughts"))
+        self.assertIn("hang together", self.review("verify"))
+        self.assertEqual(self.client.json("search", "--refresh", "ana/elsewhere")["apps"], [])
+
+    def test_what_is_listed_is_not_rejected_and_what_the_record_lacks_is_named(self):
+        number = self.publish(self.make_app("cut"))["number"]
+        self.review("approve", number, "--by", "carol", *UNSEEN)
+        record = self.hub.folder / "reviews.jsonl"
+        before = record.read_bytes()
+        self.review("publish", number, "--by", "carol")
+        record.write_bytes(before)  # as after a crash between the catalog and the record
+        said = self.refused("review", "reject", number, "--rule", "trust", "--why", "second thoughts", "--by", "carol")
+        self.assertRegex(said, f"cannot be called rejected: `locara-hub review publish {number}` notes that, and `yank {number}`")
+        differ = f"submission {number} (ana/cut 1.0.0) is approved, and the catalog lists it"
+        self.assertIn(differ, self.refused("review", "verify"))
+        for step in self.hub.stop, self.hub.start, self.hub.stop:
+            step()
+        self.assertRegex(self.hub.said, f"reviews_unlike_catalog.*{re.escape(differ)}")
+        self.hub.start()
         self.review("publish", number, "--by", "carol")
         self.assertEqual(self.show(number)["state"], "published")
-        self.client.json("install", "ana/elsewhere", "--yes")
+        self.assertIn("hang together", self.review("verify"))
 
     def events(self, number):
         return [(step["event"], step.get("why", "")) for step in self.show(number)["steps"]]
@@ -251,11 +299,7 @@ class Review(harness.TestCase):
     def test_a_takedown_signed_elsewhere_counts_when_it_is_imported(self):
         number = self.publish(self.make_app("far"))["number"]
         self.decide(number)
-        keys, here, drafts = self.folder / "on-call", self.hub.folder / "keys", self.folder / "takedowns"
-        keys.mkdir()
-        for key in list(here.glob("takedown-*.pem")):
-            shutil.move(key, keys)
-        self.addCleanup(lambda: [shutil.move(key, here) for key in keys.glob("takedown-*.pem")])
+        keys, drafts = self.move_keys("takedown"), self.folder / "takedowns"
         bundle = self.show(number)["report"]["bundle"]
         self.hub.admin("takedown", "add", bundle["archive"], "--kind", "bundle", "--reason", "bad", "--to", str(drafts))
         self.assertEqual(self.show(number)["state"], "published")

@@ -184,6 +184,10 @@ class ReviewDesk {
     /// flag that is accepted without a why.
     Result<Submission> approve(std::uint64_t number, const ReviewStep& step);
 
+    /// Reviews::step to rejected. Conflict, saying what to do, while the catalog lists the bundle
+    /// that was checked: it may have come there by `keys import`.
+    Result<Submission> reject(std::uint64_t number, const ReviewStep& step);
+
     /// Puts an approved app's bundle and entry into the catalog that `repository` is to publish; No
     /// if they are in it already. Checked once more: Refused, with the first error, if it no longer
     /// passes, or if the gate flags by now what nobody accepted.
