@@ -153,6 +153,9 @@ void print_bundle(const Json& report) {
         std::printf("Bundle: %s files, %s\n",
                     number_of(bundle, "files").c_str(),
                     render_size(bundle.value("size", std::uint64_t{0})).c_str());
+        // As `review sign` shows it, to be compared.
+        std::printf("  archive %s\n", text_of(bundle, "archive").c_str());
+        std::printf("  files   %s\n", text_of(bundle, "id").c_str());
     }
     std::printf("Judged by %s\n", text_of(report, "scanner").c_str());
     for (const Json& found : list_of(report, "verdicts")) {

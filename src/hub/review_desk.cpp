@@ -126,10 +126,21 @@ Result<Submission> ReviewDesk::reject(std::uint64_t number, const ReviewStep& st
 
 Result<ReviewDesk::Staged> ReviewDesk::stage(const Submission& submission,
                                              catalog::Repository& repository) {
-    LOCARA_TRY(const Targets names, Targets::of(submission));
-    if (lists(repository, names.entry)) {
+    LOCARA_TRY(const auto listed,
+               find_entry(state_->reviews, submission, state_->data / "catalog", repository));
+    if (listed && !listed->same) {
+        return Error(ErrorCode::Conflict,
+                     "the catalog lists " + submission.app + " " + submission.version +
+                         " with another bundle than the one that submission " +
+                         std::to_string(submission.number) +
+                         " was checked with, and nobody approved that; call it back: `locara-hub "
+                         "takedown add " +
+                         listed->bundle + " --kind bundle`");
+    }
+    if (listed) {
         return Staged::No;
     }
+    LOCARA_TRY(const Targets names, Targets::of(submission));
     LOCARA_TRY(const auto checked,
                check_submission(state_->sources(), submission, {}, PinDepth::Hash));
     if (const Status passes = checked.app.status(); !passes) {

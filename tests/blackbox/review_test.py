@@ -1,4 +1,5 @@
 """The way of an app into the catalog: submitted by its author, decided by a curator, installed by a stranger."""
+import hashlib
 import json
 import pathlib
 import re
@@ -71,7 +72,7 @@ class Review(harness.TestCase):
         facts = {fact["fact"]: fact for fact in model["license"]["facts"]}
         self.assertEqual((facts["commercial-use"]["answer"], facts["commercial-use"]["from"]), ("yes", "locara/quick-add"))
         said = self.review("show", number)
-        self.assertRegex(said, r"Bundle: \d+ files, [\d.]+ \w+\nJudged by locara-formats ")
+        self.assertRegex(said, r"Bundle: \d+ files, [\d.]+ \w+\n  archive sha256:\w+\n  files   sha256:\w+\nJudged by locara-formats ")
         self.assertRegex(said, r"License of locara/quick-add \(text\): \S+\n  commercial-use +yes +\S+, .*locara/quick-add")
 
     def test_a_new_version_says_what_it_may_do_besides(self):
@@ -262,6 +263,51 @@ class Review(harness.TestCase):
         self.review("publish", number, "--by", "carol")
         self.assertEqual(self.show(number)["state"], "published")
         self.assertIn("hang together", self.review("verify"))
+
+    def test_another_bundle_under_its_name_is_not_noted_as_published(self):
+        number = self.publish(self.make_app("swapped"))["number"]
+        self.review("approve", number, "--by", "carol", *UNSEEN)
+        bundle = self.show(number)["report"]["bundle"]
+        shown = self.review("show", number)
+        self.assertIn(f"archive {bundle['archive']}\n  files   {bundle['id']}\n", shown)
+        keys = self.move_keys("apps")
+        drafts = self.folder / "drafts"
+        self.review("publish", number, "--by", "carol", "--to", drafts)
+        [file] = drafts.iterdir()
+        # Somebody who broke into the hub changes what is signed: another bundle, under the same name.
+        draft = json.loads(file.read_text())
+        name = "apps/ana/swapped-1.0.0.json"
+        listed = draft["signed"]["targets"][name]
+        folder = self.hub.folder / "catalog/targets/apps/ana"
+        entry = json.loads((folder / f"{listed['hashes']['sha256']}.swapped-1.0.0.json").read_text())
+        self.assertEqual("sha256:" + entry["bundle"]["sha256"], bundle["archive"])
+        entry["bundle"]["files_sha256"] = "f" * 64
+        text = json.dumps(entry).encode()
+        digest = hashlib.sha256(text).hexdigest()
+        (folder / f"{digest}.swapped-1.0.0.json").write_bytes(text)
+        draft["signed"]["targets"][name] = {"length": len(text), "hashes": {"sha256": digest}}
+        file.write_text(json.dumps(draft))
+        self.sign(file, keys)
+        differ = "the catalog lists that version with another bundle, whose files are sha256:" + "f" * 64
+        self.assertIn(f"warning: submission {number} (ana/swapped 1.0.0) is approved, and {differ}",
+                      self.refused("keys", "import", file, expect=0))
+        said = self.refused("review", "publish", number, "--by", "carol")
+        self.assertIn(f"another bundle than the one that submission {number} was checked with", said)
+        self.assertEqual(self.show(number)["state"], "approved")
+        self.assertIn(differ, self.refused("review", "verify"))
+        # It can be called back, and the one that was approved be rejected; that the other is listed is named until it is not.
+        self.hub.admin("takedown", "add", "sha256:" + "f" * 64, "--kind", "bundle", "--reason", "nobody approved it")
+        self.review("reject", number, "--rule", "trust", "--why", "the hub was broken into", "--by", "carol")
+        self.assertIn(differ, self.refused("review", "verify"))
+        shutil.rmtree(drafts)
+        self.hub.admin("keys", "export", "apps", "--to", str(drafts))
+        [file] = drafts.iterdir()
+        draft = json.loads(file.read_text())
+        draft["signed"]["targets"] = {key: value for key, value in draft["signed"]["targets"].items() if "swapped" not in key}
+        file.write_text(json.dumps(draft))
+        self.sign(file, keys)
+        self.hub.admin("keys", "import", str(file))
+        self.review("verify")
 
     def events(self, number):
         return [(step["event"], step.get("why", "")) for step in self.show(number)["steps"]]

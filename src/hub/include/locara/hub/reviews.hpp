@@ -189,8 +189,9 @@ class ReviewDesk {
     Result<Submission> reject(std::uint64_t number, const ReviewStep& step);
 
     /// Puts an approved app's bundle and entry into the catalog that `repository` is to publish; No
-    /// if they are in it already. Checked once more: Refused, with the first error, if it no longer
-    /// passes, or if the gate flags by now what nobody accepted.
+    /// if they are in it already, Conflict if another bundle is under that name. Checked once more:
+    /// Refused, with the first error, if it no longer passes, or if the gate flags by now what
+    /// nobody accepted.
     enum class Staged { No, Yes };
     Result<Staged> stage(const Submission& submission, catalog::Repository& repository);
 
