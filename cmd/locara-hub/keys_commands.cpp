@@ -161,7 +161,8 @@ void KeysCommands::add_takedown_verbs() {
     made->add_option("--version", versions_, "only these versions (of a publisher/name)");
     made->add_option("--action", action_, "warn, block-install or block-run")
         ->capture_default_str();
-    made->add_option("--reason", reason_, "one line that people read")->required();
+    made->add_option("--reason", reason_, "one line that people read, of at most 500 bytes")
+        ->required();
     made->add_option("--by", who_, "who decides, for the record of reviews; else USER");
     access_.add_data(made);
     access_.add_to(made);

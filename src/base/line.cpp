@@ -33,4 +33,18 @@ std::string clean_line(std::string_view text) {
     return out;
 }
 
+std::string cut_line(std::string text, std::size_t bytes) {
+    constexpr std::string_view kMore = "...";
+    LOCARA_ASSERT(bytes >= kMore.size());
+    if (text.size() <= bytes) {
+        return text;
+    }
+    std::size_t end = bytes - kMore.size();
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
+        --end; // in the middle of a character
+    }
+    text.resize(end);
+    return text.append(kMore);
+}
+
 } // namespace locara

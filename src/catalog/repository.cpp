@@ -399,6 +399,7 @@ Result<std::string> Repository::State::takedown_bytes(const Json& content) const
 
 Status Repository::State::load_takedown() {
     LOCARA_TRY(const std::string bytes, takedown_bytes(working.at("takedown")));
+    takedown = TakedownList();
     if (!bytes.empty()) {
         LOCARA_TRY(takedown, TakedownList::parse(bytes));
     }
@@ -667,7 +668,7 @@ Result<std::string> Repository::State::writable_role(std::string_view name) {
 
 /// Writes the takedown list as a target and lists it.
 Status Repository::State::list_takedown() {
-    const std::string text = takedown.render();
+    LOCARA_TRY(const std::string text, takedown.render_readable());
     const std::string digest = crypto::sha256(as_bytes(text)).render();
     const fs::path path = tree / target_address(kTakedownTarget, digest);
     LOCARA_CHECK(create_folders(path.parent_path()));

@@ -235,6 +235,13 @@ std::string TakedownList::render() const {
     return render_json({{"schema", kSchema}, {"entries", std::move(entries)}});
 }
 
+Result<std::string> TakedownList::render_readable() const {
+    std::string text = render();
+    LOCARA_CHECK(parse(text).context("nobody could read the takedown list any more, so it stays as "
+                                     "it is"));
+    return text;
+}
+
 std::optional<TakedownEntry>
 TakedownList::find(std::string_view kind, std::string_view id, std::string_view version) const {
     std::optional<TakedownEntry> latest;
@@ -305,6 +312,11 @@ Status TakedownList::append(TakedownEntry entry) {
         return wrong("the new entry", "a reason");
     }
     LOCARA_CHECK(check_line(entry.reason).context("the reason"));
+    if (entry.reason.size() > kTakedownReasonBytes) {
+        return Error(ErrorCode::InvalidArgument,
+                     "the reason has " + std::to_string(entry.reason.size()) + " bytes; at most " +
+                         std::to_string(kTakedownReasonBytes) + " are taken");
+    }
     LOCARA_CHECK(check_line(entry.id).context("the id"));
     if (!comparable(entry.date)) {
         return wrong("the new entry's date",

@@ -28,7 +28,9 @@ PendingTakedown make_pending(const std::string& kind,
     PendingTakedown one;
     one.entry.kind = kind;
     one.entry.id = "sha256:" + digest;
-    one.entry.reason = clean_line(what + ": " + verdict.reason + " (" + verdict.rule + ")");
+    one.entry.reason =
+        cut_line(clean_line(what + ": " + verdict.reason + " (" + verdict.rule + ")"),
+                 catalog::kTakedownReasonBytes);
     one.entry.date = render_time(now);
     one.verdict = verdict;
     return one;

@@ -284,6 +284,13 @@ class Takedown(harness.TestCase):
                               stdout=subprocess.PIPE).stdout
         self.assertIn(f"block-run      file sha256:{'a' * 64}: {REASON}", said)
 
+    def test_a_reason_is_read_to_its_end(self):
+        done = self.add("bob/long", reason="r" * 501)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("the reason has 501 bytes; at most 500 are taken", done.stderr)
+        self.assertNotIn("bob/long", self.hub.admin("takedown", "list"))
+        self.assertEqual(self.add("bob/long", reason="r" * 500).returncode, 0)
+
     def test_what_can_never_match_is_refused(self):
         digest, commit = "sha256:" + "a" * 64, "b" * 40
         for what, *arguments in (["bob/notes", "--action", "delete"], ["bob/notes", "--kind", "person"],

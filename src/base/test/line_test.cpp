@@ -34,5 +34,14 @@ TEST(Line, is_text_that_is_seen_as_it_stands) {
               "a?b?c");
 }
 
+TEST(Line, is_cut_between_characters) {
+    EXPECT_EQ(cut_line("seven b", 7), "seven b");
+    EXPECT_EQ(cut_line("eight by", 7), "eigh...");
+    const std::string two = "\xC3\xA9"; // one character
+    EXPECT_EQ(cut_line(two + two + two + two, 7), two + two + "...");
+    EXPECT_EQ(cut_line(two + two + two + two, 6), two + "...");
+    EXPECT_EQ(cut_line(two + two, 3), "...");
+}
+
 } // namespace
 } // namespace locara

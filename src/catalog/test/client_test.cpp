@@ -499,6 +499,18 @@ TEST_F(CatalogTakedown, takes_no_new_entry_that_can_never_match) {
     EXPECT_EQ(code("model", "org/repo@" + commit, true), "invalid_argument");
 }
 
+TEST_F(CatalogTakedown, takes_no_reason_that_nobody_reads_to_its_end) {
+    TakedownEntry entry = block("2026-11-22");
+    TakedownList list;
+    entry.reason = std::string(kTakedownReasonBytes, 'r');
+    EXPECT_TRUE(list.append(entry));
+    entry.reason += 'r';
+    const auto added = list.append(entry);
+    EXPECT_EQ(added.error().code(), ErrorCode::InvalidArgument);
+    EXPECT_THAT(added.error().message(), HasSubstr("501 bytes; at most 500"));
+    EXPECT_EQ(list.entries().size(), 1U);
+}
+
 TEST_F(CatalogTakedown, refuses_malformed_lists_by_place) {
     const auto message = [](std::string_view text) {
         return TakedownList::parse(text).error().message();

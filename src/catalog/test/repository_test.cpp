@@ -206,6 +206,86 @@ TEST_F(CatalogRepository, dates_no_takedown_before_the_newest) {
               TakedownAction::BlockRun);
 }
 
+class CatalogTakedownLimit : public CatalogRepository {
+  public:
+    /// A list as long as this.
+    static std::string list_of(std::size_t entries, std::size_t id_bytes) {
+        Json json = {{"schema", "locara.dev/takedown/v1"}, {"entries", Json::array()}};
+        for (std::size_t i = 0; i < entries; ++i) {
+            json["entries"].push_back({{"kind", "app"},
+                                       {"id", std::to_string(i) + std::string(id_bytes, 'a')},
+                                       {"action", "warn"},
+                                       {"reason", "r"},
+                                       {"date", "2026-11-22"}});
+        }
+        return render_json(json);
+    }
+
+    /// Has a list signed elsewhere, and imports it.
+    Status import_list(const std::string& list) {
+        const std::string sha256 = crypto::sha256(as_bytes(list)).render();
+        EXPECT_TRUE(write_file_atomically(tree() / "targets/takedown" / (sha256 + ".list.json"),
+                                          as_bytes(list)));
+        return import({{"length", list.size()}, {"hashes", {{"sha256", sha256}}}});
+    }
+
+    /// The same with an entry of the takedown role's targets; none: without any.
+    Status import(const Json& target) {
+        auto draft = repository.draft("takedown", clock).value();
+        Json document = parse_json(draft.bytes).value();
+        document["signed"]["targets"] = Json::object();
+        if (!target.is_null()) {
+            document["signed"]["targets"]["takedown/list.json"] = target;
+        }
+        draft.bytes = render_json(document);
+        EXPECT_TRUE(sign_draft(draft, keys(), std::nullopt));
+        return repository.adopt({draft}, clock);
+    }
+
+    static TakedownEntry entry() {
+        TakedownEntry out;
+        out.kind = "app";
+        out.id = "locara/quick-add";
+        out.reason = "r";
+        out.date = "2026-11-22";
+        return out;
+    }
+};
+
+TEST_F(CatalogTakedownLimit, is_kept_in_bytes_before_anything_is_written) {
+    ASSERT_TRUE(import_list(list_of(49, 100'000)));
+    const auto before = files();
+    const auto list = repository.takedown();
+    TakedownEntry one = entry();
+    one.versions.emplace();
+    for (int i = 0; i < 20'000; ++i) {
+        one.versions->push_back("1.0." + std::to_string(i));
+    }
+    const auto added = repository.add_takedown(one);
+    EXPECT_EQ(added.error().code(), ErrorCode::TooLarge) << added.error().describe();
+    EXPECT_THAT(added.error().describe(), HasSubstr("nobody could read"));
+    EXPECT_EQ(repository.takedown(), list);
+    EXPECT_EQ(files(), before);
+    // It goes on with what fits.
+    ASSERT_TRUE(repository.add_takedown(entry()));
+    ASSERT_TRUE(repository.publish(clock));
+    EXPECT_TRUE(load());
+    server.load(tree());
+    EXPECT_EQ(updated().takedown().find("app", "locara/quick-add")->reason, "r");
+}
+
+TEST_F(CatalogTakedownLimit, is_kept_by_what_was_signed_elsewhere) {
+    ASSERT_TRUE(repository.add_takedown(entry()));
+    ASSERT_TRUE(repository.publish(clock));
+    const auto before = slurp(tree() / "metadata/timestamp.json");
+    EXPECT_EQ(import_list(list_of(51, 100'000)).error().code(), ErrorCode::TooLarge);
+    // No list at all drops every entry.
+    EXPECT_THAT(import(nullptr).error().message(), HasSubstr("lacks entries"));
+    EXPECT_EQ(slurp(tree() / "metadata/timestamp.json"), before);
+    EXPECT_EQ(repository.takedown().entries().size(), 1U);
+    EXPECT_TRUE(load());
+}
+
 TEST_F(CatalogRepository, loads_what_it_published_and_goes_on) {
     TakedownEntry entry;
     entry.kind = "file";

@@ -4,6 +4,7 @@
 
 #include <locara/base/result.hpp>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,5 +16,9 @@ Status check_line(std::string_view text);
 
 /// The text with `?` for each byte or character that check_line refuses.
 std::string clean_line(std::string_view text);
+
+/// The text if it has at most `bytes` bytes; else what of it fits at a character's edge, and "...".
+/// REQUIRES: UTF-8; bytes >= 3.
+std::string cut_line(std::string text, std::size_t bytes);
 
 } // namespace locara

@@ -144,7 +144,8 @@ class Repository {
 
     /// The takedown list as it stands, and additions to it. Entries are never removed; a later
     /// entry supersedes: it gets the date of the newest one if its own is earlier, since the latest
-    /// date counts, among equals the last. InvalidArgument as TakedownList::append.
+    /// date counts, among equals the last. Errors: as TakedownList::append, and TooLarge if readers
+    /// would not take the list any more; nothing is written then.
     const TakedownList& takedown() const;
     Status add_takedown(TakedownEntry entry);
 
@@ -195,8 +196,8 @@ class Repository {
     /// (snapshot, timestamp, roles whose keys a draft changes). All or nothing. Errors: Corrupt if
     /// one lacks signatures or is malformed; Conflict if it was not made for the next version;
     /// as check_lifetime; InvalidArgument if it has expired, lists a file that the tree lacks, or
-    /// drops entries of the takedown list; Refused if a role that must follow lacks private keys
-    /// here.
+    /// drops entries of the takedown list; as TakedownList::parse of that list; Refused if a role
+    /// that must follow lacks private keys here.
     Status adopt(const std::vector<Draft>& drafts, const Clock& clock);
 
     /// Every role as last published, root first.

@@ -9,6 +9,7 @@
 #include <locara/crypto/sha256.hpp>
 #include <locara/manifest/model_manifest.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,9 @@
 #include <vector>
 
 namespace locara::catalog {
+
+/// Of a new entry's reason, which is read on a screen.
+inline constexpr std::size_t kTakedownReasonBytes = 500;
 
 /// How strict: each includes those before it. BlockInstall: no install, update or rollback to it.
 /// BlockRun: a running app is stopped too. Nothing is ever deleted.
@@ -81,6 +85,9 @@ class TakedownList {
     /// The inverse of parse.
     std::string render() const;
 
+    /// The same, of a list that is to be published: TooLarge if parse would not take it.
+    Result<std::string> render_readable() const;
+
     /// The entry in force for a thing, or nothing: of all that match, the one with the latest date,
     /// among equals the last. `version` is compared only with entries that list versions; pass ""
     /// for things without one.
@@ -100,7 +107,8 @@ class TakedownList {
 
     /// Adds an entry. InvalidArgument if it can never match anything (an app's id that is none, a
     /// branch where a commit is meant, a digest that is none, versions of what has none), if its
-    /// reason is empty or no line (line.hpp), or its date malformed.
+    /// reason is empty, no line (line.hpp) or longer than kTakedownReasonBytes, or its date
+    /// malformed.
     Status append(TakedownEntry entry);
 
     bool operator==(const TakedownList&) const = default;
