@@ -25,7 +25,7 @@ try {
 
     assert.equal((await words.next()).value, 'go');
     const since = performance.now();
-    await page.waitForSelector('#message:not([hidden])', { timeout: 10_000 });
+    await page.waitForSelector('#message:not([hidden]), #ended:not([hidden])', { timeout: 10_000 });
     const seen = await page.evaluate(() => {
         const shown = (id) => !document.getElementById(id).hidden;
         const text = (id) => document.getElementById(id).textContent;
@@ -34,6 +34,7 @@ try {
             save: shown('save'),
             stop: shown('stop'),
             again: shown('message-again'),
+            notice: shown('ended') ? text('ended-title') : '',
             title: text('message-title'),
             text: text('message-text'),
         };

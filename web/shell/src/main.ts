@@ -80,6 +80,7 @@ function showFacts(launch: Launch): void {
 function start(launch: Launch): void {
     stopFrame();
     get('message').hidden = true;
+    get('ended').hidden = true;
     showFacts(launch);
     const frame = document.createElement('iframe');
     // The sandbox stays without allow-downloads, allow-popups and allow-top-navigation: each of
@@ -134,7 +135,7 @@ window.addEventListener('message', (event) => {
     }
 });
 
-// ---- the session: the page of an app lives as long as its session, whatever its scripts do
+// ---- the session: the page of an app that is stopped goes, whatever its scripts do
 
 /** What is called back is out of sight within five seconds; the broker needs one or two of them. */
 const kAskMs = 2000;
@@ -158,7 +159,10 @@ async function checkSession(): Promise<void> {
     askAgainLater();
     if (running !== asked) return; // started anew meanwhile
     asked.unanswered = ended === kGone ? asked.unanswered + 1 : 0;
-    if (ended !== null && (ended !== kGone || asked.unanswered >= kMaxUnanswered)) showMessage(ended);
+    if (ended === null) get('ended').hidden = true;
+    else if (ended === kNoSession) showEnded(ended);
+    else if (ended !== kGone) showMessage(ended);
+    else if (asked.unanswered >= kMaxUnanswered) showEnded(ended);
 }
 
 // Browsers make the timers of a page that nobody sees wait.
@@ -257,6 +261,7 @@ document.addEventListener('keydown', (event) => {
 
 function showMessage(refusal: Refusal): void {
     stopFrame();
+    get('ended').hidden = true;
     get('details').hidden = true;
     get('details-button').hidden = true;
     get('stop').hidden = true;
@@ -267,6 +272,13 @@ function showMessage(refusal: Refusal): void {
     get('message').hidden = false;
     document.title = `${refusal.title} – Locara`;
     get('message-title').focus();
+}
+
+/** The app reaches its models no more. What people typed stays on screen: it can still be read and saved. */
+function showEnded(why: Refusal): void {
+    get('ended-title').textContent = `${why.title}.`;
+    get('ended-text').textContent = 'What is on the page stays. To go on, run this and open the address it prints:';
+    get('ended').hidden = false;
 }
 
 get('stop').addEventListener('click', () => {
