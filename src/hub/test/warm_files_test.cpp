@@ -172,7 +172,7 @@ class WarmFilesTest : public DatabaseTest {
     TempFolder folder_ = *TempFolder::create(std::filesystem::temp_directory_path(), "warm-");
     const std::filesystem::path repos_ = folder_.path() / "repos";
     FakeClock clock_{*parse_time("2026-11-22T19:00:00Z")};
-    const RepoConfig rules_;
+    const RepoConfig rules_{};
     std::shared_ptr<Database> database_;
     std::unique_ptr<Names> names_;
     std::unique_ptr<Names> others_; ///< By another connection.
