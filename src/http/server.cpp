@@ -68,6 +68,8 @@ constexpr std::size_t kBlock = 256U << 10U;
 
 /// For how long a connection may wait for its client when others need its place.
 constexpr std::chrono::milliseconds kPatience{500};
+/// How long a client that sends no more is worked for.
+constexpr std::chrono::milliseconds kHalfClosed{1000};
 
 constexpr std::size_t kRequestIdBytes = 64;
 
@@ -569,7 +571,8 @@ class Session {
         co_return response;
     }
 
-    /// Returns when the client has closed its end or the connection broke. With bytes of a next
+    /// Returns when the connection broke, or a moment after the client has closed its end: it may
+    /// only have nothing more to send, and what is quick is answered still. With bytes of a next
     /// request in the way there is nothing more to see, and it waits for its cancellation.
     asio::awaitable<void> gone() {
         auto& socket = stream_.socket();
@@ -579,12 +582,16 @@ class Session {
         }
         char byte = 0;
         const ssize_t count = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) {
+        if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
             co_return;
         }
-        asio::steady_timer forever(stream_.get_executor(),
-                                   std::chrono::steady_clock::time_point::max());
-        static_cast<void>(co_await forever.async_wait(kNoThrow));
+        asio::steady_timer pause(stream_.get_executor());
+        if (count == 0) {
+            pause.expires_after(kHalfClosed);
+        } else {
+            pause.expires_at(std::chrono::steady_clock::time_point::max());
+        }
+        static_cast<void>(co_await pause.async_wait(kNoThrow));
     }
 
     /// Sends an answer; whether all of it left.

@@ -138,6 +138,9 @@ class HostileClients(harness.TestCase):
         endless = [client for kind, client in clients if kind == "endless body"]
         harness.wait_for(lambda: [client.step() for client in endless] and all(client.status for client in endless),
                          "the limit of bodies", 60)
+        halves = [client for kind, client in clients if kind in ("half a head", "half-closed")]
+        harness.wait_for(lambda: [client.step() for client in halves] and not any(client.open for client in halves),
+                         "those to be told who send no more", 60)
         found = collections.Counter((kind, client.status) for kind, client in clients)
         self.assertEqual(found["bad chunk", 400], EACH, found)
         self.assertEqual(found["endless body", 413], EACH, found)

@@ -74,6 +74,9 @@ class RawClient {
 
     void close() { fd_.reset(); }
 
+    /// Sends no more, and goes on reading.
+    void close_half() { ::shutdown(fd_.get(), SHUT_WR); }
+
   private:
     std::string take(std::size_t count) {
         std::string out = seen_.substr(0, count);

@@ -556,6 +556,19 @@ TEST_F(ServerTest, stops_a_stream_when_its_client_leaves) {
     EXPECT_TRUE(ended.get());
 }
 
+TEST_F(ServerTest, answers_a_client_that_only_stops_to_send) {
+    serve([](Request) -> asio::awaitable<Response> {
+        co_await wait_for(milliseconds(200));
+        co_return text_response(200, "text/plain", "here");
+    });
+    RawClient client(server_->port());
+    client.send(get("/"));
+    client.close_half();
+    const std::string answer = client.read_to_end();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+    EXPECT_THAT(answer, HasSubstr("here"));
+}
+
 TEST_F(ServerTest, cancels_a_handler_when_its_client_leaves) {
     auto watch = std::make_shared<Watch>();
     serve([watch](Request) { return hang(watch); });
