@@ -1,9 +1,9 @@
-// One operation of the unmodified npm client @huggingface/hub: `conformance.mjs OPERATION REPO`. HUB_URL, TOKEN and
-// XET ("1" or "0") are in the environment; content comes and goes by standard input and output.
+// One operation of the unmodified npm client @huggingface/hub: `conformance.mjs OPERATION REPO`. HUB_URL, TOKEN, XET and
+// PRIVATE (both "1" or "0") are in the environment; content comes and goes by standard input and output.
 import { readFileSync, writeSync } from "node:fs";
-import { commit, createBranch, createRepo, deleteFile, deleteRepo, downloadFile, listFiles, modelInfo, uploadFile } from "@huggingface/hub";
+import { commit, createBranch, createRepo, deleteFile, deleteRepo, downloadFile, listFiles, modelInfo, uploadFile, uploadFiles } from "@huggingface/hub";
 
-const { HUB_URL: hubUrl, TOKEN: accessToken, XET } = process.env;
+const { HUB_URL: hubUrl, TOKEN: accessToken, XET, PRIVATE } = process.env;
 const [operation, name] = process.argv.slice(2);
 const xet = XET === "1";
 const at = { hubUrl, accessToken, repo: { type: "model", name } };
@@ -31,7 +31,7 @@ const operations = {
     async manage() {
         const repo = { type: "model", name: `${name}-made` };
         const own = { hubUrl, accessToken, repo };
-        await createRepo({ ...own, files: [{ path: "a.txt", content: new Blob(["a"]) }] });
+        await createRepo({ ...own, private: PRIVATE === "1", files: [{ path: "a.txt", content: new Blob(["a"]) }] });
         await createBranch({ ...own, branch: "next" });
         const operations = [{ operation: "addOrUpdate", path: "b.txt", content: new Blob(["b"]) }];
         await commit({ ...own, branch: "next", title: "b", operations });
@@ -40,6 +40,19 @@ const operations = {
         const gone = await downloadFile({ ...own, path: "a.txt", revision: "next" });
         await deleteRepo(own);
         return Buffer.from(`${text} ${gone}`);
+    },
+    async bucket() {
+        const repo = { type: "bucket", name: `${name}-bucket` };
+        const own = { hubUrl, accessToken, repo };
+        await createRepo({ ...own, private: PRIVATE === "1" });
+        const content = new Blob([readFileSync(0)]);
+        await uploadFiles({ ...own, files: [{ path: "a/w.gguf", content }, { path: "b.txt", content: new Blob(["b"]) }] });
+        await deleteFile({ ...own, path: "b.txt" });
+        const found = [];
+        for await (const entry of listFiles({ ...own, recursive: true })) found.push(entry.path);
+        const got = await bytes(await downloadFile({ ...own, path: "a/w.gguf" }));
+        await deleteRepo(own);
+        return found.join() === "a/w.gguf" ? got : Buffer.from(`found ${found}`);
     },
     async propose() {
         const operations = [{ operation: "addOrUpdate", path: "pr.txt", content: new Blob(["proposed"]) }];

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import traceback
 import typing
@@ -21,8 +22,9 @@ from tests.harness.golden import GoldenFolder
 from tests.harness.mirror import TestCase, call, publish, sha256
 
 HERE = SOURCE / "tests/clients"
-# Where the repository is: on this hub; of another hub, asked for the first time, again, and with that hub gone.
-SITUATIONS = ("own", "private", "gated", "miss", "hit", "offline")
+# Where the repository is: on this hub; of another hub, asked for the first time, again, and with that hub gone, when it
+# was brought here by this client, or by another one.
+SITUATIONS = ("own", "private", "gated", "miss", "hit", "offline", "shared")
 OWN = ("own", "private", "gated")
 WEIGHTS = weights.gguf(weights.noise(7, 400_000))
 OTHER_WEIGHTS = weights.gguf(weights.noise(8, 400_000))
@@ -42,10 +44,11 @@ the outcome is not what stands here. `./dev test --accept -R conformance` writes
 - **own**, **private**, **gated**: a repository of this hub. The last two count if the client gets in with a token that
   may, and not with one that may not; the list of a gated one's files is for everybody.
 - **miss**, **hit**, **offline**: a repository of another hub that this one mirrors: asked for the first time; again, when
-  it is stored here; and with the other hub gone.
+  it is stored here; and with the other hub gone. **shared**: with the other hub gone, where `hf download` (replayed) and plain
+  GETs of the files, and not this client, had brought the repository here.
 - **replayed**: no registry has the client, so it was run once by hand, and the requests that it sent are sent again here, each
   answer held to what the client's own code reads of it (`tests/clients/replay.py`).
-- **yes**: done, and the content was right. **–**: there is no such thing. **no**, with the number of a note: see below.
+- **yes**: done, and the content was right. **–**: there is no such thing, or it is not tried. **no**, with the number of a note: see below.
 - **after its source**: no registry has the client, and it was not run: the requests are those that its public source sends.
 
 **Xet, replayed**: what the Python client itself sends around a transfer by its `hf_xet`. That and `git-xet` are in no registry
@@ -65,6 +68,7 @@ class Place:
     token: typing.Optional[str]
     commit: str
     weights: bytes = WEIGHTS
+    private: bool = False
     asker: typing.Tuple[str, str] = ("", "")  # Somebody without any right to it: name and token.
 
 
@@ -88,13 +92,14 @@ def same(found, wanted):
 def npm(operation, xet=False):
     def do(place, folder):
         out = run(["node", HERE / "conformance.mjs", operation, place.repo], cwd=SOURCE,
-                  stdin=OTHER_WEIGHTS if operation == "upload" else None,
-                  env={"HUB_URL": place.url, "TOKEN": place.token or "", "XET": "1" if xet else "0"})
+                  stdin=OTHER_WEIGHTS if operation in ("upload", "bucket") else None,
+                  env={"HUB_URL": place.url, "TOKEN": place.token or "", "XET": "1" if xet else "0",
+                       "PRIVATE": "1" if place.private else "0"})
         if operation == "info":
             found = json.loads(out)
             assert found["sha"] == place.commit and f"w.gguf {len(place.weights)}" in found["files"], out
         else:
-            same(out, {"download": place.weights, "range": place.weights[1000:200_000], "upload": OTHER_WEIGHTS,
+            same(out, {"download": place.weights, "range": place.weights[1000:200_000], "upload": OTHER_WEIGHTS, "bucket": OTHER_WEIGHTS,
                        "manage": b"b null", "propose": b"proposed"}[operation])
     return do
 
@@ -105,6 +110,21 @@ def hfjs_upload(place, folder):
     run([SOURCE / "node_modules/.bin/hfjs", "upload", place.repo, folder / "files", "--token", place.token, "-q"],
         env={"HF_ENDPOINT": place.url})
     same(call_url(place, "new.gguf"), WEIGHTS)
+
+
+def hfjs_branch(place, folder):
+    def hfjs(verb):
+        run([SOURCE / "node_modules/.bin/hfjs", "branch", verb, place.repo, "next", "--token", place.token],
+            env={"HF_ENDPOINT": place.url})
+
+    hfjs("create")
+    same(call_url(place, "config.json", "next"), FILES["config.json"])
+    hfjs("delete")
+    try:
+        call_url(place, "config.json", "next")
+    except RuntimeError:
+        return
+    raise AssertionError("the branch is still there")
 
 
 def transformers(place, folder):
@@ -209,6 +229,18 @@ def lfs_push(place, folder):
     git(checkout, "commit", "-qm", "by git-lfs")
     git(checkout, "push", "-q")
     same(call_url(place, "pushed.gguf"), WEIGHTS)
+
+
+def lfs_push_in_parts(place, folder):
+    content = weights.gguf(weights.noise(9, 40 << 20))
+    checkout = lfs(place, folder)
+    git(checkout, "config", "lfs.customtransfer.multipart.path", sys.executable)
+    git(checkout, "config", "lfs.customtransfer.multipart.args", HERE / "lfs_parts_agent.py")
+    (checkout / "large.gguf").write_bytes(content)
+    git(checkout, "add", "large.gguf")
+    git(checkout, "commit", "-qm", "by git-lfs, in parts")
+    git(checkout, "push", "-q")
+    same(call_url(place, "large.gguf"), content)
 
 
 def llama_server(place, folder):
@@ -347,9 +379,11 @@ ROWS = (
     Row(NPM, "read a part", "Xet", npm("range", xet=True)),
     Row(NPM, "upload", "LFS", npm("upload"), OWN),
     Row(NPM, "upload", "Xet", npm("upload", xet=True), OWN),
-    Row(NPM, "create, branch, commit, delete", "", npm("manage"), ("own",)),
+    Row(NPM, "create, branch, commit, delete", "", npm("manage"), ("own", "private")),
+    Row(NPM, "buckets: create, upload, list, download, delete", "Xet", npm("bucket"), ("own", "private")),
     Row(NPM, "pull request", "", npm("propose"), ("own", "private")),
     Row("its `hfjs`", "upload a folder", "Xet", hfjs_upload, ("own", "private")),
+    Row("its `hfjs`", "branch: create, delete", "", hfjs_branch, OWN),
     Row("npm `@huggingface/transformers`", "load tokenizer, config; token by `env.fetch`", "", transformers),
     Row(PYTHON, "hf_hub_download", REPLAYED, replayed("hf_hub_download", check=lambda client, place: same(
         client.files["w.gguf"], place.weights))),
@@ -393,6 +427,7 @@ ROWS = (
     Row("`git`", "fetch and push a pull request", "", git_propose, ("own", "private")),
     Row("`git-lfs`", "pull", "LFS", lfs_pull),
     Row("`git-lfs`", "push", "LFS", lfs_push, OWN),
+    Row("`git-lfs`", "push 40 MiB by an agent of ours", "LFS, multipart", lfs_push_in_parts, OWN),
     Row("`llama-server -hf`", "load a model", "LFS", llama_server, engine=True),
     Row("`ollama`", "pull", "LFS, after its source", ollama_pull),
     Row("`curl`", "HEAD", "", curl("-I", check=check_head)),
@@ -404,7 +439,7 @@ ROWS = (
 )
 
 # What is known not to work, and why. It is tried all the same.
-MIRRORED = ("miss", "hit", "offline")
+MIRRORED = ("miss", "hit", "offline", "shared")
 GIT = ("`git`", "`git-lfs`")
 NO_TOKEN = ("private", "gated")
 NOTES = (
@@ -446,7 +481,8 @@ class Conformance(TestCase):
         url = hub.url if situation in OWN else self.mirrors.url
         # What is public needs no token to be read, and every client shows that it can do without.
         writes = row.situations is not SITUATIONS or situation in ("private", "gated")
-        return Place(url, f"{owner}/{name}", token if writes else None, commit, content, ("dan", self.dan))
+        return Place(url, f"{owner}/{name}", token if writes else None, commit, content, situation == "private",
+                     ("dan", self.dan))
 
     def attempt(self, row, place):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="cell-", dir=self.folder))
@@ -466,6 +502,14 @@ class Conformance(TestCase):
             return "somebody without the right to it got in"
         return None
 
+    def share(self, place):
+        """Another client brings it."""
+        if place.weights == WEIGHTS:
+            replay.Replay(place.url, place.repo, None).run("hf download")
+        call(self.mirrors, "GET", f"/api/models/{place.repo}/revision/main")
+        call(self.mirrors, "GET", f"/api/models/{place.repo}/tree/{place.commit}?recursive=true")
+        self.store(place)
+
     def store(self, place):
         """Whatever the client took: now all of it is here, in chunks too."""
         for path in FILES:
@@ -476,7 +520,7 @@ class Conformance(TestCase):
     def test_the_table(self):
         proxy = self.proxy()
         self.mirrors = self.mirror(proxy.url, freshness="1h")
-        cells, mirrored = {}, []
+        cells, mirrored, shared = {}, [], []
         for number, row in enumerate(ROWS):
             for situation in (s for s in row.situations if s in OWN):
                 place = self.make_repo(row, number, situation)
@@ -487,9 +531,14 @@ class Conformance(TestCase):
                 cells[row, "miss"] = self.cell(row, place, "miss")
                 self.store(place)
                 cells[row, "hit"] = self.cell(row, place, "hit")
+                place = self.make_repo(row, number, "shared")
+                self.share(place)
+                shared.append((row, place))
         proxy.stop()
         for row, place in mirrored:
             cells[row, "offline"] = self.cell(row, place, "offline")
+        for row, place in shared:
+            cells[row, "shared"] = self.cell(row, place, "shared")
         difference = GoldenFolder(SOURCE / "docs", os.environ.get("LOCARA_ACCEPT") == "1").compare(
             "conformance.md", self.render(cells))
         if difference:
