@@ -111,13 +111,15 @@ bool WarmFiles::holds(const File& file) const {
                                 !is_there(file.absent[1]));
 }
 
-bool WarmFiles::may_know(const http::Request& request, Watched watched) const {
+std::optional<std::string> WarmFiles::kept_key(const http::Request& request,
+                                               Watched watched) const {
     if (!watch_ || watch_->is_immediate() != (watched == Watched::AtOnce) ||
         (request.method != "GET" && request.method != "HEAD")) {
-        return false;
+        return std::nullopt;
     }
+    std::string key = key_of(request);
     const std::lock_guard lock(mutex_);
-    return files_.count(key_of(request)) != 0;
+    return files_.count(key) != 0 ? std::optional(std::move(key)) : std::nullopt;
 }
 
 /// `version` was asked for after the request came: what was changed before it is seen.
@@ -136,23 +138,23 @@ std::shared_ptr<const WarmFiles::File> WarmFiles::find(std::optional<long long> 
 }
 
 std::optional<http::Response> WarmFiles::answer(const http::Request& request) {
-    if (!may_know(request, Watched::AtOnce)) {
-        return std::nullopt;
-    }
-    return answer_as_of(watch_->version(), request);
+    const auto key = kept_key(request, Watched::AtOnce);
+    return key ? answer_as_of(watch_->version(), request, *key) : std::nullopt;
 }
 
 boost::asio::awaitable<std::optional<http::Response>> WarmFiles::ask(const http::Request& request) {
-    if (!may_know(request, Watched::ByAsking)) {
+    const auto key = kept_key(request, Watched::ByAsking);
+    if (!key) {
         co_return std::nullopt;
     }
     const auto version = co_await watch_->ask();
-    co_return answer_as_of(version, request);
+    co_return answer_as_of(version, request, *key);
 }
 
 std::optional<http::Response> WarmFiles::answer_as_of(std::optional<long long> version,
-                                                      const http::Request& request) {
-    const auto file = find(version, key_of(request));
+                                                      const http::Request& request,
+                                                      const std::string& key) {
+    const auto file = find(version, key);
     if (!file || !holds(*file)) {
         return std::nullopt;
     }

@@ -87,11 +87,12 @@ class WarmFiles {
   private:
     struct File;
 
-    /// Whether a database of this kind should be asked about this request.
+    /// The key of a request if a database of this kind should be asked about it.
     enum class Watched { AtOnce, ByAsking };
-    bool may_know(const http::Request& request, Watched watched) const;
+    std::optional<std::string> kept_key(const http::Request& request, Watched watched) const;
     std::optional<http::Response> answer_as_of(std::optional<long long> version,
-                                               const http::Request& request);
+                                               const http::Request& request,
+                                               const std::string& key);
     std::shared_ptr<const File> find(std::optional<long long> version, const std::string& key);
     bool holds(const File& file) const;
     void put(const Before& before, const http::Request& request, std::shared_ptr<const File> file);
