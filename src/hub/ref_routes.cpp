@@ -297,7 +297,7 @@ Answer<Response> compare(const Services& services, const Request& request, RepoT
 
 /// The sizes of a repository's large files that no commit names any more: what gc gives back of
 /// them, after the grace time, is what no other repository shares.
-Result<std::uint64_t> unnamed_bytes(const Services& services, const Repo& repo) {
+Result<std::uint64_t> reclaimable_bytes(const Services& services, const Repo& repo) {
     LOCARA_TRY(const auto files, services.names.list_files(repo.key));
     FileDigests unnamed;
     for (const StoredFile& file : files) {
@@ -340,7 +340,7 @@ Answer<Response> squash(const Services& services, const Request& request, RepoTy
            {{"ref", name}, {"from", head->object}, {"to", commit}});
     Json answer = {{"commitId", commit}};
     // The history is written; not to know what it gives back is no reason to say that it is not.
-    if (const auto bytes = unnamed_bytes(services, change.repo)) {
+    if (const auto bytes = reclaimable_bytes(services, change.repo)) {
         answer["reclaimableBytes"] = *bytes;
     }
     return json_answer(answer);
