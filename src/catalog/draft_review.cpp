@@ -11,6 +11,8 @@ namespace locara::catalog {
 namespace {
 
 constexpr const char* kForSigners = "for_signers";
+// Two levels deeper than the metadata inside it.
+constexpr JsonLimits kDraftFileLimits{kDraftFileLimitBytes, kJsonDepthLimit + 2};
 constexpr std::string_view kTakedownTarget = "takedown/list.json";
 
 Error corrupt(std::string message) {
@@ -314,17 +316,22 @@ Status check_signable(const DraftReview& review, TimePoint now) {
 }
 
 std::string render_draft_file(const Draft& draft) {
-    auto document = parse_json(draft.bytes, JsonLimits{kDraftFileLimitBytes});
-    auto published = parse_json(draft.published, JsonLimits{kDraftFileLimitBytes});
-    if (!document || !document->is_object() || !published) {
+    auto document = parse_json(draft.bytes, kDraftFileLimits);
+    if (!document || !document->is_object()) {
         return draft.bytes;
     }
-    Json more = {{"published", *std::move(published)}};
+    Json more = Json::object();
+    if (auto published = parse_json(draft.published, kDraftFileLimits)) {
+        more["published"] = *std::move(published);
+    }
     if (!draft.list.empty()) {
         more["takedown_list"] = draft.list;
     }
     if (!draft.list_was.empty()) {
         more["takedown_list_published"] = draft.list_was;
+    }
+    if (more.empty()) {
+        return draft.bytes;
     }
     (*document)[kForSigners] = std::move(more);
     return render_json(*document);
@@ -332,8 +339,7 @@ std::string render_draft_file(const Draft& draft) {
 
 Result<Draft> parse_draft_file(std::string_view role, std::string_view bytes) {
     Draft draft{std::string(role), std::string(bytes)};
-    // Two levels deeper than the metadata inside it.
-    auto document = parse_json(bytes, JsonLimits{kDraftFileLimitBytes, kJsonDepthLimit + 2});
+    auto document = parse_json(bytes, kDraftFileLimits);
     if (!document) {
         return corrupt(draft.role.substr(0, 80) + ": " + document.error().message());
     }

@@ -2,6 +2,7 @@
 #include "paths.hpp"
 #include "test/forge.hpp"
 
+#include <locara/catalog/draft_review.hpp>
 #include <locara/test_support/golden.hpp>
 
 #include <gmock/gmock.h>
@@ -590,6 +591,20 @@ TEST_F(CatalogRepository, rotates_nothing_without_the_keys_that_must_sign_it) {
     EXPECT_TRUE(repository_without.resign_online(clock).value());
     EXPECT_EQ(repository_without.rotate_keys("nobody", clock).error().code(),
               ErrorCode::InvalidArgument);
+}
+
+TEST(CatalogDraftFile, keeps_what_signers_are_to_see_each_by_itself) {
+    const std::string signed_by_none = R"({"signatures":[],"signed":{"_type":"targets"}})";
+    for (const Draft& draft : {Draft{"takedown", signed_by_none},
+                               Draft{"takedown", signed_by_none, signed_by_none},
+                               Draft{"takedown", signed_by_none, {}, "a list"},
+                               Draft{"takedown", signed_by_none, {}, {}, "the list before"}}) {
+        const Draft again = parse_draft_file("takedown", render_draft_file(draft)).value();
+        EXPECT_EQ(again.bytes, draft.bytes);
+        EXPECT_EQ(again.published, draft.published);
+        EXPECT_EQ(again.list, draft.list);
+        EXPECT_EQ(again.list_was, draft.list_was);
+    }
 }
 
 TEST(CatalogPaths, match_part_by_part) {
