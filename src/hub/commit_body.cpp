@@ -184,7 +184,7 @@ Answer<CommitHeader> read_commit_body(ByteView body, const TakeOperation& take) 
                              " operations; make several");
         }
         LOCARA_TRY(CommitOperation operation, parse_operation(line));
-        LOCARA_CHECK(take(std::move(operation)));
+        LOCARA_CHECK(take(*header, std::move(operation)));
     }
     if (!header) {
         return bad_request("the body is empty; its first line must be the header");

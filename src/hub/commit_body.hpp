@@ -42,8 +42,9 @@ struct CommitOperation {
     std::optional<std::uint64_t> size; ///< Stored, if the caller said it.
 };
 
-/// Takes the operations in their order; a refusal ends the reading with it.
-using TakeOperation = std::function<Answer<std::monostate>(CommitOperation)>;
+/// Takes the operations in their order, each with the header that came before them all; a refusal
+/// ends the reading with it.
+using TakeOperation = std::function<Answer<std::monostate>(const CommitHeader&, CommitOperation)>;
 
 /// Reads the lines; the header must come first and alone. Refusals: 400 for what is no such body,
 /// 413 past a limit, 422 for a path that no repository takes.

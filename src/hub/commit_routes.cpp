@@ -176,20 +176,27 @@ class CommitJob {
     /// Reads the body, writes its files, and moves the branch or opens a pull request for it.
     Answer<Done> run(const Target& target, ByteView body) {
         body_bytes_ = body.size();
-        branch_ = target.ref;
-        const auto take = [this](CommitOperation operation) { return note(std::move(operation)); };
+        const bool propose = target.way == Target::Way::Propose;
+        const auto take = [&](const CommitHeader& header, CommitOperation operation) {
+            return note(std::move(operation), propose ? start_of(target.ref, header) : target.ref);
+        };
         LOCARA_TRY(const CommitHeader header, read_commit_body(body, take));
-        if (target.way == Target::Way::Propose) {
-            return propose(target.ref, header);
+        if (propose) {
+            return open_proposal(target.ref, header);
         }
         LOCARA_TRY(std::string commit, move(target.ref, header));
         return Done{std::move(commit), std::nullopt};
     }
 
   private:
-    /// A pull request, whose first commit comes after the parent that is given, else the branch's.
-    Answer<Done> propose(const std::string& base, const CommitHeader& header) {
-        const std::string start = header.parent.value_or(base);
+    /// What the first commit of a pull request comes after: the parent that is given, else what
+    /// the branch points to.
+    static std::string start_of(const std::string& base, const CommitHeader& header) {
+        return header.parent.value_or(base);
+    }
+
+    Answer<Done> open_proposal(const std::string& base, const CommitHeader& header) {
+        const std::string start = start_of(base, header);
         auto parent = git_.resolve(start);
         if (!parent) {
             return no_such_revision(start);
@@ -243,12 +250,13 @@ class CommitJob {
         return moved();
     }
 
-    /// Turns an operation into a change; a file's content is written at once and not kept.
-    Answer<std::monostate> note(CommitOperation operation) {
+    /// Turns an operation on what is at `revision` into a change; a file's content is written at
+    /// once and not kept.
+    Answer<std::monostate> note(CommitOperation operation, const std::string& revision) {
         GitChange change;
         change.path = operation.path;
         if (operation.kind == CommitOperation::Kind::Rename) {
-            LOCARA_TRY(change.blob, find_renamed(operation));
+            LOCARA_TRY(change.blob, find_renamed(operation, revision));
             changes_.push_back({GitChange::Kind::RemoveFile, operation.old_path, change.blob});
             changes_.push_back(std::move(change));
             return std::monostate();
@@ -299,12 +307,16 @@ class CommitJob {
     }
 
     /// The blob of a file that gets another name, under which it is judged anew.
-    Answer<std::string> find_renamed(const CommitOperation& operation) {
-        LOCARA_TRY(const std::string head, git_.resolve(branch_));
-        LOCARA_TRY(const auto entry, git_.find(head, operation.old_path));
+    Answer<std::string> find_renamed(const CommitOperation& operation,
+                                     const std::string& revision) {
+        const auto head = git_.resolve(revision);
+        if (!head) {
+            return no_such_revision(revision);
+        }
+        LOCARA_TRY(const auto entry, git_.find(*head, operation.old_path));
         if (!entry || entry->kind != GitEntry::Kind::File) {
             return no_such_entry(
-                head, "A file with this name doesn't exist: there is no " + operation.old_path);
+                *head, "A file with this name doesn't exist: there is no " + operation.old_path);
         }
         if (entry->lfs) {
             CommitOperation stored;
@@ -418,7 +430,6 @@ class CommitJob {
     const Repo repo_;
     GitRepo git_;
     const Identity who_;
-    std::string branch_; ///< What the change is for.
     std::vector<GitChange> changes_;
     std::vector<std::string> stored_; ///< Paths of pointers.
     std::uint64_t body_bytes_ = 0;

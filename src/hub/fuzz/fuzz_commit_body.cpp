@@ -8,7 +8,8 @@ using namespace locara;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const ByteView body = std::as_bytes(std::span(data, size));
     std::size_t operations = 0;
-    const auto take = [&](hub::CommitOperation operation) -> hub::Answer<std::monostate> {
+    const auto take = [&](const hub::CommitHeader&,
+                          hub::CommitOperation operation) -> hub::Answer<std::monostate> {
         ++operations;
         LOCARA_ASSERT(validate_path(operation.path).has_value());
         LOCARA_ASSERT(operation.content.size() <= hub::kInlineFileLimit);

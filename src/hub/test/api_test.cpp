@@ -485,6 +485,29 @@ TEST_F(ApiTest, refuses_commits_that_do_not_fit) {
                 HasSubstr("nothing to propose"));
 }
 
+TEST_F(ApiTest, renames_in_a_pull_request_what_was_at_its_parent) {
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    const auto put = [this](const char* file) { return commit(ana_, "ana/m", file).json(); };
+    const std::string parent =
+        put(R"({"key":"file","value":{"path":"a.txt","content":"one"}})")["commitOid"];
+    put(R"({"key":"deletedFile","value":{"path":"a.txt"}})");
+    const std::string rename = R"({"key":"file","value":{"path":"b.txt","oldPath":"a.txt"}})";
+    const auto propose = [&](const std::string& start) {
+        return call("POST",
+                    "/api/models/ana/m/commit/main?create_pr=1",
+                    ana_,
+                    R"({"key":"header","value":{"summary":"t")" + start + "}}\n" + rename);
+    };
+    EXPECT_EQ(propose("").header("X-Error-Code"), "EntryNotFound");
+    const std::string unknown(40, '1');
+    EXPECT_EQ(propose(R"(,"parentCommit":")" + unknown + '"').header("X-Error-Code"),
+              "RevisionNotFound");
+    const Reply made = propose(R"(,"parentCommit":")" + parent + '"');
+    ASSERT_EQ(made.status(), 200) << made.body;
+    const std::string commit = made.json()["commitOid"];
+    EXPECT_EQ(call("GET", "/ana/m/resolve/" + commit + "/b.txt", "").body, "one");
+}
+
 TEST_F(ApiTest, says_how_each_file_has_to_come) {
     ASSERT_EQ(create(ana_, "m").status(), 200);
     const auto ask = [this](const std::string& more) {

@@ -20,7 +20,8 @@ struct Read {
 
 Read read(const std::string& body) {
     Read out;
-    const auto take = [&out](CommitOperation operation) -> Answer<std::monostate> {
+    const auto take = [&out](const CommitHeader&,
+                             CommitOperation operation) -> Answer<std::monostate> {
         out.operations.push_back(std::move(operation));
         return std::monostate();
     };
@@ -127,7 +128,7 @@ TEST(CommitBody, bounds_lines_files_and_operations) {
 
 TEST(CommitBody, ends_with_the_first_refusal_of_who_takes) {
     int taken = 0;
-    const auto take = [&taken](CommitOperation) -> Answer<std::monostate> {
+    const auto take = [&taken](const CommitHeader&, CommitOperation) -> Answer<std::monostate> {
         ++taken;
         return Refusal(418, "", "no");
     };
