@@ -183,7 +183,7 @@ constexpr Rule kRules[] = {
     {"archive.kind",
      Decision::Refuse,
      Label::Opaque,
-     "an archive that is not looked into: 7z, rar, lz4, cab, ar, cpio and others"},
+     "an archive that is not looked into: 7z, rar, lz4, cab, ar, cpio, disk images and others"},
     {"archive.damaged",
      Decision::Refuse,
      Label::Malformed,

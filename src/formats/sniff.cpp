@@ -114,6 +114,11 @@ constexpr Magic kMagics[] = {
     {0, "\xFF\x06\0\0sNaPpY"sv, Kind::OtherArchive},
     {0, "hsqs"sv, Kind::OtherArchive},             // squashfs
     {0, "\xED\xAB\xEE\xDB"sv, Kind::OtherArchive}, // rpm
+    {0, "MSWIM\0\0\0"sv, Kind::OtherArchive},
+    {0, "vhdxfile"sv, Kind::OtherArchive},
+    {0, "conectix"sv, Kind::OtherArchive}, // VHD, one that grows
+    {0, "KDMV"sv, Kind::OtherArchive},     // VMDK
+    {0, "QFI\xFB"sv, Kind::OtherArchive},  // qcow2
     {0,
      "\x7F"
      "ELF"sv,
@@ -507,6 +512,36 @@ Result<bool> holds_hdf5(const ByteSource& source) {
     return false;
 }
 
+/// Whether one of the names, of at most 8 bytes, is at this offset, which is inside the source.
+Result<bool> is_named_at(const ByteSource& source,
+                         std::uint64_t at,
+                         std::initializer_list<std::string_view> names) {
+    std::array<std::byte, 8> bytes{};
+    const auto part = std::span(bytes).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), source.size() - at)));
+    LOCARA_CHECK(source.read(at, part));
+    return std::any_of(names.begin(), names.end(), [&part](std::string_view name) {
+        return as_text(part).starts_with(name);
+    });
+}
+
+/// Disks that systems open at a click, and whose beginning may hold anything: ISO 9660 and UDF name
+/// themselves in their 16th sector (ECMA-119, 8.1.2; ECMA-167, 2/9.1.2), DMG and VHD of a fixed
+/// size in their last 512 bytes.
+Result<bool> is_disk_image(const ByteSource& source) {
+    constexpr std::uint64_t kDescriptor = 16 * 2048 + 1;
+    constexpr std::uint64_t kFooter = 512;
+    if (source.size() > kDescriptor) {
+        LOCARA_TRY(const bool optical, is_named_at(source, kDescriptor, {"CD001", "BEA01"}));
+        if (optical) {
+            return true;
+        }
+    }
+    return source.size() < kFooter
+               ? Result<bool>(false)
+               : is_named_at(source, source.size() - kFooter, {"koly", "conectix"});
+}
+
 Result<Kind> sniff(const ByteSource& source) {
     if (source.size() == 0) {
         return Kind::Empty;
@@ -567,6 +602,10 @@ Result<Kind> sniff(const ByteSource& source) {
     }
     if (is_tar_header(as_bytes(head))) {
         return Kind::Tar;
+    }
+    LOCARA_TRY(const bool disk, is_disk_image(source));
+    if (disk) {
+        return Kind::OtherArchive;
     }
     LOCARA_TRY(const bool hdf5, holds_hdf5(source));
     if (hdf5) {

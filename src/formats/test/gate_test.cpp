@@ -231,10 +231,27 @@ TEST(Gate, refuses_archives_that_it_cannot_look_into) {
                                     "\x89LZO\0\r\n\x1A\n"s,
                                     "\xFF\x06\0\0sNaPpY"s,
                                     "hsqs\0"s,
-                                    "\xED\xAB\xEE\xDB"s}) {
+                                    "\xED\xAB\xEE\xDB"s,
+                                    "MSWIM\0\0\0"s,
+                                    "vhdxfile"s,
+                                    "conectix"s,
+                                    "KDMV"s,
+                                    "QFI\xFB"s}) {
         const Verdict verdict = scan(head + std::string(64, '\xEE'), "weights.bin");
         EXPECT_EQ(verdict.rule, "archive.kind") << head;
         EXPECT_EQ(verdict.label, Label::Opaque) << head;
+    }
+    // Disks: what is before the name may be anything.
+    const std::string sectors(32769, '\xEE');
+    for (const char* const name : {"CD001", "BEA01"}) {
+        EXPECT_EQ(rule(sectors + name), "archive.kind") << name;
+        EXPECT_EQ(rule("#!/bin/sh\n" + sectors.substr(10) + name + "\1"), "archive.kind") << name;
+        EXPECT_EQ(rule(sectors + "\xEE" + name), "content.unknown") << name;
+    }
+    for (const char* const name : {"koly", "conectix"}) {
+        EXPECT_EQ(rule(sectors + name + std::string(512 - std::string_view(name).size(), '\0')),
+                  "archive.kind")
+            << name;
     }
     ZipBuilder zip = zip_of({{"a.txt", "hello"}});
     zip.members[0].flags = 1;
