@@ -28,7 +28,7 @@ enum class Door : std::uint8_t {
     Seed,          ///< What a hub begins with: no curator is there.
     Review,        ///< An app's files, and those its models pin: lint, publish, a hub's review.
     Catalog,       ///< A model that a catalog is to list.
-    Install,       ///< install, update, rollback, pull; weights that a manifest is made of.
+    Install,       ///< install, pull; weights that a manifest is made of.
     Adopt,         ///< Weights that another program has.
     App,           ///< The files of an app that a curator let in: install, start.
     Load,          ///< An app starts or runs, an engine opens weights.
