@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import operator
+import os
 import pathlib
 import pickle
 import random
@@ -22,7 +23,7 @@ import unittest
 import zipfile
 import zlib
 
-from tests.harness import BIN
+from tests.harness import BIN, pickles
 
 LISTED = {("collections", "OrderedDict"), ("_codecs", "encode")}
 
@@ -211,6 +212,21 @@ class Scan(unittest.TestCase):
                 self.assertEqual((verdict["verdict"], verdict["label"]), ("refuse", "malicious"),
                                  (name, files[name], called, verdict))
         self.assertGreater(hostile, 300)
+
+    def test_no_spelling_hides_a_call_from_the_gate(self):
+        rng = random.Random(int(os.environ.get("LOCARA_SEED", 29)))
+        endings = ["bin", "txt", "json", "md", "jinja", "safetensors", "gguf", "pkl"]
+        hostile = kept = 0
+        for _ in range(int(os.environ.get("LOCARA_PICKLES", 2000)) // 2000):
+            files = {f"{i}.{rng.choice(endings)}": pickles.make(rng) for i in range(2000)}
+            for name, verdict in self.scan(files).items():
+                if pickles.calls(files[name]):
+                    hostile += 1
+                    self.assertEqual(verdict["verdict"], "refuse", (name, files[name], verdict))
+                elif not files[name].startswith(b"U") and verdict["verdict"] != "refuse":
+                    kept += 1
+        self.assertGreater(hostile, 1000)
+        self.assertGreater(kept, 10)  # not all is refused for its looks
 
     def test_archives_that_python_writes(self):
         hostile = pickle.dumps(Call(eval, "1"), 2)

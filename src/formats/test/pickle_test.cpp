@@ -383,6 +383,36 @@ TEST(Pickle, does_not_take_prose_for_a_pickle) {
     }
 }
 
+TEST(Pickle, reads_operands_as_loosely_as_python) {
+    // Each goes on in one of Python's readers: _pickle.c, pickle.py, cPickle of Python 2.
+    const std::string tail = "0cos\nsystem\n(S'id'\ntR.";
+    for (const std::string& start : {"I\f5\n"s,
+                                     "L\v5L\n"s,
+                                     "I5\0x{}\n"s,
+                                     "F7\0\n"s,
+                                     "Np\t0\n"s,
+                                     "Np-0\n"s,
+                                     "Np1\0zz\n"s,
+                                     "Npname\n"s,
+                                     "Np00000000000000000000001\n0g1\n"s,
+                                     "S'a'\t\f\n"s}) {
+        EXPECT_EQ(rule_of(start + tail, PickleContext::Text), "pickle.import.malicious") << start;
+    }
+    for (const std::string& whole : {"cos\nsystem\ncsys\nversion_info\nR."s,
+                                     "cos\nsystem\nVid\nR."s,
+                                     "csys\npath\nVx\na."s,
+                                     "(ios\nabort\nx"s,
+                                     "N(Vid\nios\nsystemx"s, // the last line ends with the file
+                                     "Ncos\nsystem\np01\n0Vx\np1\n0g01\n(Vid\ntR"s,
+                                     "cos\nname\nVsystem\n\x93(Vid\ntR."s}) {
+        const auto walk_of = walk(whole);
+        EXPECT_TRUE(walk_of.calls) << whole;
+        EXPECT_TRUE(walk_of.suspicious()) << whole;
+    }
+    // What is over budget was not looked through, whatever else the file is.
+    EXPECT_EQ(rule_of("N" + std::string(2'000'001, '('), PickleContext::Known), "pickle.budget");
+}
+
 TEST(Pickle, ends_within_its_budget) {
     EXPECT_EQ(walk(std::string(3'000'000, '(')).end, PickleEnd::Budget);
     EXPECT_EQ(rule_of(std::string(3'000'000, '(')), "pickle.budget");

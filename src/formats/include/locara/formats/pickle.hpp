@@ -35,7 +35,8 @@ struct PickleWalk {
     bool calls = false;                ///< Called an import that Python could make (REDUCE ...).
     bool numbered_call = false;        ///< Called an import by number (EXT1 ...).
     bool unknown_call = false;         ///< Called something else: computed, or of an odd name.
-    bool patches = false;              ///< Set attributes of an import itself (BUILD).
+    bool patches = false;              ///< Changed an import itself (BUILD, APPEND ...).
+    bool forgot = false;               ///< Had more in its memo than was kept.
     std::vector<PickleImport> imports; ///< The first 256 distinct ones.
 
     /// Whether an import is not listed or not known, or is changed.
