@@ -265,7 +265,7 @@ class Scanner {
                 return both("polyglot.tar", "starts as a tar archive");
             }
         }
-        if (kind != Kind::Hdf5 && kind != Kind::Zip && kind != Kind::Tar) { // members of these
+        if (kind != Kind::Hdf5) {
             const auto hdf5 = holds_hdf5(source);
             if (!hdf5) {
                 return verdict_on(kind, hdf5.error());

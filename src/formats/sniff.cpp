@@ -96,6 +96,9 @@ constexpr Magic kMagics[] = {
     {0, "7z\xBC\xAF\x27\x1C"sv, Kind::SevenZip},
     {0, "Rar!\x1A\x07"sv, Kind::Rar},
     {0, "\x04\x22\x4D\x18"sv, Kind::OtherArchive}, // lz4
+    {0, "\x02\x21\x4C\x18"sv, Kind::OtherArchive}, // lz4, its old frames
+    {1, "\x2A\x4D\x18"sv, Kind::OtherArchive},     // a frame that lz4 and zstd skip
+    {0, "ZF0x"sv, Kind::OtherArchive},             // joblib, its old pickles in zlib
     {0, "LZIP\x01"sv, Kind::OtherArchive},
     {0, "MSCF\0\0\0\0"sv, Kind::OtherArchive},
     {0, "!<arch>\n"sv, Kind::OtherArchive},
@@ -614,10 +617,14 @@ Result<Kind> sniff(const ByteSource& source) {
     if (is_lzma(source, head)) {
         return Kind::Lzma;
     }
-    if (const auto kind = sniff_message(source, head)) {
-        return *kind;
+    const auto message = sniff_message(source, head);
+    if (message && *message != Kind::Unknown) {
+        return *message;
     }
     LOCARA_TRY(const bool text, is_text(source));
+    if (message && !text) { // of more fields than are looked at, so that it may be a model
+        return Kind::Onnx;
+    }
     LOCARA_TRY(const bool zlib, is_zlib(source, head, text));
     if (zlib) {
         return Kind::Zlib;

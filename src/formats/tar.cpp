@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 namespace locara::formats {
 
@@ -278,20 +280,110 @@ class Walker {
     std::uint64_t seen_ = 0;
 };
 
+/// Text of a field as Python's int(text, 8) reads it, which passes over more than others do.
+std::optional<std::int64_t> read_octal(std::string_view text) {
+    const auto is_blank = [](char c) {
+        return c == ' ' || (c >= '\t' && c <= '\r') || (c >= '\x1C' && c <= '\x1F');
+    };
+    while (!text.empty() && is_blank(text.front())) {
+        text.remove_prefix(1);
+    }
+    while (!text.empty() && is_blank(text.back())) {
+        text.remove_suffix(1);
+    }
+    const bool negative = text.starts_with('-');
+    if (negative || text.starts_with('+')) {
+        text.remove_prefix(1);
+    }
+    if (text.starts_with("0o") || text.starts_with("0O")) {
+        text.remove_prefix(2);
+    }
+    std::int64_t value = 0;
+    for (const char c : text) {
+        if (c != '_' && (c < '0' || c > '7')) {
+            return std::nullopt;
+        }
+        value = c == '_' ? value : value * 8 + (c - '0');
+    }
+    return negative ? -value : value;
+}
+
+/// What GNU tar 1.13.6 wrote where octal was too short: a sign, then base 64.
+std::int64_t read_base64(std::string_view text) {
+    constexpr std::string_view kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::int64_t value = 0;
+    for (const char c : text.substr(1)) {
+        const auto digit = kDigits.find(c);
+        if (digit == std::string_view::npos) {
+            break;
+        }
+        value = value * 64 + static_cast<std::int64_t>(digit);
+    }
+    return text.front() == '-' ? -value : value;
+}
+
+/// Every number that some reader takes the text of a header's sum for (tarfile.nti, from_header of
+/// GNU tar, tar_atol of libarchive).
+std::vector<std::int64_t> stated_sums(std::string_view bytes) {
+    if ((static_cast<unsigned char>(bytes[0]) & 0x80U) != 0) { // base 256
+        std::uint64_t value = (static_cast<unsigned char>(bytes[0]) & 0x40U) != 0 ? ~0ULL : 0;
+        for (const char c : bytes.substr(1)) {
+            value = (value << 8U) | static_cast<unsigned char>(c);
+        }
+        return {static_cast<std::int64_t>(value)};
+    }
+    const std::string_view text = bytes.substr(0, std::min(bytes.find('\0'), bytes.size()));
+    std::vector<std::int64_t> sums;
+    if (const auto value = read_octal(text)) {
+        sums.push_back(*value);
+    }
+    const std::size_t begin = text.find_first_not_of(" \t");
+    if (begin != std::string_view::npos) {
+        const std::string_view rest = text.substr(begin);
+        if (const auto value = read_octal(rest.substr(0, rest.find_first_not_of("01234567")))) {
+            sums.push_back(*value);
+        }
+        if (rest.front() == '-' || rest.front() == '+') {
+            sums.push_back(read_base64(rest));
+        }
+    }
+    return sums;
+}
+
+/// Whether every number of a header is one to Python, which asks for that.
+bool has_numbers(std::string_view header) {
+    constexpr std::pair<std::size_t, std::size_t> kFields[] = {
+        {100, 8}, {108, 8}, {116, 8}, {124, 12}, {136, 12}, {329, 8}, {337, 8}};
+    return std::all_of(std::begin(kFields), std::end(kFields), [&header](const auto& at) {
+        const auto first = static_cast<unsigned char>(header[at.first]);
+        return first == 0x80U || first == 0xFFU ||
+               read_octal(field(header, at.first, at.second)).has_value();
+    });
+}
+
 } // namespace
 
 bool is_tar_header(ByteView block) {
     if (block.size() < kBlock) {
         return false;
     }
+    constexpr std::size_t kSumBegin = 148;
+    constexpr std::size_t kSumEnd = 156;
     const std::string_view header = as_text(block.first(kBlock));
-    std::uint64_t sum = 0;
+    std::int64_t plain = 0; // of unsigned bytes, as POSIX says; readers take the other as well
+    std::int64_t as_signed = 0;
     for (std::size_t i = 0; i < kBlock; ++i) {
-        sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(header[i]);
+        const char c = i >= kSumBegin && i < kSumEnd ? ' ' : header[i];
+        plain += static_cast<unsigned char>(c);
+        as_signed += static_cast<signed char>(c);
     }
-    const std::string_view stated = header.substr(148, 8);
-    const auto value = number(stated.substr(0, std::min(stated.find('\0'), stated.size())));
-    return value && *value == sum && header[0] != '\0' && *value != 0;
+    const std::string_view stated = header.substr(kSumBegin, kSumEnd - kSumBegin);
+    const auto sums = stated_sums(stated);
+    return std::any_of(sums.begin(), sums.end(), [&](std::int64_t sum) {
+        // Nothing at all is 0 to Python, and by chance the signed sum of some bytes.
+        return (sum == plain || sum == as_signed) && (sum != 0 || has_numbers(header));
+    });
 }
 
 std::optional<Finding>

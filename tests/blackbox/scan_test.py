@@ -144,6 +144,25 @@ def zip_of(method, **members):
     return out.getvalue()
 
 
+def odd_tar(rng, data):
+    """A tar of one member, its sum of signed bytes or not, and its numbers in spellings that tarfile reads."""
+    def spell(value, size):
+        text = rng.choice([b"%%0%do" % (size - 1), b"%o", b" %o", b"%o \0", b"+%o", b"0o%o", b"0_%o", b"\t%o", b"\x80"])
+        if text == b"\x80":
+            return b"\x80" + value.to_bytes(size - 1, "big")
+        return (text % value)[:size].ljust(size, b"\0")
+    header = bytearray(512)
+    name = rng.choice(["m.pkl", "\u00e9\u00e9.pkl", "\u6a21\u578b.bin", ""]).encode()
+    header[:len(name)] = name
+    for at, size, value in ((100, 8, 0o644), (108, 8, 0), (116, 8, 0), (124, 12, len(data)), (136, 12, rng.randrange(2))):
+        header[at:at + size] = spell(value, size)
+    header[148:157] = b" " * 8 + rng.choice([b"0", b"\0", b"7", b"z"])
+    as_signed = rng.randrange(2)
+    total = sum(c - 256 if as_signed and c > 127 else c for c in header)
+    header[148:156] = spell(total, 8)
+    return bytes(header) + data + bytes(-len(data) % 512 + 1024)
+
+
 class Scan(unittest.TestCase):
     def scan(self, files):
         with tempfile.TemporaryDirectory() as folder:
@@ -227,6 +246,20 @@ class Scan(unittest.TestCase):
                     kept += 1
         self.assertGreater(hostile, 1000)
         self.assertGreater(kept, 10)  # not all is refused for its looks
+
+    def test_no_spelling_of_a_header_hides_a_tar(self):
+        rng = random.Random(30)
+        files = {f"{i}.bin": odd_tar(rng, pickle.dumps(Call(eval, "1"), 2)) for i in range(300)}
+        opened = 0
+        for name, verdict in self.scan(files).items():
+            try:
+                with tarfile.open(fileobj=io.BytesIO(files[name])) as archive:
+                    there = bool(archive.getmembers())
+            except tarfile.TarError:
+                continue
+            opened += there
+            self.assertTrue(not there or verdict["verdict"] == "refuse", (name, files[name][:512], verdict))
+        self.assertGreater(opened, 100)
 
     def test_archives_that_python_writes(self):
         hostile = pickle.dumps(Call(eval, "1"), 2)

@@ -215,6 +215,9 @@ TEST(Gate, refuses_archives_that_it_cannot_look_into) {
     for (const std::string& head : {"7z\xBC\xAF\x27\x1C"s,
                                     "Rar!\x1A\x07\x00"s,
                                     "\x04\x22\x4D\x18"s,
+                                    "\x02\x21\x4C\x18"s,
+                                    "\x5A\x2A\x4D\x18"s,
+                                    "ZF0x1c"s,
                                     "LZIP\x01"s,
                                     "MSCF\0\0\0\0"s,
                                     "!<arch>\n"s,
@@ -607,6 +610,14 @@ TEST(Gate, refuses_every_other_format_of_weights) {
     }
 }
 
+TEST(Gate, takes_more_fields_than_it_looks_at_for_a_model) {
+    std::string fields; // field 1, a number; over and over
+    for (int i = 0; i < 10'000'001; ++i) {
+        fields += "\b\b";
+    }
+    EXPECT_EQ(rule(fields), "format.onnx");
+}
+
 TEST(Gate, refuses_programs_and_flags_what_names_code) {
     const std::map<std::string, std::string> programs = {
         {"\x7F"
@@ -721,14 +732,24 @@ TEST(Gate, refuses_two_formats_in_one_file) {
     };
     EXPECT_EQ(rule(around(513, "\x89HDF\r\n\x1A\n")), "safetensors.valid");
     EXPECT_EQ(rule(around(512, "\x89HDF\r\n\x1A\n")), "polyglot.hdf5");
-    std::string tar = around(600, "x");
-    tar.replace(148, 8, "        ");
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < 512; ++i) {
-        sum += static_cast<unsigned char>(tar[i]);
+    // Readers of tar take a sum of signed bytes as well.
+    for (const bool as_signed : {false, true}) {
+        std::string tar = around(300, "\xFF\xFE");
+        tar.replace(148, 8, "        ");
+        std::int64_t sum = 0;
+        for (std::size_t i = 0; i < 512; ++i) {
+            sum +=
+                as_signed ? static_cast<signed char>(tar[i]) : static_cast<unsigned char>(tar[i]);
+        }
+        tar.replace(148, 8, TarBuilder::octal(static_cast<std::uint64_t>(sum), 6) + " ");
+        EXPECT_EQ(rule(tar), "polyglot.tar") << as_signed;
     }
-    tar.replace(148, 8, TarBuilder::octal(sum, 6) + " ");
-    EXPECT_EQ(rule(tar), "polyglot.tar");
+    // A member may lie so that the whole is a file of HDF5, too.
+    const std::string inert = around(1'024 - 512, "\x89HDX\r\n\x1A\n");
+    std::string archive = TarBuilder{{{.name = "a.safetensors", .data = inert}}}.build();
+    EXPECT_EQ(rule(archive), "archive.members");
+    archive[1'027] = 'F';
+    EXPECT_EQ(rule(archive), "polyglot.hdf5");
     const std::string icon = fixture("benign/icon.png");
     EXPECT_EQ(rule(icon, "a.png"), "content.inert");
     EXPECT_EQ(rule(icon + "x", "a.png"), "media.trailing");
