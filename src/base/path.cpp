@@ -35,14 +35,20 @@ std::string ascii_lower(std::string_view text) {
 }
 
 bool is_device_name(std::string_view part) {
-    const std::string stem = ascii_lower(part.substr(0, part.find('.')));
+    // Windows passes over spaces before the dot, and takes superscript digits for digits.
+    std::string stem = ascii_lower(part.substr(0, part.find('.')));
+    stem.erase(stem.find_last_not_of(' ') + 1);
     static constexpr std::array<std::string_view, 6> kNames = {
         "con", "prn", "aux", "nul", "conin$", "conout$"};
     if (std::find(kNames.begin(), kNames.end(), stem) != kNames.end()) {
         return true;
     }
-    return stem.size() == 4 && (stem.starts_with("com") || stem.starts_with("lpt")) &&
-           stem[3] >= '0' && stem[3] <= '9';
+    static constexpr std::array<std::string_view, 3> kSuperscripts = {"\u00B9", "\u00B2", "\u00B3"};
+    const std::string_view number =
+        std::string_view(stem).substr(std::min<std::size_t>(3, stem.size()));
+    return (stem.starts_with("com") || stem.starts_with("lpt")) &&
+           ((number.size() == 1 && number[0] >= '0' && number[0] <= '9') ||
+            std::find(kSuperscripts.begin(), kSuperscripts.end(), number) != kSuperscripts.end());
 }
 
 const char* find_fault_of_part(std::string_view part) {

@@ -47,6 +47,9 @@ TEST(Path, refuses_each_rule_with_its_reason) {
         {"CON", "device"},
         {"nul.txt", "device"},
         {"com1.tar.gz", "device"},
+        {"COM\xC2\xB9", "device"}, // a superscript
+        {"lpt\xC2\xB3.txt", "device"},
+        {"CON .txt", "device"},
         {"a\xE2\x80\xAE"
          "gpj.exe",
          "bidirectional"},
