@@ -21,7 +21,7 @@ constexpr std::size_t kMaxKey = 32U << 10U; // characters of one private key in 
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kUpper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-enum class Letters { Alnum, AlnumDash, AlnumUnderscore, Url, Base32, Hex };
+enum class Letters { Alnum, AlnumDash, AlnumUnderscore, Url, Base32, Bech32, Hex };
 
 enum class Proof {
     Random,       ///< Looks random.
@@ -56,6 +56,11 @@ constexpr Token kTokens[] = {
     {"Google", "AIza", Letters::Url, 35, 35, Proof::Random},
     {"Slack", "xoxb-", Letters::AlnumDash, 40, 90, Proof::Random},
     {"Slack", "xoxp-", Letters::AlnumDash, 40, 90, Proof::Random},
+    {"Slack", "xapp-", Letters::AlnumDash, 60, 140, Proof::Random},
+    {"SendGrid", "SG.", Letters::Url, 22, 22, Proof::Random}, // before its dot and the rest
+    {"Google", "GOCSPX-", Letters::Url, 28, 28, Proof::Random},
+    {"Replicate", "r8_", Letters::Alnum, 37, 37, Proof::Random},
+    {"age", "AGE-SECRET-KEY-1", Letters::Bech32, 58, 58, Proof::Random},
     {"Stripe", "sk_live_", Letters::Alnum, 24, 99, Proof::Random},
     {"Stripe", "rk_live_", Letters::Alnum, 24, 99, Proof::Random},
     {"OpenAI", "sk-", Letters::Url, 40, 200, Proof::OpenAiMarker},
@@ -85,6 +90,8 @@ bool is_in(Letters letters, char c) {
         return is_alnum(c) || c == '-' || c == '_';
     case Letters::Base32:
         return (c >= 'A' && c <= 'Z') || (c >= '2' && c <= '7');
+    case Letters::Bech32:
+        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     case Letters::Hex:
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
     }
@@ -192,23 +199,27 @@ bool is_der(std::string_view bytes) {
 /// "-----BEGIN [words ]PRIVATE KEY-----" with a body that is a key and not a placeholder.
 std::optional<Finding> find_private_key(std::string_view text, std::size_t at) {
     const std::size_t line = at + kPem.size();
-    const std::size_t dashes = text.find("-----", line);
-    if (dashes == std::string_view::npos || dashes - line > 40) {
+    constexpr std::size_t kMaxKind = 40;
+    const std::size_t words = text.substr(line, kMaxKind + 5).find("-----");
+    if (words == std::string_view::npos) {
         return std::nullopt;
     }
-    const std::string_view kind = text.substr(line, dashes - line);
+    const std::size_t dashes = line + words;
+    const std::string_view kind = text.substr(line, words);
     const bool pgp = kind == "PGP PRIVATE KEY BLOCK";
     if (!pgp && !kind.ends_with("PRIVATE KEY")) {
         return std::nullopt;
     }
     const std::size_t begin = dashes + 5;
-    const std::size_t end = text.find("-----END", begin);
-    if (end == std::string_view::npos || end - begin > kMaxKey) {
+    // The next dashes are those of the end: what else begins here is looked at by itself.
+    const std::string_view body_text = text.substr(begin, kMaxKey);
+    const std::size_t length = body_text.find("-----");
+    if (length == std::string_view::npos || !text.substr(begin + length).starts_with("-----END")) {
         return std::nullopt;
     }
     std::string body;
     bool headers = false; // Proc-Type and DEK-Info of encrypted keys, Version of PGP
-    std::string_view rest = text.substr(begin, end - begin);
+    const std::string_view rest = body_text.substr(0, length);
     for (std::size_t i = 0; i < rest.size(); ++i) {
         if (rest[i] == '\\' && i + 1 < rest.size()) { // in a string of JSON
             ++i;

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -838,6 +839,14 @@ TEST(Gate, flags_private_keys) {
               "secret.private-key");
     EXPECT_EQ(rule(begin + "\n" + body.substr(0, 60) + "\n" + end + "\n", "key.pem"),
               "content.inert"); // not a whole one
+    // Beginnings without end are looked at once each, and not up to the longest key.
+    std::string many;
+    for (int i = 0; i < 200'000; ++i) {
+        many += begin + "A";
+    }
+    const auto started = std::chrono::steady_clock::now();
+    EXPECT_EQ(rule(many, "log.txt"), "content.inert");
+    EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(2));
     // Far inside a large file, across the edge of a window.
     const std::string far = std::string((1U << 20U) - 40, '\n') + begin + "\n" + body + "\n" + end;
     EXPECT_EQ(rule(far, "log.txt"), "secret.private-key");
