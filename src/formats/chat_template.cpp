@@ -94,11 +94,18 @@ void merge(Value& into, Value&& other) {
     }
 }
 
+using Constants = std::map<std::string, std::uint64_t, std::less<>>;
+
 /// Recursive descent, at most kMaxTemplateDepth deep. Every parse function answers false once
 /// `problem_` is set, and callers pass that on.
 class TemplateParser {
   public:
-    explicit TemplateParser(std::string_view text) : text_(text) {}
+    /// `constants` are of an earlier run: a variable may be read before the line that sets it.
+    explicit TemplateParser(std::string_view text, Constants constants = {})
+        : text_(text), constants_(std::move(constants)) {}
+
+    /// After run(): the largest number, written out, that each variable is set to.
+    const Constants& constants() const { return constants_; }
 
     std::optional<Finding> run() {
         if (text_.size() > kMaxTemplateBytes) {
@@ -249,6 +256,10 @@ class TemplateParser {
 
     void assign(NameId name, const Value& value) {
         assignments_.push_back({name, value.underscored, value.names});
+        if (value.integer && name != kArguments) {
+            std::uint64_t& largest = constants_[*names_[name]];
+            largest = std::max(largest, *value.integer);
+        }
     }
 
     bool check_attribute(std::string_view name, std::size_t offset) {
@@ -818,6 +829,9 @@ class TemplateParser {
         }
         out.name = id;
         out.names.push_back(id);
+        if (const auto constant = constants_.find(name); constant != constants_.end()) {
+            out.integer = constant->second;
+        }
         return true;
     }
 
@@ -1018,6 +1032,7 @@ class TemplateParser {
         if (!take_name(name, "an attribute") || !check_attribute(name, begin)) {
             return false;
         }
+        const std::vector<NameId> of = out.names;
         merge(out, Value());
         skip_blanks();
         if (peek() != '(') {
@@ -1029,12 +1044,17 @@ class TemplateParser {
                         begin);
         }
         return parse_arguments([&](std::size_t position, std::string_view, Value&& value) {
-            if (name == "get" && position == 0) { // the same as [key]
+            if ((name == "get" || name == "pop") && position == 0) { // the same as [key]
                 if (value.literal && !check_attribute(*value.literal, begin)) {
                     return false;
                 }
                 if (!value.literal && (value.underscored || !value.names.empty())) {
                     subscripts_.push_back({begin, value.underscored, value.names});
+                }
+            }
+            if (is_one_of(name, " append extend insert update ")) {
+                for (const NameId changed : of) {
+                    assignments_.push_back({changed, value.underscored, value.names});
                 }
             }
             merge(out, std::move(value));
@@ -1117,6 +1137,8 @@ class TemplateParser {
         bounds_ = outer_bounds;
         if (macro) {
             assign(kArguments, result);
+        }
+        if (macro || name == "caller") {
             result.underscored = true; // whatever its text is
         }
         out = std::move(result);
@@ -1141,6 +1163,9 @@ class TemplateParser {
                 at_ += keyword.size();
                 skip_blanks();
                 if (peek() == '=' && !starts("==")) {
+                    if (!check_attribute(keyword, begin)) { // dict(_=1) has it as a key
+                        return false;
+                    }
                     ++at_;
                 } else {
                     at_ = begin;
@@ -1220,7 +1245,7 @@ class TemplateParser {
                 ? 1
                 : ~std::size_t{0};
         if (keyword == "attribute" || (keyword.empty() && position == attribute_at)) {
-            if (value.integer) {
+            if (value.integer && !value.name) {
                 return true;
             }
             if (!value.literal || value.literal->starts_with('_') ||
@@ -1231,6 +1256,9 @@ class TemplateParser {
                             offset);
             }
             return true;
+        }
+        if (is_one_of(filter, " batch indent slice ") && bound_of(value) > kMaxTemplateSteps) {
+            return fail("template.loop", "a repetition of more than 100,000 times", offset);
         }
         const bool names_test = by_test && keyword.empty() && position == (by_attribute ? 1 : 0);
         const bool names_filter = filter == "map" && keyword.empty() && position == 0;
@@ -1371,6 +1399,7 @@ class TemplateParser {
     std::vector<Subscript> subscripts_;
     std::vector<Call> calls_;
     std::map<NameId, std::vector<NameId>> macros_; ///< which ones each runs in any case
+    Constants constants_;
     std::optional<Finding> problem_;
 };
 
@@ -1395,7 +1424,11 @@ std::size_t end_of_value(std::string_view json, std::size_t begin) {
 } // namespace
 
 std::optional<Finding> check_chat_template(std::string_view text) {
-    return TemplateParser(text).run();
+    TemplateParser first(text);
+    if (auto finding = first.run()) {
+        return finding;
+    }
+    return TemplateParser(text, first.constants()).run();
 }
 
 std::optional<Finding> check_json_chat_templates(std::string_view json) {

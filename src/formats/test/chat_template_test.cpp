@@ -143,6 +143,11 @@ TEST(ChatTemplate, refuses_attributes_and_keys_with_underscores) {
              "{{ x['%s_class__' % '_'] }}",
              "{{ x['__class__' if y else 'z'] }}",
              "{% set k = '__class__' %}{{ x[k] }}",
+             "{% set l = [] %}{% set _ = l.append('__class__') %}{{ x[l[0]] }}",
+             "{% set d = {} %}{% set _ = d.update({'a': '__class__'}) %}{{ x[d.a] }}",
+             "{% macro m() %}{{ x[caller()] }}{% endmacro %}{% call m() %}_a{% endcall %}",
+             "{% set u = dict(_=1)|list|first %}{{ x[u ~ u ~ 'class'] }}",
+             "{{ x.pop('__class__') }}",
              "{{ x[k] }}{% set k = '__class__' %}",
              "{% set a = '_' %}{% set b = a ~ a %}{% set c = b ~ 'class' ~ b %}{{ x[c] }}",
              "{% set ns = namespace(k='__class__') %}{{ x[ns.k] }}",
@@ -319,6 +324,18 @@ TEST(ChatTemplate, refuses_what_may_not_end) {
     // A macro that calls itself under a condition ends with the data: tools are rendered so.
     EXPECT_EQ(broken("{% macro a(x) %}{% if x %}{{ a(x[1:]) }}{% endif %}{% endmacro %}"), "");
     EXPECT_EQ(broken("{% macro a(x) %}{{ a(x[1:]) if x }}{% endmacro %}"), "");
+}
+
+TEST(ChatTemplate, follows_numbers_through_variables) {
+    EXPECT_EQ(broken("{% set n = 1000 %}{% for a in range(n) %}{% for b in range(n) %}x"
+                     "{% endfor %}{% endfor %}"),
+              "template.loop");
+    EXPECT_EQ(broken("{% for a in range(n) %}x{% endfor %}{% set n = 100001 %}"), "template.loop");
+    EXPECT_EQ(broken("{% set n = 100001 %}{{ 'a' * n }}"), "template.loop");
+    EXPECT_EQ(broken("{{ 'a\n'|indent(100001) }}"), "template.loop");
+    EXPECT_EQ(broken("{% set n = 100000 %}{{ x[:n] }}{{ 'a' * n }}{{ n + 1 }}"), "");
+    EXPECT_EQ(broken("{% set n = 1 %}{% set n = 'a' %}{{ x|map(attribute=n) }}"),
+              "template.attribute");
 }
 
 TEST(ChatTemplate, keeps_to_its_limits) {
