@@ -442,7 +442,9 @@ Result<Policy> Policy::load(const std::vector<std::filesystem::path>& paths) {
     Policy out;
     for (const auto& path : paths) {
         auto text = read_file(path, kPolicyBytes);
-        if (!text && text.error().code() == ErrorCode::NotFound) {
+        std::error_code ignored;
+        const bool there = std::filesystem::is_symlink(path, ignored); // that leads nowhere
+        if (!text && text.error().code() == ErrorCode::NotFound && !there) {
             continue;
         }
         if (!text) {

@@ -206,6 +206,8 @@ TEST(Policy, files_add_up_and_a_missing_one_is_none) {
     EXPECT_TRUE(both->judge(make_subject("MIT", "llama3")).refuses());
     ASSERT_TRUE(write_file_atomically(user, as_bytes("[refuse]\nfacts = ['gatd']\n")));
     EXPECT_FALSE(Policy::load({organisation, user})) << "a broken policy is not no policy";
+    std::filesystem::create_symlink(temp.path() / "nowhere", temp.path() / "link.toml");
+    EXPECT_FALSE(Policy::load({temp.path() / "link.toml"})) << "nor is one whose file is away";
 }
 
 } // namespace
