@@ -169,6 +169,17 @@ void add_leaves(EffectiveLicense& out, const Place& place) {
     }
 }
 
+/// A base that allows nothing to be made of it lets nobody pass on what is.
+void forbid_to_pass_on(EffectiveLicense& out, const Place& base) {
+    for (const auto& leaf : base.leaves) {
+        if (leaf.answer(FactKind::Derivatives) == Answer::No) {
+            take_stricter(out.facts[static_cast<std::size_t>(FactKind::Redistribution)],
+                          FactKind::Redistribution,
+                          leaf.fact(FactKind::Derivatives, base.from));
+        }
+    }
+}
+
 /// What the manifest declares, of its own license where that is stricter than the text, and of the
 /// repositories.
 void take_declared(EffectiveLicense& out, const ModelManifest& model) {
@@ -468,6 +479,9 @@ EffectiveLicense effective_license(const ModelManifest& model) {
     EffectiveLicense out;
     for (const auto& place : places) {
         add_leaves(out, place);
+    }
+    for (auto base = places.begin() + 1; base != places.end(); ++base) {
+        forbid_to_pass_on(out, *base);
     }
     take_declared(out, model);
     find_conflicts(out, model, places);

@@ -162,6 +162,11 @@ TEST(EffectiveLicense, names_a_base_of_which_nothing_may_be_made) {
     EXPECT_THAT(license.conflicts,
                 ElementsAre("cc-by-nd-4.0 of acme/base (finetune) lets nobody pass on what is made "
                             "from it; this model is"));
+    EXPECT_EQ(license.fact(FactKind::Redistribution).answer, Answer::No);
+    EXPECT_EQ(license.fact(FactKind::Redistribution).from, "acme/base (finetune)");
+    EXPECT_EQ(
+        effective_license(make_model("cc-by-nd-4.0", {})).fact(FactKind::Redistribution).answer,
+        Answer::Yes);
 }
 
 TEST(EffectiveLicense, declared_terms_may_only_be_stricter_than_the_text) {
