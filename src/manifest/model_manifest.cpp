@@ -398,8 +398,34 @@ Status ModelManifest::check_validated(const Variant& variant) const {
         return refuse("answered " + std::to_string(measured->passed) + " of " +
                       std::to_string(validation->probes.size()) + " probes as expected");
     }
-    const std::string gap = find_gap(variant, *measured);
-    return gap.empty() ? Status() : refuse(gap);
+    for (const std::string& wrong :
+         {find_gap(variant, *measured), find_untruth(variant, *measured)}) {
+        if (!wrong.empty()) {
+            return refuse(wrong);
+        }
+    }
+    return {};
+}
+
+std::string ModelManifest::find_untruth(const Variant& variant,
+                                        const VariantValidation& measured) const {
+    const double speed =
+        is_for_embeddings() ? measured.prompt_tokens_per_second : measured.tokens_per_second;
+    if (variant.speed &&
+        (variant.speed->tokens_per_second != speed || variant.speed->machine != measured.machine)) {
+        return "has another speed than was measured";
+    }
+    const auto& perplexity = measured.perplexity;
+    const auto cosine = measured.similarity ? measured.similarity->minimum : std::nullopt;
+    if (!variant.quality) {
+        return perplexity || cosine ? "does not tell the quality that was measured" : "";
+    }
+    const auto& quality = *variant.quality;
+    const bool other =
+        quality.metric == "perplexity"
+            ? !perplexity || quality.value != perplexity->value || quality.base != perplexity->base
+            : quality.metric == "cosine" && (!cosine || quality.value != *cosine);
+    return other ? "has another quality than was measured" : "";
 }
 
 std::string ModelManifest::find_gap(const Variant& variant,

@@ -154,6 +154,19 @@ TEST(ModelManifest, is_validated_only_with_the_files_and_probes_that_it_has) {
             "variant f16 has no perplexity",
             +[](Json& j) { j["validation"]["variants"][0]["perplexity"]["tokens"] = 0; }),
         std::pair(
+            "does not tell the quality", +[](Json& j) { j["variants"][0]["quality"] = nullptr; }),
+        std::pair(
+            "another quality than was measured",
+            +[](Json& j) {
+                j["variants"][0]["quality"] = {
+                    {"metric", "perplexity"}, {"value", 1.0}, {"base", nullptr}, {"how", "h"}};
+            }),
+        std::pair(
+            "another speed than was measured",
+            +[](Json& j) {
+                j["variants"][0]["speed"] = {{"tokens_per_second", 9e9}, {"machine", "a machine"}};
+            }),
+        std::pair(
             "other files",
             +[](Json& j) { j["variants"][0]["files"][0]["sha256"] = std::string(64, '7'); }),
         std::pair(

@@ -235,8 +235,11 @@ struct ModelManifest {
   private:
     Status check_validated(const Variant& variant) const;
 
-    /// What is wrong with its quality; empty if nothing.
+    /// What its record lacks, or measured too badly; empty if nothing.
     std::string find_gap(const Variant& variant, const VariantValidation& measured) const;
+
+    /// What the manifest shows of it that is not what its record says; empty if nothing.
+    std::string find_untruth(const Variant& variant, const VariantValidation& measured) const;
 };
 
 } // namespace locara::manifest
