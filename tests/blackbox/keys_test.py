@@ -1,4 +1,5 @@
 """`locara-hub keys`: rotation, thresholds, signing on other machines, encryption; an installed client follows it all."""
+import fcntl
 import hashlib
 import json
 import os
@@ -6,8 +7,10 @@ import pathlib
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -411,7 +414,7 @@ class Keys(unittest.TestCase):
         os.close(write)
         self.keys("rotate", "snapshot", "--passphrase-fd", read, pass_fds=[read])
         os.close(read)
-        said = self.at_terminal(PASSPHRASE, "keys", "rotate", "root", "--data", self.data)
+        said = self.at_terminal(PASSPHRASE + "\u00fc\x7f", "keys", "rotate", "root", "--data", self.data)  # and a letter taken back
         self.assertIn("Passphrase of the keys", said)
         self.assertNotIn(PASSPHRASE, said)
         self.assertEqual(self.refresh()["root"], 4)
@@ -424,6 +427,23 @@ class Keys(unittest.TestCase):
         self.assertEqual(public, subprocess.run(["openssl", "pkey", "-in", plain, "-passin", f"pass:{PASSPHRASE}", "-pubout"],
                                                 check=True, stdout=subprocess.PIPE).stdout)
         self.assertEqual(plain.stat().st_mode & 0o777, 0o600)
+
+    def test_ctrl_c_at_a_passphrase_gives_the_terminal_back(self):
+        here, there = pty.openpty()
+        before = termios.tcgetattr(there)
+        process = subprocess.Popen([BIN / "locara-hub", "keys", "new", self.away / "k.pem", "--encrypt"], stdin=there, stdout=there,
+                                   stderr=there, start_new_session=True,
+                                   preexec_fn=lambda: fcntl.ioctl(there, termios.TIOCSCTTY, 0))
+        shown = b""
+        while not shown.rstrip().endswith(b":"):
+            shown += os.read(here, 1024)
+        self.assertFalse(termios.tcgetattr(there)[3] & termios.ECHO)
+        os.write(here, b"half\x03")
+        self.assertEqual(process.wait(timeout=20), -signal.SIGINT)
+        self.assertEqual(termios.tcgetattr(there), before)
+        self.assertFalse((self.away / "k.pem").exists())
+        os.close(here)
+        os.close(there)
 
     def test_all_keys_are_there_before_the_first_is_encrypted(self):
         names = [self.away / f"apps-{n}.pem" for n in (1, 2, 3)]
