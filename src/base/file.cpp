@@ -163,6 +163,22 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t limit_bytes) {
     }
 }
 
+void remove_stale_temporaries(const fs::path& folder) {
+    constexpr std::string_view kMark = ".tmp-";
+    constexpr std::size_t kRandom = 6;
+    const auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        const std::string name = entry.path().filename().string();
+        const bool temporary =
+            name.size() > kMark.size() + kRandom &&
+            name.compare(name.size() - kMark.size() - kRandom, kMark.size(), kMark) == 0;
+        if (temporary && entry.is_regular_file(ignored) && entry.last_write_time(ignored) < old) {
+            fs::remove(entry.path(), ignored);
+        }
+    }
+}
+
 Status write_file_atomically(const fs::path& path, ByteView bytes, mode_t mode) {
     return write_file_atomically(
         path, [&](const Fd& fd) { return write_all(fd, bytes); }, mode);

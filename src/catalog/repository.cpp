@@ -567,6 +567,8 @@ Status Repository::State::sign_and_write(std::set<std::string> roles,
     }
     LOCARA_TRY(const auto lock, FileLock::try_acquire(tree / "lock"));
     LOCARA_CHECK(check_nobody_else_published());
+    remove_stale_temporaries(keys_dir); // one may be a whole key that nobody will use
+    remove_stale_temporaries(tree / "metadata");
 
     // Sign everything before anything is written. `published` is what later roles describe.
     const auto before = published;

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
+#include <set>
+#include <string>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -25,6 +30,27 @@ TEST_F(FileTest, atomic_write_replaces_content_and_leaves_no_temporary) {
     ASSERT_EQ(::stat(path.c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777U, 0600U);
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST_F(FileTest, only_old_leftovers_of_its_own_are_removed) {
+    const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(2);
+    const auto put = [&](const char* name, bool is_old) {
+        ASSERT_TRUE(write_file_atomically(folder.path() / name, as_bytes("x")));
+        if (is_old) {
+            std::filesystem::last_write_time(folder.path() / name, old);
+        }
+    };
+    put("a.pem.tmp-AbC123", true);
+    put("b.pem.tmp-AbC123", false);
+    put("c.tmp-file", true);
+    put(".tmp-AbC123", true);
+    remove_stale_temporaries(folder.path());
+    std::set<std::string> left;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+        left.insert(entry.path().filename().string());
+    }
+    EXPECT_EQ(left, (std::set<std::string>{".tmp-AbC123", "b.pem.tmp-AbC123", "c.tmp-file"}));
+    remove_stale_temporaries(folder.path() / "nowhere");
 }
 
 TEST_F(FileTest, read_file_bounds_size_and_refuses_what_is_not_a_file) {
