@@ -46,6 +46,22 @@ DatabaseFailure of_state(const std::string& state, std::string message) {
     return {Error(kind == "XX" ? ErrorCode::Corrupt : ErrorCode::Io, std::move(message))};
 }
 
+/// An address that reaches libpq as it is meant. SOCI (4.0.3) takes any for KEY=VALUE, to look for
+/// an option of its own, and puts it together again: with a '=' if there was none, and without a
+/// space in a key and quotes around a value.
+std::string address_for_soci(const std::string& url) {
+    std::string address;
+    for (const char c : url) {
+        address += c == ' ' ? "%20" : c == '"' ? "%22" : std::string(1, c);
+    }
+    if (address.find('=') == std::string::npos) {
+        const bool has_query = address.find('?') != std::string::npos;
+        address += has_query ? (address.back() == '?' ? "" : "&") : "?";
+        address += "client_encoding=UTF8"; // As connect() says anyway.
+    }
+    return address;
+}
+
 class Postgresql : public Dialect {
   public:
     explicit Postgresql(std::string url) : url_(std::move(url)) {}
@@ -58,7 +74,7 @@ class Postgresql : public Dialect {
 
     void connect(soci::session& session) const override {
         try {
-            session.open(soci::postgresql, url_);
+            session.open(soci::postgresql, address_for_soci(url_));
         } catch (const std::exception& error) {
             throw NoConnection(error.what());
         }

@@ -270,6 +270,21 @@ class PostgresqlTest : public testing::Test {
     std::string url_;
 };
 
+TEST_F(PostgresqlTest, is_reached_by_an_address_without_parameters) {
+    // postgresql://hub@/NAME?host=FOLDER, as postgresql://hub@FOLDER/NAME
+    const std::size_t name = url_.find("@/") + 1;
+    const std::size_t parameters = url_.find("?host=");
+    std::string host;
+    for (const char c : url_.substr(parameters + 6)) {
+        host += c == '/' ? "%2F" : std::string(1, c);
+    }
+    const std::string plain = url_.substr(0, name) + host + url_.substr(name, parameters - name);
+    for (const char* const end : {"", "?", "?connect_timeout=5&application_name=a%20b%3D"}) {
+        const auto opened = Database::connect(plain + end);
+        EXPECT_TRUE(opened) << plain << end << ": " << opened.error().describe();
+    }
+}
+
 TEST_F(PostgresqlTest, goes_on_after_the_server_dropped_its_connections) {
     const auto database = Database::connect(url_);
     ASSERT_TRUE(database);
