@@ -7,6 +7,7 @@
 #include "place.hpp"
 #include "pulls.hpp"
 #include "quota_check.hpp"
+#include "ref_turn.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -19,7 +20,7 @@ using http::Response;
 
 constexpr std::size_t kPreuploadLimit = 1000;
 constexpr std::uint64_t kRulesLimit = 1U << 20U;
-/// How often a commit starts over when somebody else was quicker.
+/// How often a commit starts over when a push was quicker.
 constexpr int kAttempts = 4;
 constexpr const char* kAttributes = ".gitattributes";
 
@@ -230,6 +231,7 @@ class CommitJob {
 
     /// Moves the branch from where the change was made on top of it. Gives the branch's commit.
     Answer<std::string> move(const std::string& ref, const CommitHeader& header) {
+        LOCARA_TRY(const FileLock turn, wait_for_turn(services_.folder_of(repo_), ref));
         for (int attempt = 0; attempt < kAttempts; ++attempt) {
             LOCARA_TRY(const std::string head, git_.resolve(ref));
             if (header.parent && *header.parent != head) {

@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <map>
 #include <sstream>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 
@@ -328,6 +330,28 @@ Result<std::string> GitRepo::write_commit(const std::string& tree_id,
     return render_oid(&commit_id);
 }
 
+namespace {
+
+/// How long a ref is waited for that somebody else has locked: it takes as long as he needs to sync
+/// it, and what his push brings.
+constexpr std::chrono::seconds kLockWait{3};
+constexpr std::chrono::milliseconds kLongestPause{50};
+
+/// What libgit2 answers once the ref it is asked to lock is free, or GIT_ELOCKED after kLockWait.
+template <class Call> int wait_for_lock(Call call) {
+    const auto until = std::chrono::steady_clock::now() + kLockWait;
+    std::chrono::milliseconds pause{1};
+    int code = call();
+    while (code == GIT_ELOCKED && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(pause);
+        pause = std::min(pause * 2, kLongestPause);
+        code = call();
+    }
+    return code;
+}
+
+} // namespace
+
 Status GitRepo::move_ref(const std::string& name,
                          const std::optional<std::string>& from,
                          const std::string& to) {
@@ -337,13 +361,17 @@ Status GitRepo::move_ref(const std::string& name,
     int code = 0;
     if (from) {
         LOCARA_TRY(const git_oid expected, parse_oid(*from));
-        code = git_reference_create_matching(
-            &raw, repository, name.c_str(), &target, 1, &expected, "commit");
+        code = wait_for_lock([&] {
+            return git_reference_create_matching(
+                &raw, repository, name.c_str(), &target, 1, &expected, "commit");
+        });
     } else {
-        code = git_reference_create(&raw, repository, name.c_str(), &target, 0, "commit");
+        code = wait_for_lock([&] {
+            return git_reference_create(&raw, repository, name.c_str(), &target, 0, "commit");
+        });
     }
     const Reference reference(raw);
-    // A lock on the ref means that somebody is moving it just now.
+    // A lock that stays means that somebody is moving it, or was killed while he did.
     if (code == GIT_EMODIFIED || code == GIT_EEXISTS || code == GIT_ELOCKED ||
         (from && code == GIT_ENOTFOUND)) {
         return Error(ErrorCode::Conflict, name + " was moved meanwhile");
@@ -388,7 +416,8 @@ Status remove_journal(const std::filesystem::path& folder) {
 
 /// Locks a ref, and sees that it is where the caller thinks.
 Status lock_ref(git_transaction* transaction, git_repository* repository, const RefMove& move) {
-    int code = git_transaction_lock_ref(transaction, move.name.c_str());
+    int code =
+        wait_for_lock([&] { return git_transaction_lock_ref(transaction, move.name.c_str()); });
     if (code == GIT_ELOCKED) {
         return Error(ErrorCode::Conflict, move.name + " is being moved by somebody else");
     }

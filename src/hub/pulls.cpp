@@ -3,13 +3,14 @@
 #include "git_merge.hpp"
 #include "object_rules.hpp"
 #include "place.hpp"
+#include "ref_turn.hpp"
 
 #include <algorithm>
 
 namespace locara::hub {
 namespace {
 
-/// How often a merge starts over when somebody else was quicker.
+/// How often a merge starts over when a push was quicker.
 constexpr int kAttempts = 4;
 constexpr std::size_t kShownCommits = 250;
 constexpr std::size_t kNamedConflicts = 10;
@@ -244,6 +245,7 @@ Answer<DiscussionEvent> merge_pull(const Services& services,
     if (pull.status != DiscussionStatus::Open) {
         return conflict(name_of(pull) + " is " + std::string(render(pull.status)));
     }
+    LOCARA_TRY(const FileLock turn, wait_for_turn(services.folder_of(repo), pull.base));
     const Merge merge(services, repo, pull, who);
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         LOCARA_TRY(const auto commit, merge.attempt());

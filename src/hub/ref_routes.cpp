@@ -5,6 +5,7 @@
 #include "place.hpp"
 #include "pulls.hpp"
 #include "ref_name.hpp"
+#include "ref_turn.hpp"
 #include "routes.hpp"
 
 #include <locara/base/percent.hpp>
@@ -318,6 +319,7 @@ Answer<Response> squash(const Services& services, const Request& request, RepoTy
                begin_change(services, request, type, pull ? Action::Propose : Action::Write));
     LOCARA_TRY(const std::string name,
                require_target(services, Caller(change.who), change.repo, request.param("rev")));
+    LOCARA_TRY(const FileLock turn, wait_for_turn(services.folder_of(change.repo), name));
     LOCARA_TRY(const auto head, change.git.find_ref(name));
     if (!head) {
         return no_such_revision(request.param("rev"));

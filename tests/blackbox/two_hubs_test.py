@@ -103,6 +103,21 @@ class TwoHubs:
             for clone in clones:
                 self.git("push", "--quiet", "origin", ":refs/heads/side", folder=clone, fine=False)
 
+    def test_commits_that_name_no_parent_are_all_made(self):
+        self.make(self.one, "all-made")
+
+        def commit(hub, name):
+            self.call(hub, "/api/models/ana/all-made/commit/main", kind="application/x-ndjson", body=b"\n".join(
+                json.dumps(line).encode() for line in (
+                    {"key": "header", "value": {"summary": name}},
+                    {"key": "file", "value": {"path": name, "content": name, "encoding": "utf-8"}})))
+
+        names = [f"{i}.txt" for i in range(16)]
+        self.at_once(*[lambda i=i, name=name: commit((self.one, self.two)[i % 2], name) for i, name in enumerate(names)])
+        for hub in (self.one, self.two):
+            tree = self.call(hub, "/api/models/ana/all-made/tree/main")
+            self.assertLessEqual(set(names), {entry["path"] for entry in tree})
+
     def test_of_commits_that_race_on_one_parent_one_wins(self):
         self.make(self.one, "api-race")
         for round_ in range(self.ROUNDS):

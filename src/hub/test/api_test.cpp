@@ -15,6 +15,9 @@
 
 #include <gmock/gmock.h>
 
+#include <future>
+#include <vector>
+
 namespace locara::hub {
 namespace {
 
@@ -483,6 +486,57 @@ TEST_F(ApiTest, refuses_commits_that_do_not_fit) {
               "RevisionNotFound");
     EXPECT_THAT(call("POST", "/api/models/ana/m/commit/main?create_pr=1", ana_, header).body,
                 HasSubstr("nothing to propose"));
+}
+
+TEST_F(ApiTest, commits_all_that_come_at_once) {
+    ASSERT_EQ(create(ana_, "m").status(), 200);
+    const auto put = [this](std::size_t i, const char* revision) {
+        const std::string name = "f" + std::to_string(i);
+        return call("POST",
+                    std::string("/api/models/ana/m/commit/") + revision,
+                    ana_,
+                    R"({"key":"header","value":{"summary":"t"}})"
+                    "\n"
+                    R"({"key":"file","value":{"path":")" +
+                        name + R"(","content":")" + name + "\"}}");
+    };
+    constexpr std::size_t kCallers = 16;
+    std::vector<std::future<Reply>> commits;
+    for (std::size_t i = 0; i < kCallers; ++i) {
+        commits.push_back(std::async(std::launch::async, put, i, "main"));
+    }
+    for (std::future<Reply>& commit : commits) {
+        const Reply reply = commit.get();
+        EXPECT_EQ(reply.status(), 200) << reply.body;
+    }
+    for (std::size_t i = 0; i < kCallers; ++i) {
+        const std::string name = "f" + std::to_string(i);
+        EXPECT_EQ(call("GET", "/ana/m/resolve/main/" + name, "").body, name);
+    }
+
+    // Merges too, beside commits and a squash.
+    constexpr std::size_t kPulls = 4;
+    for (std::size_t i = 0; i < kPulls; ++i) {
+        ASSERT_EQ(put(100 + i, "main?create_pr=1").status(), 200);
+    }
+    std::vector<std::future<Reply>> changes;
+    for (std::size_t i = 0; i < kPulls; ++i) {
+        const std::string pull =
+            "/api/models/ana/m/discussions/" + std::to_string(i + 1) + "/merge";
+        changes.push_back(std::async(std::launch::async,
+                                     [this, pull] { return call("POST", pull, ana_, "{}"); }));
+        changes.push_back(std::async(std::launch::async, put, 200 + i, "main"));
+    }
+    for (std::future<Reply>& change : changes) {
+        const Reply reply = change.get();
+        EXPECT_EQ(reply.status(), 200) << reply.body;
+    }
+    for (std::size_t i = 0; i < kPulls; ++i) {
+        for (const std::size_t made : {100 + i, 200 + i}) {
+            const std::string name = "f" + std::to_string(made);
+            EXPECT_EQ(call("GET", "/ana/m/resolve/main/" + name, "").body, name);
+        }
+    }
 }
 
 TEST_F(ApiTest, renames_in_a_pull_request_what_was_at_its_parent) {

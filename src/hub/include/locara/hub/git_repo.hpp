@@ -153,7 +153,7 @@ class GitRepo {
                                      const GitSigned& by);
 
     /// Makes a ref (`from` absent) or moves it from the commit `from` to `to`. Conflict when it is
-    /// not what the caller thought.
+    /// not what the caller thought, or others keep it locked for more than three seconds.
     Status move_ref(const std::string& name,
                     const std::optional<std::string>& from,
                     const std::string& to);
@@ -161,7 +161,7 @@ class GitRepo {
     /// Moves, makes and removes refs, all of them or none, also when this process is killed
     /// meanwhile (finish_moves). All are locked and looked at first, then `before` is called, whose
     /// error ends it. Durable on return. REQUIRES: names are valid, and different. Conflict, naming
-    /// the ref, when one is not where `from` says.
+    /// the ref, when one is not where `from` says, or is kept locked for three seconds.
     Status move_refs(const std::vector<RefMove>& moves, const std::function<Status()>& before);
 
     /// Ends what a process that was killed in move_refs had begun. Nobody else may be writing.
