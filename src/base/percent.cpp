@@ -1,3 +1,5 @@
+#include "code_points.hpp"
+
 #include <locara/base/percent.hpp>
 
 namespace locara {
@@ -63,6 +65,11 @@ Result<std::string> percent_decode(std::string_view text) {
         }
         out += value;
         i += 2;
+    }
+    for (std::size_t at = 0; at < out.size();) {
+        if (!next_code_point(out, at)) { // PostgreSQL would not take it as a text.
+            return Error(ErrorCode::InvalidArgument, "the target holds bytes that are no UTF-8");
+        }
     }
     return out;
 }

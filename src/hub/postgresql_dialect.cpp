@@ -26,11 +26,15 @@ DatabaseFailure of_state(const std::string& state, std::string message) {
         return {Error(ErrorCode::Busy, std::move(message)), Retry::Yes};
     }
     const std::string kind = state.substr(0, 2);
+    // Callers are told of these two; the statement and what was in it are not for them.
+    const std::string by = " (SQLSTATE " + state + ")";
     if (kind == "23") { // integrity constraint violation
-        return {Error(ErrorCode::Conflict, std::move(message))};
+        return {Error(ErrorCode::Conflict,
+                      "the hub's database: what is to be kept conflicts with what is there" + by)};
     }
     if (kind == "22") { // data exception: a text that is no UTF-8, a number out of range
-        return {Error(ErrorCode::InvalidArgument, std::move(message))};
+        return {Error(ErrorCode::InvalidArgument,
+                      "the hub's database cannot keep such a text or number" + by)};
     }
     if (state == "55P03" || state == "57014") { // lock or statement timeout
         return {Error(ErrorCode::Busy, std::move(message))};

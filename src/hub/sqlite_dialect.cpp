@@ -127,6 +127,10 @@ class Sqlite : public Dialect {
     DatabaseFailure failure(const std::exception& error) const override {
         const auto* const own = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
         const ErrorCode code = own != nullptr ? code_of(own->result()) : ErrorCode::Io;
+        if (code == ErrorCode::Conflict) { // Callers are told of it: no statement, no values.
+            return {
+                Error(code, "the hub's database: what is to be kept conflicts with what is there")};
+        }
         return {Error(code, std::string("the hub's database: ") + error.what())};
     }
 

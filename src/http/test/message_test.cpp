@@ -24,8 +24,9 @@ TEST(SplitPath, tells_empty_from_trailing_slash) {
     EXPECT_EQ(*split_path("a/"), (Words{"a", ""}));
 }
 
-TEST(SplitPath, refuses_dot_segments_broken_escapes_and_nul) {
-    for (const char* path : {"a/../b", "..", "a/%2e%2E", ".", "a%", "a%4", "a%zz", "a%00b"}) {
+TEST(SplitPath, refuses_dot_segments_broken_escapes_nul_and_what_is_no_utf8) {
+    for (const char* path :
+         {"a/../b", "..", "a/%2e%2E", ".", "a%", "a%4", "a%zz", "a%00b", "a/%ff", "a\xff"}) {
         const auto segments = split_path(path);
         ASSERT_FALSE(segments) << path;
         EXPECT_EQ(segments.error().code(), ErrorCode::InvalidArgument) << path;

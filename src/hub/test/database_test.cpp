@@ -308,7 +308,11 @@ TEST_F(PostgresqlTest, says_that_it_cannot_be_reached_without_telling_the_passwo
 
 TEST_F(PostgresqlTest, refuses_a_text_that_is_no_utf8_as_the_callers_mistake) {
     const auto database = Database::connect(url_);
-    EXPECT_EQ(Names(*database).find_account("\xff").error().code(), ErrorCode::InvalidArgument);
+    const auto found = Names(*database).find_account("\xff");
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code(), ErrorCode::InvalidArgument);
+    EXPECT_EQ(found.error().describe(),
+              "the hub's database cannot keep such a text or number (SQLSTATE 22021)");
 }
 
 TEST_F(PostgresqlTest, is_refused_when_a_newer_program_made_its_tables) {

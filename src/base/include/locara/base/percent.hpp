@@ -13,7 +13,8 @@ namespace locara {
 /// Encodes every byte but the unreserved characters (letters, digits, `-._~`) and those in `keep`.
 std::string percent_encode(std::string_view text, std::string_view keep = "");
 
-/// Replaces %XX once, in either case. InvalidArgument on a broken escape or on any NUL.
+/// Replaces %XX once, in either case. InvalidArgument on a broken escape, on any NUL,
+/// and when what comes out is no UTF-8.
 Result<std::string> percent_decode(std::string_view text);
 
 } // namespace locara

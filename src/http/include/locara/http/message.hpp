@@ -66,7 +66,7 @@ bool holds_token(std::string_view list, std::string_view token);
 /// The query of a target: decoded keys and values in order, keys may repeat.
 class Query {
   public:
-    /// Parses "a=1&b=%20+x" (a '+' is a space). InvalidArgument on a broken percent escape.
+    /// Parses "a=1&b=%20+x" (a '+' is a space). InvalidArgument as of percent_decode.
     static Result<Query> parse(std::string_view text);
 
     std::optional<std::string_view> find(std::string_view key) const;
@@ -82,7 +82,7 @@ class Query {
 };
 
 /// "a%20b/c%2Fd" (without the leading slash) -> {"a b", "c/d"}. "" gives no segment, a trailing
-/// slash gives an empty last one. InvalidArgument on a broken escape, and on a segment that decodes
+/// slash gives an empty last one. InvalidArgument as of percent_decode, and on a segment that decodes
 /// to "." or "..", which no client of ours sends.
 Result<std::vector<std::string>> split_path(std::string_view raw_path);
 
