@@ -10,6 +10,7 @@
 #include "metrics.hpp"
 #include "mirror_routes.hpp"
 #include "new_repo.hpp"
+#include "old_ids.hpp"
 #include "openapi.hpp"
 #include "operation_routes.hpp"
 #include "page_parts.hpp"
@@ -654,6 +655,14 @@ void Hub::State::add_routes() {
 
 /// What no route is for.
 boost::asio::awaitable<http::Response> Hub::State::answer_nowhere(http::Request request) {
+    if (is_by_old_id(request)) {
+        const auto refuse = [&] {
+            auto caller = identify(services, request);
+            const Refusal refusal = caller ? hidden_repo(*caller) : std::move(caller).error();
+            return render_refusal(refusal, request, log);
+        };
+        co_return co_await http::run_blocking(*pool, refuse);
+    }
     co_return render_refusal(Refusal(404, "", "there is nothing at " + request.path), request, log);
 }
 

@@ -397,7 +397,11 @@ Answer<std::monostate> Mirror::ask_alias(RepoType type, const std::string& name)
     UpstreamCall call;
     call.path = alias_path(type, name);
     call.limit_bytes = kAnswerBytes;
-    LOCARA_TRY(const UpstreamAnswer answer, upstream_.ask(call));
+    auto asked = upstream_.ask(call);
+    if (!asked && asked.error().status == 404) {
+        return no_such_repo(); // Some hubs say it without a code.
+    }
+    LOCARA_TRY(const UpstreamAnswer answer, std::move(asked));
     JsonLimits limits;
     limits.bytes = kAnswerBytes;
     const auto info = parse_json(answer.body, limits);

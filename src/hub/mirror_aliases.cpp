@@ -1,3 +1,4 @@
+#include "credentials.hpp"
 #include "mirror_routes.hpp"
 #include "routes.hpp"
 
@@ -51,6 +52,9 @@ enter(const MirrorDoor& door, RepoType type, std::size_t at, Request request) {
     }
     Refusal refusal =
         id ? Refusal(307, "", name + " is " + (*id)->render()) : Refusal(std::move(id).error());
+    if (refusal.code == "RepoNotFound") { // Upstream was asked without the caller's token.
+        refusal.status = credentials(request) ? 404 : 401;
+    }
     if (id) {
         refusal.headers.add("Location", redirected(request, at, **id));
     }

@@ -772,10 +772,12 @@ enter(const MirrorDoor& door, Handle handle, RepoType type, Request request) {
     }
     const auto begin = [&] { return begin_visit(door, request, type); };
     auto begun = co_await http::run_blocking(door.here, begin);
-    if (!begun) {
+    // "gpt2/refs" may be what the rules do not allow, and a call about gpt2 all the same.
+    const bool refused = !begun && !is_ambiguous(request);
+    if (refused) {
         co_return render_refusal(begun.error(), request, log);
     }
-    if (!*begun) {
+    if (!begun || !*begun) {
         co_return co_await door.behind.handle(std::move(request));
     }
     Guest visit = std::move(**begun);

@@ -209,16 +209,20 @@ class MetadataTest(TestCase):
         for path in ("/refs?include_prs=1", "/auth-check"):
             answer = call(mirror, "GET", f"/api/models/tiny{path}")
             self.assertEqual((answer.status, answer.headers["Location"]), (307, f"/api/models/ana/tiny{path}"))
+        ruled = self.mirror(proxy.url, allow=["ana/*"])  # tiny/refs is not allowed, ana/tiny is
+        for path in ("/refs", "/auth-check"):
+            self.assertEqual(call(ruled, "GET", f"/api/models/tiny{path}").headers["Location"], f"/api/models/ana/tiny{path}")
         self.assertEqual(call(mirror, "GET", "/api/models/ana/refs").json()["id"], "ana/refs")
-        self.assertEqual(call(mirror, "GET", "/api/models/ana/auth-check").status, 404)
+        self.assert_error(call(mirror, "GET", "/api/models/ana/auth-check"), 401, "RepoNotFound")
         # Private ones, what is ours, and what is none.
-        for name in ("secret", "own", "single"):
+        for name in ("secret", "own", "single", "none"):
             self.assert_error(call(mirror, "GET", f"/api/models/{name}", self.ana), 404, "RepoNotFound")
+            self.assert_error(call(mirror, "GET", f"/api/models/{name}"), 401, "RepoNotFound")
         self.assert_error(call(mirror, "GET", "/api/models/denied"), 403, "MirrorDenied")
         asked = len(proxy.requests)
-        self.assertEqual(call(mirror, "GET", "/api/models/ben").status, 404)
-        self.assertEqual(call(self.upstream, "GET", "/api/models/tiny").status, 404)
-        self.assertEqual(call(self.upstream, "GET", "/tiny/resolve/main/x").status, 404)
+        self.assert_error(call(mirror, "GET", "/api/models/ben"), 401, "RepoNotFound")
+        self.assert_error(call(self.upstream, "GET", "/api/models/tiny"), 401, "RepoNotFound")
+        self.assert_error(call(self.upstream, "GET", "/tiny/resolve/main/x", self.ana), 404, "RepoNotFound")
         self.assertEqual(len(proxy.requests), asked)
         # Kept: over gc, and offline.
         mirror.admin("gc", "--grace", "1m", clock="+1h")

@@ -153,6 +153,17 @@ TEST_F(HubTest, tells_missing_repos_revisions_and_files_apart) {
     expect("/locara/none/resolve/main/a", "RepoNotFound");
     expect("/lo%2Fcara/tiny/resolve/main/a", "RepoNotFound");
     expect("/locara/%2E%2E%2Ftiny/resolve/main/a", "RepoNotFound");
+    for (const char* const old : {"/api/models/gpt2",
+                                  "/api/models/gpt2/revision/main",
+                                  "/api/models/gpt2/tree/main",
+                                  "/api/models/gpt2/refs",
+                                  "/api/models/gpt2/auth-check",
+                                  "/api/datasets/squad",
+                                  "/gpt2/resolve/main/config.json",
+                                  "/gpt2/raw/main/config.json",
+                                  "/datasets/squad/resolve/main/a/b"}) {
+        expect(old, "RepoNotFound"); // Ids of one segment, which no hub gives any more.
+    }
     expect("/locara/tiny/resolve/other/config.json", "RevisionNotFound");
     expect("/locara/tiny/resolve/" + std::string(40, '0') + "/config.json", "RevisionNotFound");
     expect("/locara/tiny/resolve/main~0/config.json", "RevisionNotFound");
