@@ -41,7 +41,7 @@ Answer<RepoId> parse_repo_id(const Json& body, const Caller& caller) {
 }
 
 /// The files of a repository's first commit: what the body brings, and what every one has.
-Answer<std::vector<GitFile>> first_files(const Json& body) {
+Answer<std::vector<GitFile>> first_files(const Json& body, RepoType type) {
     std::vector<GitFile> files;
     const auto given = body.find("files");
     if (given != body.end() && given->is_array()) {
@@ -72,20 +72,27 @@ Answer<std::vector<GitFile>> first_files(const Json& body) {
     if (!has(".gitattributes")) {
         files.push_back({".gitattributes", default_attributes()});
     }
-    const auto license = text_at(body, "license");
-    if (license && !has("README.md")) {
-        files.push_back({"README.md", "---\nlicense: " + *license + "\n---\n"});
+    std::string card;
+    if (const auto license = text_at(body, "license")) {
+        card += "license: " + *license + "\n";
+    }
+    // It stands nowhere else: what a space is made with is for its card to say, and to change.
+    if (const auto sdk = text_at(body, "sdk"); sdk && type == RepoType::Space) {
+        card += "sdk: " + *sdk + "\n";
+    }
+    if (!card.empty() && !has("README.md")) {
+        files.push_back({"README.md", "---\n" + card + "---\n"});
     }
     return files;
 }
 
-bool is_plain_license(const Json& body) {
-    const std::string license = text_at(body, "license").value_or("other");
-    return !license.empty() && license.size() <= 64 &&
-           std::all_of(license.begin(), license.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '.' || c == '+';
-           });
+/// Whether a text of a body, if it is there, stands in YAML as it is.
+bool is_plain(const Json& body, const char* key) {
+    const std::string text = text_at(body, key).value_or("other");
+    return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '.' || c == '+';
+    });
 }
 
 Answer<Response> create(const Services& services, const Request& request) {
@@ -95,8 +102,11 @@ Answer<Response> create(const Services& services, const Request& request) {
     LOCARA_TRY(const RepoId id, parse_repo_id(body, caller));
     LOCARA_TRY(const std::string space, require_space(caller, id.space));
     const Account& by = caller->account;
-    if (!is_plain_license(body)) {
+    if (!is_plain(body, "license")) {
         return bad_request("a license is an identifier such as apache-2.0");
+    }
+    if (!is_plain(body, "sdk")) {
+        return bad_request("an sdk is a word such as gradio or static");
     }
     Repo repo;
     repo.id = {id.type, space, id.name};
@@ -107,7 +117,7 @@ Answer<Response> create(const Services& services, const Request& request) {
     repo.facts.license = text_at(body, "license").value_or("");
     LOCARA_CHECK(require_room(services, space, request.body.size()));
     GitSnapshot first;
-    LOCARA_TRY(first.files, first_files(body));
+    LOCARA_TRY(first.files, first_files(body, id.type));
     first.message = "initial commit\n";
     first.author_name = by.name;
     first.author_email = author_email(by);

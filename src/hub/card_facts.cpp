@@ -195,6 +195,9 @@ CardFacts CardFacts::of(Json data, RepoType type) {
         add_dataset_tags(tags, facts.data);
         break;
     case RepoType::Space:
+        facts.sdk = text_of(facts.data, "sdk");
+        facts.models = texts_of(facts.data, "models");
+        facts.datasets = texts_of(facts.data, "datasets");
         tags.add_all(facts.data, "sdk");
         tags.add_all(facts.data, "tags");
         break;

@@ -24,6 +24,9 @@ struct CardFacts {
     std::vector<std::string> tags; ///< Each once.
     std::string task;              ///< `pipeline_tag`, "" if not said.
     std::string library;           ///< `library_name`, "" if not said.
+    std::string sdk;               ///< Of a space, "" if not said.
+    std::vector<std::string> models;   ///< That a space names.
+    std::vector<std::string> datasets; ///< The same.
 
     /// Of a front matter; null gives nothing.
     static CardFacts of(Json data, RepoType type);

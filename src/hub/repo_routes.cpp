@@ -182,6 +182,16 @@ Json render_siblings(const std::vector<GitEntry>& entries, bool blobs) {
     return siblings;
 }
 
+/// How the Hub's clients know a space that is not under way: apps run on people's own machines,
+/// never here.
+Json render_runtime() {
+    return {{"stage", "STOPPED"},
+            {"hardware", {{"current", nullptr}, {"requested", nullptr}}},
+            {"gcTimeout", nullptr},
+            {"storage", nullptr},
+            {"devMode", false}};
+}
+
 Result<Json> describe(const Services& services, const Place& place, bool blobs) {
     LOCARA_TRY(const GitCommit commit, place.git.commit(place.commit));
     LOCARA_TRY(const auto entries, place.git.list(place.commit, "", GitRepo::Recursive::Yes));
@@ -215,6 +225,14 @@ Result<Json> describe(const Services& services, const Place& place, bool blobs) 
     }
     if (!card.library.empty()) {
         json["library_name"] = card.library;
+    }
+    if (id.type == RepoType::Space) {
+        if (!card.sdk.empty()) {
+            json["sdk"] = card.sdk;
+        }
+        json["models"] = card.models;
+        json["datasets"] = card.datasets;
+        json["runtime"] = render_runtime();
     }
     if (card.data.is_object()) {
         json["cardData"] = std::move(card.data);
@@ -303,14 +321,9 @@ Answer<Response> tags(const Services& services, const Request& request, RepoType
     return json_answer(tags_by_type(all));
 }
 
-/// What the Hub's clients ask of a space: apps run on people's own machines, never here.
 Answer<Response> runtime(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Repo repo, find_repo(services, request, type, Action::See));
-    return json_answer({{"stage", "STOPPED"},
-                        {"hardware", {{"current", nullptr}, {"requested", nullptr}}},
-                        {"gcTimeout", nullptr},
-                        {"storage", nullptr},
-                        {"devMode", false}});
+    LOCARA_CHECK(find_repo(services, request, type, Action::See));
+    return json_answer(render_runtime());
 }
 
 /// What is wrong with a card that somebody is about to commit.

@@ -254,7 +254,8 @@ void shape_for_list(const http::Request& request, Json& repo) {
     if (request.query.flag("full")) {
         return;
     }
-    for (const char* const key : {"siblings", "gguf", "safetensors"}) {
+    for (const char* const key :
+         {"siblings", "gguf", "safetensors", "models", "datasets", "runtime"}) {
         repo.erase(key);
     }
     if (!request.query.flag("cardData")) {

@@ -285,6 +285,36 @@ TEST_F(ApiTest, creates_a_repository_with_its_first_files_and_tells_where_it_is)
     EXPECT_EQ(call("GET", "/api/models/ANA/M", "").json()["id"], "ana/m");
 }
 
+TEST_F(ApiTest, tells_what_a_space_is_made_with) {
+    const std::string named = R"({"type":"space","name":"app")";
+    EXPECT_EQ(call("POST", "/api/repos/create", ana_, named + R"(,"sdk":"a: b"})").status(), 400);
+    ASSERT_EQ(call("POST", "/api/repos/create", ana_, named + R"(,"sdk":"gradio"})").status(), 200);
+    const std::string one = "/api/spaces/ana/app";
+    EXPECT_EQ(call("GET", one, "").json()["sdk"], "gradio");
+    EXPECT_EQ(call("GET", one, "").json()["runtime"], call("GET", one + "/runtime", "").json());
+    ASSERT_EQ(call("POST",
+                   one + "/commit/main",
+                   ana_,
+                   R"({"key":"header","value":{"summary":"t"}})"
+                   "\n"
+                   R"({"key":"file","value":{"path":"README.md","content":)"
+                   R"("---\nsdk: static\nmodels: [a/b]\ndatasets:\n- c/d\n---\n"}})")
+                  .status(),
+              200);
+    const Json about = call("GET", one, "").json();
+    EXPECT_EQ(about["sdk"], "static");
+    EXPECT_EQ(about["models"], Json::array({"a/b"}));
+    EXPECT_EQ(about["datasets"], Json::array({"c/d"}));
+    const Json asked =
+        call("GET", one + "?expand=sdk&expand=models&expand=datasets&expand=runtime", "").json();
+    EXPECT_EQ(asked.size(), 6U) << asked; // _id and id too
+    const Json listed = call("GET", "/api/spaces?models=a/b", "").json();
+    ASSERT_EQ(listed.size(), 1U);
+    EXPECT_EQ(listed[0]["sdk"], "static");
+    EXPECT_FALSE(listed[0].contains("runtime"));
+    EXPECT_EQ(call("GET", "/api/spaces?full=true", "").json()[0]["models"], about["models"]);
+}
+
 TEST_F(ApiTest, keeps_types_apart_and_removes_what_it_is_told) {
     for (const char* type : {"model", "dataset", "space"}) {
         const Reply reply = call("POST",
