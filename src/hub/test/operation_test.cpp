@@ -5,6 +5,7 @@
 #include "operation_routes.hpp"
 #include "sample_seed.hpp"
 
+#include <locara/base/file.hpp>
 #include <locara/base/json_log.hpp>
 #include <locara/hub/accounts.hpp>
 #include <locara/hub/audit.hpp>
@@ -13,8 +14,10 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <map>
 #include <mutex>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -486,6 +489,38 @@ TEST_F(OperationTest, the_api_is_described_by_valid_openapi) {
         }
     }
     EXPECT_TRUE(api["paths"]["/api/datasets/{org}/{repo}/tag/{rev}"].contains("delete"));
+}
+
+TEST(OpenApi, names_every_parameter_that_a_source_reads_from_a_query) {
+    const Json api = render_openapi("1");
+    std::set<std::string> described;
+    for (const auto& [path, item] : api["paths"].items()) {
+        for (const Json& operation : item) {
+            for (const Json& parameter : operation.value("parameters", Json::array())) {
+                if (parameter["in"] == "query") {
+                    described.insert(parameter["name"].get<std::string>());
+                }
+            }
+        }
+    }
+    // Of URLs that the hub signed itself, which nobody else makes.
+    described.insert({"exp", "sig", "repo", "size"});
+    const std::regex reads(
+        R"re((?:query\.(?:find|flag|all)\(|(?:given_flag|given_number|listed|number)\(request, )"(\w+)")re");
+    std::set<std::string> seen;
+    for (const auto& file :
+         std::filesystem::directory_iterator(test_support::source_dir() / "src/hub")) {
+        if (file.path().extension() != ".cpp") {
+            continue;
+        }
+        const auto text = read_file(file.path(), 1U << 20U);
+        ASSERT_TRUE(text);
+        for (std::sregex_iterator at(text->begin(), text->end(), reads), end; at != end; ++at) {
+            seen.insert((*at)[1]);
+            EXPECT_EQ(described.count((*at)[1]), 1U) << (*at)[1] << " in " << file.path();
+        }
+    }
+    EXPECT_GT(seen.size(), 40U);
 }
 
 TEST_F(OperationTest, every_route_that_is_described_is_there) {
