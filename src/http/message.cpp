@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 namespace locara::http {
 namespace {
@@ -346,6 +347,15 @@ int http_status(ErrorCode code) {
 
 namespace {
 
+/// A position in a range, which may have any number of digits (RFC 9110, section 14.1.2): what does
+/// not fit lies behind the end of all that is.
+std::optional<std::uint64_t> parse_position(std::string_view text) {
+    if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
+        return parse_number(text).value_or(std::numeric_limits<std::uint64_t>::max());
+    }
+    return std::nullopt;
+}
+
 /// One range of a header ("0-99", "100-", "-7") against `size` bytes; nothing when malformed.
 std::optional<ByteRange> resolve_one(std::string_view spec, std::uint64_t size) {
     const std::size_t dash = spec.find('-');
@@ -355,7 +365,7 @@ std::optional<ByteRange> resolve_one(std::string_view spec, std::uint64_t size) 
     const std::string_view first_text = spec.substr(0, dash);
     const std::string_view last_text = spec.substr(dash + 1);
     if (first_text.empty()) {
-        const auto suffix = parse_number(last_text);
+        const auto suffix = parse_position(last_text);
         if (!suffix) {
             return std::nullopt;
         }
@@ -365,13 +375,13 @@ std::optional<ByteRange> resolve_one(std::string_view spec, std::uint64_t size) 
         const std::uint64_t length = std::min(*suffix, size);
         return ByteRange{ByteRange::Kind::Part, size - length, length};
     }
-    const auto first = parse_number(first_text);
+    const auto first = parse_position(first_text);
     if (!first) {
         return std::nullopt;
     }
     std::uint64_t last = size == 0 ? 0 : size - 1;
     if (!last_text.empty()) {
-        const auto given = parse_number(last_text);
+        const auto given = parse_position(last_text);
         if (!given || *given < *first) {
             return std::nullopt;
         }

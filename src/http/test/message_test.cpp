@@ -73,7 +73,11 @@ TEST(ResolveRange, follows_rfc_9110) {
     check("bytes=5-4", Kind::Whole, 0, 100);
     check("bytes=a-b", Kind::Whole, 0, 100);
     check("bytes=0-1,3-4", Kind::Whole, 0, 100);
-    check("bytes=99999999999999999999-", Kind::Whole, 0, 100);
+    // Any number of digits is one.
+    check("bytes=99999999999999999999-", Kind::Unsatisfiable, 0, 0);
+    check("bytes=5-99999999999999999999999", Kind::Part, 5, 95);
+    check("bytes=-99999999999999999999", Kind::Part, 0, 100);
+    check("bytes=5-9999999999999999999999x", Kind::Whole, 0, 100);
     check("lines=0-1", Kind::Whole, 0, 100);
     check("bytes=", Kind::Whole, 0, 100);
     EXPECT_EQ(resolve_range(std::nullopt, 100).kind, Kind::Whole);
