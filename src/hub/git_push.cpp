@@ -135,6 +135,9 @@ Status Push::check_command(const RefCommand& command, const std::vector<GitRef>&
                                   "Cannot delete " + command.name + ", the default branch"))
                    : Status();
     }
+    if (command.from != kNoObject) {
+        return {}; // It is there: whatever is beside it is so already.
+    }
     const auto in_the_way = [&command](const std::string& name) {
         return ref_names_collide(command.name, name);
     };

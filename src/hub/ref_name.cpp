@@ -14,6 +14,13 @@ bool is_commit_id(std::string_view text) {
            text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
 }
 
+std::string in_lower_case(std::string text) {
+    for (char& c : text) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return text;
+}
+
 } // namespace
 
 Status check_ref_name(const std::string& name) {
@@ -44,7 +51,10 @@ Status check_ref_name(const std::string& name) {
 }
 
 bool ref_names_collide(const std::string& a, const std::string& b) {
-    return a.rfind(b + "/", 0) == 0 || b.rfind(a + "/", 0) == 0;
+    const std::string one = in_lower_case(a);
+    const std::string other = in_lower_case(b);
+    return (one == other && a != b) || one.rfind(other + "/", 0) == 0 ||
+           other.rfind(one + "/", 0) == 0;
 }
 
 } // namespace locara::hub

@@ -17,7 +17,8 @@ inline constexpr std::string_view kMainRef = "refs/heads/main";
 /// revision: no HEAD, nothing that begins with refs/, no 40 hex digits. InvalidArgument says which.
 Status check_ref_name(const std::string& name);
 
-/// Whether one of two refs would have to be a folder for the other, as "a" for "a/b".
+/// Whether one of two refs would have to be a folder for the other, as "a" for "a/b", or they are
+/// different and the same on a file system that ignores case: a clone there could have only one.
 bool ref_names_collide(const std::string& a, const std::string& b);
 
 } // namespace locara::hub

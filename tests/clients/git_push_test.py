@@ -50,6 +50,8 @@ class Push(git_client.TestCase):
         self.assertIn("Cannot delete refs/heads/main", self.told)
         self.git(one, "push", "-q", "origin", "HEAD:refs/heads/feat", expect=1)
         self.assertIn("refs/heads/feat/x is there and in the way", self.told)
+        self.git(one, "push", "-q", "origin", "HEAD:refs/heads/Main", expect=1)
+        self.assertIn("refs/heads/main is there and in the way", self.told)
         self.assert_clean(repo)
 
     def test_all_refs_or_none(self):

@@ -69,6 +69,8 @@ class Refs(hub_process.TestCase):
         self.assertEqual(self.refs(repo), {"refs/heads/main": commits[1], "refs/heads/feat/x": commits[0],
                                            "refs/heads/feat/y": commits[1]})
         self.assert_error(self.call("POST", f"{repo}/branch/feat", self.ana, {}), 409, "in the way")
+        for same in ("Main", "Feat%2FX", "FEAT"):  # on a file system that ignores case
+            self.assert_error(self.call("POST", f"{repo}/branch/{same}", self.ana, {}), 409, "in the way")
         self.assert_error(self.call("POST", f"{repo}/branch/z", self.ana, {"startingPoint": "nothing"}), 404,
                           "Invalid rev id: nothing", "RevisionNotFound")
         for bad in ("a..b", "-x", "refs%2Fx", "a" * 40, "a%20b", "con"):

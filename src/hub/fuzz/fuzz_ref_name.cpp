@@ -58,6 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         // What lies below it would need a folder of its name, and what lies above it one.
         LOCARA_ASSERT(hub::ref_names_collide(name, name + "/x"));
         LOCARA_ASSERT(hub::ref_names_collide(name + "/x", name));
+        LOCARA_ASSERT(hub::ref_names_collide(name + "x", name + "X"));
         LOCARA_ASSERT(!hub::ref_names_collide(name, name) &&
                       !hub::ref_names_collide(name, name + "x"));
     }
