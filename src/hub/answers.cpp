@@ -1,5 +1,7 @@
 #include "answers.hpp"
 
+#include "lfs_json.hpp"
+
 #include <locara/base/percent.hpp>
 
 #include <algorithm>
@@ -17,14 +19,6 @@ std::string to_ascii(std::string text) {
 
 std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-/// How Git LFS has its answers (git-lfs: docs/api/batch.md): its clients read "message".
-constexpr const char* kLfsJson = "application/vnd.git-lfs+json";
-
-/// Whether a client of Git LFS asks.
-bool is_lfs(const http::Request& request) {
-    return request.path.find("/info/lfs/") != std::string::npos;
 }
 
 /// Whether a text anywhere in it, or a key, holds a NUL.

@@ -126,8 +126,8 @@ void add_answer_headers(http::Response& response) {
     add_common_headers(response);
 }
 
-http::Response limited_answer(const RateLimiter::Verdict& verdict) {
-    http::Response response = render_limited(verdict);
+http::Response limited_answer(const RateLimiter::Verdict& verdict, const http::Request& request) {
+    http::Response response = render_limited(verdict, request);
     add_answer_headers(response);
     return response;
 }
@@ -249,6 +249,7 @@ struct Hub::State {
     };
 
     Counted count(const http::Request& request);
+    bool may_look_up(const http::Request& request, const Counted& counted);
     std::optional<RateLimiter::Verdict> limit(const http::Request& request,
                                               const ClientAddress& client,
                                               const std::optional<RateLimiter::Token>& token);
@@ -679,6 +680,13 @@ Hub::State::Counted Hub::State::count(const http::Request& request) {
     return counted;
 }
 
+/// Whether the token of a request that is refused for where it comes from may be a good one: after
+/// a start nothing is known of any.
+bool Hub::State::may_look_up(const http::Request& request, const Counted& counted) {
+    return counted.token &&
+           limiter->begin_lookup(client_address(request, config.proxies).address, *counted.token);
+}
+
 /// What limits a request: its token if that is known to be good, else where it comes from.
 std::optional<RateLimiter::Verdict>
 Hub::State::limit(const http::Request& request,
@@ -713,10 +721,19 @@ boost::asio::awaitable<http::Response> Hub::State::answer(http::Request request)
     }
     const std::string id = request.id;
     const std::shared_ptr<http::RequestNotes> notes = request.notes; // The request goes on.
-    const Counted counted = count(request);
+    Counted counted = count(request);
+    if (counted.is_refused() && may_look_up(request, counted)) {
+        const auto look = [&] {
+            auto caller = identify(services, request);
+            return caller && caller->has_value();
+        };
+        const bool good = co_await http::run_blocking(*pool, look);
+        limiter->note_token(*counted.token, good);
+        counted = good ? count(request) : counted;
+    }
     http::Response response;
     if (counted.is_refused()) {
-        response = limited_answer(*counted.verdict);
+        response = limited_answer(*counted.verdict, request);
     } else if (auto warm_response = co_await warm->ask(request)) {
         response = std::move(*warm_response);
         add_answer_headers(response);
@@ -743,8 +760,11 @@ std::optional<http::Response> Hub::State::known(const http::Request& request) {
         return std::nullopt;
     }
     const Counted counted = count(request);
+    if (counted.is_refused() && counted.token) {
+        return std::nullopt; // answer() may look it up, which takes longer than is allowed here.
+    }
     if (counted.is_refused()) {
-        response = limited_answer(*counted.verdict);
+        response = limited_answer(*counted.verdict, request);
     } else {
         add_answer_headers(*response);
     }

@@ -4,6 +4,7 @@
 #include "content.hpp"
 #include "content_gate.hpp"
 #include "incoming_body.hpp"
+#include "lfs_json.hpp"
 #include "lfs_parts.hpp"
 #include "new_repo.hpp"
 #include "pulls.hpp"
@@ -26,7 +27,6 @@ constexpr std::size_t kObjectsLimit = 1000;
 constexpr std::uint64_t kObjectBytesLimit = 1ULL << 40U;
 /// When to ask again whether a file has been put together.
 constexpr std::chrono::seconds kPartsRetry{5};
-constexpr std::string_view kLfsJson = "application/vnd.git-lfs+json";
 
 struct BatchObject {
     crypto::Sha256Digest oid;

@@ -1,5 +1,7 @@
 #include "rate_limit.hpp"
 
+#include "lfs_json.hpp"
+
 #include <locara/base/json.hpp>
 
 #include <algorithm>
@@ -100,6 +102,15 @@ std::optional<RateLimiter::Verdict> RateLimiter::take(const IpAddress& address,
     return verdict;
 }
 
+bool RateLimiter::begin_lookup(const IpAddress& address, const Token& token) {
+    const std::lock_guard lock(mutex_);
+    if (known_.count(token) != 0) {
+        return false; // It has used up a quota of its own.
+    }
+    std::uint64_t& count = counts_of(address.client())[2];
+    return count < kLookups && ++count > 0;
+}
+
 void RateLimiter::note_token(const Token& token, bool good) {
     const std::lock_guard lock(mutex_);
     if (!good) {
@@ -132,12 +143,20 @@ void add_headers(const RateLimiter::Verdict& verdict, http::Headers& headers) {
                     ";w=" + std::to_string(verdict.window.count()));
 }
 
-http::Response render_limited(const RateLimiter::Verdict& verdict) {
+http::Response render_limited(const RateLimiter::Verdict& verdict, const http::Request& request) {
     const std::string wait = std::to_string(verdict.reset.count());
     const std::string text = "too many requests: " + std::to_string(verdict.quota) + " in " +
                              std::to_string(verdict.window.count()) +
                              " seconds are allowed here; go on in " + wait + " seconds";
-    http::Response response = http::json_response(429, render_json({{"error", text}}));
+    Json body = {{"error", text}};
+    const bool lfs = is_lfs(request);
+    if (lfs) {
+        body["message"] = text;
+    }
+    http::Response response = http::json_response(429, render_json(body));
+    if (lfs) {
+        response.headers.set("Content-Type", kLfsJson);
+    }
     add_headers(verdict, response.headers);
     response.headers.add("Retry-After", wait);
     response.headers.add("X-Error-Message", text);

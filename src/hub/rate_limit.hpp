@@ -6,9 +6,10 @@
 // fixed and the same for everybody.
 //
 // A request counts for its token only once that token has been found good, so that nobody gets a
-// fresh quota with each token made up; else it counts for its address.
-// Memory is bounded: when kClients have been seen in a window, others share kShared counters by
-// chance, so that a flood of addresses makes nobody free. Threads: may be used from any.
+// fresh quota with each token made up; else it counts for its address, and a token is looked up
+// when that has no more quota. Memory is bounded: when kClients have been seen in a window, others
+// share kShared counters by chance, so that a flood of addresses makes nobody free. Threads: may be
+// used from any.
 #pragma once
 
 #include <locara/crypto/sha256.hpp>
@@ -38,6 +39,7 @@ class RateLimiter {
   public:
     static constexpr std::size_t kClients = 65'536;
     static constexpr std::size_t kShared = 4096;
+    static constexpr std::uint64_t kLookups = 1000;
 
     using Now = std::chrono::steady_clock::time_point;
     using Token = crypto::Sha256Digest; ///< Of a token's text.
@@ -57,6 +59,11 @@ class RateLimiter {
     std::optional<Verdict>
     take(const IpAddress& address, const std::optional<Token>& token, RequestClass kind, Now now);
 
+    /// Whether a token that nothing is known of may be looked up although requests from its address
+    /// are refused: as often in a window as kLookups, for one of many that share an address and a
+    /// hub that has just started; who makes tokens up gets no further.
+    bool begin_lookup(const IpAddress& address, const Token& token);
+
     /// What became known of a token.
     void note_token(const Token& token, bool good);
 
@@ -67,7 +74,7 @@ class RateLimiter {
     std::size_t size() const;
 
   private:
-    using Counts = std::array<std::uint64_t, 2>; ///< By RequestClass.
+    using Counts = std::array<std::uint64_t, 3>; ///< By RequestClass, and look-ups.
     using Key = std::variant<IpAddress, Token>;
 
     Counts& counts_of(const Key& key);
@@ -85,7 +92,7 @@ class RateLimiter {
 /// The headers of a limited answer.
 void add_headers(const RateLimiter::Verdict& verdict, http::Headers& headers);
 
-/// 429.
-http::Response render_limited(const RateLimiter::Verdict& verdict);
+/// 429, in the form that whoever made the request reads.
+http::Response render_limited(const RateLimiter::Verdict& verdict, const http::Request& request);
 
 } // namespace locara::hub

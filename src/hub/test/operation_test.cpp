@@ -11,6 +11,7 @@
 #include <locara/hub/audit.hpp>
 #include <locara/hub/hub.hpp>
 #include <locara/sandbox/profile.hpp>
+#include <locara/test_support/folders.hpp>
 
 #include <gmock/gmock.h>
 
@@ -346,10 +347,16 @@ TEST_F(OperationTest, too_many_requests_are_refused_as_the_hub_refuses_them) {
     // What a client writes itself about where it comes from changes nothing.
     EXPECT_EQ(get(path, "X-Forwarded-For: 198.51.100.7\r\n").status(), 429);
     EXPECT_THAT(get("/metrics").body, HasSubstr("locara_hub_rate_limited_requests_total 2\n"));
-    // A token that was found good has a quota of its own; to be found good takes one of the
-    // address.
+    // A client of Git LFS is told in its own words.
+    const Reply batch = get("/locara/tiny.git/info/lfs/locks");
+    EXPECT_EQ(batch.status(), 429);
+    EXPECT_EQ(batch.header("Content-Type"), "application/vnd.git-lfs+json");
+    EXPECT_THAT(batch.json()["message"].get<std::string>(), HasSubstr("too many requests"));
+    // A good token has a quota of its own, also where the address has none left and nothing is
+    // known of it yet; one that was made up has not.
     const std::string bearer = "Authorization: Bearer " + token + "\r\n";
-    EXPECT_EQ(get("/locara/tiny/resolve/main/config.json", bearer).status(), 200);
+    EXPECT_EQ(get(path, bearer).header("RateLimit-Policy"), "\"fixed window\";\"api\";q=3;w=3600");
+    EXPECT_EQ(get(path, "Authorization: Bearer " + token + "x\r\n").status(), 429);
     start(limits + "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n");
     EXPECT_EQ(get(path, bearer + "X-Forwarded-For: 198.51.100.7\r\n").status(), 200);
     for (const int status : {200, 200, 200, 429}) {

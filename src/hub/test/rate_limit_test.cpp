@@ -82,6 +82,21 @@ TEST(RateLimit, made_up_tokens_give_nobody_a_quota_of_their_own) {
     EXPECT_EQ(limiter.take(one, good, RequestClass::Api, kStart)->quota, 3U);
 }
 
+TEST(RateLimit, a_token_may_be_looked_up_unless_it_is_known_or_too_many_were) {
+    RateLimiter limiter(small_limits());
+    const IpAddress one = *IpAddress::parse("192.0.2.1");
+    const auto good = crypto::sha256(as_bytes("hf_good"));
+    EXPECT_TRUE(limiter.begin_lookup(one, good));
+    limiter.note_token(good, true);
+    EXPECT_FALSE(limiter.begin_lookup(one, good));
+    std::uint64_t begun = 1;
+    for (std::uint64_t i = 0; i < 2 * RateLimiter::kLookups; ++i) {
+        const auto made_up = crypto::sha256(as_bytes("hf_" + std::to_string(i)));
+        begun += limiter.begin_lookup(one, made_up) ? 1U : 0U;
+    }
+    EXPECT_EQ(begun, RateLimiter::kLookups);
+}
+
 TEST(RateLimit, memory_is_bounded_and_a_flood_of_addresses_makes_nobody_free) {
     RateLimiter limiter(small_limits());
     std::uint64_t allowed = 0;
