@@ -82,8 +82,8 @@ class Query {
 };
 
 /// "a%20b/c%2Fd" (without the leading slash) -> {"a b", "c/d"}. "" gives no segment, a trailing
-/// slash gives an empty last one. InvalidArgument as of percent_decode, and on a segment that decodes
-/// to "." or "..", which no client of ours sends.
+/// slash gives an empty last one. InvalidArgument as of percent_decode, and on a segment that
+/// decodes to "." or "..", which no client of ours sends.
 Result<std::vector<std::string>> split_path(std::string_view raw_path);
 
 /// Who sent a request.
