@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t kInputLimit = std::size_t{64} << 10U;
 constexpr std::size_t kOutputLimit = std::size_t{8} << 20U;
 constexpr std::size_t kDepthLimit = 64;
+/// A row of a table is filled up to the width of its first, so few bytes can make many cells, of
+/// 270 bytes each.
+constexpr std::size_t kCellLimit = 20'000;
 constexpr int kLastHeading = 6;
 constexpr const char* kExtensions[] = {"table", "strikethrough", "autolink", "tasklist"};
 constexpr std::string_view kForeignLink = "\" rel=\"nofollow noopener noreferrer\">";
@@ -92,6 +95,52 @@ Document parse(std::string_view text) {
     return Document(cmark_parser_finish(parser.get()));
 }
 
+/// What a line may be to a table.
+struct Line {
+    bool blank = true;       ///< Ends one.
+    bool delimiters = true;  ///< May begin one, of at most `columns`.
+    std::size_t columns = 0; ///< Never 0 with `delimiters`.
+};
+
+/// Looks at a line as cmark-gfm's scanner for "|:-|-|" does, and takes what stands before it in a
+/// quote for a part of it.
+Line look_at_line(std::string_view line) {
+    Line seen;
+    std::size_t pipes = 0;
+    std::size_t dashes = 0;
+    for (const char c : line) {
+        seen.blank = seen.blank && (c == ' ' || c == '\t');
+        seen.delimiters =
+            seen.delimiters && std::string_view("|-: \t\v\f>").find(c) != std::string_view::npos;
+        pipes += c == '|' ? 1 : 0;
+        dashes += c == '-' ? 1 : 0;
+    }
+    seen.columns = std::min(pipes + 1, dashes);
+    seen.delimiters = seen.delimiters && seen.columns > 0;
+    return seen;
+}
+
+/// How many cells the tables of a text have at most. A table is one line of delimiters, the line
+/// before it, and those that follow up to a blank one; which of several lines begins it is not
+/// looked at.
+std::size_t count_cells(std::string_view text) {
+    std::size_t cells = 0;
+    std::size_t columns = 0; // Of the widest table that may be open.
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+        const Line line = look_at_line(text.substr(0, end));
+        text.remove_prefix(end);
+        text.remove_prefix(text.substr(0, 2) == "\r\n" ? 2 : std::min<std::size_t>(1, text.size()));
+        if (line.blank) {
+            columns = 0;
+        } else if (line.delimiters) {
+            columns = std::max(columns, line.columns);
+        }
+        cells += columns;
+    }
+    return cells;
+}
+
 std::string_view type_of(cmark_node* node) {
     return cmark_node_get_type_string(node);
 }
@@ -149,14 +198,9 @@ std::string cell_tag(cmark_node* cell) {
     return type_of(cmark_node_parent(cell)) == "table_header" ? "th" : "td";
 }
 
-std::string_view cell_alignment(cmark_node* cell) {
+std::string_view cell_alignment(cmark_node* cell, std::size_t column) {
     cmark_node* const table = cmark_node_parent(cmark_node_parent(cell));
     const std::uint8_t* const all = cmark_gfm_extensions_get_table_alignments(table);
-    std::size_t column = 0;
-    for (cmark_node* before = cmark_node_previous(cell); before != nullptr;
-         before = cmark_node_previous(before)) {
-        ++column;
-    }
     if (all == nullptr || column >= cmark_gfm_extensions_get_table_columns(table)) {
         return "";
     }
@@ -211,6 +255,8 @@ class Writer {
     /// The picture that is open; what is inside of it is its description, without tags.
     cmark_node* picture_ = nullptr;
     std::string description_; ///< HTML.
+
+    std::size_t column_ = 0; ///< Of the next cell.
 };
 
 void Writer::write_text(std::string_view text) {
@@ -303,9 +349,12 @@ void Writer::enter(cmark_node* node) {
         enter_link(node);
     } else if (type == "table_cell") {
         put("<" + cell_tag(node));
-        put(cell_alignment(node));
+        put(cell_alignment(node, column_++));
         put(">");
     } else {
+        if (type == "table_header" || type == "table_row") {
+            column_ = 0;
+        }
         put(tags_of(type).begin);
     }
 }
@@ -338,6 +387,11 @@ void Writer::leave(cmark_node* node) {
 Result<std::string> render_markdown(std::string_view text, std::string_view base) {
     if (text.size() > kInputLimit) {
         return Error(ErrorCode::TooLarge, "the text has more than 64 KiB");
+    }
+    if (count_cells(text) > kCellLimit) {
+        return Error(ErrorCode::TooLarge,
+                     "the text's tables may have more than " + std::to_string(kCellLimit) +
+                         " cells");
     }
     const Document document = parse(text);
     const std::unique_ptr<cmark_iter, FreeIterator> iterator(cmark_iter_new(document.get()));

@@ -101,16 +101,64 @@ TEST(Markdown, has_limits_and_shows_what_is_beyond_them_as_it_is) {
     const std::string deep = std::string(100, '>') + " <b>";
     EXPECT_EQ(render_markdown(deep).error().code(), ErrorCode::InvalidArgument);
     EXPECT_EQ(show_markdown(deep).substr(0, 9), "<pre>&gt;");
-    // A short row of a wide table is filled up: many of them would be much.
-    std::string wide = "|" + std::string(2000, '|') + "\n|";
-    for (int i = 0; i < 2000; ++i) {
-        wide += "---|";
+}
+
+std::string table(std::size_t columns, std::size_t rows, std::string_view end = "\n") {
+    std::string text;
+    for (const char* const cell : {"|a", "|-"}) {
+        for (std::size_t i = 0; i < columns; ++i) {
+            text += cell;
+        }
+        text += "|" + std::string(end);
     }
-    for (int i = 0; i < 20'000; ++i) {
-        wide += "\n|";
+    for (std::size_t i = 0; i < rows; ++i) {
+        text += "x" + std::string(end);
     }
-    const auto html = render_markdown(wide);
-    EXPECT_TRUE(html || html.error().code() == ErrorCode::TooLarge);
+    return text;
+}
+
+std::size_t count(std::string_view text, std::string_view what) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(what); at != std::string_view::npos;
+         at = text.find(what, at + 1)) {
+        ++found;
+    }
+    return found;
+}
+
+TEST(Markdown, cells_that_short_rows_leave_out_are_bounded) {
+    // A short row is filled up: these are 20,000 cells with those that name the columns.
+    EXPECT_EQ(count(render(table(10, 1999)), "<td>"), 19'990U);
+    for (const std::string& text : {table(2000, 4000),
+                                    table(10, 2000),
+                                    table(1000, 20, "\r"),
+                                    table(1000, 20, "\r\n"),
+                                    "not a row\n" + table(1000, 20),
+                                    table(1000, 9) + "\n" + table(1000, 11)}) {
+        EXPECT_EQ(render_markdown(text).error().code(), ErrorCode::TooLarge) << text.size();
+    }
+    std::string quoted;
+    for (const char* const line : {"|a|b|c|d|e|f|g|h\n", "|-|-|-|-|-|-|-|-\n"}) {
+        quoted += "> " + std::string(line);
+    }
+    for (int i = 0; i < 2600; ++i) {
+        quoted += ">x\n";
+    }
+    EXPECT_EQ(render_markdown(quoted).error().code(), ErrorCode::TooLarge);
+    // Many small ones, and what follows the last of them, are few.
+    std::string small;
+    for (int i = 0; i < 500; ++i) {
+        small += table(3, 9) + "\n";
+    }
+    EXPECT_EQ(count(render(small + std::string(20'000, '\n')), "<table>"), 500U);
+}
+
+TEST(Markdown, columns_keep_their_alignment_whatever_is_in_a_cell) {
+    EXPECT_EQ(render("|a|b|c|\n|:-|-:|:-:|\n|*1*|~~2~~ `x`|![p](q)|\n"),
+              "<table>\n<tr><th align=\"left\">a</th><th align=\"right\">b</th>"
+              "<th align=\"center\">c</th></tr>\n<tr><td align=\"left\"><em>1</em></td>"
+              "<td align=\"right\"><del>2</del> <code>x</code></td><td align=\"center\">"
+              "<img src=\"/ana/tiny/resolve/main/q\" alt=\"p\"></td></tr>\n</table>\n");
 }
 
 } // namespace
