@@ -22,6 +22,10 @@ constexpr std::size_t kDepthLimit = 64;
 /// A row of a table is filled up to the width of its first, so few bytes can make many cells, of
 /// 270 bytes each.
 constexpr std::size_t kCellLimit = 20'000;
+/// The time for one row grows with the square of its columns.
+constexpr std::size_t kColumnLimit = 1000;
+/// From each "www." the word is read to its end, which "www._" over and over makes 1.8 s.
+constexpr std::size_t kAddressSteps = 50'000'000;
 constexpr int kLastHeading = 6;
 constexpr const char* kExtensions[] = {"table", "strikethrough", "autolink", "tasklist"};
 constexpr std::string_view kForeignLink = "\" rel=\"nofollow noopener noreferrer\">";
@@ -133,12 +137,30 @@ std::size_t count_cells(std::string_view text) {
         text.remove_prefix(text.substr(0, 2) == "\r\n" ? 2 : std::min<std::size_t>(1, text.size()));
         if (line.blank) {
             columns = 0;
+        } else if (line.columns > kColumnLimit && line.delimiters) {
+            return kCellLimit + 1;
         } else if (line.delimiters) {
             columns = std::max(columns, line.columns);
         }
         cells += columns;
     }
     return cells;
+}
+
+/// How many characters are looked at to find the addresses that are no links yet, at most.
+std::size_t count_address_steps(std::string_view text) {
+    std::size_t steps = 0;
+    std::size_t begin = 0; // Of a word.
+    while (begin < text.size()) {
+        const std::size_t end = std::min(text.find_first_of(" \t\r\n", begin), text.size());
+        const std::string_view word = text.substr(begin, end - begin);
+        for (std::size_t at = word.find("www."); at != std::string_view::npos;
+             at = word.find("www.", at + 1)) {
+            steps += word.size();
+        }
+        begin = end + 1;
+    }
+    return steps;
 }
 
 std::string_view type_of(cmark_node* node) {
@@ -392,6 +414,9 @@ Result<std::string> render_markdown(std::string_view text, std::string_view base
         return Error(ErrorCode::TooLarge,
                      "the text's tables may have more than " + std::to_string(kCellLimit) +
                          " cells");
+    }
+    if (count_address_steps(text) > kAddressSteps) {
+        return Error(ErrorCode::TooLarge, "the text has too many addresses in one word");
     }
     const Document document = parse(text);
     const std::unique_ptr<cmark_iter, FreeIterator> iterator(cmark_iter_new(document.get()));

@@ -131,6 +131,7 @@ TEST(Markdown, cells_that_short_rows_leave_out_are_bounded) {
     EXPECT_EQ(count(render(table(10, 1999)), "<td>"), 19'990U);
     for (const std::string& text : {table(2000, 4000),
                                     table(10, 2000),
+                                    table(1001, 0),
                                     table(1000, 20, "\r"),
                                     table(1000, 20, "\r\n"),
                                     "not a row\n" + table(1000, 20),
@@ -151,6 +152,19 @@ TEST(Markdown, cells_that_short_rows_leave_out_are_bounded) {
         small += table(3, 9) + "\n";
     }
     EXPECT_EQ(count(render(small + std::string(20'000, '\n')), "<table>"), 500U);
+}
+
+TEST(Markdown, addresses_in_one_word_are_bounded) {
+    std::string text;
+    while (text.size() < (64U << 10U) - 8) {
+        text += "www._";
+    }
+    EXPECT_EQ(render_markdown(text).error().code(), ErrorCode::TooLarge);
+    text.clear();
+    for (int i = 0; i < 3000; ++i) {
+        text += "www.a" + std::to_string(i) + ".org ";
+    }
+    EXPECT_EQ(count(render(text), "<a href=\"http://www.a"), 3000U);
 }
 
 TEST(Markdown, columns_keep_their_alignment_whatever_is_in_a_cell) {
