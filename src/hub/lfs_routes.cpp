@@ -105,6 +105,11 @@ class BatchAnswer {
                 {"oid", object.oid.render()}, {"size", object.size}, {"authenticated", true}};
             if (!batch_.upload) {
                 add_download(out, file);
+            } else if (!file && object.size > kObjectBytesLimit) {
+                out["error"] = {
+                    {"code", 413},
+                    {"message",
+                     "a file has at most " + std::to_string(kObjectBytesLimit) + " bytes here"}};
             } else if (!file && by_xet) {
                 out["actions"] = {{"upload", xet_upload()}};
             } else if (!file) {

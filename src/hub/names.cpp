@@ -110,6 +110,18 @@ std::string RepoId::render_web() const {
     return std::string(web_prefix(type)) + render();
 }
 
+namespace {
+
+std::string in_lower_case(std::string_view text) {
+    std::string lower(text);
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return lower;
+}
+
+} // namespace
+
 bool is_reserved_space(std::string_view text) {
     constexpr std::string_view kReserved[] = {"api",
                                               "avatars",
@@ -123,15 +135,25 @@ bool is_reserved_space(std::string_view text) {
                                               "oauth",
                                               "spaces",
                                               "v2"};
-    std::string lower(text);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved);
+    return std::find(std::begin(kReserved), std::end(kReserved), in_lower_case(text)) !=
+           std::end(kReserved);
 }
 
+namespace {
+
+/// Whether the page of a namespace would be behind one of the hub's own, or, of "me", the
+/// namespace behind whoever asks. Upstream's of such names can be mirrored all the same.
+bool is_hidden_space(std::string_view text) {
+    constexpr std::string_view kHidden[] = {
+        "device", "healthz", "login", "logout", "me", "metrics", "openapi.json", "version"};
+    return std::find(std::begin(kHidden), std::end(kHidden), in_lower_case(text)) !=
+           std::end(kHidden);
+}
+
+} // namespace
+
 Status check_space(const std::string& name) {
-    if (!is_repo_part(name) || is_reserved_space(name)) {
+    if (!is_repo_part(name) || is_reserved_space(name) || is_hidden_space(name)) {
         return Error(ErrorCode::InvalidArgument,
                      "'" + name +
                          "' cannot be a namespace: letters, digits, '-', '_' and '.' make a name, "

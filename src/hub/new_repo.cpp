@@ -18,7 +18,12 @@ Answer<std::optional<Visibility>> parse_visibility(const Json& body) {
     const auto word = body.find("visibility");
     if (word != body.end() && !word->is_null()) {
         for (const Visibility known : {Visibility::Public, Visibility::Private}) {
-            if (word->is_string() && word->get_ref<const std::string&>() == render(known)) {
+            const bool said =
+                word->is_string() && word->get_ref<const std::string&>() == render(known);
+            if (said && closed && *closed != (known == Visibility::Private)) {
+                return bad_request("visibility and private contradict each other; send one");
+            }
+            if (said) {
                 return std::optional(known);
             }
         }

@@ -372,6 +372,9 @@ TEST(Organizations, share_their_names_with_users_and_stay_while_they_have_reposi
     EXPECT_EQ(accounts->add_user("Lab", "").error().code(), ErrorCode::Conflict);
     EXPECT_EQ(organizations->create("api", "", clock.now()).error().code(),
               ErrorCode::InvalidArgument);
+    for (const char* const hidden : {"me", "Login", "metrics"}) { // The hub's own are found first.
+        EXPECT_EQ(accounts->add_user(hidden, "").error().code(), ErrorCode::InvalidArgument);
+    }
     // An organization is no user: no token, no member.
     EXPECT_EQ(accounts->create_token("lab", {"t", TokenRole::Read, {}}).error().code(),
               ErrorCode::NotFound);

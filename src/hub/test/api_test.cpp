@@ -873,15 +873,19 @@ TEST_F(ApiTest, reports_while_it_checks_a_shard) {
 TEST_F(ApiTest, answers_lfs_clients) {
     ASSERT_EQ(create(ana_, "m").status(), 200);
     const XetFile file = make_file('a', 4);
+    std::string size;
     const auto batch = [&](const std::string& operation, const std::string& transfers) {
         return call("POST",
                     "/ana/m.git/info/lfs/objects/batch",
                     ana_,
                     R"({"operation":")" + operation + R"(","transfers":[)" + transfers +
                         R"(],"hash_algo":"sha_256","objects":[{"oid":")" + file.sha256() +
-                        R"(","size":40000}]})")
+                        R"(","size":)" + size + "}]}")
             .json();
     };
+    size = "2199023255552"; // 2 TiB, which no file of the store can have
+    EXPECT_EQ(batch("upload", R"("basic")")["objects"][0]["error"]["code"], 413);
+    size = "40000";
     const Json offered = batch("upload", R"("basic","xet")");
     EXPECT_EQ(offered["transfer"], "xet");
     const Json& upload_action = offered["objects"][0]["actions"]["upload"];

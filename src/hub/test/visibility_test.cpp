@@ -99,6 +99,10 @@ TEST_F(VisibilityTest, only_apps_are_public_unless_the_hub_is_told_otherwise) {
             EXPECT_EQ(look(std::string(plural) + "/ana/" + asking), "private");
         }
     }
+    EXPECT_EQ(create("space", "both", {{"visibility", "private"}, {"private", false}}).status(),
+              400);
+    EXPECT_EQ(create("space", "both", {{"visibility", "private"}, {"private", true}}).status(),
+              200);
     EXPECT_EQ(create_bucket("ana/box").status(), 200); // Another thing than a registry.
     EXPECT_EQ(look("buckets/ana/box"), "public");
 
