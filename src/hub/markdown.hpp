@@ -14,8 +14,9 @@
 namespace locara::hub {
 
 /// `base` stands before relative addresses, as "/ana/tiny/resolve/main/"; where it is empty they
-/// are no links. TooLarge for more than 64 KiB, tables that may have more than 20,000 cells or 1,000
-/// columns, thousands of addresses in one word, or what becomes more than 8 MiB of HTML; InvalidArgument for what is nested more than 64 deep.
+/// are no links. TooLarge for more than 64 KiB, tables that may have more than 20,000 cells or
+/// 1,000 columns, thousands of addresses in one word, or what becomes more than 8 MiB of HTML;
+/// InvalidArgument for what is nested more than 64 deep.
 Result<std::string> render_markdown(std::string_view text, std::string_view base = "");
 
 /// The same where there is always something to show: what cannot be rendered is shown as it was
