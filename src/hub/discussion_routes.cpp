@@ -7,6 +7,7 @@
 #include "routes.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace locara::hub {
 namespace {
@@ -249,13 +250,14 @@ Answer<Response> list(const Services& services, const Request& request, RepoType
         {{"count", found.total}, {"start", page * kPage}, {"discussions", std::move(shown)}});
 }
 
-Answer<Response> details(const Services& services, const Request& request, RepoType type) {
+Answer<Response>
+details(const Services& services, PullLooks& looks, const Request& request, RepoType type) {
     LOCARA_TRY(const Place place, find_place(services, request, type, Action::See));
     LOCARA_TRY(const auto events, services.discussions.events(place.discussion));
     Json json = render(place.repo, place.discussion);
     PullState state;
     if (place.discussion.kind == Discussion::Kind::PullRequest) {
-        LOCARA_TRY(state, look_at_pull(services, place.repo, place.discussion));
+        LOCARA_TRY(state, look_at_pull(services, looks, place.repo, place.discussion));
         json["changes"] = {{"base", place.discussion.base}};
         if (!place.discussion.merged.empty()) {
             json["changes"]["mergeCommitId"] = place.discussion.merged;
@@ -416,6 +418,7 @@ Answer<Response> hide(const Services& services, const Request& request, RepoType
 
 void add_discussion_routes(Routes& routes, const Services& services) {
     using Handle = Answer<Response> (*)(const Services&, const Request&, RepoType);
+    const auto looks = std::make_shared<PullLooks>();
     for_each_type([&](RepoType type, const std::string&) {
         const std::string all =
             "/api/" + std::string(render_plural(type)) + "/{org}/{repo}/discussions";
@@ -427,11 +430,15 @@ void add_discussion_routes(Routes& routes, const Services& services) {
         const std::string one = all + "/{number}";
         add("GET", all, &list);
         add("POST", all, &create);
-        add("GET", one, &details);
+        routes.add_compare("GET", one, [&services, type, looks](const Request& request) {
+            return details(services, *looks, request, type);
+        });
         add("POST", one + "/comment", &comment);
         add("POST", one + "/title", &rename);
         add("POST", one + "/status", &change_status);
-        add("POST", one + "/merge", &merge);
+        routes.add_compare("POST", one + "/merge", [&services, type](const Request& request) {
+            return merge(services, request, type);
+        });
         add("POST", one + "/comment/{comment}/edit", &edit);
         add("POST", one + "/comment/{comment}/hide", &hide);
     });

@@ -32,6 +32,7 @@ using References = Owned<git_reference_iterator, git_reference_iterator_free>;
 using Signature = Owned<git_signature, git_signature_free>;
 using ObjectDatabase = Owned<git_odb, git_odb_free>;
 using Diff = Owned<git_diff, git_diff_free>;
+using Patch = Owned<git_patch, git_patch_free>;
 using Transaction = Owned<git_transaction, git_transaction_free>;
 using Walk = Owned<git_revwalk, git_revwalk_free>;
 using Index = Owned<git_index, git_index_free>;

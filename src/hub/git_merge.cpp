@@ -1,16 +1,76 @@
 #include "git_merge.hpp"
 
 #include "git_handles.hpp"
+#include "line_budget.hpp"
 
 #include <git2/sys/mempack.h>
+#include <git2/sys/merge.h>
 #include <git2/sys/odb_backend.h>
 
+#include <mutex>
 #include <set>
 
 namespace locara::hub {
 namespace {
 
 using Conflicts = Owned<git_index_conflict_iterator, git_index_conflict_iterator_free>;
+
+/// What merges the lines of a file as git does, unless that would take too long.
+constexpr const char* kDriver = "locara";
+/// How often the common ancestors of histories that crossed are merged themselves; beyond it one of
+/// them is taken.
+constexpr unsigned int kCrossings = 8;
+
+/// Of the merge that this thread is in.
+thread_local LineBudget* budget = nullptr; // NOLINT
+
+int apply_driver(git_merge_driver*,
+                 const char**,
+                 std::uint32_t*,
+                 git_buf*,
+                 const char*,
+                 const git_merge_driver_source* source) {
+    std::vector<git_oid> versions;
+    for (const git_index_entry* const entry : {git_merge_driver_source_ancestor(source),
+                                               git_merge_driver_source_ours(source),
+                                               git_merge_driver_source_theirs(source)}) {
+        if (entry != nullptr) {
+            versions.push_back(entry->id);
+        }
+    }
+    LOCARA_ASSERT(budget != nullptr);
+    const auto verdict = budget->take(git_merge_driver_source_repo(source), versions);
+    if (!verdict) {
+        return GIT_ERROR; // libgit2 has said why.
+    }
+    return *verdict == LineBudget::Verdict::Compare ? GIT_PASSTHROUGH : GIT_EMERGECONFLICT;
+}
+
+Status register_driver() {
+    static git_merge_driver driver{};
+    static std::once_flag once;
+    static int code = 0;
+    std::call_once(once, [] {
+        driver.version = GIT_MERGE_DRIVER_VERSION;
+        driver.apply = &apply_driver;
+        code = git_merge_driver_register(kDriver, &driver);
+    });
+    return code == 0 ? Status() : Status(git_failure("preparing merges"));
+}
+
+/// Gives the merges of this thread a budget as long as it lives.
+class BudgetScope {
+  public:
+    BudgetScope() { budget = &mine_; }
+
+    ~BudgetScope() { budget = nullptr; }
+
+    BudgetScope(const BudgetScope&) = delete;
+    BudgetScope& operator=(const BudgetScope&) = delete;
+
+  private:
+    LineBudget mine_;
+};
 
 /// Before the backends of the repository, so that what is written goes there.
 constexpr int kFirst = 1000;
@@ -75,6 +135,10 @@ Result<MergedTree> merge_commits(const std::filesystem::path& path,
     git_merge_options options{};
     git_merge_options_init(&options, GIT_MERGE_OPTIONS_VERSION);
     options.flags = 0; // To look for renames compares every file with every other.
+    options.default_driver = kDriver;
+    options.recursion_limit = kCrossings;
+    LOCARA_CHECK(register_driver());
+    const BudgetScope scope;
     git_index* raw = nullptr;
     int code =
         git_merge_commits(&raw, repository.get(), our_commit.get(), their_commit.get(), &options);

@@ -21,8 +21,10 @@ struct MergedTree {
 enum class Keep { No, Yes };
 
 /// Merges two commits by all that changed since they parted; renamed files count as removed and
-/// new. Files of text are merged line by line, so a file may come out that is in neither commit.
-/// InvalidArgument if names come together that a file system could mix up.
+/// new. Files of text are merged line by line, so a file may come out that is in neither commit;
+/// those of more than 1 MiB or 20,000 lines conflict if both changed them, and so do those that are
+/// left when 200,000 lines or 16 MiB were compared. InvalidArgument if names come together that a
+/// file system could mix up.
 Result<MergedTree> merge_commits(const std::filesystem::path& repository,
                                  const std::string& ours,
                                  const std::string& theirs,

@@ -1,5 +1,6 @@
 #include "git_journal.hpp"
 #include "git_pointers.hpp"
+#include "line_budget.hpp"
 
 #include <locara/hub/git_repo.hpp>
 
@@ -718,28 +719,55 @@ int take_diff_line(const git_diff_delta*,
     return out.text.size() <= out.limit ? 0 : GIT_EUSER;
 }
 
+Result<Diff>
+diff_trees(git_repository* repository, const Tree& before, const Tree& after, std::uint32_t flags) {
+    git_diff_options options{};
+    git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
+    options.flags |= flags;
+    git_diff* raw = nullptr;
+    if (git_diff_tree_to_tree(&raw, repository, before.get(), after.get(), &options) != 0) {
+        return git_failure("comparing two trees");
+    }
+    return Diff(raw);
+}
+
 } // namespace
 
 Result<std::string>
 GitRepo::diff(const std::string& from, const std::string& to, std::uint64_t limit_bytes) const {
+    git_repository* const repository = state_->repository.get();
     LOCARA_TRY(const Tree before, state_->root(from));
     LOCARA_TRY(const Tree after, state_->root(to));
-    git_diff_options options{};
-    git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
-    git_diff* raw = nullptr;
-    int code =
-        git_diff_tree_to_tree(&raw, state_->repository.get(), before.get(), after.get(), &options);
-    const Diff diff(raw);
+    LOCARA_TRY(const Diff lines, diff_trees(repository, before, after, 0));
+    // The same files in the same order, none of which is looked into.
+    LOCARA_TRY(const Diff whole, diff_trees(repository, before, after, GIT_DIFF_FORCE_BINARY));
+    LineBudget budget;
     DiffText out{"", limit_bytes};
-    if (code == 0) {
-        code = git_diff_print(raw, GIT_DIFF_FORMAT_PATCH, take_diff_line, &out);
-    }
-    if (code == GIT_EUSER) {
-        return Error(ErrorCode::TooLarge,
-                     "the two differ in more than " + std::to_string(limit_bytes) + " bytes");
-    }
-    if (code != 0) {
-        return git_failure("comparing " + from + " with " + to);
+    for (std::size_t i = 0; i < git_diff_num_deltas(lines.get()); ++i) {
+        const git_diff_delta* const delta = git_diff_get_delta(lines.get(), i);
+        LOCARA_TRY(const LineBudget::Verdict verdict,
+                   budget.take(repository, {delta->old_file.id, delta->new_file.id}));
+        if (verdict == LineBudget::Verdict::Spent) {
+            return Error(ErrorCode::TooLarge,
+                         "the two differ in more files than are compared at once; of all of them "
+                         "together " +
+                             std::to_string(kComparedLines) + " lines and " +
+                             std::to_string(kComparedBytes) + " bytes are");
+        }
+        git_patch* raw = nullptr;
+        int code = git_patch_from_diff(
+            &raw, verdict == LineBudget::Verdict::Compare ? lines.get() : whole.get(), i);
+        const Patch patch(raw);
+        if (code == 0 && patch) {
+            code = git_patch_print(raw, take_diff_line, &out);
+        }
+        if (code == GIT_EUSER) {
+            return Error(ErrorCode::TooLarge,
+                         "the two differ in more than " + std::to_string(limit_bytes) + " bytes");
+        }
+        if (code != 0) {
+            return git_failure("comparing " + from + " with " + to);
+        }
     }
     return std::move(out.text);
 }

@@ -71,6 +71,7 @@ constexpr std::size_t kIoThreads = 2;
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kUploadThreads = 4;
 constexpr std::size_t kFetchThreads = 4;
+constexpr std::size_t kCompareThreads = 2;
 /// For what upstream is asked for while clients wait.
 constexpr std::size_t kUpstreamThreads = 16;
 
@@ -305,6 +306,7 @@ struct Hub::State {
     std::unique_ptr<http::BlockingPool> pool;
     std::unique_ptr<http::BlockingPool> uploads;
     std::unique_ptr<http::BlockingPool> fetches;
+    std::unique_ptr<http::BlockingPool> compares;
     std::unique_ptr<Mirror> mirror;
     std::unique_ptr<http::BlockingPool> upstream;
     std::optional<MirrorDoor> door, alias_door;
@@ -606,7 +608,7 @@ Status Hub::State::publish_seed(const Seed& seed) {
 }
 
 void Hub::State::add_routes() {
-    Routes routes(router, {*pool, *uploads, *fetches}, log);
+    Routes routes(router, {*pool, *uploads, *fetches, *compares}, log);
     add_catalog_routes(routes, services, tree());
     add_catalog_summary_route(routes, published_catalog);
     add_front_page(routes, services, published_catalog, config.curators);
@@ -891,6 +893,7 @@ Status Hub::serve(const std::string& address, std::uint16_t port) {
     state.pool = std::make_unique<http::BlockingPool>(kPoolThreads);
     state.uploads = std::make_unique<http::BlockingPool>(kUploadThreads);
     state.fetches = std::make_unique<http::BlockingPool>(kFetchThreads);
+    state.compares = std::make_unique<http::BlockingPool>(kCompareThreads);
     state.add_routes();
     if (state.config.mirror) {
         LOCARA_CHECK(state.begin_mirror().context("beginning to mirror"));
@@ -965,6 +968,7 @@ void Hub::State::stop() {
         pool.reset(); // The last jobs of all of these resume coroutines of the server.
         uploads.reset();
         fetches.reset();
+        compares.reset();
         upstream.reset();
         warm.reset();
         server.reset();

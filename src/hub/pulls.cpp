@@ -14,6 +14,9 @@ namespace {
 constexpr int kAttempts = 4;
 constexpr std::size_t kShownCommits = 250;
 constexpr std::size_t kNamedConflicts = 10;
+constexpr std::size_t kShownTitle = 1000; // bytes
+constexpr std::size_t kShownConflicts = 1000;
+constexpr std::size_t kKeptLooks = std::size_t{16} << 20U; // bytes
 /// How far back a merge is looked for that was made and not noted.
 constexpr std::size_t kMergesBack = 1000;
 
@@ -60,6 +63,28 @@ find_merge_of(const GitRepo& git, const std::string& base, const std::string& he
         at = commit.parents.front();
     }
     return std::optional<std::string>();
+}
+
+/// The begin of a name or title, which git does not bound.
+std::string cut(const std::string& text) {
+    std::size_t end = std::min(text.size(), kShownTitle);
+    while (end < text.size() && end > 0 &&
+           (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80) {
+        --end; // Within a character.
+    }
+    return text.substr(0, end);
+}
+
+/// What a state takes of memory, about.
+std::size_t size_of(const PullState& state) {
+    std::size_t bytes = sizeof state;
+    for (const std::string& path : state.conflicts) {
+        bytes += sizeof path + path.size();
+    }
+    for (const GitCommit& commit : state.commits) {
+        bytes += sizeof commit + commit.title.size() + commit.author.size() + 200; // Ids.
+    }
+    return bytes;
 }
 
 /// One try at a merge: the branch's new commit; nothing if the branch was moved meanwhile.
@@ -199,7 +224,28 @@ Answer<std::string> check_title(const std::string& title) {
     return kept;
 }
 
-Result<PullState> look_at_pull(const Services& services, const Repo& repo, const Discussion& pull) {
+std::optional<PullState> PullLooks::find(const std::string& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = states_.find(key);
+    return found == states_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void PullLooks::put(const std::string& key, const PullState& state) {
+    const std::size_t bytes = key.size() + size_of(state);
+    const std::lock_guard lock(mutex_);
+    if (bytes > kKeptLooks || states_.contains(key)) {
+        return;
+    }
+    if (bytes_ + bytes > kKeptLooks) {
+        states_.clear(); // Those that are still asked for come back.
+        bytes_ = 0;
+    }
+    states_.emplace(key, state);
+    bytes_ += bytes;
+}
+
+Result<PullState>
+look_at_pull(const Services& services, PullLooks& looks, const Repo& repo, const Discussion& pull) {
     const std::filesystem::path folder = services.folder_of(repo);
     LOCARA_TRY(const GitRepo git, GitRepo::open(folder));
     PullState state;
@@ -219,18 +265,29 @@ Result<PullState> look_at_pull(const Services& services, const Repo& repo, const
     if (base.empty()) {
         return state;
     }
+    const std::string key = base + state.head + (pull.is_under_way() ? "?" : "");
+    if (auto kept = looks.find(key)) {
+        return std::move(*kept);
+    }
     LOCARA_TRY(const auto parted, find_merge_base(folder, base, state.head));
     state.from = parted.value_or(base);
     if (state.from == state.head) {
         return state;
     }
     LOCARA_TRY(GitHistory history, git.history(state.head, 0, kShownCommits, base));
+    for (GitCommit& commit : history.commits) {
+        commit.message.clear();
+        commit.title = cut(commit.title);
+        commit.author = cut(commit.author);
+    }
     state.commits.assign(std::make_move_iterator(history.commits.rbegin()),
                          std::make_move_iterator(history.commits.rend()));
     if (pull.is_under_way()) {
         LOCARA_TRY(MergedTree merged, merge_commits(folder, base, state.head, Keep::No));
+        merged.conflicts.resize(std::min(merged.conflicts.size(), kShownConflicts));
         state.conflicts = std::move(merged.conflicts);
     }
+    looks.put(key, state);
     return state;
 }
 

@@ -8,6 +8,9 @@
 
 #include <locara/hub/git_repo.hpp>
 
+#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,12 +52,27 @@ Answer<std::string> check_title(const std::string& title);
 struct PullState {
     std::string from;                   ///< The commit where its branch and it part; may be empty.
     std::string head;                   ///< What it proposes.
-    std::vector<std::string> conflicts; ///< Paths; of one that is under way.
-    std::vector<GitCommit> commits;     ///< Its own, the oldest first: the newest 250.
+    std::vector<std::string> conflicts; ///< Paths, up to 1000; of one that is under way.
+    /// Its own, the oldest first: the newest 250. Without their messages.
+    std::vector<GitCommit> commits;
 };
 
-/// Looks only. A pull request whose ref is gone has an empty head.
-Result<PullState> look_at_pull(const Services& services, const Repo& repo, const Discussion& pull);
+/// What looks came to, so that they are not merged anew each time: what two commits make together
+/// stays as it is. Up to 16 MiB are kept. Threads: any.
+class PullLooks {
+  public:
+    std::optional<PullState> find(const std::string& key) const;
+    void put(const std::string& key, const PullState& state);
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<std::string, PullState> states_; // under mutex_
+    std::size_t bytes_ = 0;                   // under mutex_
+};
+
+/// Looks only, and keeps what it saw. A pull request whose ref is gone has an empty head.
+Result<PullState>
+look_at_pull(const Services& services, PullLooks& looks, const Repo& repo, const Discussion& pull);
 
 /// Brings what a pull request proposes into its branch, by a commit of both, and notes that. The
 /// branch moves from where it was merged with, or not at all. 409 when it is a draft, closed or

@@ -364,7 +364,10 @@ void add_ref_routes(Routes& routes, const Services& services) {
         add("POST", "tag/{*rev}", &create_tag);
         add("DELETE", "tag/{*tag}", &remove_tag);
         add("GET", "commits/{*rev}", &commits);
-        add("GET", "compare/{*range}", &compare);
+        routes.add_compare(
+            "GET", repo + "compare/{*range}", [&services, type](const Request& request) {
+                return compare(services, request, type);
+            });
         add("POST", "super-squash/{*rev}", &squash);
     });
 }

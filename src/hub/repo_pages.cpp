@@ -346,7 +346,7 @@ void add_repo_pages(Routes& routes, const Services& services) {
         routes.get(here, bind(&repository));
         routes.get(here + "/ask-access", bind(&ask_page));
         routes.get(here + "/discussions", bind(&discussions));
-        routes.get(here + "/discussions/{number}", bind(&discussion));
+        routes.add_compare("GET", here + "/discussions/{number}", bind(&discussion));
         for (const char* const other : {"/tree/{*rev}", "/commit/{*rev}", "/commits/{*rev}"}) {
             routes.get(here + other, bind(&lead_to_page));
         }

@@ -50,6 +50,10 @@ void Routes::add_long(std::string_view method, std::string_view pattern, SyncHan
     add_on(pools_.uploads, method, pattern, std::move(handler));
 }
 
+void Routes::add_compare(std::string_view method, std::string_view pattern, SyncHandler handler) {
+    add_on(pools_.compares, method, pattern, std::move(handler));
+}
+
 void Routes::add_on(http::BlockingPool& pool,
                     std::string_view method,
                     std::string_view pattern,

@@ -21,7 +21,8 @@ namespace locara::hub {
 struct Pools {
     http::BlockingPool& answers; ///< Of the API and of pages.
     http::BlockingPool& uploads;
-    http::BlockingPool& fetches; ///< By git.
+    http::BlockingPool& fetches;  ///< By git.
+    http::BlockingPool& compares; ///< Diffs, merges, and whole discussions.
 };
 
 class Routes {
@@ -41,6 +42,10 @@ class Routes {
 
     /// The same for one that takes as long as an upload, and has its turn among those.
     void add_long(std::string_view method, std::string_view pattern, SyncHandler handler);
+
+    /// The same for one that compares files or renders much: a second or more of work for one
+    /// answer.
+    void add_compare(std::string_view method, std::string_view pattern, SyncHandler handler);
 
     /// A route whose handler reads the body, of at most `limit` bytes, as it arrives.
     void add_streamed(std::string_view method,

@@ -104,5 +104,51 @@ TEST_F(GitMergeTest, takes_histories_that_never_met) {
     EXPECT_THAT(merge_commits(path(), base_, other, Keep::No)->conflicts, ElementsAre("b.txt"));
 }
 
+std::string lines(std::size_t count, const std::string& first = "x") {
+    std::string text = first;
+    for (std::size_t i = 1; i < count; ++i) {
+        text += "\n" + std::to_string(i);
+    }
+    return text;
+}
+
+TEST_F(GitMergeTest, texts_that_are_too_large_to_merge_by_lines_conflict) {
+    const auto merge = [this](const std::string& middle) {
+        const std::string base = commit({}, {{"a.txt", "1\n" + middle + "\n2"}});
+        const std::string ours = commit({base}, {{"a.txt", "one\n" + middle + "\n2"}});
+        const std::string theirs = commit({base}, {{"a.txt", "1\n" + middle + "\ntwo"}});
+        const auto merged = merge_commits(path(), ours, theirs, Keep::No);
+        EXPECT_TRUE(merged) << merged.error().describe();
+        return merged->conflicts;
+    };
+    EXPECT_THAT(merge(lines(19'998)), IsEmpty());
+    EXPECT_THAT(merge(lines(19'999)), ElementsAre("a.txt"));
+    EXPECT_THAT(merge(std::string(1'000'000, 'x')), IsEmpty());
+    EXPECT_THAT(merge(std::string(1U << 20U, 'x')), ElementsAre("a.txt"));
+    // What only one side changed is no work.
+    const std::string base = commit({}, {{"a.txt", lines(30'000)}, {"b.txt", "b"}});
+    const std::string ours = commit({base}, {{"a.txt", lines(30'000, "y")}});
+    const std::string theirs = commit({base}, {{"b.txt", "c"}});
+    EXPECT_THAT(merge_commits(path(), ours, theirs, Keep::No)->conflicts, IsEmpty());
+}
+
+TEST_F(GitMergeTest, merges_by_lines_no_more_files_than_it_has_time_for) {
+    std::map<std::string, std::optional<std::string>> base;
+    std::map<std::string, std::optional<std::string>> ours;
+    std::map<std::string, std::optional<std::string>> theirs;
+    for (char name = 'a'; name <= 'f'; ++name) {
+        const std::string middle = lines(14'998);
+        base[std::string(1, name)] = "1\n" + middle + "\n2";
+        ours[std::string(1, name)] = "one\n" + middle + "\n2";
+        theirs[std::string(1, name)] = "1\n" + middle + "\ntwo";
+    }
+    const std::string from = commit({}, base);
+    const auto merged =
+        merge_commits(path(), commit({from}, ours), commit({from}, theirs), Keep::No);
+    ASSERT_TRUE(merged) << merged.error().describe();
+    EXPECT_THAT(merged->conflicts, ElementsAre("e", "f")); // 45,000 lines each.
+    EXPECT_EQ(merged->tree, "");
+}
+
 } // namespace
 } // namespace locara::hub

@@ -355,6 +355,39 @@ TEST_F(GitChangeTest, finds_the_commit_of_a_path_however_far_back_it_is) {
     EXPECT_EQ((*some)[2]->id, tip);
 }
 
+TEST_F(GitChangeTest, compares_by_lines_what_is_not_too_large) {
+    constexpr std::uint64_t kLimit = 8U << 20U;
+    const std::string many = std::string(19'999, '\n');
+    const std::string before = commit({put("a.txt", "1\n"), put("b.txt", "1" + many)});
+    const std::string after = commit({put("a.txt", "2\n"), put("b.txt", "2" + many)});
+    const auto small = repo_->diff(before, after, kLimit);
+    ASSERT_TRUE(small) << small.error().describe();
+    EXPECT_NE(small->find("-1\n+2\n"), std::string::npos);
+    EXPECT_EQ(small->find("Binary"), std::string::npos);
+    for (const std::string& large : {"3" + many + "\n", std::string((1U << 20U) + 1, 'x')}) {
+        const auto text =
+            repo_->diff(after, commit({put("a.txt", "3\n"), put("b.txt", large)}), kLimit);
+        ASSERT_TRUE(text) << text.error().describe();
+        EXPECT_NE(text->find("-2\n+3\n"), std::string::npos) << text->substr(0, 1000);
+        EXPECT_NE(text->find("Binary files a/b.txt and b/b.txt differ\n"), std::string::npos)
+            << text->substr(0, 1000);
+    }
+}
+
+TEST_F(GitChangeTest, compares_no_more_lines_at_once_than_it_has_time_for) {
+    std::vector<GitChange> before;
+    std::vector<GitChange> after;
+    for (int i = 0; i < 6; ++i) {
+        before.push_back(put(std::to_string(i), "1" + std::string(19'000, '\n')));
+        after.push_back(put(std::to_string(i), "2" + std::string(19'000, '\n')));
+    }
+    const std::string from = commit(before);
+    EXPECT_EQ(repo_->diff(from, commit(after), 8U << 20U).error().code(), ErrorCode::TooLarge);
+    after.pop_back();
+    const std::string again = commit(before);
+    EXPECT_TRUE(repo_->diff(again, commit(after), 8U << 20U));
+}
+
 TEST_F(GitChangeTest, reads_attributes_of_a_commit_and_ignore_rules) {
     const std::string rules = commit({put(".gitattributes",
                                           "*.bin filter=lfs -text\n*.lfs.* filter=lfs\n"

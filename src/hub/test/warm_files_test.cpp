@@ -88,7 +88,7 @@ class WarmFilesTest : public DatabaseTest {
         auto watch = is_local() ? DatabaseWatch::open(file()) : DatabaseWatch::connect(url());
         ASSERT_TRUE(watch);
         warm_ = std::make_unique<WarmFiles>(std::move(*watch), *services_);
-        Routes routes(router_, {pool_, pool_, pool_}, null_log());
+        Routes routes(router_, {pool_, pool_, pool_, pool_}, null_log());
         add_resolve_routes(routes, *services_, *warm_);
 
         Repo repo;

@@ -209,7 +209,9 @@ class GitRepo {
                                const std::optional<std::string>& without = {}) const;
 
     /// What two commits differ in, as a text for people and programs (git's diff format, with three
-    /// lines around each change). TooLarge above `limit_bytes`.
+    /// lines around each change). Files of more than 1 MiB or 20,000 lines just differ, as binary
+    /// ones do. TooLarge above `limit_bytes`, or where more than 200,000 lines or 16 MiB of both
+    /// would have to be compared.
     Result<std::string>
     diff(const std::string& from, const std::string& to, std::uint64_t limit_bytes) const;
 
