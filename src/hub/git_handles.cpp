@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <iterator>
 #include <map>
+#include <set>
 #include <system_error>
 #include <unordered_set>
 
@@ -63,24 +64,52 @@ bool is_lost_object(int code) {
     return code == GIT_ENOTFOUND && last != nullptr && last->klass == GIT_ERROR_ODB;
 }
 
-Status check_names(git_index* index) {
-    std::map<std::string, PathSet> folders;
+MixedNames find_mixed_names(git_index* index, std::size_t most) {
+    struct Folder {
+        PathSet set;
+        std::vector<std::string> names;
+    };
+
+    std::map<std::string, Folder> folders;
     std::unordered_set<std::string> seen;
-    for (std::size_t i = 0; i < git_index_entrycount(index); ++i) {
+    std::set<std::string> mixed;
+    std::size_t pairs = 0;
+    MixedNames found;
+    const auto add = [&](const std::string& above, const std::string& name) {
+        Folder& folder = folders[above];
+        Status added = folder.set.add(name).context("in folder '" + above + "'");
+        if (added) {
+            folder.names.push_back(name);
+            return;
+        }
+        const auto other =
+            std::find_if(folder.names.begin(), folder.names.end(), [&](const std::string& one) {
+                PathSet both;
+                return both.add(one) && !both.add(name);
+            });
+        mixed.insert(above + name);
+        mixed.insert(above + (other == folder.names.end() ? name : *other));
+        if (pairs++ == 0) {
+            found.first = std::move(added);
+        }
+    };
+    for (std::size_t i = 0; i < git_index_entrycount(index) && pairs < most; ++i) {
         const std::string path = git_index_get_byindex(index, i)->path;
         std::size_t begin = 0; // Of a part.
-        while (begin <= path.size()) {
+        while (begin <= path.size() && pairs < most) {
             const std::size_t end = std::min(path.find('/', begin), path.size());
             if (seen.insert(path.substr(0, end)).second) {
-                const std::string folder = path.substr(0, begin);
-                LOCARA_CHECK(folders[folder]
-                                 .add(path.substr(begin, end - begin))
-                                 .context("in folder '" + folder + "'"));
+                add(path.substr(0, begin), path.substr(begin, end - begin));
             }
             begin = end + 1;
         }
     }
-    return {};
+    found.paths.assign(mixed.begin(), mixed.end());
+    return found;
+}
+
+Status check_names(git_index* index) {
+    return find_mixed_names(index, 1).first;
 }
 
 std::string render_oid(const git_oid* oid) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace locara::hub {
 
@@ -54,6 +55,15 @@ bool is_lost_object(int code);
 /// The rule for names of one revision (locara/base/path.hpp, PathSet) for all that is in an index,
 /// folder by folder: InvalidArgument, naming two that a file system could mix up.
 Status check_names(git_index* index);
+
+/// The paths in an index that this rule is about, each with the one that it is mixed up with, of at
+/// most `most` pairs; sorted. `first` is what check_names says.
+struct MixedNames {
+    std::vector<std::string> paths;
+    Status first;
+};
+
+MixedNames find_mixed_names(git_index* index, std::size_t most);
 
 /// 40 hex digits, and back: InvalidArgument for anything else.
 std::string render_oid(const git_oid* oid);

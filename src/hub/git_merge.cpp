@@ -20,6 +20,7 @@ constexpr const char* kDriver = "locara";
 /// How often the common ancestors of histories that crossed are merged themselves; beyond it one of
 /// them is taken.
 constexpr unsigned int kCrossings = 8;
+constexpr std::size_t kMixedPairs = 100;
 
 /// Of the merge that this thread is in.
 thread_local LineBudget* budget = nullptr; // NOLINT
@@ -151,7 +152,10 @@ Result<MergedTree> merge_commits(const std::filesystem::path& path,
         LOCARA_TRY(merged.conflicts, list_conflicts(raw));
         return merged;
     }
-    LOCARA_CHECK(check_names(raw));
+    merged.conflicts = find_mixed_names(raw, kMixedPairs).paths;
+    if (!merged.conflicts.empty()) {
+        return merged;
+    }
     git_oid tree{};
     code = git_index_write_tree_to(&tree, raw, repository.get());
     if (code != 0) {

@@ -13,8 +13,10 @@ namespace locara::hub {
 
 /// What two commits make together.
 struct MergedTree {
-    std::string tree;                   ///< Its id; empty if there are conflicts.
-    std::vector<std::string> conflicts; ///< Paths that both changed, each in its own way; sorted.
+    std::string tree; ///< Its id; empty if there are conflicts.
+    /// Paths that both changed, each in its own way; else names, of up to 100 pairs, that came
+    /// together and that a file system could mix up. Sorted.
+    std::vector<std::string> conflicts;
 };
 
 /// Keep::No only looks: nothing of it is written.
@@ -23,8 +25,7 @@ enum class Keep { No, Yes };
 /// Merges two commits by all that changed since they parted; renamed files count as removed and
 /// new. Files of text are merged line by line, so a file may come out that is in neither commit;
 /// those of more than 1 MiB or 20,000 lines conflict if both changed them, and so do those that are
-/// left when 200,000 lines or 16 MiB were compared. InvalidArgument if names come together that a
-/// file system could mix up.
+/// left when 200,000 lines or 16 MiB were compared.
 Result<MergedTree> merge_commits(const std::filesystem::path& repository,
                                  const std::string& ours,
                                  const std::string& theirs,

@@ -80,8 +80,19 @@ class Unnamed(unittest.TestCase):
         number = pull.json()["pullRequestUrl"].rpartition("/")[2]
         self.assertEqual(commit("New.txt").status, 200)
         merged = call(self.hub, "POST", f"/api/models/ana/names/discussions/{number}/merge", self.ana, {})
-        self.assertEqual(merged.status, 400, merged.body)
-        self.assertIn(b"ignores case", merged.body)
+        self.assertEqual(merged.status, 409, merged.body)
+        self.assertIn(b"New.txt, new.txt", merged.body)
+        for query in ("", "?diff=1"):
+            seen = call(self.hub, "GET", f"/api/models/ana/names/discussions/{number}{query}")
+            self.assertEqual(seen.status, 200, seen.body)
+            self.assertEqual(seen.json()["filesWithConflicts"], ["New.txt", "new.txt"])
+        # One of the two gone, nothing is in the way.
+        lines = [{"key": "header", "value": {"summary": "remove"}}, {"key": "deletedFile", "value": {"path": "New.txt"}}]
+        gone = call(self.hub, "POST", "/api/models/ana/names/commit/main", self.ana, "\n".join(map(json.dumps, lines)),
+                    {"Content-Type": "application/x-ndjson"})
+        self.assertEqual(gone.status, 200, gone.body)
+        self.assertIs(call(self.hub, "GET", f"/api/models/ana/names/discussions/{number}").json()["filesWithConflicts"], False)
+        self.assertEqual(call(self.hub, "POST", f"/api/models/ana/names/discussions/{number}/merge", self.ana, {}).status, 200)
 
 
 if __name__ == "__main__":

@@ -150,5 +150,14 @@ TEST_F(GitMergeTest, merges_by_lines_no_more_files_than_it_has_time_for) {
     EXPECT_EQ(merged->tree, "");
 }
 
+TEST_F(GitMergeTest, names_that_a_file_system_mixes_up_conflict) {
+    const std::string ours = commit({base_}, {{"d/New.txt", "1"}, {"Up/x", "1"}});
+    const std::string theirs = commit({base_}, {{"d/new.txt", "1"}, {"up/y", "2"}});
+    const auto merged = merge_commits(path(), ours, theirs, Keep::Yes);
+    ASSERT_TRUE(merged) << merged.error().describe();
+    EXPECT_THAT(merged->conflicts, ElementsAre("Up", "d/New.txt", "d/new.txt", "up"));
+    EXPECT_EQ(merged->tree, "");
+}
+
 } // namespace
 } // namespace locara::hub
