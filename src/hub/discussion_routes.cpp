@@ -1,7 +1,7 @@
 // Discussions and pull requests by the Hub's API: docs/hub.md, "Discussions and pull requests".
 #include "audit_record.hpp"
+#include "comment_html.hpp"
 #include "given.hpp"
-#include "markdown.hpp"
 #include "new_repo.hpp"
 #include "pulls.hpp"
 #include "routes.hpp"
@@ -113,14 +113,15 @@ Json render(const Repo& repo, const Discussion& discussion) {
     return json;
 }
 
-/// What a comment says, or said: Markdown, and for pages the same as plain text.
+/// What a comment says, or said.
 Json render_text(const Author& author, const std::string& text, TimePoint written) {
-    Json json = {{"raw", text}, {"html", show_markdown(text)}, {"updatedAt", render_date(written)}};
+    Json json = {{"raw", text}, {"updatedAt", render_date(written)}};
     add_author(json, author);
     return json;
 }
 
-Json render(const DiscussionEvent& event) {
+/// `html` renders what all comments of one answer say; what they said before is Markdown only.
+Json render(const DiscussionEvent& event, CommentHtml& html) {
     Json json = {{"id", event.id}, {"createdAt", render_date(event.made)}};
     add_author(json, event.author);
     switch (event.type) {
@@ -129,15 +130,15 @@ Json render(const DiscussionEvent& event) {
         for (const CommentVersion& version : event.history) {
             history.push_back(render_text(event.author, version.text, version.written));
         }
+        const std::string text = event.hidden ? kHiddenText : event.text;
+        Json latest = render_text(event.author, text, event.edited.value_or(event.made));
+        latest["html"] = html.show(text);
         json["type"] = "comment";
         json["data"] = {{"edited", event.edited.has_value()},
                         {"hidden", event.hidden},
                         {"numEdits", history.size()},
                         {"history", std::move(history)},
-                        {"latest",
-                         render_text(event.author,
-                                     event.hidden ? kHiddenText : event.text,
-                                     event.edited.value_or(event.made))}};
+                        {"latest", std::move(latest)}};
         break;
     }
     case DiscussionEvent::Type::StatusChange:
@@ -150,6 +151,11 @@ Json render(const DiscussionEvent& event) {
         break;
     }
     return json;
+}
+
+Json render(const DiscussionEvent& event) {
+    CommentHtml html;
+    return render(event, html);
 }
 
 /// A commit of a pull request among what was said. Its author is who it says.
@@ -174,11 +180,12 @@ Json render_events(const std::vector<DiscussionEvent>& events,
         entries.push_back({commit.date, render(commit)});
     }
     Json list = Json::array();
+    CommentHtml html;
     for (const DiscussionEvent& event : events) {
         if (list.empty()) {
-            list.push_back(render(event));
+            list.push_back(render(event, html));
         } else {
-            entries.push_back({event.made, render(event)});
+            entries.push_back({event.made, render(event, html)});
         }
     }
     std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {

@@ -5,6 +5,7 @@
 
 #include <locara/base/secret.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -16,6 +17,8 @@ using soci::into;
 using soci::use;
 
 constexpr std::size_t kIdBytes = 12;
+/// What each text of a discussion counts for beside its own length: who wrote it, and when.
+constexpr int kTextBeside = 100;
 constexpr std::string_view kPulls = "refs/pr/";
 
 constexpr std::array kStatuses = {DiscussionStatus::Open,
@@ -133,7 +136,7 @@ soci::details::prepare_temp_type into_row(soci::details::prepare_temp_type state
             into(row.author.full_name));
 }
 
-/// What comments said before, each with its event's key; of one event, or of all of a discussion.
+/// What comments said before; of one event, or of all of a discussion, in the order of their keys.
 void read_history(soci::session& sql, std::vector<DiscussionEvent>& events, long long discussion) {
     long long key = 0;
     long long written = 0;
@@ -149,10 +152,12 @@ void read_history(soci::session& sql, std::vector<DiscussionEvent>& events, long
     statement.execute();
     while (statement.fetch()) {
         version.written = time_of(written);
-        for (DiscussionEvent& event : events) {
-            if (event.key == key) {
-                event.history.push_back(version);
-            }
+        const auto event = std::lower_bound(
+            events.begin(), events.end(), key, [](const DiscussionEvent& one, long long wanted) {
+                return one.key < wanted;
+            });
+        if (event != events.end() && event->key == key) {
+            event->history.push_back(version);
         }
     }
 }
@@ -201,6 +206,26 @@ get_comment(soci::session& sql, long long discussion, const std::string& id) {
     return std::move(*found);
 }
 
+/// Whether a discussion has room for a text. In characters, as databases count; a character of the
+/// new one may count as up to four.
+Status check_room(soci::session& sql, long long discussion, const std::string& text) {
+    long long events = 0;
+    long long versions = 0;
+    sql << "SELECT COALESCE(SUM(LENGTH(body) + LENGTH(was) + :t), 0) FROM discussion_events"
+           " WHERE discussion = :d",
+        use(kTextBeside), use(discussion), into(events);
+    sql << "SELECT COALESCE(SUM(LENGTH(v.body) + :t), 0) FROM comment_versions v"
+           " JOIN discussion_events e ON e.key = v.event WHERE e.discussion = :d",
+        use(kTextBeside), use(discussion), into(versions);
+    const auto more = static_cast<long long>(text.size()) + kTextBeside;
+    if (events + versions + more > kDiscussionText) {
+        return Error(ErrorCode::TooLarge,
+                     "a discussion has at most " + std::to_string(kDiscussionText) +
+                         " characters, with what its comments said before; open another one");
+    }
+    return {};
+}
+
 /// An event as it is read back.
 Result<DiscussionEvent> add_event(soci::session& sql,
                                   long long discussion,
@@ -215,6 +240,9 @@ Result<DiscussionEvent> add_event(soci::session& sql,
         return Error(ErrorCode::TooLarge,
                      "a discussion has at most " + std::to_string(kDiscussionEvents) +
                          " comments and changes; open another one");
+    }
+    if (type != DiscussionEvent::Type::StatusChange) {
+        LOCARA_CHECK(check_room(sql, discussion, text));
     }
     const std::string id = random_hex(kIdBytes);
     const int kind = static_cast<int>(type);
@@ -481,6 +509,7 @@ Result<DiscussionEvent> Discussions::edit_comment(const Discussion& discussion,
                          "a comment is changed at most " + std::to_string(kCommentVersions) +
                              " times");
         }
+        LOCARA_CHECK(check_room(sql, discussion.key, text));
         const long long key = was.key;
         const auto position = static_cast<int>(was.history.size());
         const long long written = seconds(was.edited.value_or(was.made));

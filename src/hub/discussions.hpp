@@ -25,6 +25,8 @@ inline constexpr std::int64_t kDiscussionLimit = 100'000;
 inline constexpr std::size_t kDiscussionEvents = 10'000;
 /// What a comment said before, each time it was changed.
 inline constexpr std::size_t kCommentVersions = 100;
+/// Characters of one discussion: what its comments say and said, and its titles.
+inline constexpr std::int64_t kDiscussionText = 2'000'000;
 inline constexpr std::size_t kDiscussionTitleLimit = 250; ///< Bytes.
 inline constexpr std::size_t kCommentLimit = 64U << 10U;  ///< Bytes.
 
@@ -144,7 +146,8 @@ class Discussions {
     Result<std::optional<DiscussionEvent>> find_comment(const Discussion& discussion,
                                                         const std::string& id) const;
 
-    /// TooLarge when there are kDiscussionEvents; likewise for all below.
+    /// TooLarge when there are kDiscussionEvents, or when there would be more text than
+    /// kDiscussionText; likewise for all below, but that a status may always be changed.
     Result<DiscussionEvent>
     comment(const Discussion& discussion, const std::string& text, const Deed& by);
 

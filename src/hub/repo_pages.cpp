@@ -1,6 +1,7 @@
 // The pages of a repository: what it is, its card, how to ask for its files, its discussions.
 // docs/hub.md, "Pages".
 #include "card_facts.hpp"
+#include "comment_html.hpp"
 #include "file_security.hpp"
 #include "gate_terms.hpp"
 #include "markdown.hpp"
@@ -264,15 +265,14 @@ Answer<Response> discussions(const Services& services, const Request& request, R
     return show("Discussions", body);
 }
 
-std::string render_event(const DiscussionEvent& event) {
+std::string render_event(const DiscussionEvent& event, CommentHtml& html) {
     const std::string who = "<strong>" + escape_html(name_of(event.author)) + "</strong> <small>" +
                             escape_html(render_time(event.made)) +
                             (event.edited ? ", changed" : "") + "</small>";
     switch (event.type) {
     case DiscussionEvent::Type::Comment:
         return "<h2>" + who + "</h2>\n<article>\n" +
-               (event.hidden ? "<p><em>hidden</em></p>\n" : show_markdown(event.text)) +
-               "</article>\n";
+               (event.hidden ? "<p><em>hidden</em></p>\n" : html.show(event.text)) + "</article>\n";
     case DiscussionEvent::Type::StatusChange:
         return "<p>" + who + ": " + escape_html(event.text) + "</p>\n";
     case DiscussionEvent::Type::TitleChange:
@@ -304,8 +304,9 @@ Answer<Response> discussion(const Services& services, const Request& request, Re
             escape_html("git fetch " + endpoint(request) + here + " refs/pr/" + n + ":pr/" + n) +
             "</pre>\n";
     }
+    CommentHtml html;
     for (const DiscussionEvent& event : events) {
-        body += render_event(event);
+        body += render_event(event, html);
     }
     return show("#" + std::to_string(found->number) + " " + found->title, body);
 }

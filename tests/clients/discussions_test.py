@@ -90,6 +90,8 @@ class Discussions(git_client.TestCase):
         self.assertEqual(edited, self.details(repo, 2)["events"][1])
         self.assertEqual((edited["data"]["edited"], edited["data"]["latest"]["raw"]), (True, "**Edited** 🤗"))
         self.assertEqual([version["raw"] for version in edited["data"]["history"]], [text])
+        self.assertEqual(edited["data"]["numEdits"], 1)
+        self.assertNotIn("html", edited["data"]["history"][0])
         renamed = self.change(repo, 2, "title", {"title": "New title"})["newTitle"]
         self.assertEqual(renamed["data"], {"from": "Test discussion", "to": "New title"})
         closed = self.change(repo, 2, "status", {"status": "closed", "comment": "done"})["newStatus"]
@@ -106,6 +108,23 @@ class Discussions(git_client.TestCase):
         self.api("POST", "/api/repos/create", self.ana, {"name": "said", "type": "dataset"})
         self.assertEqual(self.open(repo, "Words", kind="datasets"), 1)
         self.assertEqual(self.details(repo, 1, kind="datasets")["repo"]["type"], "dataset")
+
+    def test_an_answer_is_bounded(self):
+        repo = self.make_repo("bounded")
+        number = self.open(repo, "Much")
+        text = "*x*<" * (16 << 10)
+        for _ in range(30):
+            said = self.change(repo, number, "comment", {"comment": text})["newMessage"]
+        refused = self.call("POST", f"/api/models/{repo}/discussions/{number}/comment", self.ana, {"comment": text})
+        self.assert_error(refused, 413, "2000000 characters")
+        events = self.details(repo, number)["events"]
+        self.assertEqual([event["data"]["latest"]["raw"] for event in events[1:]], [text] * 30)
+        shown = [event["data"]["latest"]["html"][:5] for event in events[1:]]
+        self.assertEqual(shown, ["<p><e"] * 7 + ["<pre>"] * 23)
+        # Who hides one has room again, and it can be closed in any case.
+        self.change(repo, number, "status", {"status": "closed"})
+        self.change(repo, number, f"comment/{said['id']}/hide")
+        self.change(repo, number, "comment", {"comment": text})
 
     def test_lists(self):
         repo = self.make_repo("lists")

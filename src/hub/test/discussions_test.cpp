@@ -195,6 +195,31 @@ TEST_P(DiscussionsTest, ends_a_comment_that_is_changed_without_end) {
               std::to_string(kCommentVersions - 1));
 }
 
+TEST_P(DiscussionsTest, ends_one_that_has_too_much_text) {
+    const Discussion one = add("t", ana_);
+    const std::string large(kCommentLimit, 'x');
+    const auto said = discussions_->comment(one, large, {ana_, now_});
+    ASSERT_TRUE(said);
+    std::size_t comments = 1;
+    while (discussions_->comment(one, large, {ana_, now_})) {
+        ASSERT_LT(++comments, 40U);
+    }
+    EXPECT_EQ(comments, 30U); // Of 65,536 + 100 each.
+    // What it said before counts too, until it is hidden.
+    EXPECT_EQ(discussions_->edit_comment(one, said->id, large, now_).error().code(),
+              ErrorCode::TooLarge);
+    EXPECT_TRUE(discussions_->edit_comment(one, said->id, "short", now_));
+    ASSERT_TRUE(discussions_->hide_comment(one, said->id));
+    EXPECT_TRUE(discussions_->comment(one, large, {ana_, now_}));
+    // It can be closed whatever is in it.
+    while (discussions_->comment(one, std::string(2000, 'x'), {ana_, now_})) {
+    }
+    while (discussions_->comment(one, "x", {ana_, now_})) {
+    }
+    EXPECT_EQ(discussions_->rename(one, "new", {ana_, now_}).error().code(), ErrorCode::TooLarge);
+    EXPECT_TRUE(discussions_->set_status(one, DiscussionStatus::Closed, "", "", {ana_, now_}));
+}
+
 TEST_P(DiscussionsTest, goes_along_with_its_repository) {
     const Discussion one = add("t", ana_);
     ASSERT_TRUE(names_->move_repo(repo_, {RepoType::Model, "ana", "small"}));
