@@ -75,8 +75,8 @@ Status write_all(const Fd& fd, ByteView bytes);
 /// The whole file as text. TooLarge above `limit_bytes`; NotFound if absent.
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 
-/// Removes what a killed write_file_atomically left in a folder, if it is older than an hour: others
-/// may be writing. What cannot be removed stays.
+/// Removes what a killed write_file_atomically left in a folder, if it is older than an hour:
+/// others may be writing. What cannot be removed stays.
 void remove_stale_temporaries(const std::filesystem::path& folder);
 
 /// Replaces `path` by `bytes` so that after a crash it holds either the old or the new content
