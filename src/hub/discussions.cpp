@@ -226,13 +226,11 @@ Status check_room(soci::session& sql, long long discussion, const std::string& t
     return {};
 }
 
-/// An event as it is read back.
-Result<DiscussionEvent> add_event(soci::session& sql,
-                                  long long discussion,
-                                  DiscussionEvent::Type type,
-                                  const std::string& text,
-                                  const std::string& before,
-                                  const Deed& by) {
+/// Whether a discussion may get another event, with this text.
+Status check_event(soci::session& sql,
+                   long long discussion,
+                   DiscussionEvent::Type type,
+                   const std::string& text) {
     int count = 0;
     sql << "SELECT COUNT(*) FROM discussion_events WHERE discussion = :d", use(discussion),
         into(count);
@@ -241,9 +239,18 @@ Result<DiscussionEvent> add_event(soci::session& sql,
                      "a discussion has at most " + std::to_string(kDiscussionEvents) +
                          " comments and changes; open another one");
     }
-    if (type != DiscussionEvent::Type::StatusChange) {
-        LOCARA_CHECK(check_room(sql, discussion, text));
-    }
+    return type == DiscussionEvent::Type::StatusChange ? Status()
+                                                       : check_room(sql, discussion, text);
+}
+
+/// An event as it is read back.
+Result<DiscussionEvent> add_event(soci::session& sql,
+                                  long long discussion,
+                                  DiscussionEvent::Type type,
+                                  const std::string& text,
+                                  const std::string& before,
+                                  const Deed& by) {
+    LOCARA_CHECK(check_event(sql, discussion, type, text));
     const std::string id = random_hex(kIdBytes);
     const int kind = static_cast<int>(type);
     const long long author = by.account;
@@ -470,6 +477,15 @@ Discussions::rename(const Discussion& discussion, const std::string& title, cons
         const long long key = discussion.key;
         sql << "UPDATE discussions SET title = :t WHERE key = :k", use(title), use(key);
         return add_event(sql, key, DiscussionEvent::Type::TitleChange, title, now->title, by);
+    });
+}
+
+Status Discussions::check_set_status(const Discussion& discussion,
+                                     const std::string& comment) const {
+    return database_->transact([&](soci::session& sql) -> Status {
+        const auto type =
+            comment.empty() ? DiscussionEvent::Type::StatusChange : DiscussionEvent::Type::Comment;
+        return check_event(sql, discussion.key, type, comment);
     });
 }
 

@@ -163,6 +163,9 @@ class Discussions {
                                        const std::string& comment,
                                        const Deed& by);
 
+    /// TooLarge where set_status would say so to this comment.
+    Status check_set_status(const Discussion& discussion, const std::string& comment) const;
+
     /// Changes a comment; what it said is kept in its history. NotFound, Conflict when it is
     /// hidden, TooLarge after kCommentVersions changes.
     Result<DiscussionEvent> edit_comment(const Discussion& discussion,

@@ -302,6 +302,8 @@ Answer<DiscussionEvent> merge_pull(const Services& services,
     if (pull.status != DiscussionStatus::Open) {
         return conflict(name_of(pull) + " is " + std::string(render(pull.status)));
     }
+    // While nothing has moved yet.
+    LOCARA_CHECK(services.discussions.check_set_status(pull, comment));
     LOCARA_TRY(const FileLock turn, wait_for_turn(services.folder_of(repo), pull.base));
     const Merge merge(services, repo, pull, who);
     for (int attempt = 0; attempt < kAttempts; ++attempt) {

@@ -217,6 +217,8 @@ TEST_P(DiscussionsTest, ends_one_that_has_too_much_text) {
     while (discussions_->comment(one, "x", {ana_, now_})) {
     }
     EXPECT_EQ(discussions_->rename(one, "new", {ana_, now_}).error().code(), ErrorCode::TooLarge);
+    EXPECT_EQ(discussions_->check_set_status(one, "x").error().code(), ErrorCode::TooLarge);
+    EXPECT_TRUE(discussions_->check_set_status(one, ""));
     EXPECT_TRUE(discussions_->set_status(one, DiscussionStatus::Closed, "", "", {ana_, now_}));
 }
 
