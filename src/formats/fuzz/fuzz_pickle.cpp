@@ -26,8 +26,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         LOCARA_ASSERT(!finding || !first->suspicious() ||
                       find_rule(finding->rule)->label == Label::Malicious);
     }
-    // Bytes behind cannot take back what the walk has seen.
-    if (first->end == PickleEnd::Stop || first->end == PickleEnd::Trailing) {
+    // Bytes behind cannot take back what the walk has seen, but for a line that ends with the file.
+    const bool cut_short = first->end == PickleEnd::Trailing && first->end_offset < size;
+    if (first->end == PickleEnd::Stop || cut_short) {
         Bytes longer(bytes.begin(), bytes.end());
         longer.push_back(std::byte{0xFF});
         const auto more = walk_pickle(MemorySource(longer));
