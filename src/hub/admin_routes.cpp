@@ -1,6 +1,7 @@
 // Making, moving, changing and removing repositories.
 #include "attributes.hpp"
 #include "audit_record.hpp"
+#include "card_facts.hpp"
 #include "commit_body.hpp"
 #include "disk_use.hpp"
 #include "new_repo.hpp"
@@ -77,7 +78,8 @@ Answer<std::vector<GitFile>> first_files(const Json& body, RepoType type) {
         card += "license: " + *license + "\n";
     }
     // It stands nowhere else: what a space is made with is for its card to say, and to change.
-    if (const auto sdk = text_at(body, "sdk"); sdk && type == RepoType::Space) {
+    if (const auto sdk = text_at(body, "sdk");
+        sdk && *sdk != kDefaultSdk && type == RepoType::Space) {
         card += "sdk: " + *sdk + "\n";
     }
     if (!card.empty() && !has("README.md")) {

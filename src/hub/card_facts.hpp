@@ -19,6 +19,9 @@ namespace locara::hub {
 /// Most tags that a card gives its repository; further ones are left out.
 inline constexpr std::size_t kCardTagsLimit = 256;
 
+/// What a space is made with that does not say: an app is pages without a server of its own.
+inline constexpr std::string_view kDefaultSdk = "static";
+
 struct CardFacts {
     Json data;                     ///< The front matter; null without one, or if it cannot be read.
     std::vector<std::string> tags; ///< Each once.

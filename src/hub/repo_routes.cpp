@@ -227,9 +227,7 @@ Result<Json> describe(const Services& services, const Place& place, bool blobs) 
         json["library_name"] = card.library;
     }
     if (id.type == RepoType::Space) {
-        if (!card.sdk.empty()) {
-            json["sdk"] = card.sdk;
-        }
+        json["sdk"] = card.sdk.empty() ? std::string(kDefaultSdk) : card.sdk;
         json["models"] = card.models;
         json["datasets"] = card.datasets;
         json["runtime"] = render_runtime();

@@ -291,6 +291,15 @@ TEST_F(ApiTest, tells_what_a_space_is_made_with) {
     ASSERT_EQ(call("POST", "/api/repos/create", ana_, named + R"(,"sdk":"gradio"})").status(), 200);
     const std::string one = "/api/spaces/ana/app";
     EXPECT_EQ(call("GET", one, "").json()["sdk"], "gradio");
+    // Apps are pages without a server: that needs no card.
+    for (const char* const name : {R"("page","sdk":"static")", R"("bare")"}) {
+        const std::string body = R"({"type":"space","name":)" + std::string(name) + "}";
+        const Json made = call("POST", "/api/repos/create", ana_, body).json();
+        const Json page = call("GET", "/api/spaces/" + made["name"].get<std::string>(), "").json();
+        EXPECT_EQ(page["sdk"], "static") << page;
+        EXPECT_EQ(page["siblings"].size(), 1U) << page;
+        EXPECT_EQ(call("DELETE", "/api/repos/delete", ana_, body).status(), 200);
+    }
     EXPECT_EQ(call("GET", one, "").json()["runtime"], call("GET", one + "/runtime", "").json());
     ASSERT_EQ(call("POST",
                    one + "/commit/main",
