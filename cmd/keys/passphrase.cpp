@@ -97,8 +97,7 @@ void remove_last_letter(std::string& line) {
 }
 
 /// What a person types, up to Enter; nothing if they interrupt.
-Result<std::optional<Secret>> read_typed(int fd) {
-    const Silence silence(fd);
+Result<std::optional<Secret>> read_typed(int fd, const Silence& silence) {
     std::string line;
     line.reserve(kLimitBytes + 1);
     while (true) {
@@ -119,10 +118,17 @@ Result<std::optional<Secret>> read_typed(int fd) {
     }
 }
 
-Result<Secret> ask(const Fd& terminal, std::string_view question) {
+/// Silent before it asks, so that whoever answers at once shows nothing either.
+Result<std::optional<Secret>> ask_silently(const Fd& terminal, std::string_view question) {
+    const Silence silence(terminal.get());
     LOCARA_CHECK(write_all(terminal, as_bytes(question)));
-    auto answer = read_typed(terminal.get());
+    auto answer = read_typed(terminal.get(), silence);
     LOCARA_CHECK(write_all(terminal, as_bytes("\n")));
+    return answer;
+}
+
+Result<Secret> ask(const Fd& terminal, std::string_view question) {
+    auto answer = ask_silently(terminal, question);
     if (answer && !*answer) {
         ::kill(::getpid(), SIGINT); // as the terminal would have done
         return Error(ErrorCode::Cancelled, "interrupted");
