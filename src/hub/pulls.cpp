@@ -5,6 +5,8 @@
 #include "place.hpp"
 #include "ref_turn.hpp"
 
+#include <locara/base/line.hpp>
+
 #include <algorithm>
 
 namespace locara::hub {
@@ -14,7 +16,7 @@ namespace {
 constexpr int kAttempts = 4;
 constexpr std::size_t kShownCommits = 250;
 constexpr std::size_t kNamedConflicts = 10;
-constexpr std::size_t kShownTitle = 1000; // bytes
+constexpr std::size_t kShownTitle = 1000; // bytes; git does not bound one, nor a name
 constexpr std::size_t kShownConflicts = 1000;
 constexpr std::size_t kKeptLooks = std::size_t{16} << 20U; // bytes
 /// How far back a merge is looked for that was made and not noted.
@@ -63,16 +65,6 @@ find_merge_of(const GitRepo& git, const std::string& base, const std::string& he
         at = commit.parents.front();
     }
     return std::optional<std::string>();
-}
-
-/// The begin of a name or title, which git does not bound.
-std::string cut(const std::string& text) {
-    std::size_t end = std::min(text.size(), kShownTitle);
-    while (end < text.size() && end > 0 &&
-           (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80) {
-        --end; // Within a character.
-    }
-    return text.substr(0, end);
 }
 
 /// What a state takes of memory, about.
@@ -277,8 +269,8 @@ look_at_pull(const Services& services, PullLooks& looks, const Repo& repo, const
     LOCARA_TRY(GitHistory history, git.history(state.head, 0, kShownCommits, base));
     for (GitCommit& commit : history.commits) {
         commit.message.clear();
-        commit.title = cut(commit.title);
-        commit.author = cut(commit.author);
+        commit.title = cut_line(std::move(commit.title), kShownTitle);
+        commit.author = cut_line(std::move(commit.author), kShownTitle);
     }
     state.commits.assign(std::make_move_iterator(history.commits.rbegin()),
                          std::make_move_iterator(history.commits.rend()));
