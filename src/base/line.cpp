@@ -47,4 +47,9 @@ std::string cut_line(std::string text, std::size_t bytes) {
     return text.append(kMore);
 }
 
+std::string quote_line(std::string_view text) {
+    constexpr std::size_t kBytes = 60;
+    return '"' + cut_line(clean_line(text), kBytes) + '"';
+}
+
 } // namespace locara

@@ -1,5 +1,6 @@
 #include "code_points.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/path.hpp>
 
 #include <algorithm>
@@ -23,16 +24,6 @@ constexpr std::array kNotComposed = {
     CodePoints{0xF900, 0xFAFF, "a compatibility ideograph (NFC has another)"},
     CodePoints{0xFE20, 0xFE2F, "a combining mark (write the composed letter, NFC)"},
 };
-
-std::string ascii_lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') {
-            c = static_cast<char>(c - 'A' + 'a');
-        }
-    }
-    return out;
-}
 
 bool is_device_name(std::string_view part) {
     // Windows passes over spaces before the dot, and takes superscript digits for digits.

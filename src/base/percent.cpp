@@ -1,6 +1,5 @@
-#include "code_points.hpp"
-
 #include <locara/base/percent.hpp>
+#include <locara/base/utf8.hpp>
 
 namespace locara {
 
@@ -66,10 +65,8 @@ Result<std::string> percent_decode(std::string_view text) {
         out += value;
         i += 2;
     }
-    for (std::size_t at = 0; at < out.size();) {
-        if (!next_code_point(out, at)) { // PostgreSQL would not take it as a text.
-            return Error(ErrorCode::InvalidArgument, "the target holds bytes that are no UTF-8");
-        }
+    if (!is_utf8(out)) { // PostgreSQL would not take it as a text.
+        return Error(ErrorCode::InvalidArgument, "the target holds bytes that are no UTF-8");
     }
     return out;
 }

@@ -1,8 +1,9 @@
 #include "general.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -24,10 +25,6 @@ bool is_letter(char c) {
 
 char upper(char c) {
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 bool matches(const std::string& text, const char* pattern) {
@@ -95,7 +92,7 @@ void annotate(Piece& piece, bool first, double parameters) {
         const auto size = read_size(piece.text);
         if (size && parameters != 0 && std::abs(*size - parameters) > 7 * parameters / 8) {
             piece.kinds.insert(Kind::Finetune); // likely a length of context
-            piece.text.back() = lower(piece.text.back());
+            piece.text.back() = ascii_lower(piece.text.back());
         } else {
             piece.kinds.insert(Kind::SizeLabel);
         }

@@ -3,6 +3,7 @@
 #include "members.hpp"
 #include "tokenizer_json.hpp"
 
+#include <locara/base/utf8.hpp>
 #include <locara/convert/convert.hpp>
 
 #include <algorithm>
@@ -233,33 +234,6 @@ std::vector<std::uint32_t> code_points(std::string_view text) {
         }
     }
     return out;
-}
-
-/// RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF.
-bool is_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const auto at = [&](std::size_t n) { return static_cast<unsigned char>(text[n]); };
-        const unsigned char first = at(i);
-        const std::size_t length = first < 0x80                     ? 1
-                                   : first >= 0xC2 && first <= 0xDF ? 2
-                                   : first >= 0xE0 && first <= 0xEF ? 3
-                                   : first >= 0xF0 && first <= 0xF4 ? 4
-                                                                    : 0;
-        if (length == 0 || i + length > text.size()) {
-            return false;
-        }
-        for (std::size_t n = 1; n < length; ++n) {
-            if ((at(i + n) & 0xC0U) != 0x80U) {
-                return false;
-            }
-        }
-        if ((first == 0xE0 && at(i + 1) < 0xA0) || (first == 0xED && at(i + 1) > 0x9F) ||
-            (first == 0xF0 && at(i + 1) < 0x90) || (first == 0xF4 && at(i + 1) > 0x8F)) {
-            return false;
-        }
-        i += length;
-    }
-    return true;
 }
 
 /// What a byte-level decoder makes of a token, where that is text again; else the token itself.

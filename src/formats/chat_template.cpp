@@ -3,6 +3,9 @@
 #include "cursor.hpp"
 #include "json_members.hpp"
 
+#include <locara/base/ascii.hpp>
+#include <locara/base/utf8.hpp>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -1285,7 +1288,7 @@ class TemplateParser {
             return false;
         }
         std::string lower(name);
-        lower[0] = lower[0] >= 'A' && lower[0] <= 'Z' ? static_cast<char>(lower[0] + 32) : lower[0];
+        lower[0] = ascii_lower(lower[0]);
         if (!is_one_of(lower, kTests)) { // None, True and False are names of tests too
             return fail("template.name",
                         "the test " + quote_for_message(name) + " is not on the list",

@@ -1,5 +1,6 @@
 #include "cursor.hpp"
 
+#include <locara/base/utf8.hpp>
 #include <locara/formats/gguf.hpp>
 
 #include <algorithm>

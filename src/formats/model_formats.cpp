@@ -6,6 +6,7 @@
 #include "search.hpp"
 
 #include <locara/base/path.hpp>
+#include <locara/base/utf8.hpp>
 
 #include <algorithm>
 #include <map>

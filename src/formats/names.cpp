@@ -2,6 +2,8 @@
 
 #include "cursor.hpp"
 
+#include <locara/base/ascii.hpp>
+
 namespace locara::formats {
 
 namespace {
@@ -37,18 +39,10 @@ std::optional<std::string> add_member_name(PathSet& files, std::string_view name
     return added ? std::nullopt : std::optional(added.error().message());
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return out;
-}
-
 std::string extension_of(std::string_view name) {
     name = base_name(name);
     const auto dot = name.rfind('.');
-    return dot == std::string_view::npos ? std::string() : lower(name.substr(dot));
+    return dot == std::string_view::npos ? std::string() : ascii_lower(name.substr(dot));
 }
 
 NameMeaning meaning_of(std::string_view extension) {

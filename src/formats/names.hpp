@@ -18,9 +18,6 @@ std::optional<std::string> check_member_name(std::string_view name);
 /// cannot stand beside each other (see PathSet), or nullopt.
 std::optional<std::string> add_member_name(PathSet& files, std::string_view name);
 
-/// The letters of ASCII in lower case.
-std::string lower(std::string_view text);
-
 /// The lower-case extension with its dot ("model.SafeTensors" -> ".safetensors"), or empty.
 std::string extension_of(std::string_view name);
 

@@ -1,5 +1,6 @@
 #include "cursor.hpp"
 
+#include <locara/base/utf8.hpp>
 #include <locara/formats/safetensors.hpp>
 
 #include <nlohmann/json.hpp>

@@ -2,6 +2,7 @@
 
 #include "cursor.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/bytes.hpp>
 
 #include <algorithm>
@@ -104,11 +105,10 @@ bool looks_random(std::string_view body) {
     std::bitset<256> seen;
     unsigned same = 1;
     unsigned rising = 1;
-    std::string lower;
+    const std::string lower = ascii_lower(body);
     for (std::size_t i = 0; i < body.size(); ++i) {
         const char c = body[i];
         seen.set(static_cast<unsigned char>(c));
-        lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         same = i > 0 && lower[i] == lower[i - 1] ? same + 1 : 1;
         rising = i > 0 && lower[i] == lower[i - 1] + 1 ? rising + 1 : 1;
         // Keys are masked by x or 0; of other letters chance may write four in a row.

@@ -5,6 +5,7 @@
 #include "stream.hpp"
 #include "tar.hpp"
 
+#include <locara/base/utf8.hpp>
 #include <locara/formats/pickle.hpp>
 #include <locara/formats/sniff.hpp>
 

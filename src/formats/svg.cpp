@@ -4,6 +4,7 @@
 #include "names.hpp"
 #include "svg_names.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/bytes.hpp>
 
 #include <algorithm>
@@ -72,7 +73,7 @@ std::string decode_references(std::string_view written) {
                                 {"lpar;", '('},
                                 {"bsol;", '\\'},
                                 {"commat;", '@'}};
-    const std::string folded = lower(written);
+    const std::string folded = ascii_lower(written);
     const std::string_view text = folded;
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
@@ -108,7 +109,7 @@ std::string decode_references(std::string_view written) {
         }
         at += used;
     }
-    return lower(out);
+    return ascii_lower(out);
 }
 
 /// Within the file: a fragment of it, or a picture or font in the text itself.
@@ -261,7 +262,7 @@ class Reader {
     /// The XML declaration, in an encoding in which ASCII is ASCII, and what wraps XMP or the
     /// source of a diagram.
     void read_instruction() {
-        const std::string written = lower(pass("?>"));
+        const std::string written = ascii_lower(pass("?>"));
         const std::string_view instruction = written;
         const std::size_t encoding = instruction.find("encoding");
         std::string_view name = instruction.substr(std::min(encoding + 8, instruction.size()));
@@ -277,7 +278,7 @@ class Reader {
 
     /// The document type by its public name; never with declarations of its own.
     void read_declaration() {
-        const std::string declaration = lower(pass(">"));
+        const std::string declaration = ascii_lower(pass(">"));
         if (!declaration.starts_with("<!doctype") || declaration.find('[') != std::string::npos ||
             declaration.find(" system ") != std::string::npos) {
             flag("a declaration");
@@ -404,7 +405,7 @@ class Reader {
 
     /// HTML knows these of any element.
     static bool judge_inert_attribute(const Attribute& attribute) {
-        const std::string name = lower(attribute.name);
+        const std::string name = ascii_lower(attribute.name);
         return !name.starts_with("on") &&
                (name != "style" || is_plain_css(decode_references(attribute.value)));
     }
@@ -453,7 +454,7 @@ class Reader {
     void judge_style() {
         const std::size_t end = std::min(text_.find("</", at_), text_.size());
         const std::string css = without(without(text_.substr(at_, end - at_), "<![CDATA["), "]]>");
-        if (css.find('<') != std::string::npos || !is_plain_css(lower(css)) ||
+        if (css.find('<') != std::string::npos || !is_plain_css(ascii_lower(css)) ||
             !is_plain_css(decode_references(css))) {
             flag("a style sheet that reaches out of the file");
         }

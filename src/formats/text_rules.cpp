@@ -7,6 +7,8 @@
 #include "secrets.hpp"
 #include "svg.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace locara::formats {
@@ -158,7 +160,7 @@ bool is_template_file(std::string_view name) {
 } // namespace
 
 std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::string_view as) {
-    const std::string name = lower(as); // as file systems that fold case look it up
+    const std::string name = ascii_lower(as); // as file systems that fold case look it up
     const auto secret = find_secret(source);
     if (!secret) {
         return secret.error();

@@ -1,3 +1,4 @@
+#include <locara/base/ascii.hpp>
 #include <locara/http/client.hpp>
 
 #include <curl/curl.h>
@@ -21,22 +22,6 @@ constexpr std::uint64_t kMaxRedirectBodyBytes = 64U << 10U;
 constexpr std::size_t kMaxUrlBytes = 16U << 10U; // signed download addresses run to a few KiB
 constexpr long kReceiveBufferBytes = 256L << 10U;
 constexpr int kLongestPollMs = 30'000;
-
-char lower(char c) {
-    return (c >= 'A' && c <= 'Z') ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-        return lower(x) == lower(y);
-    });
-}
-
-std::string lowered(std::string_view text) {
-    std::string copy(text);
-    std::transform(copy.begin(), copy.end(), copy.begin(), lower);
-    return copy;
-}
 
 /// RFC 9110, section 5.6.2: what methods and field names are made of.
 bool is_token(std::string_view text) {
@@ -102,7 +87,7 @@ Result<UrlHandle> parse_url(std::string_view text) {
     if (parsed != CURLUE_OK) {
         return refuse(curl_url_strerror(parsed));
     }
-    const std::string scheme = lowered(url_part(url, CURLUPART_SCHEME));
+    const std::string scheme = ascii_lower(url_part(url, CURLUPART_SCHEME));
     if (scheme != "http" && scheme != "https") {
         return refuse("only http and https are spoken");
     }
@@ -111,8 +96,8 @@ Result<UrlHandle> parse_url(std::string_view text) {
 
 Result<Origin> origin_of(const UrlHandle& url, std::string_view text) {
     Origin origin;
-    origin.scheme = lowered(url_part(url, CURLUPART_SCHEME));
-    origin.host = lowered(url_part(url, CURLUPART_HOST));
+    origin.scheme = ascii_lower(url_part(url, CURLUPART_SCHEME));
+    origin.host = ascii_lower(url_part(url, CURLUPART_HOST));
     if (origin.host.size() > 2 && origin.host.front() == '[') {
         origin.host = origin.host.substr(1, origin.host.size() - 2);
     }
@@ -349,7 +334,7 @@ Error curl_error(CURLcode code, const std::string& url, const char* detail) {
 
 std::optional<std::string_view> ClientHeaders::find(std::string_view name) const {
     for (const Field& field : fields_) {
-        if (same_name(field.first, name)) {
+        if (equals_ignoring_case(field.first, name)) {
             return field.second;
         }
     }
@@ -361,7 +346,8 @@ void ClientHeaders::add(std::string name, std::string value) {
 }
 
 void ClientHeaders::remove(std::string_view name) {
-    std::erase_if(fields_, [&](const Field& field) { return same_name(field.first, name); });
+    std::erase_if(fields_,
+                  [&](const Field& field) { return equals_ignoring_case(field.first, name); });
 }
 
 std::string Origin::render() const {
@@ -620,7 +606,7 @@ next_url(const std::string& url, const Origin& origin, std::string_view location
                      CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER) != CURLUE_OK) {
         return refuse("that is not an address that can be followed");
     }
-    const std::string scheme = lowered(url_part(base, CURLUPART_SCHEME));
+    const std::string scheme = ascii_lower(url_part(base, CURLUPART_SCHEME));
     if (scheme != "http" && scheme != "https") {
         return refuse("only http and https are followed");
     }

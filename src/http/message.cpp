@@ -1,3 +1,4 @@
+#include <locara/base/ascii.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/percent.hpp>
 #include <locara/http/message.hpp>
@@ -9,10 +10,6 @@
 
 namespace locara::http {
 namespace {
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 std::string_view trim(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
@@ -62,12 +59,6 @@ std::string_view without_weakness(std::string_view etag) {
 }
 
 } // namespace
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-        return lower(x) == lower(y);
-    });
-}
 
 bool holds_token(std::string_view list, std::string_view token) {
     return any_element(

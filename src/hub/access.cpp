@@ -2,6 +2,8 @@
 
 #include "audit_record.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace locara::hub {
@@ -19,11 +21,11 @@ struct Standing {
 };
 
 Standing standing_in(const Identity& who, std::string_view space) {
-    if (http::equals_ignoring_case(who.account.name, space)) {
+    if (equals_ignoring_case(who.account.name, space)) {
         return {OrgRole::Admin, who.account.name};
     }
     for (const Membership& membership : who.memberships) {
-        if (http::equals_ignoring_case(membership.organization.name, space)) {
+        if (equals_ignoring_case(membership.organization.name, space)) {
             return {membership.role, membership.organization.name};
         }
     }
@@ -40,7 +42,7 @@ bool in_scope(const Identity& who, const Repo& repo, Action action) {
     return std::any_of(who.scopes.begin(), who.scopes.end(), [&](const Scope& scope) {
         const bool named = scope.kind == Scope::Kind::Repo
                                ? scope.key == repo.key
-                               : http::equals_ignoring_case(scope.name, repo.id.space);
+                               : equals_ignoring_case(scope.name, repo.id.space);
         return named && (!changes(action) || scope.permission == Permission::Write);
     });
 }
@@ -217,8 +219,8 @@ Answer<std::monostate> require(const Caller& caller, const Repo& repo, Action ac
 
 bool reaches(const Identity& who, std::string_view space) {
     const auto names = [&space](const Scope& scope) {
-        return http::equals_ignoring_case(
-            std::string_view(scope.name).substr(0, scope.name.find('/')), space);
+        return equals_ignoring_case(std::string_view(scope.name).substr(0, scope.name.find('/')),
+                                    space);
     };
     return who.token.role != TokenRole::FineGrained ||
            std::any_of(who.scopes.begin(), who.scopes.end(), names);
@@ -240,7 +242,7 @@ Answer<std::string> require_space(const Caller& caller, std::string_view space) 
         standing.role == OrgRole::Contributor || allows(standing.role, Action::Write);
     const auto covers = [&space](const Scope& scope) {
         return scope.kind == Scope::Kind::Space && scope.permission == Permission::Write &&
-               http::equals_ignoring_case(scope.name, space);
+               equals_ignoring_case(scope.name, space);
     };
     const bool covered = who.token.role == TokenRole::Write ||
                          (who.token.role == TokenRole::FineGrained &&

@@ -6,6 +6,7 @@
 #include "place.hpp"
 #include "routes.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/hub/repositories.hpp>
 
 #include <algorithm>
@@ -100,8 +101,7 @@ Answer<Json> count_repos(const Services& services, const Caller& caller, const s
                                     std::pair(RepoType::Space, "numSpaces")}) {
         LOCARA_TRY(const auto repos, services.names.list_repos(type));
         counts[key] = std::count_if(repos.begin(), repos.end(), [&](const Repo& repo) {
-            return http::equals_ignoring_case(repo.id.space, space) &&
-                   may(caller, repo, Action::See);
+            return equals_ignoring_case(repo.id.space, space) && may(caller, repo, Action::See);
         });
     }
     return counts;
@@ -192,7 +192,7 @@ list_storage(const Services& services, const Caller& caller, const std::string& 
     Json list = Json::array();
     double total = 0;
     for (const Repo& repo : repos) {
-        if (!http::equals_ignoring_case(repo.id.space, space) || !may(caller, repo, Action::See)) {
+        if (!equals_ignoring_case(repo.id.space, space) || !may(caller, repo, Action::See)) {
             continue;
         }
         LOCARA_TRY(const auto files, services.names.list_files(repo.key));

@@ -8,6 +8,8 @@
 #include "quota_check.hpp"
 #include "routes.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace locara::hub {
@@ -193,7 +195,7 @@ Answer<Response> move(const Services& services, const Request& request) {
     }
     LOCARA_CHECK(require(caller, *repo, Action::Write));
     LOCARA_TRY(to.space, require_space(caller, to.space));
-    if (!http::equals_ignoring_case(to.space, from.space)) {
+    if (!equals_ignoring_case(to.space, from.space)) {
         LOCARA_TRY(const std::uint64_t bytes, stored_bytes(services, *repo));
         LOCARA_CHECK(require_room(services, to.space, bytes));
     }

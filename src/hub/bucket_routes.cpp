@@ -15,6 +15,7 @@
 #include "wanted_paths.hpp"
 #include "xet_token.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/percent.hpp>
 #include <locara/base/secret.hpp>
 
@@ -136,8 +137,7 @@ Answer<Response> list(const Services& services, const Request& request) {
     const std::string search(request.query.find("search").value_or(""));
     LOCARA_TRY(auto all, services.names.list_repos(RepoType::Bucket));
     std::erase_if(all, [&](const Repo& bucket) {
-        return !http::equals_ignoring_case(bucket.id.space, space) ||
-               !may(caller, bucket, Action::See) ||
+        return !equals_ignoring_case(bucket.id.space, space) || !may(caller, bucket, Action::See) ||
                bucket.id.name.find(search) == std::string::npos;
     });
     LOCARA_TRY(const ListPage part, page_of(request, all.size(), kListPage));

@@ -1,5 +1,7 @@
 #include "client_address.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <arpa/inet.h>
 
 namespace locara::hub {
@@ -21,7 +23,7 @@ ClientAddress client_address(const http::Request& request, std::span<const Addre
     // Several fields are one list, in their order (RFC 9110, section 5.3): from the last backwards.
     const auto& fields = request.headers.fields();
     for (auto field = fields.rbegin(); field != fields.rend(); ++field) {
-        if (!http::equals_ignoring_case(field->first, "X-Forwarded-For")) {
+        if (!equals_ignoring_case(field->first, "X-Forwarded-For")) {
             continue;
         }
         client.direct = false;

@@ -6,6 +6,8 @@
 #include "repo_search.hpp"
 #include "routes.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace locara::hub {
@@ -34,7 +36,7 @@ struct Shelf {
 Answer<Shelf> find_shelf(const Services& services, const Request& request, Action action) {
     LOCARA_TRY(Caller caller, identify(services, request));
     LOCARA_TRY(auto found, services.collections.find(request.param("slug")));
-    if (!found || !http::equals_ignoring_case(found->space, request.param("org")) ||
+    if (!found || !equals_ignoring_case(found->space, request.param("org")) ||
         !may(caller, *found, Action::See)) {
         return no_such_collection(caller);
     }
@@ -364,8 +366,8 @@ Answer<std::monostate> check_sort(const Request& request) {
 
 /// Whether title or description have these words, in small letters.
 bool mentions(const Collection& collection, const std::string& words) {
-    return to_lower(collection.title).find(words) != std::string::npos ||
-           to_lower(collection.description).find(words) != std::string::npos;
+    return ascii_lower(collection.title).find(words) != std::string::npos ||
+           ascii_lower(collection.description).find(words) != std::string::npos;
 }
 
 Answer<Response> list(const Services& services, const Request& request) {
@@ -373,13 +375,13 @@ Answer<Response> list(const Services& services, const Request& request) {
     LOCARA_CHECK(check_sort(request));
     const auto owners = request.query.all("owner");
     const auto wanted = request.query.all("item");
-    const std::string words = to_lower(request.query.find("q").value_or(""));
+    const std::string words = ascii_lower(request.query.find("q").value_or(""));
     LOCARA_TRY(const auto all, services.collections.list());
     std::vector<Collection> found;
     for (const Collection& collection : all) {
         const bool owned = owners.empty() ||
                            std::any_of(owners.begin(), owners.end(), [&](const std::string& name) {
-                               return http::equals_ignoring_case(name, collection.space);
+                               return equals_ignoring_case(name, collection.space);
                            });
         if (!owned || !may(caller, collection, Action::See) || !mentions(collection, words)) {
             continue;

@@ -3,6 +3,7 @@
 #include "database.hpp"
 #include "names_rows.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/secret.hpp>
 
 #include <algorithm>
@@ -100,11 +101,9 @@ auto find_item(std::vector<CollectionItem>& items, const std::string& id) {
 
 std::string Collection::slug() const {
     std::string words;
-    for (const char c : title) {
-        const bool upper = c >= 'A' && c <= 'Z';
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (upper || plain) {
-            words += upper ? static_cast<char>(c - 'A' + 'a') : c;
+    for (const char c : ascii_lower(title)) {
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+            words += c;
         } else if (!words.empty() && words.back() != '-') {
             words += '-';
         }

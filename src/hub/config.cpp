@@ -1,6 +1,8 @@
 #include "names.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/file.hpp>
+#include <locara/base/line.hpp>
 #include <locara/http/client.hpp>
 #include <locara/hub/config.hpp>
 #include <locara/hub/serve_config.hpp>
@@ -25,18 +27,6 @@ namespace {
 constexpr std::size_t kTextBytes = 2000;
 constexpr std::size_t kTokenBytes = 4096;
 constexpr std::int64_t kMostRequests = 1'000'000'000;
-
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, 60)) {
-        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
-    }
-    return "\"" + out + (text.size() > 60 ? "...\"" : "\"");
-}
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 /// A number and what follows it; nothing if it does not begin with one.
 std::optional<std::pair<std::uint64_t, std::string_view>> split_unit(std::string_view text) {
@@ -84,7 +74,7 @@ class Reader {
             const auto known = tables.find(key.str());
             if (known == tables.end()) {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) +
+                             "unknown key " + quote_line(key.str()) +
                                  "; known: " + names_of(tables));
             }
             const auto* const table = value.as_table();
@@ -115,7 +105,7 @@ class Reader {
             const auto known = keys.find(key.str());
             if (known == keys.end()) {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) + " in [" + name +
+                             "unknown key " + quote_line(key.str()) + " in [" + name +
                                  "]; known: " + names_of(keys));
             }
             LOCARA_CHECK(known->second(name + "." + known->first, value));
@@ -132,7 +122,7 @@ class Reader {
         for (const auto& [key, value] : table) {
             if (key.str() != "clamd") {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) +
+                             "unknown key " + quote_line(key.str()) +
                                  " in [scanners]; known: clamd");
             }
             LOCARA_TRY(const std::string path, text_of("scanners.clamd", value));
@@ -153,7 +143,7 @@ class Reader {
                  LOCARA_TRY(config_.curators, text_of(key, node));
                  if (!is_repo_part(config_.curators)) {
                      return fault(node.source(),
-                                  key + ": " + printable(config_.curators) +
+                                  key + ": " + quote_line(config_.curators) +
                                       " cannot be the name of an organization");
                  }
                  return {};
@@ -262,7 +252,7 @@ class Reader {
         LOCARA_TRY(const std::string text, text_of(key, node));
         if (text != "text" && text != "json") {
             return fault(node.source(),
-                         key + " is " + printable(text) + ", it must be \"text\" or \"json\"");
+                         key + " is " + quote_line(text) + ", it must be \"text\" or \"json\"");
         }
         all_.server.log =
             text == "json" ? ServerConfig::LogFormat::Json : ServerConfig::LogFormat::Text;
@@ -352,7 +342,7 @@ class Reader {
         const auto origin = http::parse_origin(url);
         if (!origin || url.find_first_of("?#\"<> ") != std::string::npos) {
             return fault(node.source(),
-                         key + ": " + printable(url) +
+                         key + ": " + quote_line(url) +
                              " is no http or https address; write such as "
                              "\"https://huggingface.co\"");
         }
@@ -427,7 +417,7 @@ class Reader {
             // "*" alone stands for all of them.
             if (text.find_first_not_of('*') != std::string::npos && !is_repo(filled)) {
                 return fault(one.source(),
-                             key + ": " + printable(text) +
+                             key + ": " + quote_line(text) +
                                  " is no pattern of ids; write such as \"org/*\", \"org/name\" or "
                                  "\"datasets/org/*\"");
             }
@@ -444,7 +434,7 @@ class Reader {
             rule.revision = at == std::string::npos ? "main" : text.substr(at + 1);
             if (!is_repo(rule.repo) || rule.revision.empty()) {
                 return fault(one.source(),
-                             key + ": " + printable(text) +
+                             key + ": " + quote_line(text) +
                                  " names no repository; write such as \"org/name\" or "
                                  "\"org/name@v1\"");
             }
@@ -463,7 +453,7 @@ class Reader {
                     names += (names.empty() ? "" : ", ") + std::string(name);
                 }
                 return fault(one.source(),
-                             key + ": " + printable(text) +
+                             key + ": " + quote_line(text) +
                                  " cannot be let through; these can: " + names);
             }
             config_.mirror->pass_formats.push_back(text);
@@ -478,7 +468,7 @@ class Reader {
             const bool known = std::count(std::begin(kRepoKinds), std::end(kRepoKinds), text) != 0;
             if (!known || std::count(kinds.begin(), kinds.end(), text) != 0) {
                 return fault(one.source(),
-                             key + ": " + printable(text) +
+                             key + ": " + quote_line(text) +
                                  (known ? " is there twice" : " is no kind of repository") +
                                  "; each of app, model, dataset may be there once");
             }
@@ -581,7 +571,7 @@ bool fits_pattern(std::string_view pattern, std::string_view text) {
         if (p < pattern.size() && pattern[p] == '*') {
             star = p++;
             taken = t;
-        } else if (p < pattern.size() && lower(pattern[p]) == lower(text[t])) {
+        } else if (p < pattern.size() && ascii_lower(pattern[p]) == ascii_lower(text[t])) {
             ++p;
             ++t;
         } else if (star != std::string_view::npos) {

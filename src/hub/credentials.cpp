@@ -1,5 +1,6 @@
 #include "credentials.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/bytes.hpp>
 
 #include <algorithm>
@@ -9,7 +10,7 @@ namespace {
 
 std::optional<std::string_view> after_scheme(std::string_view header, std::string_view scheme) {
     if (header.size() <= scheme.size() ||
-        !http::equals_ignoring_case(header.substr(0, scheme.size()), scheme) ||
+        !equals_ignoring_case(header.substr(0, scheme.size()), scheme) ||
         header[scheme.size()] != ' ') {
         return std::nullopt;
     }

@@ -4,6 +4,7 @@
 #include "published_catalog.hpp"
 #include "routes.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/bytes.hpp>
 #include <locara/crypto/sha256.hpp>
 
@@ -72,7 +73,7 @@ Result<std::string> list_shelves(const Services& services, const std::string& cu
     LOCARA_TRY(const auto shelves, services.collections.list());
     std::vector<std::string> lines;
     for (const Collection& one : shelves) {
-        if (lines.size() < kShelves && http::equals_ignoring_case(one.space, curators) &&
+        if (lines.size() < kShelves && equals_ignoring_case(one.space, curators) &&
             may(Caller(), one, Action::See)) {
             lines.push_back(link("/collections/" + one.slug(), one.title) +
                             (one.description.empty() ? "" : small(one.description)));

@@ -1,5 +1,7 @@
 #include "git_wire.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace locara::hub {
@@ -82,10 +84,7 @@ Result<std::vector<std::string>> parse_wants(std::string_view body) {
         const std::string_view line = body.substr(kHead, whole - kHead);
         body.remove_prefix(whole);
         if (line.starts_with(kWant)) {
-            std::string id(line.substr(kWant.size(), kOid));
-            std::transform(id.begin(), id.end(), id.begin(), [](char c) {
-                return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-            });
+            std::string id = ascii_lower(line.substr(kWant.size(), kOid));
             if (!is_oid(id)) {
                 return Error(ErrorCode::InvalidArgument, "a fetch wants what is no id of git's");
             }

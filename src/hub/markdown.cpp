@@ -2,6 +2,8 @@
 
 #include "escape_html.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 #include <memory>
 #include <mutex>
@@ -47,10 +49,7 @@ Place place_of(std::string_view address) {
     if (end == std::string_view::npos || address[end] != ':') {
         return Place::Here;
     }
-    std::string scheme(address.substr(0, end));
-    std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    const std::string scheme = ascii_lower(address.substr(0, end));
     const bool web = scheme == "http" || scheme == "https";
     return web && address.substr(end, 3) == "://" ? Place::Elsewhere
            : scheme == "mailto"                   ? Place::Mail

@@ -5,6 +5,7 @@
 #include "eviction.hpp"
 #include "layout.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/percent.hpp>
 
 #include <algorithm>
@@ -712,7 +713,7 @@ Result<std::vector<Json>> Mirror::describe_kept(RepoType type, std::string_view 
     std::vector<Json> found;
     for (const Repo& repo : repos) {
         if (repo.origin == Origin::Here || repo.origin == Origin::UpstreamPrivate ||
-            (!space.empty() && !http::equals_ignoring_case(repo.id.space, space)) ||
+            (!space.empty() && !equals_ignoring_case(repo.id.space, space)) ||
             !check_rules(repo.id)) {
             continue;
         }

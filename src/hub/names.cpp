@@ -1,5 +1,7 @@
 #include "names.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
 
@@ -110,18 +112,6 @@ std::string RepoId::render_web() const {
     return std::string(web_prefix(type)) + render();
 }
 
-namespace {
-
-std::string in_lower_case(std::string_view text) {
-    std::string lower(text);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return lower;
-}
-
-} // namespace
-
 bool is_reserved_space(std::string_view text) {
     constexpr std::string_view kReserved[] = {"api",
                                               "avatars",
@@ -135,7 +125,7 @@ bool is_reserved_space(std::string_view text) {
                                               "oauth",
                                               "spaces",
                                               "v2"};
-    return std::find(std::begin(kReserved), std::end(kReserved), in_lower_case(text)) !=
+    return std::find(std::begin(kReserved), std::end(kReserved), ascii_lower(text)) !=
            std::end(kReserved);
 }
 
@@ -146,7 +136,7 @@ namespace {
 bool is_hidden_space(std::string_view text) {
     constexpr std::string_view kHidden[] = {
         "device", "healthz", "login", "logout", "me", "metrics", "openapi.json", "version"};
-    return std::find(std::begin(kHidden), std::end(kHidden), in_lower_case(text)) !=
+    return std::find(std::begin(kHidden), std::end(kHidden), ascii_lower(text)) !=
            std::end(kHidden);
 }
 

@@ -1,5 +1,7 @@
 #include "oci.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace locara::hub {
@@ -9,17 +11,9 @@ constexpr std::string_view kGguf = ".gguf";
 constexpr std::string_view kSha256 = "sha256:";
 constexpr std::size_t kTagsNamed = 40;
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return out;
-}
-
 /// The file's own name in lower case, without ".gguf".
 std::string stem(const GitEntry& file) {
-    const std::string name = lower(file.path.substr(file.path.rfind('/') + 1));
+    const std::string name = ascii_lower(file.path.substr(file.path.rfind('/') + 1));
     return name.substr(0, name.size() - kGguf.size());
 }
 
@@ -50,7 +44,7 @@ bool is_projector(const GitEntry& file) {
 std::vector<GitEntry> list_gguf(const std::vector<GitEntry>& entries) {
     std::vector<GitEntry> files;
     std::copy_if(entries.begin(), entries.end(), std::back_inserter(files), [](const auto& entry) {
-        return entry.lfs && lower(entry.path).ends_with(kGguf);
+        return entry.lfs && ascii_lower(entry.path).ends_with(kGguf);
     });
     return files;
 }
@@ -137,7 +131,7 @@ Answer<OciModel> find_oci_model(const std::vector<GitEntry>& entries, std::strin
     const std::vector<GitEntry> projectors(first_projector, models.end());
     models.erase(first_projector, models.end());
     const GitEntry* const found =
-        tag == "latest" ? find_latest(models) : find_tagged(models, lower(tag));
+        tag == "latest" ? find_latest(models) : find_tagged(models, ascii_lower(tag));
     if (found == nullptr) {
         std::string names;
         for (std::size_t i = 0; i < std::min(models.size(), kTagsNamed); ++i) {

@@ -2,6 +2,8 @@
 
 #include "access.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -799,16 +801,8 @@ Json security_of(Auth auth) {
     return Json::array();
 }
 
-std::string lower(std::string_view method) {
-    std::string text(method);
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return text;
-}
-
 std::string operation_id(std::string_view method, const std::string& path) {
-    std::string id = lower(method);
+    std::string id = ascii_lower(method);
     for (const char c : path) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
         if (plain) {
@@ -928,7 +922,7 @@ Json render_openapi(std::string_view version) {
         for (const std::string& pattern : spell_out(info.pattern)) {
             const Path own = parse_pattern(pattern);
             const Path& path = by_shape.emplace(own.shape, own).first->second;
-            paths[path.text][lower(info.method)] = describe(info, path);
+            paths[path.text][ascii_lower(info.method)] = describe(info, path);
         }
     }
     return {

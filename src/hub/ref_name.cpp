@@ -2,6 +2,7 @@
 
 #include "git_handles.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/path.hpp>
 
 namespace locara::hub {
@@ -12,13 +13,6 @@ constexpr std::size_t kNameLimit = 200;
 bool is_commit_id(std::string_view text) {
     return text.size() == GIT_OID_HEXSZ &&
            text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
-}
-
-std::string in_lower_case(std::string text) {
-    for (char& c : text) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return text;
 }
 
 } // namespace
@@ -51,8 +45,8 @@ Status check_ref_name(const std::string& name) {
 }
 
 bool ref_names_collide(const std::string& a, const std::string& b) {
-    const std::string one = in_lower_case(a);
-    const std::string other = in_lower_case(b);
+    const std::string one = ascii_lower(a);
+    const std::string other = ascii_lower(b);
     return (one == other && a != b) || one.rfind(other + "/", 0) == 0 ||
            other.rfind(one + "/", 0) == 0;
 }

@@ -10,6 +10,7 @@
 #include "wanted_paths.hpp"
 #include "weights_info.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/percent.hpp>
 
 #include <algorithm>
@@ -156,7 +157,7 @@ tags_of(const Repo& repo, const std::vector<GitEntry>& entries, const CardFacts&
         add(repo.facts.task);
     }
     if (!repo.facts.license.empty()) {
-        add("license:" + to_lower(repo.facts.license));
+        add("license:" + ascii_lower(repo.facts.license));
     }
     return tags;
 }
@@ -279,7 +280,7 @@ find_all(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(const auto repos, services.names.list_repos(type));
     std::vector<Json> found;
     for (const Repo& repo : repos) {
-        const bool wanted = author.empty() || http::equals_ignoring_case(repo.id.space, author);
+        const bool wanted = author.empty() || equals_ignoring_case(repo.id.space, author);
         if (!wanted || !may(caller, repo, Action::See)) {
             continue;
         }

@@ -1,5 +1,7 @@
 #include "repo_search.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -110,14 +112,6 @@ std::string type_of_tag(const Json& repo, const std::string& tag) {
 
 } // namespace
 
-std::string to_lower(std::string_view text) {
-    std::string lower(text);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return lower;
-}
-
 std::vector<std::string> listed(const http::Request& request, std::string_view key) {
     std::vector<std::string> values;
     for (const std::string& name : {std::string(key), std::string(key) + "[]"}) {
@@ -151,9 +145,9 @@ Status check_search(const http::Request& request) {
 }
 
 bool fits(const http::Request& request, const Json& repo) {
-    const std::string id = to_lower(repo["id"].get<std::string>());
+    const std::string id = ascii_lower(repo["id"].get<std::string>());
     for (const std::string& word : request.query.all("search")) {
-        if (id.find(to_lower(word)) == std::string::npos) {
+        if (id.find(ascii_lower(word)) == std::string::npos) {
             return false;
         }
     }

@@ -14,9 +14,6 @@
 
 namespace locara::hub {
 
-/// ASCII letters in lower case.
-std::string to_lower(std::string_view text);
-
 /// Texts under a key of a query: repeated, with brackets ("key[]") or joined by commas.
 std::vector<std::string> listed(const http::Request& request, std::string_view key);
 

@@ -5,6 +5,7 @@
 #include "review_check.hpp"
 #include "routes.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/reviews.hpp>
 
@@ -149,7 +150,7 @@ Answer<std::monostate> require_curator(const Desk& desk, const Request& request)
     LOCARA_TRY(const Caller caller, identify(desk.services, request));
     LOCARA_TRY(const Identity who, require_known(caller));
     const auto is_theirs = [&desk](std::string_view space) {
-        return http::equals_ignoring_case(space, desk.curators);
+        return equals_ignoring_case(space, desk.curators);
     };
     const bool belongs = std::any_of(
         who.memberships.begin(), who.memberships.end(), [&is_theirs](const Membership& one) {

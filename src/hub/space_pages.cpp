@@ -5,6 +5,7 @@
 #include "page_parts.hpp"
 #include "routes.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/bytes.hpp>
 #include <locara/base/percent.hpp>
 
@@ -39,7 +40,7 @@ Result<std::vector<std::string>> repositories_of(const Services& services,
     LOCARA_TRY(const auto repos, services.names.list_repos(type));
     std::vector<std::string> lines;
     for (const Repo& repo : repos) {
-        if (http::equals_ignoring_case(repo.id.space, space) && may(caller, repo, Action::See)) {
+        if (equals_ignoring_case(repo.id.space, space) && may(caller, repo, Action::See)) {
             const bool closed = repo.visibility == Visibility::Private;
             lines.push_back(link(page_of(repo), repo.id.render()) +
                             (closed ? small("private") : ""));
@@ -53,7 +54,7 @@ collections_of(const Services& services, const Caller& caller, const std::string
     LOCARA_TRY(const auto all, services.collections.list());
     std::vector<std::string> lines;
     for (const Collection& one : all) {
-        if (http::equals_ignoring_case(one.space, space) && may(caller, one, Action::See)) {
+        if (equals_ignoring_case(one.space, space) && may(caller, one, Action::See)) {
             const bool closed = one.visibility == Visibility::Private;
             lines.push_back(link("/collections/" + one.slug(), one.title) +
                             (closed ? small("private") : ""));
@@ -168,7 +169,7 @@ show_item(const Services& services, const Caller& caller, const CollectionItem& 
 Answer<Response> collection_page(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify_visitor(services, request));
     LOCARA_TRY(const auto found, services.collections.find(request.param("slug")));
-    if (!found || !http::equals_ignoring_case(found->space, request.param("org")) ||
+    if (!found || !equals_ignoring_case(found->space, request.param("org")) ||
         !may(caller, *found, Action::See)) {
         return Refusal(404, "CollectionNotFound", "Collection not found");
     }

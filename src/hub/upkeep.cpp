@@ -16,6 +16,7 @@
 #include "operation_routes.hpp"
 #include "verdict_store.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/file.hpp>
 #include <locara/hub/git_repo.hpp>
 #include <locara/hub/upkeep.hpp>
@@ -524,7 +525,7 @@ Status remove_mirrored(const fs::path& data, const std::string& id) {
     Names names(std::move(database));
     LOCARA_TRY(const auto repos, list_all_repos(names));
     for (const Repo& repo : repos) {
-        if (repo.origin != Origin::Here && http::equals_ignoring_case(repo.id.render_web(), id)) {
+        if (repo.origin != Origin::Here && equals_ignoring_case(repo.id.render_web(), id)) {
             return names.remove_repo(repo.key);
         }
     }

@@ -1,22 +1,16 @@
+#include <locara/base/ascii.hpp>
 #include <locara/manifest/license.hpp>
 
 #include <algorithm>
-#include <cctype>
 
 namespace locara::manifest {
 
 namespace {
 
-bool equal_without_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-        return std::tolower(x) == std::tolower(y);
-    });
-}
-
 bool has_word(std::string_view words, std::string_view word) {
     while (!words.empty()) {
         const auto end = std::min(words.find(' '), words.size());
-        if (equal_without_case(words.substr(0, end), word)) {
+        if (equals_ignoring_case(words.substr(0, end), word)) {
             return true;
         }
         words.remove_prefix(std::min(end + 1, words.size()));
@@ -76,7 +70,7 @@ bool License::is_unknown() const {
 const License* find_license(std::string_view id) {
     const auto all = licenses();
     const auto at = std::find_if(all.begin(), all.end(), [&](const auto& one) {
-        return equal_without_case(one.id, id) || has_word(one.aliases, id);
+        return equals_ignoring_case(one.id, id) || has_word(one.aliases, id);
     });
     return at == all.end() ? nullptr : &*at;
 }

@@ -1,6 +1,7 @@
 #include "members.hpp"
 #include "words.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
 #include <locara/manifest/app_manifest.hpp>
@@ -47,10 +48,7 @@ FileFormat parse_format(const std::string& text) {
 /// Names that only weights have. A file with such a name must be declared as what it is; the gate
 /// looks at the content later.
 Status check_name_and_format(const std::string& where, const ModelFile& file) {
-    std::string lower = file.path;
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
+    const std::string lower = ascii_lower(file.path);
     static constexpr std::array<std::string_view, 13> kCode = {".bin",
                                                                ".pt",
                                                                ".pth",

@@ -1,5 +1,6 @@
 #include "app_lint.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/file.hpp>
 
 #include <algorithm>
@@ -63,14 +64,6 @@ constexpr std::array<Power, 3> kPowers = {{
      [](const manifest::AppManifest&) { return false; },
      "which no app is given: the call will fail"},
 }};
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
-    return out;
-}
 
 bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -157,7 +150,7 @@ std::vector<std::string> foreign_hosts(const std::string& text, const manifest::
 }
 
 bool is_text(std::string_view path) {
-    const std::string name = lower(path);
+    const std::string name = ascii_lower(path);
     return std::any_of(kTexts.begin(), kTexts.end(), [&name](std::string_view ending) {
         return name.ends_with(ending);
     });
@@ -172,7 +165,7 @@ lint_text(std::string_view path, std::string_view text, const manifest::AppManif
         return out;
     }
     const std::string where(path);
-    for (const std::string& host : foreign_hosts(lower(text), app)) {
+    for (const std::string& host : foreign_hosts(ascii_lower(text), app)) {
         out.push_back(where + " asks " + host.substr(0, 255) +
                       " for something, but an app's page reaches nothing but itself; bring the "
                       "file along");

@@ -1,4 +1,6 @@
+#include <locara/base/ascii.hpp>
 #include <locara/base/file.hpp>
+#include <locara/base/line.hpp>
 #include <locara/manifest/license_expression.hpp>
 #include <locara/policy/policy.hpp>
 
@@ -39,22 +41,6 @@ constexpr std::size_t kSocketPath = 107; // what the kernel takes
 constexpr std::array kKinds = {
     Rule::Kind::Fact, Rule::Kind::License, Rule::Kind::Publisher, Rule::Kind::Format};
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
-    return out;
-}
-
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, 60)) {
-        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
-    }
-    return "\"" + out + (text.size() > 60 ? "...\"" : "\"");
-}
-
 std::string list_facts() {
     std::string out;
     for (const auto& one : kFactNames) {
@@ -79,7 +65,8 @@ bool same_license(std::string_view a, std::string_view b) {
     a = this_version(a);
     b = this_version(b);
     const auto* known = manifest::find_license(a);
-    return lower(a) == lower(b) || (known != nullptr && known == manifest::find_license(b));
+    return ascii_lower(a) == ascii_lower(b) ||
+           (known != nullptr && known == manifest::find_license(b));
 }
 
 class Reader {
@@ -94,7 +81,7 @@ class Reader {
             }
             if (key.str() != "refuse") {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) + "; known: refuse, scanners");
+                             "unknown key " + quote_line(key.str()) + "; known: refuse, scanners");
             }
             const auto* refuse = value.as_table();
             if (refuse == nullptr) {
@@ -126,7 +113,7 @@ class Reader {
         for (const auto& [key, value] : *scanners) {
             if (key.str() != "clamd") {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) +
+                             "unknown key " + quote_line(key.str()) +
                                  " in [scanners]; known: clamd");
             }
             const auto* text = value.as_string();
@@ -159,7 +146,7 @@ class Reader {
                 reason = value.as_string()->get();
             } else {
                 return fault(key.source(),
-                             "unknown key " + printable(key.str()) +
+                             "unknown key " + quote_line(key.str()) +
                                  " in [refuse]; known: facts, licenses, publishers, formats, "
                                  "reason");
             }
@@ -216,7 +203,7 @@ class Reader {
                     return one.name == value;
                 })) {
                 return fault(where,
-                             key + ": " + printable(value) + " is not one of: " + list_facts());
+                             key + ": " + quote_line(value) + " is not one of: " + list_facts());
             }
             break;
         case Rule::Kind::License: {
@@ -225,7 +212,7 @@ class Reader {
             if (!parsed || parsed->kind != manifest::LicenseExpression::Kind::Id ||
                 !parsed->exception.empty()) {
                 return fault(where,
-                             key + ": " + printable(value) +
+                             key + ": " + quote_line(value) +
                                  " is no license id; write an SPDX id or the Hub's id");
             }
             break;
@@ -233,14 +220,14 @@ class Reader {
         case Rule::Kind::Publisher:
             if (!is_name(value)) {
                 return fault(where,
-                             key + ": " + printable(value) +
+                             key + ": " + quote_line(value) +
                                  " is no publisher; write the part before the slash, such as acme");
             }
             break;
         case Rule::Kind::Format:
             if (value != "gguf" && value != "safetensors") {
                 return fault(where,
-                             key + ": " + printable(value) + " is not one of: gguf, safetensors");
+                             key + ": " + quote_line(value) + " is not one of: gguf, safetensors");
             }
             break;
         }
@@ -289,7 +276,7 @@ find_fact(const Rule& rule, const std::string& whose, const manifest::EffectiveL
 std::vector<std::string> find_hits(const Rule& rule, const Subject& subject) {
     std::vector<std::string> hits;
     if (rule.kind == Rule::Kind::Publisher && !subject.app_publisher.empty() &&
-        lower(rule.value) == lower(subject.app_publisher)) {
+        ascii_lower(rule.value) == ascii_lower(subject.app_publisher)) {
         hit(hits, subject.app + ": its publisher is " + subject.app_publisher);
     }
     if (rule.kind == Rule::Kind::License && names(subject.app_license, rule.value)) {
@@ -314,7 +301,7 @@ std::vector<std::string> find_hits(const Rule& rule, const Subject& subject) {
             break;
         case Rule::Kind::Publisher:
             for (const auto& publisher : model.publishers) {
-                if (lower(rule.value) == lower(publisher)) {
+                if (ascii_lower(rule.value) == ascii_lower(publisher)) {
                     hit(hits,
                         model.name + ": " + publisher + " published it or what it is made from");
                 }

@@ -1,6 +1,7 @@
 // The part of Installer that deals with hubs and their catalogs.
 #include "installer_state.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/file.hpp>
 #include <locara/manifest/model_signature.hpp>
 #include <locara/policy/doors.hpp>
@@ -16,18 +17,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
-    return out;
-}
-
 std::vector<std::string> split_words(std::string_view text) {
     std::vector<std::string> words;
     std::string word;
-    for (const char c : lower(text)) {
+    for (const char c : ascii_lower(text)) {
         if (std::isspace(static_cast<unsigned char>(c)) != 0) {
             if (!word.empty()) {
                 words.push_back(std::move(word));
@@ -49,7 +42,7 @@ bool matches(const manifest::AppManifest& app, const std::vector<std::string>& w
     for (const auto& tag : app.tags) {
         text += " " + tag;
     }
-    text = lower(text);
+    text = ascii_lower(text);
     return std::all_of(words.begin(), words.end(), [&](const auto& word) {
         return text.find(word) != std::string::npos;
     });

@@ -1,5 +1,6 @@
 #include "remote_header.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/path.hpp>
@@ -36,14 +37,6 @@ constexpr std::size_t kLicenseIdBytes = 256;   ///< Likewise.
 constexpr std::array<std::string_view, 7> kLicenseFiles = {
     "license", "license.txt", "license.md", "licence", "licence.txt", "licence.md", "copying"};
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return out;
-}
-
 std::string file_name(const std::string& path) {
     return std::filesystem::path(path).filename().string();
 }
@@ -52,7 +45,7 @@ std::string file_name(const std::string& path) {
 std::string slug(std::string_view text, std::string_view kept, std::size_t limit) {
     const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
     std::string out;
-    for (const char c : lower(text)) {
+    for (const char c : ascii_lower(text)) {
         if (is_plain(c)) {
             out += c;
         } else if (!out.empty() && is_plain(out.back())) { // no separator at the start, nor two
@@ -112,7 +105,7 @@ std::optional<SplitName> parse_split(const std::string& path) {
 }
 
 bool is_named(const std::string& path, std::initializer_list<std::string_view> endings) {
-    const std::string name = lower(path);
+    const std::string name = ascii_lower(path);
     return std::any_of(
         endings.begin(), endings.end(), [&](auto end) { return name.ends_with(end); });
 }
@@ -587,7 +580,7 @@ class Pinner {
         for (const auto name : kLicenseFiles) {
             const auto at =
                 std::find_if(place.files.begin(), place.files.end(), [name](const auto& file) {
-                    return lower(file.path) == name;
+                    return ascii_lower(file.path) == name;
                 });
             if (at != place.files.end()) {
                 return &*at;
@@ -626,7 +619,8 @@ class Pinner {
 
     static bool is_same_license(const std::string& a, const std::string& b) {
         const auto* known = manifest::find_license(a);
-        return known != nullptr ? known == manifest::find_license(b) : lower(a) == lower(b);
+        return known != nullptr ? known == manifest::find_license(b)
+                                : ascii_lower(a) == ascii_lower(b);
     }
 
     /// What the card says, if the license of the request is another and takes its place; else
@@ -640,7 +634,7 @@ class Pinner {
             "the card of " + request_.repo + " names " +
             (card ? "the license " + one_line(card_.license, kLicenseIdBytes) : "no license");
         if (!named.empty() && (!replaces || (!is_same_license(card->id, named) &&
-                                             lower(card_.license) != lower(named)))) {
+                                             ascii_lower(card_.license) != ascii_lower(named)))) {
             return Error(ErrorCode::InvalidArgument,
                          says + "; --license-instead-of takes the license that it names, where "
                                 "--license is another");

@@ -1,3 +1,4 @@
+#include <locara/base/ascii.hpp>
 #include <locara/runtime/origin.hpp>
 
 namespace locara::runtime {
@@ -15,7 +16,7 @@ std::string quote(std::string_view text) {
 
 bool is_json_type(std::string_view type) {
     const auto end = type.find_first_of("; \t");
-    return http::equals_ignoring_case(type.substr(0, end), "application/json");
+    return equals_ignoring_case(type.substr(0, end), "application/json");
 }
 
 } // namespace

@@ -43,5 +43,11 @@ TEST(Line, is_cut_between_characters) {
     EXPECT_EQ(cut_line(two + two, 3), "...");
 }
 
+TEST(Line, of_somebody_else_is_quoted_and_short) {
+    EXPECT_EQ(quote_line("colour"), "\"colour\"");
+    EXPECT_EQ(quote_line("a\x1B[2Jb"), "\"a?[2Jb\"");
+    EXPECT_EQ(quote_line(std::string(70, 'x')), '"' + std::string(57, 'x') + "...\"");
+}
+
 } // namespace
 } // namespace locara

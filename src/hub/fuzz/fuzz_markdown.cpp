@@ -2,6 +2,8 @@
 // each tag ends where it should.
 #include "markdown.hpp"
 
+#include <locara/base/ascii.hpp>
+
 #include <algorithm>
 #include <iterator>
 #include <vector>
@@ -23,11 +25,7 @@ bool is_known(std::string_view name, std::string_view value) {
     if (name == "href" || name == "src") {
         for (const std::string_view begin :
              {"https://", "http://", "mailto:", "/base/", "/", "#"}) {
-            std::string lower(value.substr(0, begin.size()));
-            std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-                return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-            });
-            if (lower == begin) {
+            if (ascii_lower(value.substr(0, begin.size())) == begin) {
                 return value.substr(0, 2) != "//" &&
                        (name == "href" || begin == "/base/" || begin == "/" || begin == "#");
             }

@@ -4,6 +4,7 @@
 #include "../database.hpp"
 #include "../names.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/base/file.hpp>
 
 #include <algorithm>
@@ -57,17 +58,10 @@ class Input {
     std::span<const std::uint8_t> left_;
 };
 
-std::string fold(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return text;
-}
-
 using Key = std::tuple<hub::RepoType, std::string, std::string>;
 
 Key key_of(const hub::RepoId& id) {
-    return {id.type, fold(id.space), fold(id.name)};
+    return {id.type, ascii_lower(id.space), ascii_lower(id.name)};
 }
 
 /// All that is compared of a repository.
@@ -133,7 +127,7 @@ class Run {
         const auto tokens = names_.list_tokens();
         LOCARA_ASSERT(tokens && tokens->size() == tokens_.size());
         for (const hub::Token& token : *tokens) {
-            LOCARA_ASSERT(tokens_.count({fold(token.account), token.name}) == 1);
+            LOCARA_ASSERT(tokens_.count({ascii_lower(token.account), token.name}) == 1);
         }
         const auto sizes = database_.sizes();
         LOCARA_ASSERT(sizes.has_value());
@@ -150,16 +144,16 @@ class Run {
   private:
     void add_account(const std::string& name, const std::string& full_name) {
         const auto added = names_.add_account(name, full_name, kNow);
-        const bool is_new = accounts_.count(fold(name)) == 0;
+        const bool is_new = accounts_.count(ascii_lower(name)) == 0;
         LOCARA_ASSERT(added.has_value() == is_new);
         LOCARA_ASSERT(added || added.error().code() == ErrorCode::Conflict);
         if (added) {
-            accounts_[fold(name)] = *added;
+            accounts_[ascii_lower(name)] = *added;
         }
     }
 
     void set_address(const std::string& name, const std::string& value, unsigned which) {
-        const auto known = accounts_.find(fold(name));
+        const auto known = accounts_.find(ascii_lower(name));
         const bool mail = which % 2 == 0;
         const Status set = mail ? names_.set_email(name, value) : names_.set_website(name, value);
         LOCARA_ASSERT(set.has_value() == (known != accounts_.end()));
@@ -241,7 +235,7 @@ class Run {
     }
 
     void add_token(const std::string& user, const std::string& name) {
-        const auto known = accounts_.find(fold(user));
+        const auto known = accounts_.find(ascii_lower(user));
         if (known == accounts_.end()) {
             return;
         }

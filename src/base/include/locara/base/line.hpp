@@ -21,4 +21,7 @@ std::string clean_line(std::string_view text);
 /// REQUIRES: UTF-8; bytes >= 3.
 std::string cut_line(std::string text, std::size_t bytes);
 
+/// Somebody else's text for a message: clean, at most 60 bytes of it, in quotes.
+std::string quote_line(std::string_view text);
+
 } // namespace locara

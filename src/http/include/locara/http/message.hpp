@@ -57,9 +57,6 @@ class Headers {
     std::vector<Field> fields_;
 };
 
-/// Whether two ASCII texts are equal without regard to case.
-bool equals_ignoring_case(std::string_view a, std::string_view b);
-
 /// Whether a comma-separated header value holds this token ("keep-alive, close").
 bool holds_token(std::string_view list, std::string_view token);
 
