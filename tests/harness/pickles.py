@@ -1,8 +1,10 @@
 """Pickles that run code when CPython loads them, each spelled in another way: what a reader that is stricter than Python's
 would stop at. And what Python's own two unpicklers call of them."""
+import contextlib
 import io
 import json
 import pickle
+import resource
 import struct
 import warnings
 
@@ -50,11 +52,22 @@ class InPython(WithStandIns, pickle._Unpickler):
     pass
 
 
+@contextlib.contextmanager
+def little_memory():
+    """An index of 2^31 makes a table of 32 GB in the unpickler in C: MemoryError instead."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
 def calls(data):
     """Whether loading it, by either, calls CALL or changes sys.path. Of several pickles in a row the first counts."""
     for unpickler in (InC, InPython):
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), little_memory():
                 warnings.simplefilter("ignore")  # of escapes
                 unpickler(io.BytesIO(data)).load()
         except Called:
