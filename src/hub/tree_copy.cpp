@@ -1,5 +1,8 @@
 #include "tree_copy.hpp"
 
+#include <locara/base/copy.hpp>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -15,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Copied between two looks at whoever wants it to stop.
-constexpr std::size_t kStep = 64U << 20U;
+constexpr std::uint64_t kStep = 64U << 20U;
 
 bool is_gone(int error) {
     return error == ENOENT || error == ENOTDIR;
@@ -54,14 +57,11 @@ Status TreeCopy::file(const fs::path& from, const fs::path& to, How how) {
         return {};
     }
     LOCARA_TRY(const Fd out, open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    while (true) {
-        const ssize_t copied = ::copy_file_range(in.get(), nullptr, out.get(), nullptr, kStep, 0);
-        if (copied < 0) {
-            return Error::from_errno("copying " + from.string(), errno);
-        }
-        if (copied == 0) {
-            break;
-        }
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    for (std::uint64_t at = 0; at < size;) {
+        const std::uint64_t step = std::min(size - at, kStep);
+        LOCARA_CHECK(copy_range(in, at, out, at, step).context("copying " + from.string()));
+        at += step;
         if (options_.progress) {
             options_.progress(report_.bytes);
         }

@@ -1,10 +1,10 @@
 // The part of Store that takes files of other programs over.
-#include "copy.hpp"
 #include "folders.hpp"
 #include "index.hpp"
 #include "locate.hpp"
 #include "temporary.hpp"
 
+#include <locara/base/copy.hpp>
 #include <locara/store/store.hpp>
 #include <locara/xet/chunker.hpp>
 

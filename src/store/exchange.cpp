@@ -1,9 +1,9 @@
 // Files of the store to and from a folder that travels: export and import of what has a known
 // digest.
-#include "copy.hpp"
 #include "layout.hpp"
 
 #include <locara/base/beneath.hpp>
+#include <locara/base/copy.hpp>
 #include <locara/store/exchange.hpp>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Part::copy_chunks.
-#include "copy.hpp"
 #include "part_state.hpp"
 
+#include <locara/base/copy.hpp>
 #include <locara/xet/merkle.hpp>
 
 namespace locara::store {

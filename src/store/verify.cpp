@@ -1,9 +1,9 @@
 #include "verify.hpp"
 
-#include "copy.hpp"
 #include "folders.hpp"
 #include "part_notes.hpp"
 
+#include <locara/base/copy.hpp>
 #include <locara/base/secret.hpp>
 #include <locara/store/verify_journal.hpp>
 #include <locara/xet/merkle.hpp>

@@ -150,6 +150,19 @@ class Backups:
             if file.is_file():
                 self.assertTrue(file.samefile(here / file.relative_to(self.folder / "linked/cas/objects")))
 
+    def test_to_another_file_system_and_back(self):
+        self.call(self.hub, "/api/repos/create", {"name": "far"})
+        clone, again = self.folder / "far-clone", self.folder / "far-again"
+        self.clone(self.hub, "far", clone)
+        self.push_some(clone, "far")
+        with tempfile.TemporaryDirectory(prefix="locara-backup-", dir="/dev/shm") as memory:
+            self.assertNotEqual(os.stat(memory).st_dev, os.stat(self.folder).st_dev)
+            self.hub.admin("backup", f"{memory}/backup")
+            hub = self.hub_of(f"{memory}/backup", "far-restored", self.make_database())
+        self.assertIn("all is well", hub.admin("fsck"))
+        self.clone(hub, "far", again)
+        self.assertEqual((again / "far.bin").read_bytes(), (clone / "far.bin").read_bytes())
+
     def test_what_is_in_the_way(self):
         (self.folder / "full").mkdir()
         (self.folder / "full/x").write_text("x")

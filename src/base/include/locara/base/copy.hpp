@@ -1,4 +1,4 @@
-// Copying byte ranges between files with as little work as the file system allows. Private.
+// Copying byte ranges between files with as little work as the file system allows.
 //
 // Threads: plain functions.
 #pragma once
@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace locara::store {
+namespace locara {
 
 /// Copies `size` bytes. Whole blocks are shared (FICLONERANGE) where both offsets lie alike in
 /// their blocks and the file system can, else copied in the kernel (copy_file_range), else through
@@ -20,4 +20,4 @@ Result<std::uint64_t> copy_range(
 /// system cannot.
 Status clone_file(const Fd& source, const Fd& target);
 
-} // namespace locara::store
+} // namespace locara

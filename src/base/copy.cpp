@@ -1,4 +1,4 @@
-#include "copy.hpp"
+#include <locara/base/copy.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -8,7 +8,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-namespace locara::store {
+namespace locara {
 
 namespace {
 
@@ -109,4 +109,4 @@ Status clone_file(const Fd& source, const Fd& target) {
     return Error::from_errno("sharing blocks failed", errno);
 }
 
-} // namespace locara::store
+} // namespace locara
