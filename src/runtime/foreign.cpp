@@ -293,12 +293,4 @@ Result<ForeignFiles> find_foreign_below(const fs::path& path, const ForeignLimit
     return finder.take();
 }
 
-std::vector<std::string_view> foreign_places() {
-    std::vector<std::string_view> names;
-    for (const Place& place : places()) {
-        names.push_back(place.name);
-    }
-    return names;
-}
-
 } // namespace locara::runtime

@@ -60,15 +60,13 @@ Result<InstalledEntry> get_installed(const Home& home, const manifest::AppId& id
     return read_installed(folders.back());
 }
 
-/// Files of all apps but one, by digest.
-std::set<crypto::Sha256Digest> referenced(const std::vector<InstalledEntry>& apps,
-                                          const std::optional<manifest::AppId>& but) {
+/// Files of all apps but one, by digest. Corrupt if it cannot be read what one of them needs.
+Result<std::set<crypto::Sha256Digest>> referenced(const Home& home,
+                                                  const std::optional<manifest::AppId>& but) {
+    LOCARA_TRY(const auto locks, read_all_locks(home, but));
     std::set<crypto::Sha256Digest> out;
-    for (const auto& app : apps) {
-        if (but && app.lock.app == *but) {
-            continue;
-        }
-        for (const auto& model : app.lock.models) {
+    for (const Lock& lock : locks) {
+        for (const auto& model : lock.models) {
             for (const auto& file : model.files) {
                 out.insert(file.sha256);
             }
@@ -142,9 +140,13 @@ fs::path app_folder(const Home& home, const manifest::AppId& id) {
     return home.apps() / id.publisher / id.name;
 }
 
-Result<std::vector<Lock>> read_all_locks(const Home& home) {
+Result<std::vector<Lock>> read_all_locks(const Home& home,
+                                         const std::optional<manifest::AppId>& but) {
     std::vector<Lock> locks;
     for (const auto& id : installed_ids(home)) {
+        if (id == but) {
+            continue;
+        }
         for (const auto& folder : version_folders(app_folder(home, id))) {
             auto text = read_file(folder / "lock.json", 1U << 20U);
             if (!text && text.error().code() == ErrorCode::NotFound) {
@@ -241,8 +243,7 @@ Result<InstalledEntry> Installer::get(const manifest::AppId& id) const {
 
 Result<Removal> Installer::plan_removal(const manifest::AppId& id) const {
     LOCARA_TRY(const auto entry, get(id));
-    LOCARA_TRY(const auto apps, list());
-    auto others = referenced(apps, id);
+    LOCARA_TRY(auto others, referenced(state_->options.home, id));
     LOCARA_CHECK(add_kept(state_->options.home, state_->store, others));
     Removal removal{
         id, entry.lock.version, {}, folder_bytes(app_folder(state_->options.home, id)), {}};
@@ -266,6 +267,8 @@ Result<Removal> Installer::plan_removal(const manifest::AppId& id) const {
 Result<Removal> Installer::remove(const manifest::AppId& id) {
     auto& state = *state_;
     LOCARA_TRY(const auto turn, state.take_turn());
+    // Who pulls a file that is here already needs it to stay until it is pinned.
+    LOCARA_TRY(const auto alone, state.store.use_alone());
     LOCARA_TRY(auto removal, plan_removal(id));
     // Out of sight in one step, then gone at leisure: a kill leaves no half app.
     const auto folder = app_folder(state.options.home, id);
@@ -373,11 +376,10 @@ Result<DiskUse> Installer::disk_use() const {
     auto& state = *state_;
     DiskUse use;
     LOCARA_TRY(use.store, state.store.usage());
-    LOCARA_TRY(const auto apps, list());
-    use.apps = apps.size();
+    use.apps = installed_ids(state.options.home).size();
     use.app_bytes = folder_bytes(state.options.home.apps());
     use.catalog_bytes = folder_bytes(state.options.home.catalogs());
-    auto named = referenced(apps, std::nullopt);
+    LOCARA_TRY(auto named, referenced(state.options.home, std::nullopt));
     LOCARA_CHECK(add_kept(state.options.home, state.store, named));
     LOCARA_TRY(const auto files, state.store.list());
     for (const auto& file : files) {

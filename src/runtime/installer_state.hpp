@@ -125,8 +125,9 @@ std::filesystem::path app_folder(const Home& home, const manifest::AppId& id);
 Result<InstalledEntry> read_installed(const std::filesystem::path& folder);
 
 /// Every lock.json below the apps' folder, of old versions too. Corrupt, with what to do, if one
-/// cannot be read.
-Result<std::vector<Lock>> read_all_locks(const Home& home);
+/// cannot be read. Without those of one app, if it is told.
+Result<std::vector<Lock>> read_all_locks(const Home& home,
+                                         const std::optional<manifest::AppId>& but = std::nullopt);
 
 /// Bytes of all regular files below a folder; 0 if it is not there.
 std::uint64_t folder_bytes(const std::filesystem::path& folder);

@@ -347,15 +347,20 @@ Result<StoreUse> Store::use(std::stop_token stop, const std::function<void()>& w
     return StoreUse(std::move(fd));
 }
 
-Result<GcReport> Store::collect_garbage(const GcOptions& options) {
-    const Layout layout{root_};
-    LOCARA_TRY(const Fd fd,
-               locara::open_file(layout.use_lock(), O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+Result<StoreUse> Store::use_alone() const {
+    LOCARA_TRY(Fd fd,
+               locara::open_file(Layout{root_}.use_lock(), O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     if (!lock_now(fd)) {
         return Error(ErrorCode::Busy,
                      "something is being installed or pulled; wait for it or stop it, then run "
-                     "`locara gc` again");
+                     "this again");
     }
+    return StoreUse(std::move(fd));
+}
+
+Result<GcReport> Store::collect_garbage(const GcOptions& options) {
+    const Layout layout{root_};
+    LOCARA_TRY(const auto alone, use_alone());
     LOCARA_TRY(auto roots, options.roots());
     return Collection(layout, options).run(std::move(roots));
 }

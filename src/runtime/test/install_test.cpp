@@ -184,6 +184,34 @@ TEST_F(InstallTest, the_same_version_with_other_bytes_is_installed_anew) {
     EXPECT_THAT(files_below(home_.temporary()), IsEmpty());
 }
 
+TEST_F(InstallTest, removing_takes_nothing_while_what_another_app_needs_cannot_be_read) {
+    publish_app("locara/second", "1.0.0");
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    ASSERT_TRUE(install(installer, "locara/second"));
+    const auto lock = home_.apps() / "locara/second/1.0.0/lock.json";
+    const std::string text = read_file(lock, 1U << 20U).value();
+    ASSERT_TRUE(write_file_atomically(lock, as_bytes("{")));
+    EXPECT_EQ(installer.remove(*manifest::AppId::parse("locara/first")).error().code(),
+              ErrorCode::Corrupt);
+    EXPECT_EQ(store::Store::open(home_.store)->list()->size(), 1U);
+    ASSERT_TRUE(write_file_atomically(lock, as_bytes(text)));
+    EXPECT_TRUE(installer.remove(*manifest::AppId::parse("locara/first")));
+}
+
+TEST_F(InstallTest, removing_waits_for_nobody_who_pulls) {
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    {
+        const auto store = store::Store::open(home_.store);
+        const auto pulling = store->use();
+        ASSERT_TRUE(pulling);
+        EXPECT_EQ(installer.remove(*manifest::AppId::parse("locara/first")).error().code(),
+                  ErrorCode::Busy);
+    }
+    EXPECT_TRUE(installer.remove(*manifest::AppId::parse("locara/first")));
+}
+
 TEST_F(InstallTest, removing_keeps_weights_that_another_app_names) {
     publish_app("locara/second", "1.0.0");
     auto installer = open_with_hub();

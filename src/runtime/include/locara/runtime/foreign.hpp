@@ -64,7 +64,4 @@ Result<ForeignFiles> find_foreign_below(const std::filesystem::path& path,
 
 inline constexpr std::uint64_t kMinForeignBytes = 64U << 10U;
 
-/// The names of the places, for words.
-std::vector<std::string_view> foreign_places();
-
 } // namespace locara::runtime

@@ -371,6 +371,9 @@ class Store {
     Result<StoreUse> use(std::stop_token stop = {},
                          const std::function<void()>& waiting = nullptr) const;
 
+    /// Keeps everybody else from the store, as a collection does. Busy if it is in use.
+    Result<StoreUse> use_alone() const;
+
     /// Removes what nothing names: files and their indexes, parts nobody goes on with, what is in
     /// quarantine, leftovers of killed programs. Busy while somebody uses the store. Cancelled:
     /// what went until then is gone.
