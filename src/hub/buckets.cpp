@@ -107,8 +107,15 @@ std::string remove_path(soci::session& sql, long long bucket, const std::string&
     return xet;
 }
 
-void put_file(soci::session& sql, long long bucket, const BucketFile& file) {
+Status put_file(soci::session& sql, long long bucket, const BucketFile& file) {
     const std::string xet = file.xet.render();
+    int there = 0;
+    sql << "SELECT 1 FROM files WHERE repo = :r AND xet = :x", use(bucket), use(xet), into(there);
+    if (!sql.got_data()) { // Another removed the last path that named it.
+        return Error(ErrorCode::Conflict,
+                     "the content of " + file.path +
+                         " went from the bucket meanwhile; nothing was changed, upload it again");
+    }
     const auto size = static_cast<long long>(file.size);
     const long long uploaded = seconds(file.uploaded);
     const long long modified = file.modified.value_or(0);
@@ -117,6 +124,7 @@ void put_file(soci::session& sql, long long bucket, const BucketFile& file) {
            " VALUES (:r, :p, :x, :s, :u, :m, :c)",
         use(bucket), use(file.path), use(xet), use(size), use(uploaded),
         use(modified, has_modified), use(file.content_type);
+    return {};
 }
 
 /// A page while it is put together.
@@ -208,7 +216,7 @@ Status Buckets::apply(const Repo& bucket, std::span<const BucketChange> changes)
         for (const BucketChange& change : changes) {
             std::string before = remove_path(sql, key, change.file.path);
             if (change.kind == BucketChange::Kind::Put) {
-                put_file(sql, key, change.file);
+                LOCARA_CHECK(put_file(sql, key, change.file));
             }
             if (!before.empty()) {
                 dropped.push_back(std::move(before));
@@ -276,6 +284,28 @@ Result<BucketTotals> Buckets::totals(const Repo& bucket) const {
             totals.uploaded = time_of(uploaded);
         }
         return totals;
+    });
+}
+
+Result<FileDigests> Buckets::list_unnamed(const Repo& bucket, TimePoint limit) const {
+    return database_->with([&](soci::session& sql) -> Result<FileDigests> {
+        const long long key = bucket.key;
+        const long long before = seconds(limit);
+        std::string sha256;
+        soci::statement statement =
+            (sql.prepare << "SELECT sha256 FROM files WHERE repo = :r AND used < :l AND NOT EXISTS"
+                            " (SELECT 1 FROM bucket_files b WHERE b.repo = files.repo"
+                            " AND b.xet = files.xet)",
+             use(key),
+             use(before),
+             into(sha256));
+        statement.execute();
+        FileDigests files;
+        while (statement.fetch()) {
+            LOCARA_TRY(const auto digest, crypto::Sha256Digest::parse(sha256));
+            files.insert(digest);
+        }
+        return files;
     });
 }
 

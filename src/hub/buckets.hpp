@@ -6,6 +6,7 @@
 // Threads, processes, and errors besides those named: as Database.
 #pragma once
 
+#include "named_files.hpp"
 #include "names.hpp"
 
 #include <locara/base/clock.hpp>
@@ -64,8 +65,9 @@ class Buckets {
 
     enum class Recursive { No, Yes };
 
-    /// Makes the changes. Content that no path names any more is the bucket's no longer, so that gc
-    /// gives its space back. To remove what is not there is no error.
+    /// Makes the changes, all or none. Content that no path names any more is the bucket's no
+    /// longer, so that gc gives its space back. To remove what is not there is no error. Conflict
+    /// if content that is put is not the bucket's (any more).
     Status apply(const Repo& bucket, std::span<const BucketChange> changes);
 
     Result<std::optional<BucketFile>> find(const Repo& bucket, const std::string& path) const;
@@ -84,6 +86,10 @@ class Buckets {
                             std::size_t limit) const;
 
     Result<BucketTotals> totals(const Repo& bucket) const;
+
+    /// Content that came and that no path names, and nobody used since `limit`: what its uploader
+    /// never put anywhere.
+    Result<FileDigests> list_unnamed(const Repo& bucket, TimePoint limit) const;
 
   private:
     std::shared_ptr<Database> database_;

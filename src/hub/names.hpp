@@ -200,7 +200,8 @@ class Names {
     /// Those of them that nobody used since `limit`.
     Result<std::vector<StoredFile>> list_unused_files(std::int64_t repo, TimePoint limit) const;
 
-    /// Forgets a file, if nobody used it since `limit`. Whether it did.
+    /// Forgets a file, if nobody used it since `limit` and no path of a bucket names it. Whether it
+    /// did.
     Result<bool>
     remove_unused_file(std::int64_t repo, const crypto::Sha256Digest& sha256, TimePoint limit);
 

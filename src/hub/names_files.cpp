@@ -131,7 +131,9 @@ Names::remove_unused_file(std::int64_t repo, const crypto::Sha256Digest& sha256,
         const std::string gone = sha256.render();
         const long long before = seconds(limit);
         soci::statement remove =
-            (sql.prepare << "DELETE FROM files WHERE repo = :r AND sha256 = :s AND used < :l",
+            (sql.prepare << "DELETE FROM files WHERE repo = :r AND sha256 = :s AND used < :l"
+                            " AND NOT EXISTS (SELECT 1 FROM bucket_files b"
+                            " WHERE b.repo = files.repo AND b.xet = files.xet)",
              use(key),
              use(gone),
              use(before));

@@ -333,18 +333,34 @@ Result<FileDigests> pinned_files(const fs::path& data) {
     return pinned;
 }
 
-/// Forgets large files that no history names and nobody used since `limit`: uploads that were
-/// never committed, and what was squashed away. Returns what stays of this repository.
+/// Takes out of `files` what the repository names: its histories, or the paths of a bucket.
+Status leave_unnamed(const fs::path& data,
+                     const Buckets& buckets,
+                     const Repo& repo,
+                     TimePoint limit,
+                     FileDigests& files,
+                     const std::stop_token& stop) {
+    if (repo.id.type != RepoType::Bucket) {
+        return take_out_named(repo_folder(data / kRepos, repo.internal), files, stop);
+    }
+    LOCARA_TRY(const FileDigests unnamed, buckets.list_unnamed(repo, limit));
+    std::erase_if(files, [&](const auto& one) { return !unnamed.contains(one); });
+    return {};
+}
+
+/// Forgets large files that nothing names and nobody used since `limit`: uploads that were never
+/// committed, and what was squashed away. Returns what stays of this repository.
 Result<std::vector<StoredFile>> forget_unnamed(const fs::path& data,
                                                Names& names,
+                                               const Buckets& buckets,
                                                const Repo& repo,
                                                const FileDigests& pinned,
                                                TimePoint limit,
                                                const cas::GcOptions& options,
                                                CollectReport& report) {
     LOCARA_TRY(auto files, names.list_files(repo.key));
-    if (repo.origin != Origin::Here || repo.id.type == RepoType::Bucket) {
-        return files; // The mirror and buckets forget by themselves.
+    if (repo.origin != Origin::Here) {
+        return files; // The mirror forgets by itself.
     }
     LOCARA_TRY(const auto unused, names.list_unused_files(repo.key, limit));
     FileDigests unnamed;
@@ -353,8 +369,7 @@ Result<std::vector<StoredFile>> forget_unnamed(const fs::path& data,
             unnamed.insert(file.sha256);
         }
     }
-    const Status looked =
-        take_out_named(repo_folder(data / kRepos, repo.internal), unnamed, options.stop);
+    const Status looked = leave_unnamed(data, buckets, repo, limit, unnamed, options.stop);
     if (!looked && looked.error().code() == ErrorCode::Cancelled) {
         return looked.error();
     }
@@ -396,6 +411,7 @@ Result<CollectReport>
 collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& options) {
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Fail));
     Names names(database);
+    const Buckets buckets(database);
     const auto lock = FileLock::try_acquire(data / kGcLock);
     if (!lock) {
         return lock.error().code() == ErrorCode::Busy
@@ -432,7 +448,7 @@ collect_garbage(const fs::path& data, const Clock& clock, const cas::GcOptions& 
     LOCARA_TRY(const FileDigests pinned, pinned_files(data));
     for (const Repo& repo : repos) {
         LOCARA_TRY(const auto files,
-                   forget_unnamed(data, names, repo, pinned, limit, options, report));
+                   forget_unnamed(data, names, buckets, repo, pinned, limit, options, report));
         for (const StoredFile& file : files) {
             live.insert(file.xet);
         }

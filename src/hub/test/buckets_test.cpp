@@ -139,6 +139,36 @@ TEST_P(BucketsTest, content_that_no_path_names_is_given_up) {
     EXPECT_EQ(buckets_->totals(bucket_).value().uploaded, std::nullopt);
 }
 
+TEST_P(BucketsTest, content_that_went_meanwhile_is_put_nowhere) {
+    apply({put("old", '1'), put("other", '2')});
+    // Another batch looked when "old" still named it.
+    apply({removal("old")});
+    const std::vector<BucketChange> late = {removal("other"), put("new", '1')};
+    EXPECT_EQ(buckets_->apply(bucket_, late).error().code(), ErrorCode::Conflict);
+    EXPECT_EQ(list("", Buckets::Recursive::Yes, 10), "other ");
+    // In one batch it may move.
+    apply({put("new", '2'), removal("other")});
+    EXPECT_EQ(list("", Buckets::Recursive::Yes, 10), "new ");
+}
+
+TEST_P(BucketsTest, content_that_was_put_nowhere_is_told_when_nobody_used_it_since) {
+    const auto add = [&](const std::string& text, char hash, int used) {
+        const auto digest = crypto::sha256(as_bytes(text));
+        EXPECT_TRUE(names_->add_file(
+            bucket_.key, {digest, hash_of(hash), 5}, TimePoint(std::chrono::seconds(used))));
+        return digest;
+    };
+    const TimePoint limit(std::chrono::seconds(200));
+    const auto named = add("named", '1', 100);
+    ASSERT_TRUE(buckets_->apply(bucket_, std::vector{put("a", '1')}));
+    const auto old = add("old", '2', 100);
+    add("young", '3', 300);
+    EXPECT_EQ(buckets_->list_unnamed(bucket_, limit).value(), FileDigests{old});
+    EXPECT_FALSE(*names_->remove_unused_file(bucket_.key, named, TimePoint::max()));
+    EXPECT_TRUE(*names_->remove_unused_file(bucket_.key, old, limit));
+    EXPECT_EQ(buckets_->list_unnamed(bucket_, limit).value(), FileDigests{});
+}
+
 TEST_P(BucketsTest, a_bucket_goes_with_all_it_holds) {
     apply({put("one", '1')});
     ASSERT_TRUE(names_->remove_repo(bucket_.key));
