@@ -273,12 +273,17 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
                            {"rule", one.verdict.rule},
                            {"reason", one.verdict.reason}});
     }
+    Json unread = Json::array();
+    for (const auto& one : report.unread) {
+        unread.push_back({{"repository", one.repo}, {"error", one.error.describe()}});
+    }
     if (json_) {
         const Json words = {{"schema", "locara-hub.rescan/1"},
                             {"files", report.files},
                             {"judged", report.judged},
                             {"unjudged", report.unjudged},
                             {"unnamed", report.unnamed},
+                            {"unread", std::move(unread)},
                             {"refused", std::move(refused)}};
         std::printf("%s\n", words.dump().c_str());
     } else {
@@ -292,6 +297,9 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
                         one.sha256.render().c_str(),
                         std::string(render(one.kind)).c_str(),
                         data_.c_str());
+        }
+        for (const auto& one : report.unread) {
+            std::printf("unread   %s: %s\n", one.repo.c_str(), one.error.describe().c_str());
         }
         std::printf("%llu files, %llu of them judged now, the others by the same scanners before: "
                     "%zu are refused now\n",
@@ -309,6 +317,11 @@ Status UpkeepCommands::rescan(const std::stop_token& stop) const {
     if (!report.refused.empty()) {
         return Error(ErrorCode::Refused,
                      std::to_string(report.refused.size()) + " files would not be let in today");
+    }
+    if (!report.unread.empty()) {
+        return Error(ErrorCode::Corrupt,
+                     std::to_string(report.unread.size()) +
+                         " repositories could not be read, all others were: run `locara-hub fsck`");
     }
     if (report.unjudged > 0) {
         return Error(ErrorCode::Unavailable,

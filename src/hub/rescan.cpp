@@ -49,7 +49,9 @@ class Rescanner {
             if (options_.from && repo.key < options_.from->repo) {
                 continue;
             }
-            LOCARA_CHECK(rescan_repo(repo));
+            if (const Status done = rescan_repo(repo); !done) {
+                LOCARA_CHECK(pass_over(repo, done.error()));
+            }
             if (report_.next) {
                 return std::move(report_);
             }
@@ -60,6 +62,19 @@ class Rescanner {
 
   private:
     bool is_spent() const { return options_.budget_bytes != 0 && spent_ >= options_.budget_bytes; }
+
+    /// One that is damaged keeps nobody from the others; one that was removed meanwhile is none.
+    Status pass_over(const Repo& repo, const Error& error) {
+        if (error.code() == ErrorCode::Cancelled) {
+            return error;
+        }
+        found_.clear();
+        LOCARA_TRY(const auto there, sources_.names.find_repo(repo.key));
+        if (there) {
+            report_.unread.push_back({full_name(repo), error});
+        }
+        return {};
+    }
 
     Status rescan_catalog() {
         LOCARA_TRY(const auto bundles, list_bundles(sources_.data));

@@ -1,6 +1,7 @@
 #include "rescan_watch.hpp"
 
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 
 namespace locara::hub {
@@ -22,6 +23,9 @@ Result<RescanWatch::Step> RescanWatch::step() {
     options.budget_bytes = options_.step_bytes;
     options.stop = stop_.get_token();
     LOCARA_TRY(const RescanReport report, rescan(sources_, options));
+    for (const RescanReport::Unread& one : report.unread) {
+        log_.warning("hub", "rescan_failed", {{"repo", one.repo}, {"error", one.error.describe()}});
+    }
     for (const RescanReport::Refused& file : report.refused) {
         LOCARA_CHECK(take_down(file));
         refused_ = true;
@@ -88,7 +92,13 @@ void RescanWatch::work() {
     std::chrono::milliseconds wait = options_.every;
     std::unique_lock guard(mutex);
     while (!never.wait_for(guard, stop, wait, [&stop] { return stop.stop_requested(); })) {
-        const auto done = step();
+        const auto done = [this]() -> Result<Step> {
+            try {
+                return step();
+            } catch (const std::exception& error) { // Libraries may throw.
+                return Error(ErrorCode::Internal, error.what());
+            }
+        }();
         wait = done && *done == Step::More ? options_.pause : options_.every;
         if (stop.stop_requested()) {
             return;

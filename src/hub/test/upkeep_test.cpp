@@ -298,6 +298,14 @@ TEST_F(UpkeepTest, has_everything_judged_again_and_names_what_is_refused_now) {
     EXPECT_EQ(after->refused[0].sha256, crypto::sha256(as_bytes(test::weights())));
     EXPECT_EQ(after->refused[0].verdict.rule, "antivirus.hit");
 
+    // A repository that lacks what it had keeps nobody from the others.
+    fs::remove_all(repo_folder(seed_.data() / kRepos, only_repo().internal) / "objects");
+    const auto damaged = rescan(seed_.data(), system_clock(), options);
+    ASSERT_TRUE(damaged) << damaged.error().describe();
+    ASSERT_THAT(damaged->unread, SizeIs(1));
+    EXPECT_EQ(damaged->unread[0].repo, "models/locara/tiny");
+    EXPECT_EQ(damaged->files, 1U) << "the app's bundle";
+
     std::stop_source stop;
     stop.request_stop();
     options.stop = stop.get_token();

@@ -123,6 +123,13 @@ struct RescanReport {
         formats::Verdict verdict;    ///< Of a bundle the worst of its files, named as `member`.
     };
 
+    struct Unread {
+        std::string repo;
+        Error error;
+    };
+
+    /// Repositories that could not be read to their end: what `fsck` is for. The others were.
+    std::vector<Unread> unread;
     /// Each content of a repository once for each name that it has, and each bundle once.
     std::uint64_t files = 0;
     std::uint64_t judged = 0; ///< Of them, judged now; of the others the verdict was known.
