@@ -11,6 +11,7 @@
 #include <locara/hub/backup.hpp>
 #include <locara/hub/database_choice.hpp>
 #include <locara/hub/git_repo.hpp>
+#include <locara/hub/reviews.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -107,8 +108,8 @@ std::string describe_refs(const fs::path& repository) {
             text += ref.name + " " + ref.object + "\n";
         }
     }
-    std::error_code error;
-    return text + (fs::exists(repository / kRefJournal, error) ? "moving" : "");
+    const auto journals = list_journals(repository);
+    return text + (journals && !journals->empty() ? "moving" : "");
 }
 
 /// Refs first, then objects: what a ref names was there before the ref.
@@ -193,6 +194,13 @@ void count_names(const fs::path& file, BackupReport& report) {
     report.bytes += error ? 0 : size;
 }
 
+/// No step is half a line in the copy, or has a report that is not there.
+Status copy_reviews(TreeCopy& copy, const fs::path& data, const fs::path& to) {
+    LOCARA_TRY(const FileLock nobody_writes, lock_reviews(data));
+    LOCARA_CHECK(copy.file(data / "reviews.jsonl", to / "reviews.jsonl", TreeCopy::How::Copy));
+    return copy.folder(data / "reviews", to / "reviews", TreeCopy::How::Copy, take_all);
+}
+
 /// What else is in a data folder and is not made by itself.
 Status copy_rest(TreeCopy& copy, const fs::path& data, const fs::path& to) {
     using How = TreeCopy::How;
@@ -205,11 +213,10 @@ Status copy_rest(TreeCopy& copy, const fs::path& data, const fs::path& to) {
             return path != first;
         }));
     LOCARA_CHECK(copy.folder(data / "keys", to / "keys", How::Copy, take_all));
-    for (const char* const file :
-         {kXetKey, "root.json", "seed.json", "reviews.jsonl", "hub.toml"}) {
+    for (const char* const file : {kXetKey, "root.json", "seed.json", "hub.toml"}) {
         LOCARA_CHECK(copy.file(data / file, to / file, How::Copy));
     }
-    LOCARA_CHECK(copy.folder(data / "reviews", to / "reviews", How::Copy, take_all));
+    LOCARA_CHECK(copy_reviews(copy, data, to));
     return copy.folder(data / kMirror, to / kMirror, How::Copy, [](const fs::path& path) {
         return path != kParts; // Files on their way begin anew.
     });

@@ -115,12 +115,15 @@ Status check_head(const fs::path& repository, const std::vector<RefFile>& refs) 
                  : Status(Error(ErrorCode::Io, "HEAD names " + head + ", which is missing"));
 }
 
-Status push_refs(git_revwalk* walk) {
+Status push_refs(git_revwalk* walk, std::string_view prefix) {
     git_repository* const repository = git_revwalk_repository(walk);
     const fs::path folder = git_repository_path(repository);
     LOCARA_TRY(const auto refs, read_refs(folder));
     LOCARA_CHECK(check_head(folder, refs));
     for (const RefFile& ref : refs) {
+        if (!ref.name.starts_with(prefix)) {
+            continue;
+        }
         if (!ref.target) {
             return Error(ErrorCode::Io, ref.name + " holds no object's id");
         }

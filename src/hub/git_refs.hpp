@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace locara::hub {
@@ -29,8 +30,8 @@ Result<std::string> read_head(const std::filesystem::path& repository);
 /// this hub has it from the beginning, and it cannot be removed.
 Status check_head(const std::filesystem::path& repository, const std::vector<RefFile>& refs);
 
-/// Has `walk` begin at every ref of its repository. Io, naming the ref, also when one cannot be
-/// read or leads to no commit, and when HEAD's branch is missing.
-Status push_refs(git_revwalk* walk);
+/// Has `walk` begin at every ref of its repository whose name begins so. Io, naming the ref, also
+/// when one cannot be read or leads to no commit, and when HEAD's branch is missing.
+Status push_refs(git_revwalk* walk, std::string_view prefix = "refs/");
 
 } // namespace locara::hub

@@ -1,6 +1,7 @@
 #include "git_journal.hpp"
 #include "git_pointers.hpp"
 #include "line_budget.hpp"
+#include "ref_name.hpp"
 
 #include <locara/hub/git_repo.hpp>
 
@@ -12,6 +13,7 @@
 #include <charconv>
 #include <chrono>
 #include <map>
+#include <set>
 #include <sstream>
 #include <system_error>
 #include <thread>
@@ -382,7 +384,8 @@ Status GitRepo::move_ref(const std::string& name,
 
 namespace {
 
-constexpr std::uint64_t kJournalLimit = 1U << 20U;
+/// Half a million refs.
+constexpr std::uint64_t kJournalLimit = 64U << 20U;
 
 std::string render_moves(const std::vector<RefMove>& moves) {
     std::string text;
@@ -406,13 +409,32 @@ std::vector<RefMove> parse_moves(const std::string& text) {
     return moves;
 }
 
-Status remove_journal(const std::filesystem::path& folder) {
+/// Empty for one ref, which moves or not anyway.
+Result<std::filesystem::path> write_journal(const std::filesystem::path& repository,
+                                            const std::vector<RefMove>& moves) {
+    if (moves.size() < 2) {
+        return std::filesystem::path();
+    }
+    const std::string text = render_moves(moves);
+    if (text.size() > kJournalLimit) {
+        return Error(ErrorCode::TooLarge,
+                     std::to_string(moves.size()) + " refs are too many to be moved at once");
+    }
+    auto path = new_journal(repository);
+    LOCARA_CHECK(write_file_atomically(path, as_bytes(text)));
+    return path;
+}
+
+Status remove_journal(const std::filesystem::path& journal) {
+    if (journal.empty()) {
+        return {};
+    }
     std::error_code error;
-    std::filesystem::remove(folder / kRefJournal, error);
+    std::filesystem::remove(journal, error);
     if (error) {
         return Error(ErrorCode::Io, "removing a journal: " + error.message());
     }
-    return sync_folder(folder);
+    return sync_folder(journal.parent_path());
 }
 
 /// Locks a ref, and sees that it is where the caller thinks.
@@ -439,6 +461,25 @@ Status lock_ref(git_transaction* transaction, git_repository* repository, const 
                               move.name + (found ? " was moved meanwhile" : " is not there")));
 }
 
+/// libgit2 syncs what it writes, but neither what it removes nor the folders that it makes for it.
+Status sync_folders_of(const std::vector<RefMove>& moves, const std::filesystem::path& repository) {
+    std::set<std::filesystem::path> folders;
+    for (const RefMove& move : moves) {
+        for (auto at = std::filesystem::path(move.name).parent_path(); !at.empty();
+             at = at.parent_path()) {
+            folders.insert(at);
+        }
+    }
+    for (const auto& folder : folders) {
+        const Status synced = sync_folder(repository / folder);
+        // The last ref of a folder takes it along.
+        if (!synced && synced.error().code() != ErrorCode::NotFound) {
+            return synced;
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 Status GitRepo::move_refs(const std::vector<RefMove>& moves,
@@ -446,7 +487,7 @@ Status GitRepo::move_refs(const std::vector<RefMove>& moves,
     git_repository* const repository = state_->repository.get();
     git_transaction* raw = nullptr;
     int code = git_transaction_new(&raw, repository);
-    const Transaction transaction(raw);
+    Transaction transaction(raw);
     if (code != 0) {
         return git_failure("moving refs");
     }
@@ -466,38 +507,38 @@ Status GitRepo::move_refs(const std::vector<RefMove>& moves,
     }
     LOCARA_CHECK(before());
     const std::filesystem::path folder = git_repository_path(repository);
-    const bool several = moves.size() > 1;
-    if (several) {
-        LOCARA_CHECK(write_file_atomically(folder / kRefJournal, as_bytes(render_moves(moves))));
-    }
+    LOCARA_TRY(const auto journal, write_journal(folder, moves));
     code = git_transaction_commit(raw);
     if (code != 0) {
         const Error failure = git_failure("moving refs");
-        // What is refused now must not happen at the next start.
-        static_cast<void>(remove_journal(folder).has_value());
+        // What is refused has not happened, and must not happen at the next start.
+        transaction.reset();
+        for (const RefMove& move : journal.empty() ? std::vector<RefMove>() : moves) {
+            static_cast<void>(
+                move_refs({{move.name, move.to, move.from}}, [] { return Status(); }).has_value());
+        }
+        static_cast<void>(remove_journal(journal).has_value());
         return failure;
     }
-    // libgit2 syncs what it writes, but not what it removes.
-    for (const char* const kind : {"refs/heads", "refs/tags"}) { // A pull request's ref stays.
-        LOCARA_CHECK(sync_folder(folder / kind));
-    }
-    return several ? remove_journal(folder) : Status();
+    LOCARA_CHECK(sync_folders_of(moves, folder));
+    return remove_journal(journal);
 }
 
 Status GitRepo::finish_moves() {
     const std::filesystem::path folder = git_repository_path(state_->repository.get());
-    const auto journal = read_file(folder / kRefJournal, kJournalLimit);
-    if (!journal) {
-        return journal.error().code() == ErrorCode::NotFound ? Status() : journal.error();
-    }
-    for (const RefMove& move : parse_moves(*journal)) {
-        const Status moved = move_refs({move}, [] { return Status(); });
-        // One that has been moved already is not where it was any more.
-        if (!moved && moved.error().code() != ErrorCode::Conflict) {
-            return moved.error();
+    LOCARA_TRY(const auto journals, list_journals(folder));
+    for (const auto& journal : journals) {
+        LOCARA_TRY(const std::string text, read_file(journal, kJournalLimit));
+        for (const RefMove& move : parse_moves(text)) {
+            const Status moved = move_refs({move}, [] { return Status(); });
+            // One that has been moved already is not where it was any more.
+            if (!moved && moved.error().code() != ErrorCode::Conflict) {
+                return moved.error();
+            }
         }
+        LOCARA_CHECK(remove_journal(journal));
     }
-    return remove_journal(folder);
+    return {};
 }
 
 Result<std::string> GitRepo::tree_of(const std::string& commit_id) const {
@@ -542,6 +583,10 @@ Status GitRepo::set_ref(const std::string& name, const std::string& commit_id) {
         git_reference_create(&raw, state_->repository.get(), name.c_str(), &oid, 1, "published");
     const Reference reference(raw);
     return code == 0 ? Status() : Status(git_failure("setting " + name));
+}
+
+Status GitRepo::pin(const std::string& commit) {
+    return set_ref(std::string(kPins) + commit, commit);
 }
 
 Result<std::string> GitRepo::State::peel(const char* ref) const {

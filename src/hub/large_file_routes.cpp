@@ -7,6 +7,7 @@
 #include "named_files.hpp"
 #include "place.hpp"
 #include "quota_check.hpp"
+#include "ref_name.hpp"
 #include "routes.hpp"
 
 #include <locara/base/file.hpp>
@@ -197,6 +198,22 @@ Answer<bool> rewrite_history(const Services& services, const Repo& repo, const F
     }
 }
 
+/// What a catalog has pinned stays: who has that catalog may ask for it.
+Answer<std::monostate>
+check_unpinned(const Services& services, const Repo& repo, const FileDigests& files) {
+    FileDigests unpinned = files;
+    LOCARA_CHECK(take_out_named(services.folder_of(repo), unpinned, {}, kPins));
+    for (const crypto::Sha256Digest& oid : files) {
+        if (!unpinned.contains(oid)) {
+            return Refusal(409,
+                           "",
+                           "this hub's catalog has pinned a model to a commit that names " +
+                               oid.render() + ", and what was pinned stays. Nothing was deleted");
+        }
+    }
+    return std::monostate();
+}
+
 /// Keeps backups and gc away: a backup that copied a ref before its history was written anew would
 /// lack the files that it names.
 Answer<FileLock> keep_backups_away(const Services& services) {
@@ -236,15 +253,23 @@ Answer<Response> remove_files(const Services& services,
     LOCARA_TRY(const FileLock lock, keep_backups_away(services));
     bool rewritten = false;
     if (rewrite == RewriteHistory::Yes) {
+        LOCARA_CHECK(check_unpinned(services, repo, files));
         LOCARA_TRY(rewritten, rewrite_history(services, repo, files));
+    }
+    const std::string count = std::to_string(files.size());
+    if (rewritten) {
+        record(services, request, "history-rewritten", repo, {{"files", count}});
     }
     FileDigests unnamed = files;
     LOCARA_CHECK(take_out_named(services.folder_of(repo), unnamed, {}));
     if (unnamed.size() != files.size()) {
         return Refusal(409,
                        "",
-                       "the history names some of these files; send rewriteHistory: true to have "
-                       "it written without them. Nothing was deleted");
+                       rewritten ? "the history was written without these files, and somebody "
+                                   "named some of them again meanwhile; no file was deleted, ask "
+                                   "again"
+                                 : "the history names some of these files; send rewriteHistory: "
+                                   "true to have it written without them. Nothing was deleted");
     }
     for (const crypto::Sha256Digest& oid : files) {
         LOCARA_CHECK(services.names.remove_unused_file(repo.key, oid, TimePoint::max()));
@@ -253,7 +278,7 @@ Answer<Response> remove_files(const Services& services,
            request,
            "files-deleted",
            repo,
-           {{"files", std::to_string(files.size())}, {"rewritten", rewritten ? "yes" : "no"}});
+           {{"files", count}, {"rewritten", rewritten ? "yes" : "no"}});
     return json_answer({{"deleted", files.size()}, {"historyRewritten", rewritten}});
 }
 

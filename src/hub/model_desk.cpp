@@ -227,11 +227,10 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
                          "which goes with --signature. To list it without, so that this catalog "
                          "alone vouches for its files and everyone sees that, pass --unsigned");
     }
-    if (here) { // It stays, whatever becomes of the branch.
+    if (here) {
         LOCARA_TRY(GitRepo git,
                    GitRepo::open(repo_folder(state_->data / kRepos, here->repo.internal)));
-        LOCARA_CHECK(
-            git.set_ref("refs/locara/pins/" + model.source.revision, model.source.revision));
+        LOCARA_CHECK(git.pin(model.source.revision));
     }
     LOCARA_CHECK(repository.put_target(target, as_bytes(manifest)));
     return added;

@@ -14,12 +14,12 @@ class Walker {
     Walker(git_repository* repository, git_odb* objects, FileDigests& files)
         : repository_(repository), objects_(objects), files_(files) {}
 
-    Status run(const std::stop_token& stop) {
+    Status run(std::string_view refs, const std::stop_token& stop) {
         git_revwalk* raw = nullptr;
         int code = git_revwalk_new(&raw, repository_);
         const Walk walk(raw);
         if (code == 0) {
-            LOCARA_CHECK(push_refs(raw));
+            LOCARA_CHECK(push_refs(raw, refs));
         }
         git_oid id{};
         while (code == 0 && !files_.empty() && (code = git_revwalk_next(&id, raw)) == 0) {
@@ -86,7 +86,8 @@ class Walker {
 
 Status take_out_named(const std::filesystem::path& repository,
                       FileDigests& files,
-                      const std::stop_token& stop) {
+                      const std::stop_token& stop,
+                      std::string_view refs) {
     if (files.empty()) {
         return {};
     }
@@ -97,7 +98,7 @@ Status take_out_named(const std::filesystem::path& repository,
     if (code != 0) {
         return git_failure("opening the objects of a repository");
     }
-    return Walker(opened.get(), raw, files).run(stop);
+    return Walker(opened.get(), raw, files).run(refs, stop);
 }
 
 } // namespace locara::hub

@@ -10,6 +10,7 @@ namespace locara::hub {
 
 inline constexpr std::string_view kHeads = "refs/heads/";
 inline constexpr std::string_view kTags = "refs/tags/";
+inline constexpr std::string_view kPins = "refs/locara/pins/"; ///< See GitRepo::pin.
 inline constexpr std::string_view kMainRef = "refs/heads/main";
 
 /// Checks a full name: below refs/heads/ or refs/tags/; what follows is a name by git's own rules

@@ -158,15 +158,15 @@ Answer<Response> create_branch(const Services& services, const Request& request,
     return done;
 }
 
-Answer<Response> remove_branch(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(Change change, begin_change(services, request, type));
-    const std::string name = branch_ref(request.param("branch"));
-    if (name == kMainRef) {
-        return bad_request("Cannot delete " + name);
-    }
+/// `shown`: what the caller calls it.
+Answer<Response> remove_ref(const Services& services,
+                            const Request& request,
+                            Change& change,
+                            const std::string& name,
+                            const std::string& shown) {
     LOCARA_TRY(const auto present, change.git.find_ref(name));
     if (!present) {
-        return no_such_revision(request.param("branch"));
+        return no_such_revision(shown);
     }
     LOCARA_TRY(Response done, move(change.git, {name, present->object, std::nullopt}));
     record(services,
@@ -175,6 +175,15 @@ Answer<Response> remove_branch(const Services& services, const Request& request,
            change.repo,
            {{"ref", name}, {"from", present->object}, {"to", nullptr}});
     return done;
+}
+
+Answer<Response> remove_branch(const Services& services, const Request& request, RepoType type) {
+    LOCARA_TRY(Change change, begin_change(services, request, type));
+    const std::string name = branch_ref(request.param("branch"));
+    if (name == kMainRef) {
+        return bad_request("Cannot delete " + name);
+    }
+    return remove_ref(services, request, change, name, request.param("branch"));
 }
 
 // ------------------------------------------------------------------------------------------ tags
@@ -206,17 +215,7 @@ Answer<Response> create_tag(const Services& services, const Request& request, Re
 Answer<Response> remove_tag(const Services& services, const Request& request, RepoType type) {
     LOCARA_TRY(Change change, begin_change(services, request, type));
     const std::string name = std::string(kTags) + request.param("tag");
-    LOCARA_TRY(const auto present, change.git.find_ref(name));
-    if (!present) {
-        return no_such_revision(request.param("tag"));
-    }
-    LOCARA_TRY(Response done, move(change.git, {name, present->object, std::nullopt}));
-    record(services,
-           request,
-           "ref-removed",
-           change.repo,
-           {{"ref", name}, {"from", present->object}, {"to", nullptr}});
-    return done;
+    return remove_ref(services, request, change, name, request.param("tag"));
 }
 
 // --------------------------------------------------------------------------------------- history

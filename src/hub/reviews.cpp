@@ -150,9 +150,15 @@ class Replay {
     std::map<std::uint64_t, ReviewState> stood_; // of those that are or were taken down
 };
 
-/// One at a time, readers too: a reader must not see half a line.
-Result<FileLock> take_turn(const fs::path& data) {
-    return FileLock::acquire(data / kLock, [] { return false; });
+/// One at a time, readers too: a reader must not see half a line. What a crash left of one is cut
+/// off before anybody reads.
+Result<FileLock> take_turn(const fs::path& data, const Clock& clock) {
+    LOCARA_TRY(FileLock turn, lock_reviews(data));
+    std::error_code error;
+    if (fs::exists(data / kLog, error)) {
+        LOCARA_CHECK(crypto::ChainedLog::open(data / kLog, clock, kKeepAll));
+    }
+    return turn;
 }
 
 /// REQUIRES: take_turn. A log that is not there yet has no lines.
@@ -281,13 +287,17 @@ std::vector<Obstacle> obstacles(const Json& report) {
     return found;
 }
 
+Result<FileLock> lock_reviews(const fs::path& data) {
+    return FileLock::acquire(data / kLock, [] { return false; });
+}
+
 Reviews::Reviews(fs::path data, const Clock& clock) : data_(std::move(data)), clock_(clock) {}
 
 Result<Submission> Reviews::submit(const std::string& app,
                                    const std::string& version,
                                    const std::string& commit,
                                    const std::string& by) {
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto before, replay(data_));
     std::vector<Submission> superseded;
     for (const auto& [number, one] : before.all()) {
@@ -349,7 +359,7 @@ Result<Submission> Reviews::note_check(std::uint64_t number, const Json& report,
             step.why = "see the report";
         }
     }
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto before, replay(data_));
     LOCARA_TRY(Submission submission, find(before, number));
     if (!leads(submission.state, step.to)) {
@@ -365,7 +375,7 @@ Result<Submission> Reviews::note_check(std::uint64_t number, const Json& report,
 }
 
 Result<Submission> Reviews::step(std::uint64_t number, const ReviewStep& step) {
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto before, replay(data_));
     LOCARA_TRY(Submission submission, find(before, number));
     if (!before.may_become(submission, step.to)) {
@@ -394,7 +404,7 @@ Result<std::vector<Submission>> Reviews::follow(const catalog::TakedownList& lis
     if (!fs::exists(data_ / kLog, error)) {
         return std::vector<Submission>(); // nothing was ever submitted: no files are made for that
     }
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto before, replay(data_));
     std::vector<Submission> moved;
     std::optional<crypto::ChainedLog> log;
@@ -451,7 +461,7 @@ Result<std::vector<Submission>> Reviews::list() const {
     if (!fs::exists(data_ / kLog, error)) {
         return std::vector<Submission>(); // as follow()
     }
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto reviews, replay(data_));
     std::vector<Submission> out;
     for (const auto& [number, one] : reviews.all()) {
@@ -461,13 +471,13 @@ Result<std::vector<Submission>> Reviews::list() const {
 }
 
 Result<Submission> Reviews::get(std::uint64_t number) const {
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto reviews, replay(data_));
     return find(reviews, number);
 }
 
 Result<std::vector<Json>> Reviews::steps(std::uint64_t number) const {
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     std::vector<Json> out;
     LOCARA_CHECK(crypto::ChainedLog::verify(data_ / kLog, [&](const Json& line) -> Status {
         const auto of = line.find("submission");
@@ -490,7 +500,7 @@ Result<Json> Reviews::report(const Submission& submission) const {
 }
 
 Result<AcceptedFlags> Reviews::accepted_flags() const {
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     Replay reviews;
     std::map<std::uint64_t, std::set<std::string>> accepted;
     const auto read = crypto::ChainedLog::verify(data_ / kLog, [&](const Json& line) -> Status {
@@ -526,7 +536,7 @@ Result<AcceptedFlags> Reviews::accepted_flags() const {
 }
 
 Result<crypto::ChainedLog::Report> Reviews::verify() const {
-    LOCARA_TRY(const auto turn, take_turn(data_));
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     std::set<std::string> reports;
     LOCARA_TRY(auto whole,
                crypto::ChainedLog::verify(data_ / kLog, [&reports](const Json& line) -> Status {

@@ -128,6 +128,20 @@ class LargeFiles(hub_process.TestCase):
         self.assertGreater(self.collect()["freed_bytes"], len(secret))
         self.assertEqual(self.fetched("/ana/purge/resolve/main/kept.bin"), 200)
 
+    def test_what_the_catalog_pinned_stays(self):
+        content = os.urandom(120_000)
+        oid = hashlib.sha256(content).hexdigest()
+        _, commits = self.fill("pinned", {"w.bin": content}, {"a.txt": b"a"})
+        folder, = (one for one in (self.data / "repos").glob("**/*.git")
+                   if commits[1] in (one / "refs/heads/main").read_text())
+        self.git(folder, "update-ref", "refs/locara/pins/" + commits[0], commits[0])  # as `model add` has it
+        status, answer = self.send("/api/models/ana/pinned/lfs-files/batch", self.ana,
+                                   {"deletions": {"sha": [oid], "rewriteHistory": True}})
+        self.assertEqual(status, 409)
+        self.assertIn("what was pinned stays", answer["error"])
+        self.assertEqual(self.api("GET", "/api/models/ana/pinned/commits/main")[0]["id"], commits[1])
+        self.assertEqual(self.fetched("/ana/pinned/resolve/main/w.bin"), 200)
+
     def test_squashed_away(self):
         old, new = os.urandom(210_000), os.urandom(110_000)
         _, commits = self.fill("squash", {"m.bin": old}, {"m.bin": new})

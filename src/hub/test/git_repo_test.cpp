@@ -1,4 +1,5 @@
 #include "git_handles.hpp"
+#include "git_journal.hpp"
 #include "git_leftovers.hpp"
 #include "git_refs.hpp"
 
@@ -89,6 +90,25 @@ TEST_F(GitRepoTest, moves_all_refs_or_none) {
         nothing));
     EXPECT_EQ(repo_->refs()->back().name, "refs/tags/a/b");
     EXPECT_EQ(repo_->refs()->back().object, *next);
+    // The last one of a folder takes it along; another one stays there.
+    ASSERT_TRUE(repo_->move_refs({{"refs/tags/a/b", *next, std::nullopt}}, nothing));
+    ASSERT_TRUE(repo_->move_refs(
+        {{"refs/heads/x/y/z", std::nullopt, *next}, {"refs/heads/x/w", std::nullopt, *next}},
+        nothing));
+    ASSERT_TRUE(repo_->move_refs({{"refs/heads/x/y/z", *next, std::nullopt}}, nothing));
+    EXPECT_EQ(repo_->refs()->back().name, "refs/heads/x/w");
+    // One that cannot be written when others have moved.
+    const auto before = repo_->refs().value();
+    ASSERT_TRUE(create_folders(folder_->path() / "r/refs/tags/t"));
+    ASSERT_TRUE(write_file_atomically(folder_->path() / "r/refs/tags/t/no ref", as_bytes("x")));
+    EXPECT_FALSE(repo_->move_refs(
+        {{"refs/heads/main", *next, commit_}, {"refs/tags/t", std::nullopt, commit_}}, nothing));
+    const auto after = repo_->refs().value();
+    ASSERT_EQ(after.size(), before.size());
+    for (std::size_t i = 0; i < after.size(); ++i) {
+        EXPECT_EQ(after[i].object, before[i].object) << after[i].name;
+    }
+    EXPECT_TRUE(list_journals(folder_->path() / "r")->empty());
 }
 
 TEST_F(GitRepoTest, ends_a_push_that_was_killed_between_two_refs) {
@@ -102,6 +122,8 @@ TEST_F(GitRepoTest, ends_a_push_that_was_killed_between_two_refs) {
         write_file_atomically(folder / "locara-push.journal",
                               as_bytes(commit_ + " " + *next + " refs/heads/main\n" + "- " + *next +
                                        " refs/heads/new\n" + commit_ + " - refs/heads/old\n")));
+    ASSERT_TRUE(write_file_atomically(folder / "locara-push-2.journal",
+                                      as_bytes("- " + *next + " refs/tags/second\n")));
     ASSERT_TRUE(repo_->set_ref("refs/heads/main", *next)); // So far it had come.
     ASSERT_TRUE(create_folders(folder / "objects/tmp_objdir-incoming-x/pack"));
     ASSERT_TRUE(create_folders(folder / "objects/pack"));
@@ -109,11 +131,12 @@ TEST_F(GitRepoTest, ends_a_push_that_was_killed_between_two_refs) {
     ASSERT_TRUE(remove_git_leftovers(folder_->path()));
     const auto refs = repo_->refs();
     ASSERT_TRUE(refs);
-    ASSERT_EQ(refs->size(), 2U);
+    ASSERT_EQ(refs->size(), 3U);
     EXPECT_EQ((*refs)[0].commit, *next);
     EXPECT_EQ((*refs)[1].name, "refs/heads/new");
-    for (const char* const gone :
-         {"locara-push.journal", "objects/tmp_objdir-incoming-x", "objects/pack/pack-1.pack"}) {
+    EXPECT_EQ((*refs)[2].name, "refs/tags/second");
+    EXPECT_TRUE(list_journals(folder)->empty());
+    for (const char* const gone : {"objects/tmp_objdir-incoming-x", "objects/pack/pack-1.pack"}) {
         EXPECT_FALSE(std::filesystem::exists(folder / gone)) << gone;
     }
 }

@@ -8,6 +8,9 @@
 #include <fstream>
 #include <thread>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace locara::hub {
 namespace {
 
@@ -62,6 +65,25 @@ TEST_F(ReviewsTest, an_app_goes_its_way_and_each_step_is_on_record) {
     const Reviews others(folder_.path(), system_clock());
     EXPECT_EQ(others.get(1)->state, ReviewState::TakenDown);
     EXPECT_EQ(others.report(*others.get(1)).value(), kGood);
+}
+
+TEST_F(ReviewsTest, a_line_that_was_cut_off_stops_nobody) {
+    const auto cut = [this] {
+        const auto log =
+            open_file(folder_.path() / "reviews.jsonl", O_WRONLY | O_CREAT | O_APPEND, 0600);
+        ASSERT_TRUE(log);
+        ASSERT_EQ(::write(log->get(), "{\"seq\":", 7), 7);
+    };
+    cut(); // The very first.
+    EXPECT_TRUE(reviews_.list().value().empty());
+    submit();
+    cut();
+    EXPECT_EQ(reviews_.list()->size(), 1U);
+    cut();
+    EXPECT_EQ(reviews_.note_check(1, kGood, true)->state, ReviewState::NeedsReview);
+    cut();
+    EXPECT_EQ(reviews_.steps(1)->size(), 2U);
+    EXPECT_TRUE(reviews_.verify());
 }
 
 // What stands against an approval, by the report's member `page`.

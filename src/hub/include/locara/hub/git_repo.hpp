@@ -187,6 +187,10 @@ class GitRepo {
     /// Makes or moves a ref.
     Status set_ref(const std::string& name, const std::string& commit);
 
+    /// Keeps a commit that the catalog pins, whatever becomes of the branches: by a ref that
+    /// clients neither see nor move.
+    Status pin(const std::string& commit);
+
     /// Every ref below refs/heads/, refs/pr/ and refs/tags/, sorted by name.
     Result<std::vector<GitRef>> refs() const;
 

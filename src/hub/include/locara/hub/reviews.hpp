@@ -15,6 +15,7 @@
 #pragma once
 
 #include <locara/base/clock.hpp>
+#include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 #include <locara/catalog/repository.hpp>
@@ -47,11 +48,6 @@ enum class ReviewState {
 /// "checking", "needs-review", ...
 std::string_view render(ReviewState state);
 std::optional<ReviewState> parse_review_state(std::string_view text);
-
-/// The reasons a curator may give for a rejection; docs/hub.md says what each means. A check gives
-/// the rule of its first error.
-inline constexpr std::string_view kRejections[] = {
-    "capability", "content", "license", "quality", "superseded", "trust"};
 
 struct Submission {
     std::uint64_t number = 0; ///< From 1.
@@ -102,6 +98,9 @@ std::vector<Obstacle> obstacles(const Json& report);
 /// What a curator accepted though the gate flags it: content by its SHA-256, and the rule. With
 /// the number of the submission whose record says who did, and why.
 using AcceptedFlags = std::map<std::pair<std::string, std::string>, std::uint64_t>;
+
+/// Keeps everybody from the record of reviews of a data folder as long as it is held: for copying.
+Result<FileLock> lock_reviews(const std::filesystem::path& data);
 
 class Reviews {
   public:
