@@ -21,8 +21,11 @@ constexpr unsigned kSmallThreads = 2;
 constexpr std::uint64_t kSmallBytes = 16U << 20U;
 constexpr std::size_t kBlock = 1U << 20U;
 
+/// With the size: where upstream's listings tell two of them, each is fetched as it was told, and
+/// the hash decides.
 std::string key_of(const WantedFile& wanted) {
-    return std::to_string(wanted.repo) + "-" + wanted.oid;
+    return std::to_string(wanted.repo) + "-" + wanted.oid + "-" +
+           std::to_string(wanted.source.size);
 }
 
 Refusal wrong_bytes(const WantedFile& wanted, const std::string& found) {
@@ -152,6 +155,9 @@ Result<bool> Downloads::is_known(const WantedFile& wanted) const {
 Result<std::shared_ptr<Download>> Downloads::start(WantedFile wanted) {
     const std::string key = key_of(wanted);
     const std::lock_guard guard(mutex_);
+    if (stopping_) {
+        return Error(ErrorCode::Busy, "this hub is about to stop");
+    }
     const auto found = known_.find(key);
     if (found != known_.end()) {
         return found->second;
@@ -161,7 +167,7 @@ Result<std::shared_ptr<Download>> Downloads::start(WantedFile wanted) {
     if (known) {
         return std::shared_ptr<Download>();
     }
-    if (stopping_ || queue_.size() >= kMostWaiting) {
+    if (queue_.size() >= kMostWaiting) {
         return Error(ErrorCode::Busy, "too many files are on their way; ask again later");
     }
     auto download = std::make_shared<Download>(std::move(wanted));
@@ -181,11 +187,15 @@ void Downloads::stop() {
         thread.join();
     }
     threads_.clear();
-    for (const auto& [key, download] : known_) {
+    std::map<std::string, std::shared_ptr<Download>> left;
+    {
+        const std::lock_guard guard(mutex_);
+        left.swap(known_);
+        queue_.clear();
+    }
+    for (const auto& [key, download] : left) {
         download->fail(stopped());
     }
-    known_.clear();
-    queue_.clear();
 }
 
 /// The first of the repository that has the fewest on their way: who asks for many large files does

@@ -265,7 +265,13 @@ Result<Repo> Mirror::note_repo(const RepoId& id, Origin origin) {
     repo.created = services_.clock.now();
     repo.origin = origin;
     repo.visibility = visibility_of(origin);
-    return services_.names.add_repo(repo);
+    auto added = services_.names.add_repo(repo);
+    if (!added && added.error().code() == ErrorCode::Conflict) {
+        // Another question about it, of another revision, was as early.
+        LOCARA_TRY(known, find_repo(id));
+        return known ? Result<Repo>(std::move(*known)) : std::move(added);
+    }
+    return added;
 }
 
 Answer<UpstreamAnswer> Mirror::ask_about(const RepoId& id, const UpstreamCall& call) {
@@ -847,6 +853,13 @@ Mirror::open(const Visit& visit, const Spot& spot, const GitEntry& file, Begin b
             LOCARA_CHECK(services_.names.remove_mirrored_file(*known)); // Judged again below.
         } else if (known) {
             LOCARA_TRY(auto stored, services_.names.find_file(spot.repo.key, known->sha256));
+            if (stored && stored->size != file.size()) {
+                return Refusal(502,
+                               "UpstreamCorrupt",
+                               file.path + " has " + std::to_string(stored->size) +
+                                   " bytes, and the mirrored hub tells " +
+                                   std::to_string(file.size()));
+            }
             if (stored) {
                 LOCARA_CHECK(check_called_back(
                     services_, policy::Door::ServeMirrored, known->sha256.render()));
@@ -914,7 +927,13 @@ void Mirror::prefetch() {
     std::condition_variable_any never;
     while (!stop.stop_requested()) {
         for (const PrefetchRule& rule : config().prefetch) {
-            const auto done = prefetch_one(rule);
+            const auto done = [&]() -> Answer<std::monostate> {
+                try {
+                    return prefetch_one(rule);
+                } catch (const std::exception& error) { // Libraries may throw.
+                    return Error(ErrorCode::Internal, error.what());
+                }
+            }();
             if (!done && !stop.stop_requested()) {
                 services_.log.warning("mirror",
                                       "prefetch_failed",

@@ -59,7 +59,7 @@ asio::awaitable<Status> send_arriving(http::BlockingPool& pool,
     while (offset < end) {
         const Download::View view = download->view();
         if (view.readable <= offset) {
-            if (view.stage == Download::Stage::Failed) {
+            if (view.stage != Download::Stage::Arriving) {
                 Error cut(ErrorCode::Cancelled, "the file will not become whole");
                 co_return cut;
             }

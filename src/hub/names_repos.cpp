@@ -178,6 +178,9 @@ Status Names::move_repo(std::int64_t repo, const RepoId& to) {
     return database_->transact([&](soci::session& sql) -> Status {
         const long long key = repo;
         const std::string type(render(to.type));
+        // What was mirrored under this name gives way: the namespace is the hub's own now.
+        sql << "DELETE FROM repos WHERE type = :t AND space = :s AND name = :n AND origin <> 0",
+            use(type), use(to.space), use(to.name);
         sql << "INSERT INTO moved (type, space, name, repo)"
                " SELECT type, space, name, key FROM repos WHERE key = :k"
                " ON CONFLICT (type, space, name) DO UPDATE SET repo = excluded.repo",

@@ -106,6 +106,15 @@ class MetadataTest(TestCase):
             self.assertTrue(path.startswith("/api/models/ana/tiny/"), path)
             self.assertNotIn("/..", path)
 
+    def test_first_questions_at_once_about_several_revisions_are_all_answered(self):
+        commits = {f"ana/early-{i}": publish(self.upstream, self.ana, f"ana/early-{i}", {"a.txt": b"a"}) for i in range(12)}
+        mirror = self.mirror(self.upstream.url)
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = [pool.submit(call, mirror, "GET", f"/api/models/{repo}/revision/{rev}")
+                       for repo, commit in commits.items() for rev in ("main", commit, "refs%2Fheads%2Fmain", commit)]
+            for answer in answers:
+                self.assertEqual(answer.result().status, 200, answer.result().body)
+
     def test_a_failure_is_remembered_for_a_short_while(self):
         proxy = self.proxy()
         mirror = self.mirror(proxy.url)
@@ -454,6 +463,36 @@ class ContentTest(TestCase):
             for answer in late:
                 self.assert_content(answer.result(), self.big[-500:], 206)
         self.assertEqual(len(self.fetched(proxy)), 1)
+
+    def test_two_sizes_that_upstream_tells_of_one_file(self):
+        content = noise(30, 300_000)
+        first = publish(self.upstream, self.ana, "ana/sizes", {"w.bin": content})
+        second = publish(self.upstream, self.ana, "ana/sizes", {"a.txt": b"a"})
+        hold = Fault(hold_after=100_000)
+
+        def edit(by):
+            def change(entries):
+                for entry in entries if isinstance(entries, list) else []:
+                    if entry.get("lfs"):
+                        entry["size"] += by
+                        entry["lfs"]["size"] += by
+            return change
+        for by in (100_000, -100_000):
+            proxy = self.proxy(lambda method, path, headers: Fault(edit=edit(by)) if second in path and "/tree/" in path
+                               else hold if "resolve" in path and first in path else None)
+            mirror = self.mirror(proxy.url)
+            hold.held.clear(), hold.release.clear()
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                right = pool.submit(call, mirror, "GET", f"/ana/sizes/resolve/{first}/w.bin")
+                self.assertTrue(hold.held.wait(20))
+                wrong = pool.submit(call, mirror, "GET", f"/ana/sizes/resolve/{second}/w.bin", timeout=20)
+                threading.Timer(2, hold.release.set).start()
+                self.assert_content(right.result(), content)
+                try:
+                    self.assertEqual(wrong.result().status, 502)
+                except (http.client.IncompleteRead, OSError):
+                    pass  # it was cut off
+            self.assert_error(call(mirror, "GET", f"/ana/sizes/resolve/{second}/w.bin"), 502, "UpstreamCorrupt")
 
     def test_the_end_is_held_back_until_the_whole_has_passed(self):
         hold = Fault(hold_after=6 * MIB - 1)

@@ -208,6 +208,19 @@ TEST_P(NamesTest, leads_from_an_old_id_to_the_repository_until_another_has_it) {
     EXPECT_FALSE(*names.find_moved_repo(new_id));
 }
 
+TEST_P(NamesTest, what_was_mirrored_gives_way_to_what_is_moved_there) {
+    Names names = open();
+    const Repo own = make_repo(names, "own", Visibility::Public);
+    Repo mirrored;
+    mirrored.id = {RepoType::Model, "ana", "theirs"};
+    mirrored.internal = "m";
+    mirrored.origin = Origin::Upstream;
+    mirrored = *names.add_repo(mirrored);
+    ASSERT_TRUE(names.move_repo(own.key, mirrored.id));
+    EXPECT_EQ((*names.find_repo(mirrored.id))->key, own.key);
+    EXPECT_FALSE(*names.find_repo(mirrored.key));
+}
+
 LOCARA_WITH_BACKENDS(NamesTest);
 
 TEST(NamesFile, is_for_its_owner_alone) {
