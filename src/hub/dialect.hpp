@@ -6,6 +6,7 @@
 
 #include <locara/base/result.hpp>
 
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,6 +24,12 @@ struct DatabaseFailure {
     Error error;
     Retry retry = Retry::No; ///< The same again may go well: somebody else's change got between.
 };
+
+/// What it says, without the statement and the values in it: they are not for whoever reads errors.
+inline std::string words_of(const std::exception& error) {
+    const auto* const known = dynamic_cast<const soci::soci_error*>(&error);
+    return "the hub's database: " + (known != nullptr ? known->get_error_message() : error.what());
+}
 
 class Dialect {
   public:

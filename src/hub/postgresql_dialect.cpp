@@ -50,18 +50,29 @@ DatabaseFailure of_state(const std::string& state, std::string message) {
     return {Error(kind == "XX" ? ErrorCode::Corrupt : ErrorCode::Io, std::move(message))};
 }
 
+/// Seconds, and milliseconds for the last one (PostgreSQL 15, 34.1.2).
+constexpr std::pair<std::string_view, std::string_view> kBounds[] = {{"connect_timeout", "5"},
+                                                                     {"keepalives_idle", "5"},
+                                                                     {"keepalives_interval", "2"},
+                                                                     {"keepalives_count", "3"},
+                                                                     {"tcp_user_timeout", "10000"}};
+
 /// An address that reaches libpq as it is meant. SOCI (4.0.3) takes any for KEY=VALUE, to look for
 /// an option of its own, and puts it together again: with a '=' if there was none, and without a
-/// space in a key and quotes around a value.
+/// space in a key and quotes around a value. And one that bounds how long a server is waited for
+/// that is not there (any more), unless it says so itself.
 std::string address_for_soci(const std::string& url) {
     std::string address;
     for (const char c : url) {
         address += c == ' ' ? "%20" : c == '"' ? "%22" : std::string(1, c);
     }
-    if (address.find('=') == std::string::npos) {
-        const bool has_query = address.find('?') != std::string::npos;
-        address += has_query ? (address.back() == '?' ? "" : "&") : "?";
-        address += "client_encoding=UTF8"; // As connect() says anyway.
+    bool has_query = address.find('?') != std::string::npos;
+    for (const auto& [key, value] : kBounds) {
+        if (address.find(std::string(key) + "=") == std::string::npos) {
+            address += has_query ? (address.back() == '?' ? "" : "&") : "?";
+            address += std::string(key) + "=" + std::string(value);
+            has_query = true;
+        }
     }
     return address;
 }
@@ -165,7 +176,7 @@ class Postgresql : public Dialect {
     std::vector<std::string> check(soci::session& /*session*/) const override { return {}; }
 
     DatabaseFailure failure(const std::exception& error) const override {
-        const std::string message = std::string("the hub's database: ") + error.what();
+        const std::string message = words_of(error);
         if (const auto* const own = dynamic_cast<const soci::postgresql_soci_error*>(&error)) {
             return of_state(own->sqlstate(), message);
         }

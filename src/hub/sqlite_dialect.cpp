@@ -31,6 +31,9 @@ ErrorCode code_of(int result) {
     }
 }
 
+/// What it needs to be opened: a page of the shared index (sqlite.org/walformat.html, 2.1).
+constexpr std::uintmax_t kSharedBytes = 32U << 10U;
+
 constexpr int kJournalTries = 500;
 constexpr std::chrono::milliseconds kJournalPause{20};
 
@@ -131,10 +134,21 @@ class Sqlite : public Dialect {
             return {
                 Error(code, "the hub's database: what is to be kept conflicts with what is there")};
         }
-        return {Error(code, std::string("the hub's database: ") + error.what())};
+        if (code == ErrorCode::NoSpace || (code == ErrorCode::Io && is_disk_full())) {
+            return {Error(ErrorCode::NoSpace,
+                          words_of(error) + "; free some space on the disk of " + file_.string())};
+        }
+        return {Error(code, words_of(error))};
     }
 
   private:
+    /// Without room for the file that its processes share, SQLite says "disk I/O error".
+    bool is_disk_full() const {
+        std::error_code error;
+        const auto space = std::filesystem::space(file_.parent_path(), error);
+        return !error && space.available < kSharedBytes;
+    }
+
     const std::filesystem::path file_;
 };
 

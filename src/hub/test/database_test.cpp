@@ -11,6 +11,8 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -283,6 +285,23 @@ TEST_F(PostgresqlTest, is_reached_by_an_address_without_parameters) {
         const auto opened = Database::connect(plain + end);
         EXPECT_TRUE(opened) << plain << end << ": " << opened.error().describe();
     }
+}
+
+TEST_F(PostgresqlTest, a_server_that_says_nothing_is_not_waited_for_for_ever) {
+    const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    ASSERT_EQ(::bind(listener.get(), any, size), 0);
+    ASSERT_EQ(::listen(listener.get(), 8), 0);
+    ASSERT_EQ(::getsockname(listener.get(), any, &size), 0);
+    const auto began = std::chrono::steady_clock::now();
+    const auto opened = Database::connect(
+        "postgresql://ana@127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/hub");
+    EXPECT_EQ(opened.error().code(), ErrorCode::Unavailable) << opened.error().describe();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
 }
 
 TEST_F(PostgresqlTest, goes_on_after_the_server_dropped_its_connections) {
