@@ -694,24 +694,13 @@ Status Delegations::load_top() {
 }
 
 Status Delegations::load_all() {
-    struct Step {
-        std::string role;
-        const RoleKeys* keys;
-        std::string parent;
-    };
-
-    std::set<std::string> visited;
-    std::vector<Step> to_visit = {{"targets", &keys_of(root_, "targets"), name_of(root_)}};
-    while (!to_visit.empty()) {
-        const Step step = std::move(to_visit.back());
-        to_visit.pop_back();
-        if (!visited.insert(step.role).second) {
-            continue;
-        }
-        LOCARA_TRY(const Targets* targets, get(step.role, *step.keys, step.parent));
-        for (auto next = targets->delegations.rbegin(); next != targets->delegations.rend();
-             ++next) {
-            to_visit.push_back({next->name, &next->keys, step.role});
+    LOCARA_TRY(const Targets* const top, get("targets", keys_of(root_, "targets"), name_of(root_)));
+    for (const Delegation& delegation : top->delegations) {
+        LOCARA_TRY(const Targets* const role, get(delegation.name, delegation.keys, "targets"));
+        if (!role->delegations.empty()) {
+            return corrupt(in_quotes(delegation.name) + " delegates to " +
+                           in_quotes(role->delegations.front().name) +
+                           ", and only targets may; tell the hub's operator. Nothing was taken");
         }
     }
     return {};

@@ -187,8 +187,9 @@ class Delegations {
     /// Obtains the top-level role only.
     Status load_top();
 
-    /// Obtains every role that can be reached, depth first and in order. Corrupt if there are more
-    /// than kDelegatedRoleLimit of them.
+    /// Obtains every role of a catalog: what `targets` delegates to, in order. Corrupt if there are
+    /// more than kDelegatedRoleLimit of them, or if one of them delegates further: whose key signs
+    /// an app or a model is for the keys of root and targets to say, which no hub has.
     Status load_all();
 
     /// Searches as section 5.6.7 says: depth first, in order, each role once, `terminating`

@@ -41,6 +41,55 @@ constexpr std::array<DelegationRule, 3> kDelegations = {{{"takedown", "takedown/
                                                          {"apps", "apps/*/*", false},
                                                          {"models", "models/*/*/*", false}}};
 
+/// What every catalog of ours has, whoever signs it: which roles there are, in which order and for
+/// what, and that a signer is shown all that he signs, since no other member may be there.
+Status check_shape(const Envelope& envelope, const std::string& role) {
+    static constexpr std::array<std::string_view, 5> kCommon = {
+        "_type", "spec_version", "version", "expires", "signed_at"};
+    const auto is_known = [&role](const std::string& name) {
+        if (std::find(kCommon.begin(), kCommon.end(), name) != kCommon.end()) {
+            return true;
+        }
+        return role == "root" ? name == "consistent_snapshot" || name == "keys" || name == "roles"
+                              : name == "targets" || (role == "targets" && name == "delegations");
+    };
+    const auto refuse = [&role](const std::string& what) {
+        return Error(ErrorCode::Refused,
+                     "the draft of " + role + " " + what +
+                         ", as no catalog does: somebody changed it; look at who has the hub");
+    };
+    for (const auto& [name, value] : envelope.content.items()) {
+        if (!is_known(name)) {
+            return refuse("has a member '" + name.substr(0, 80) + "'");
+        }
+    }
+    if (role == "root") {
+        LOCARA_TRY(const Root root, parse_root(envelope));
+        return root.consistent_snapshot ? Status()
+                                        : Status(refuse("turns consistent_snapshot off"));
+    }
+    if (role != "targets") {
+        return {};
+    }
+    LOCARA_TRY(const Targets targets, parse_targets(envelope, role));
+    if (!targets.targets.empty()) {
+        return refuse("lists files itself");
+    }
+    const bool same = std::equal(targets.delegations.begin(),
+                                 targets.delegations.end(),
+                                 kDelegations.begin(),
+                                 kDelegations.end(),
+                                 [](const Delegation& one, const DelegationRule& rule) {
+                                     return one.name == rule.role &&
+                                            one.terminating == rule.terminating &&
+                                            one.paths == std::vector<std::string>{rule.path} &&
+                                            one.path_hash_prefixes.empty();
+                                 });
+    return same ? Status()
+                : Status(refuse("does not delegate to takedown, first and terminating, to apps and "
+                                "to models, each for its own names"));
+}
+
 /// What an offline bundle shows of the roles that may have lapsed in it.
 void say_when_signed(std::string_view role, Json& content, TimePoint now) {
     if (is_short_lived(role)) {
@@ -1137,6 +1186,7 @@ Result<Envelope> parse_draft(const Draft& draft) {
 
 Result<DraftInfo> inspect_draft(const Draft& draft) {
     LOCARA_TRY(const auto envelope, parse_draft(draft));
+    LOCARA_CHECK(check_shape(envelope, draft.role));
     DraftInfo info;
     info.role = draft.role;
     info.version = envelope.version;
@@ -1273,6 +1323,7 @@ Status Repository::State::check_listed_files(const Json& targets) const {
 Status Repository::State::check_draft(const Draft& draft,
                                       const std::map<std::string, std::string>& all) const {
     LOCARA_TRY(const auto envelope, parse_draft(draft));
+    LOCARA_CHECK(check_shape(envelope, draft.role));
     const std::uint64_t next = published.at(draft.role).version + 1;
     if (envelope.version != next) {
         return Error(ErrorCode::Conflict,

@@ -210,6 +210,41 @@ class Keys(unittest.TestCase):
         after = self.refresh()
         self.assertEqual((after["root"], after["targets"]), (2, 2))
 
+    def test_nothing_is_signed_or_taken_that_a_signer_is_not_shown(self):
+        self.keys("init")
+        self.move_away(*OFFLINE)
+        self.keys("export", "root", "targets", "apps", "models", "takedown", "--to", self.signed)
+        signed = json.loads((self.signed / "2.targets.json").read_bytes())["signed"]
+        evil = {"keys": signed["delegations"]["keys"],
+                "roles": [{**signed["delegations"]["roles"][1], "name": "evil", "paths": ["apps/*/*"]}]}
+
+        def reorder(doc):
+            doc["delegations"]["roles"].reverse()
+
+        def let_go(doc):
+            doc["delegations"]["roles"][0]["terminating"] = False
+
+        def stray(doc):
+            doc["targets"]["apps/eve/spy-1.0.0.json"] = {"length": 1, "hashes": {"sha256": "e" * 64}}
+
+        for role, change, told in (
+                ("apps", lambda doc: doc.update(delegations=evil), "has a member 'delegations'"),
+                ("models", lambda doc: doc.update(delegations=evil), "has a member 'delegations'"),
+                ("takedown", lambda doc: doc.update(delegations=evil), "has a member 'delegations'"),
+                ("apps", lambda doc: doc.update(unseen=1), "has a member 'unseen'"),
+                ("root", lambda doc: doc.update(consistent_snapshot=False), "turns consistent_snapshot off"),
+                ("targets", reorder, "does not delegate to takedown, first"),
+                ("targets", let_go, "does not delegate to takedown, first"),
+                ("targets", lambda doc: doc["delegations"]["roles"].append(evil["roles"][0]), "does not delegate to takedown"),
+                ("targets", stray, "lists files itself")):
+            path = self.folder / f"2.{role}.json"
+            document = json.loads((self.signed / f"2.{role}.json").read_bytes())
+            change(document["signed"])
+            path.write_text(json.dumps(document))
+            self.assertIn(told, self.run_hub("keys", "sign", path, "--keys", self.away, expect=8))
+            self.assertEqual(json.loads(path.read_bytes()), document, "nothing is signed")
+            self.assertIn(told, self.keys("import", path, expect=8))
+
     def test_a_signer_sees_what_a_hub_slipped_in(self):
         self.keys("init")
         self.move_away(*OFFLINE)

@@ -4,6 +4,7 @@
 #include "test/forge.hpp"
 
 #include <locara/base/percent.hpp>
+#include <locara/catalog/plain_client.hpp>
 
 #include <gmock/gmock.h>
 
@@ -841,8 +842,33 @@ void delegate(Forge& forge, const std::string& parent, const std::string& role, 
                                                 {"paths", paths}});
 }
 
-TEST_F(CatalogAttack, role_reached_through_two_parents_answers_to_both) {
+TEST_F(CatalogAttack, role_that_delegates_further) {
     Client client = updated();
+    Forge forge = this->forge();
+    // The curator's key signed it: what her own program did not show her.
+    delegate(forge, "apps", "evil", {"apps/*/*"});
+    forge.docs["evil"]["targets"]["apps/eve/spy-1.0.0.json"] =
+        forge.docs["apps"]["targets"][kBundle];
+    forge.commit({"evil", "apps"});
+    expect_refused(client, "'apps' delegates to 'evil', and only targets may");
+    EXPECT_FALSE(client.find_target("apps/eve/spy-1.0.0.json"));
+    forge.docs["apps"].erase("delegations");
+    forge.commit({"apps"});
+    EXPECT_TRUE(client.refresh());
+}
+
+/// The client that follows delegations of any role, as the specification has it.
+class CatalogSearch : public CatalogAttack {
+  protected:
+    PlainClient plain() {
+        const auto dir = folder.path() / "plain";
+        EXPECT_TRUE(PlainClient::trust(dir, slurp(folder.path() / "tree/metadata/1.root.json")));
+        return *PlainClient::open(dir, server, clock);
+    }
+};
+
+TEST_F(CatalogSearch, role_reached_through_two_parents_answers_to_both) {
+    PlainClient client = plain();
     Forge forge = this->forge();
     delegate(forge, "apps", "shared", {"apps/one/*"});
     delegate(forge, "models", "shared", {"apps/two/*"});
@@ -852,8 +878,8 @@ TEST_F(CatalogAttack, role_reached_through_two_parents_answers_to_both) {
     forge.docs["shared"]["targets"]["apps/two/x"] = target;
     forge.commit({"shared", "apps", "models", "targets"});
     ASSERT_TRUE(client.refresh());
-    EXPECT_EQ(client.find_target("apps/one/x")->role, "shared");
-    EXPECT_EQ(client.find_target("apps/two/x")->role, "shared");
+    EXPECT_EQ(client.find("apps/one/x")->role, "shared");
+    EXPECT_EQ(client.find("apps/two/x")->role, "shared");
 
     // `models` names another key for it: what it says through `models` does not count.
     const auto other = crypto::SigningKey::generate();
@@ -862,11 +888,14 @@ TEST_F(CatalogAttack, role_reached_through_two_parents_answers_to_both) {
     delegations["keys"] = {{id, Forge::key_object(other)}};
     delegations["roles"][0]["keyids"] = {id};
     forge.commit({"models"});
-    expect_refused(client, "shared: version 1 has good signatures of 0 of the 1 keys that models");
+    ASSERT_TRUE(client.refresh());
+    EXPECT_EQ(client.find("apps/one/x")->role, "shared");
+    EXPECT_THAT(client.find("apps/two/x").error().describe(),
+                HasSubstr("shared: version 1 has good signatures of 0 of the 1 keys that models"));
 }
 
-TEST_F(CatalogAttack, delegations_in_a_circle_end) {
-    Client client = updated();
+TEST_F(CatalogSearch, delegations_in_a_circle_end) {
+    PlainClient client = plain();
     Forge forge = this->forge();
     delegate(forge, "apps", "left", {"apps/*/*"});
     delegate(forge, "left", "right", {"apps/*/*"});
@@ -874,22 +903,23 @@ TEST_F(CatalogAttack, delegations_in_a_circle_end) {
     forge.docs["right"]["targets"]["apps/deep/x"] = forge.docs["apps"]["targets"][kBundle];
     forge.commit({"right", "left", "apps"});
     ASSERT_TRUE(client.refresh());
-    EXPECT_EQ(client.find_target("apps/deep/x")->role, "right");
+    EXPECT_EQ(client.find("apps/deep/x")->role, "right");
+    EXPECT_EQ(client.find("apps/deep/none").error().code(), ErrorCode::NotFound);
 }
 
 TEST_F(CatalogAttack, more_delegated_roles_than_allowed) {
     Client client = updated();
     Forge forge = this->forge();
-    std::vector<std::string> roles = {"apps"};
+    std::vector<std::string> roles = {"targets"};
     for (int i = 4; i <= 32; ++i) { // takedown, apps and models are there already
         roles.push_back("role" + std::to_string(i));
-        delegate(forge, "apps", roles.back(), {"apps/*/*"});
+        delegate(forge, "targets", roles.back(), {"apps/*/*"});
     }
     forge.commit(roles);
     const auto refreshed = client.refresh();
     ASSERT_TRUE(refreshed) << refreshed.error().describe();
-    delegate(forge, "apps", "role33", {"apps/*/*"});
-    forge.commit({"role33", "apps"});
+    delegate(forge, "targets", "role33", {"apps/*/*"});
+    forge.commit({"role33", "targets"});
     expect_refused(client, "more than 32 delegated roles");
 }
 
@@ -899,9 +929,9 @@ TEST_F(CatalogAttack, role_names_that_climb_or_cut_addresses) {
         server.load(folder.path() / "tree");
         Client client = updated();
         Forge forge = this->forge();
-        delegate(forge, "apps", name, {"apps/*/*"});
+        delegate(forge, "targets", name, {"apps/*/*"});
         forge.docs[name]["targets"]["apps/odd/x"] = forge.docs["apps"]["targets"][kBundle];
-        forge.commit({name, "apps"});
+        forge.commit({name, "targets"});
         const std::string file = "metadata/1." + name + ".json";
         const std::string escaped = "metadata/1." + percent_encode(name) + ".json";
         auto moved = server.files.extract(file);
@@ -926,8 +956,8 @@ TEST_F(CatalogAttack, role_names_that_climb_or_cut_addresses) {
 TEST_F(CatalogAttack, role_name_too_long_for_a_file) {
     Client client = updated();
     Forge forge = this->forge();
-    delegate(forge, "apps", std::string(300, 'a'), {"apps/*/*"});
-    forge.commit({std::string(300, 'a'), "apps"});
+    delegate(forge, "targets", std::string(300, 'a'), {"apps/*/*"});
+    forge.commit({std::string(300, 'a'), "targets"});
     expect_refused(client, "too long for a file name");
 }
 
