@@ -280,6 +280,9 @@ Result<View> Client::State::load_view(std::string_view text) const {
     return stored;
 }
 
+/// Refreshes that may come between one look and the next.
+constexpr int kReadTries = 4;
+
 Status Client::State::load() {
     // What a crash or a disk did is said with a way out; it is never mended in silence.
     if (auto trusted = load_trust(); !trusted) {
@@ -288,9 +291,21 @@ Status Client::State::load() {
                          trusted.error().describe() +
                          "); remove that folder and add the hub again");
     }
-    LOCARA_TRY(const auto complete, find_file(dir / "complete.json", kStateLimitBytes));
+    const auto find_complete = [this] {
+        return find_file(dir / "complete.json", kStateLimitBytes);
+    };
+    LOCARA_TRY(auto complete, find_complete());
     if (complete && root && *complete != view_text) {
         auto loaded = load_view(*complete);
+        // Another process's refresh may have put the next one there and pruned what this one names.
+        for (int tries = 0; !loaded && tries < kReadTries; ++tries) {
+            LOCARA_TRY(auto now, find_complete());
+            if (!now || *now == *complete) {
+                break;
+            }
+            complete = std::move(now);
+            loaded = load_view(*complete);
+        }
         if (!loaded) {
             return Error(ErrorCode::Corrupt,
                          "the catalog stored in " + dir.string() + " does not verify (" +
