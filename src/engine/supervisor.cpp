@@ -51,6 +51,35 @@ struct Instance {
     SteadyClock::time_point last_used;
 };
 
+/// An engine that was taken from its instance: it is stopped where this goes, which takes a while
+/// that nobody should wait for who wants the instance's mutex.
+class Ended {
+  public:
+    Ended() = default;
+
+    /// REQUIRES: the instance's mutex; it runs.
+    explicit Ended(Instance& instance)
+        : folder_(std::move(instance.folder)), process_(std::move(instance.process)) {
+        instance.folder.reset();
+        instance.phase = Instance::Phase::Stopped;
+    }
+
+    ~Ended() {
+        if (process_) {
+            process_->stop(kStopGrace);
+        }
+    }
+
+    Ended(const Ended&) = delete;
+    Ended(Ended&&) = default;
+    Ended& operator=(const Ended&) = delete;
+    Ended& operator=(Ended&&) = default;
+
+  private:
+    std::optional<TempFolder> folder_; ///< Goes after the process.
+    std::shared_ptr<sandbox::Process> process_;
+};
+
 struct Lease::State {
     std::shared_ptr<Instance> instance; ///< Shared with the supervisor and other leases.
     std::shared_ptr<sandbox::Process> process;
@@ -314,6 +343,7 @@ void Supervisor::State::keep(const std::stop_token& stop) {
             tick.wait_for(lock, stop, step, [] { return false; });
         }
         for (const auto& instance : all()) {
+            Ended idle;
             const std::lock_guard lock(instance->mutex);
             if (instance->phase != Instance::Phase::Running) {
                 continue;
@@ -323,10 +353,7 @@ void Supervisor::State::keep(const std::stop_token& stop) {
             } else if (instance->leases == 0 &&
                        SteadyClock::now() - instance->last_used > options.idle_timeout) {
                 log->info("engine", "idle", {{"model", instance->spec.model_id}});
-                instance->process->stop(kStopGrace);
-                instance->process.reset();
-                instance->folder.reset();
-                instance->phase = Instance::Phase::Stopped;
+                idle = Ended(*instance);
                 instance->last_error.reset();
                 instance->failures = 0;
             }
@@ -372,6 +399,7 @@ Result<Lease> Supervisor::ensure_running(const EngineSpec& spec, std::stop_token
 
 void Supervisor::stop_model(const store::Digest& model) {
     for (const auto& instance : state_->all()) {
+        Ended called_back;
         const std::lock_guard lock(instance->mutex);
         if (instance->spec.model != model) {
             continue;
@@ -379,10 +407,7 @@ void Supervisor::stop_model(const store::Digest& model) {
         if (instance->phase == Instance::Phase::Starting) {
             instance->end_start.request_stop();
         } else if (instance->phase == Instance::Phase::Running) {
-            instance->process->stop(kStopGrace);
-            instance->process.reset();
-            instance->folder.reset();
-            instance->phase = Instance::Phase::Stopped;
+            called_back = Ended(*instance);
         }
     }
 }

@@ -38,7 +38,6 @@
 #include <exception>
 #include <mutex>
 #include <random>
-#include <set>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -191,7 +190,9 @@ struct Shared {
     Log& log;
     std::atomic<bool> stopping{false};
     std::mutex mutex;
-    std::set<Session*> sessions; // under mutex
+    /// By numbers that never come back, as addresses do. Under mutex.
+    std::map<std::uint64_t, Session*> sessions;
+    std::uint64_t next_session = 0; // under mutex
     std::condition_variable changed;
     asio::io_context context;
     Executor accept_strand{context.get_executor()};
@@ -217,13 +218,14 @@ class Session {
     Session(Shared& shared, Stream stream, Peer peer)
         : shared_(shared), stream_(std::move(stream)), peer_(std::move(peer)) {
         const std::lock_guard lock(shared_.mutex);
-        shared_.sessions.insert(this);
+        number_ = shared_.next_session++;
+        shared_.sessions.emplace(number_, this);
     }
 
     ~Session() {
         // Under the lock to the end: stop() may otherwise destroy the condition while it is told.
         const std::lock_guard lock(shared_.mutex);
-        shared_.sessions.erase(this);
+        shared_.sessions.erase(number_);
         shared_.changed.notify_all();
         if (!shared_.stopping) {
             asio::post(shared_.accept_strand, [&shared = shared_] { shared.room.cancel(); });
@@ -267,10 +269,10 @@ class Session {
     enum class End { IfIdle, IfWaiting, Now };
 
     void end(End how, SteadyTime since = SteadyTime::max()) {
-        asio::post(stream_.get_executor(), [this, &shared = shared_, how, since] {
+        const auto look = [this, number = number_, &shared = shared_, how, since] {
             {
                 const std::lock_guard lock(shared.mutex);
-                if (shared.sessions.count(this) == 0) {
+                if (shared.sessions.count(number) == 0) {
                     return; // It ended by itself in the meantime.
                 }
             }
@@ -282,7 +284,8 @@ class Session {
                 error_code ignored;
                 stream_.socket().close(ignored);
             }
-        });
+        };
+        asio::post(stream_.get_executor(), look);
     }
 
   private:
@@ -767,6 +770,7 @@ class Session {
     };
 
     Shared& shared_;
+    std::uint64_t number_ = 0; ///< In Shared::sessions.
     Stream stream_;
     asio::steady_timer timer_{stream_.get_executor()};
     /// Counts Deadlines and their ends, so that a late one knows that it is over.
@@ -991,11 +995,11 @@ bool Shared::has_room() {
         return true;
     }
     const auto longest =
-        std::min_element(sessions.begin(), sessions.end(), [](const Session* a, const Session* b) {
-            return a->waiting_since() < b->waiting_since();
+        std::min_element(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) {
+            return a.second->waiting_since() < b.second->waiting_since();
         });
-    if ((*longest)->waiting_since() < std::chrono::steady_clock::now() - kPatience) {
-        (*longest)->end(Session::End::IfWaiting);
+    if (longest->second->waiting_since() < std::chrono::steady_clock::now() - kPatience) {
+        longest->second->end(Session::End::IfWaiting);
     }
     return false;
 }
@@ -1003,7 +1007,7 @@ bool Shared::has_room() {
 void Shared::end_idle() {
     const std::lock_guard lock(mutex);
     const auto since = std::chrono::steady_clock::now() - options.limits.idle_timeout;
-    for (Session* const session : sessions) {
+    for (const auto& [number, session] : sessions) {
         if (session->waiting_since() <= since) {
             session->end(Session::End::IfIdle, since);
         }
@@ -1255,12 +1259,12 @@ void Server::stop() {
     });
     if (!state.threads.empty()) {
         std::unique_lock lock(shared.mutex);
-        for (Session* const session : shared.sessions) {
+        for (const auto& [number, session] : shared.sessions) {
             session->end(Session::End::IfIdle);
         }
         const auto quiet = [&shared] { return shared.sessions.empty(); };
         if (!shared.changed.wait_for(lock, shared.options.limits.stop_grace, quiet)) {
-            for (Session* const session : shared.sessions) {
+            for (const auto& [number, session] : shared.sessions) {
                 session->end(Session::End::Now);
             }
             // Closing a socket cancels its handler; what the handler waits for ends it.
