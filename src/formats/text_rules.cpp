@@ -10,6 +10,7 @@
 #include <locara/base/ascii.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace locara::formats {
 
@@ -64,7 +65,8 @@ bool is_diffusers_library(std::string_view module) {
 }
 
 // Source: transformers, "Custom models" (auto_map, custom_pipelines); diffusers, "Community
-// pipelines" (_class_name as a list, parts of a module); sentence-transformers, modules.json
+// pipelines" (_class_name as a list, parts of a module); transformers, "Generation strategies"
+// (custom_generate); Hydra, "Instantiating objects" (_target_); sentence-transformers, modules.json
 // (type); nbformat, "The Notebook file format" (cells beside nbformat, from version 4).
 std::optional<Finding> check_json(std::string_view text, std::string_view name) {
     std::optional<Finding> finding;
@@ -89,6 +91,9 @@ std::optional<Finding> check_json(std::string_view text, std::string_view name) 
                                          : std::string_view();
         const bool remote = (member.key == "auto_map" && holds) ||
                             (member.key == "custom_pipelines" && member.kind == '{') ||
+                            (member.key == "_target_" && member.kind == '"') ||
+                            (name == "generation_config.json" && member.key == "custom_generate" &&
+                             member.kind == '"') ||
                             (member.key == "_class_name" && member.kind == '[') ||
                             (name == "model_index.json" && member.kind == '[' && !own.empty() &&
                              !is_diffusers_library(own)) ||
@@ -104,6 +109,69 @@ std::optional<Finding> check_json(std::string_view text, std::string_view name) 
         }
     });
     return finding;
+}
+
+/// Whether a tag is one that every YAML reader knows (YAML 1.1, "Language-Independent Types").
+bool is_plain_tag(std::string_view tag) {
+    static constexpr std::array<std::string_view, 14> kPlain = {"binary",
+                                                                "bool",
+                                                                "float",
+                                                                "int",
+                                                                "map",
+                                                                "merge",
+                                                                "null",
+                                                                "omap",
+                                                                "pairs",
+                                                                "seq",
+                                                                "set",
+                                                                "str",
+                                                                "timestamp",
+                                                                "value"};
+    return std::find(kPlain.begin(), kPlain.end(), tag) != kPlain.end();
+}
+
+/// Python's readers make objects of "!!python/...", which may also be written by a directive, by
+/// escapes or in full; Hydra and what is built on it (NeMo among them) call what "_target_" names.
+/// Sources: PyYAML, "YAML tags and Python types"; YAML 1.1, 7.1 and 8.2.
+std::optional<Finding> check_yaml(std::string_view text) {
+    constexpr std::string_view kBlank = " \t";
+    constexpr std::string_view kEndsTag = " \t,[]{}";
+    constexpr std::string_view kTarget = "_target_";
+    for (std::size_t line_at = 0; line_at < text.size();) {
+        const std::size_t end = std::min(text.find_first_of("\r\n", line_at), text.size());
+        const std::string_view line = text.substr(line_at, end - line_at);
+        bool names_code = line.starts_with("%TAG");
+        std::size_t at = 0;
+        for (char before = ' '; at < line.size() && !names_code; before = line[at++]) {
+            const bool begins = kBlank.find(before) != std::string_view::npos ||
+                                std::string_view(",[{-:?").find(before) != std::string_view::npos;
+            if (line[at] == '#' && kBlank.find(before) != std::string_view::npos) {
+                break; // the rest is a comment
+            }
+            if (line[at] == '!' && begins) {
+                const std::string_view tag =
+                    line.substr(at, std::min(line.find_first_of(kEndsTag, at), line.size()) - at);
+                names_code = tag.starts_with("!<") ||
+                             (tag.find('!', 1) != std::string_view::npos &&
+                              !(tag.starts_with("!!") && is_plain_tag(tag.substr(2))));
+            } else if (line.substr(at).starts_with(kTarget) &&
+                       (begins || before == '"' || before == '\'')) {
+                const std::size_t colon = line.find_first_not_of(" \t\"'", at + kTarget.size());
+                names_code = colon != std::string_view::npos && line[colon] == ':';
+            }
+            if (names_code) {
+                break;
+            }
+        }
+        if (names_code) {
+            return Finding{"yaml.remote-code",
+                           "a configuration that names Python code for a loader to call; it is "
+                           "ignored, and a curator looks at it first",
+                           line_at + at};
+        }
+        line_at = end + 1;
+    }
+    return std::nullopt;
 }
 
 /// JSON is read by recursion in most programs: Python's stops at about 1,000 levels, others crash.
@@ -185,6 +253,22 @@ std::optional<Finding> check_text(const ByteSource& source, Kind kind, std::stri
     }
     if (*secret) {
         return **secret;
+    }
+    const bool is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+    if (is_yaml) {
+        if (source.size() > kMaxInspectedText) {
+            return Finding{"yaml.remote-code",
+                           "a configuration too large to look through for code that it names; a "
+                           "curator looks at it first",
+                           {}};
+        }
+        const auto text = read_text(source);
+        if (!text) {
+            return text.error();
+        }
+        if (auto finding = check_yaml(*text)) {
+            return finding;
+        }
     }
     if (kind != Kind::Json && kind != Kind::Svg) {
         return std::nullopt;

@@ -681,6 +681,36 @@ TEST(Gate, flags_configurations_that_name_code) {
     EXPECT_EQ(rule("{" + std::string(9U << 20U, ' ') + "}", "vocab.json"), "content.inert");
 }
 
+TEST(Gate, flags_yaml_that_names_code) {
+    for (const char* hostile : {"model: !!python/object/apply:os.system [\"id\"]",
+                                "a: 1\r\nb: !!python/name:os.system",
+                                "[!!python/tuple [1]]",
+                                "- !<tag:yaml.org,2002:python/object/apply:os.system> [id]",
+                                "%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!name:os.system",
+                                "a: !!%70ython/name:os.system",
+                                "a: !!unknown x",
+                                "model:\n  _target_: os.system\n  command: id",
+                                "- _target_: a.B",
+                                "{_target_: a.B}",
+                                "{\"_target_\" : a.B}"}) {
+        EXPECT_EQ(rule(hostile, "model_config.yaml"), "yaml.remote-code") << hostile;
+        EXPECT_EQ(rule(hostile, "Config.YML"), "yaml.remote-code") << hostile;
+    }
+    for (const char* plain : {"a: !!str 1\nb: !!int \"2\"\nc: !local x",
+                              "text: wow!! python/paths _target_ is a word",
+                              "# a: !!python/name:os.system\nb: 1 # _target_: a.B",
+                              "train:\n  lr: 1e-4\n  targets: [a, b]",
+                              "my_target_: x"}) {
+        EXPECT_EQ(rule(plain, "model_config.yaml"), "content.inert") << plain;
+    }
+    EXPECT_EQ(rule("in PyYAML `!!python/object` builds objects", "README.md"), "content.inert");
+    EXPECT_EQ(rule(std::string(9U << 20U, ' '), "config.yaml"), "yaml.remote-code");
+    EXPECT_EQ(rule(R"({"_target_":"os.system","command":"id"})", "model_config.json"),
+              "json.remote-code");
+    EXPECT_EQ(rule(R"({"custom_generate":"me/there"})", "generation_config.json"),
+              "json.remote-code");
+}
+
 TEST(Gate, judges_notebooks_by_what_they_are) {
     const std::string cell = R"({"cell_type":"code","source":["import os"],"outputs":[]})";
     for (const std::string& notebook :

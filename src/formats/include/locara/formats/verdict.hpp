@@ -21,7 +21,7 @@ namespace locara::formats {
 /// Name and version of the scanner, part of every verdict. The version changes whenever a rule
 /// does, so that a stored verdict tells whether it is worth asking again.
 inline constexpr std::string_view kScannerName = "locara-formats";
-inline constexpr std::string_view kScannerVersion = "2.5.0";
+inline constexpr std::string_view kScannerVersion = "2.6.0";
 
 /// One rule that a file breaks.
 struct Finding {

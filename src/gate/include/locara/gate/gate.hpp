@@ -74,7 +74,7 @@ class Gate {
     Result<std::optional<std::string>> check_antivirus() const;
 
     /// Who judges, in one line: each scanner with its version and that of its rules or signatures,
-    /// "locara-formats 2.5.0; yara 4.2.3, rules 0a1b2c3d; ClamAV 1.0.9/27500/...". Of content that
+    /// "locara-formats 2.6.0; yara 4.2.3, rules 0a1b2c3d; ClamAV 1.0.9/27500/...". Of content that
     /// was judged by the same line before, the verdict is known. Unavailable if an antivirus is
     /// configured and does not answer.
     Result<std::string> scanners() const;
