@@ -223,6 +223,23 @@ Json signed_json(const std::vector<catalog::RoleInfo>& roles, TimePoint now) {
     return out;
 }
 
+/// Whoever made a bundle chose its versions: to go back to an older one takes the word of the
+/// person here, who names it.
+Status check_not_older(const runtime::Installer& installer,
+                       const manifest::AppRef& ref,
+                       const std::string& folder) {
+    const auto entry = installer.get(ref.id);
+    const auto offered = manifest::Version::parse(ref.version);
+    if (!entry || !offered || !(*offered < entry->lock.version)) {
+        return {};
+    }
+    const std::string name = ref.id.render() + "@" + ref.version;
+    return Error(ErrorCode::Forbidden,
+                 ref.id.render() + " " + entry->lock.version.render() +
+                     " is installed, and the bundle brings the older " + ref.version +
+                     ". `locara install " + name + " --from " + folder + "` puts it in its place");
+}
+
 Result<int> run_install(Context& context, std::vector<std::string> refs, const std::string& from) {
     LOCARA_CHECK(context.prepare_gate());
     for (const auto& text : refs) {
@@ -232,6 +249,7 @@ Result<int> run_install(Context& context, std::vector<std::string> refs, const s
         return Error(ErrorCode::InvalidArgument,
                      "install wants apps, or --from DIR; see `locara install --help`");
     }
+    const bool all_of_bundle = refs.empty();
     LOCARA_TRY(auto installer, context.installer(from));
     Json bundle;
     if (installer.bundle() != nullptr) {
@@ -243,7 +261,7 @@ Result<int> run_install(Context& context, std::vector<std::string> refs, const s
         bundle = {{"folder", from},
                   {"hub", installer.bundle()->hub},
                   {"signed", signed_json(roles, now)}};
-        if (refs.empty()) {
+        if (all_of_bundle) {
             for (const auto& app : installer.bundle()->apps) {
                 refs.push_back(app.id.render() + "@" + app.version);
             }
@@ -251,6 +269,9 @@ Result<int> run_install(Context& context, std::vector<std::string> refs, const s
     }
     const auto install = [&](const std::string& text, Json& list) -> Status {
         LOCARA_TRY(const auto ref, manifest::AppRef::parse(text));
+        if (all_of_bundle) {
+            LOCARA_CHECK(check_not_older(installer, ref, from));
+        }
         LOCARA_TRY(auto outcome, install_with_plan(context, installer, ref));
         if (outcome.lock && context.flags.quiet && !context.flags.json) {
             context.print(outcome.lock->app.render());

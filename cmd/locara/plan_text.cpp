@@ -94,6 +94,9 @@ std::string render_plan(const runtime::Plan& plan, const Style& style) {
            " free";
     if (plan.replaces && !plan.up_to_date) {
         out += "\nReplaces  version " + plan.replaces->render();
+        if (plan.app.entry.manifest.version < *plan.replaces) {
+            out += ", " + style.paint(Tone::Notice, "which is newer");
+        }
     }
     for (const auto& warning : plan.warnings) {
         out += "\n" + style.paint(Tone::Notice, "Warning") + "   " + clean(warning);

@@ -227,6 +227,37 @@ class Bundles(harness.TestCase):
         self.assertFalse((self.folder / "no-text").exists())
 
 
+class OlderVersions(harness.TestCase):
+    """The bundle has what was the newest once, and the hub has a newer one by now."""
+
+    @classmethod
+    def make_seed(cls):
+        write_seed(cls.folder / "seed")
+        return cls.folder / "seed"
+
+    def test_nobody_goes_back_to_an_older_version_unasked(self):
+        bundle = self.folder / "bundle"
+        self.client.add_hub(self.hub)
+        self.client.run("install", TINY, "--yes")
+        old, = self.client.json("list")["apps"]
+        self.client.run("bundle", TINY, "-o", bundle)
+        manifest, = (self.folder / "seed/apps").glob("*/locara.json")
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": "9.0.0"}))
+        self.hub.stop()
+        self.hub.start()
+        self.client.run("search", "--refresh")
+        self.client.run("install", TINY, "--yes")
+        self.client.run("install", "--from", bundle, "--yes", expect=4)
+        self.assertIn(f"9.0.0 is installed, and the bundle brings the older {old['version']}", self.client.stderr)
+        self.assertEqual(self.client.json("list")["apps"][0]["version"], "9.0.0")
+        named = f"{TINY}@{old['version']}"
+        self.assertIn(f"locara install {named} --from {bundle}", self.client.stderr)
+        plan = self.client.run("install", named, "--from", bundle, "--dry-run")
+        self.assertIn("Replaces  version 9.0.0, which is newer", plan)
+        self.client.run("install", named, "--from", bundle, "--yes")
+        self.assertEqual(self.client.json("list")["apps"][0]["version"], old["version"])
+
+
 class PinnedTexts(harness.TestCase):
     """The text of a license lies in the model's repository, and nobody gives it by hand."""
 
