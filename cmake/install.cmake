@@ -6,6 +6,7 @@ install(TARGETS locara-hub locara-page-server RUNTIME DESTINATION bin COMPONENT 
 install(TARGETS locara-gate locara-sandbox-init RUNTIME DESTINATION libexec/locara COMPONENT hub)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/locara DESTINATION share COMPONENT client OPTIONAL)
 install(FILES docs/hub.md DESTINATION share/doc/locara COMPONENT hub)
+install(FILES packaging/locara-hub.conf DESTINATION lib/sysusers.d COMPONENT hub)
 # The unit names its program and its document by their whole paths: those of this prefix.
 install(CODE "set(LOCARA_UNIT \"${PROJECT_SOURCE_DIR}/packaging/locara-hub.service\")" COMPONENT hub)
 install(CODE [[

@@ -28,10 +28,16 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace {
 
@@ -143,6 +149,32 @@ choose_database(const std::string& data, const std::string& asked, const std::st
                                                                                : "--database");
 }
 
+/// What another user makes in the folder of a hub, root too, the hub could not read any more.
+Status check_owner(const std::filesystem::path& data) {
+    struct stat info {};
+
+    if (data.empty() || ::stat((data / "keys").c_str(), &info) != 0 || info.st_uid == ::geteuid()) {
+        return {};
+    }
+    const passwd* const owner = ::getpwuid(info.st_uid);
+    const std::string user = owner != nullptr ? owner->pw_name : "#" + std::to_string(info.st_uid);
+    return Error(ErrorCode::Forbidden,
+                 "the hub in " + data.string() + " belongs to the user " + user +
+                     ", who could not read what another makes there; run this as that user: sudo "
+                     "-u '" +
+                     user + "' locara-hub ...");
+}
+
+/// The folder that a command line names.
+std::string data_of(const CLI::App& app) {
+    const CLI::App* verb = &app;
+    while (!verb->get_subcommands().empty()) {
+        verb = verb->get_subcommands().front();
+    }
+    const CLI::Option* const data = verb->get_option_no_throw("--data");
+    return data == nullptr || data->count() == 0 ? "" : data->as<std::string>();
+}
+
 Log& choose_log(const Options& options, const hub::ServerConfig& config) {
     const bool json = options.log_format.empty() ? config.log == hub::ServerConfig::LogFormat::Json
                                                  : options.log_format == "json";
@@ -162,6 +194,7 @@ Status serve(const Options& options) {
                      "which folder to serve is in neither --data nor server.data of a --config; "
                      "see `locara-hub serve --help`");
     }
+    LOCARA_CHECK(check_owner(data));
     const std::string address = !options.listen.empty()  ? options.listen
                                 : !server.listen.empty() ? server.listen
                                                          : kListen;
@@ -227,11 +260,13 @@ Status until_signal(const UpkeepCommands& command) {
             std::_Exit(exit_code(ErrorCode::Cancelled));
         }
     });
-    Status result = command.run(source.get_token());
-    done = true;
-    pthread_kill(waiter.native_handle(), SIGTERM); // Ends the wait if nobody else did.
-    waiter.join();
-    return result;
+    const auto end_wait = [&done, &waiter](const void*) {
+        done = true;
+        pthread_kill(waiter.native_handle(), SIGTERM); // Ends the wait if nobody else did.
+        waiter.join();
+    };
+    const std::unique_ptr<const void, decltype(end_wait)> ended(&done, end_wait); // Thrown too.
+    return command.run(source.get_token());
 }
 
 Status init(const Options& options) {
@@ -475,6 +510,9 @@ int main(int argc, char** argv) {
         }
         return fail(Error(ErrorCode::InvalidArgument,
                           std::string(error.what()) + "; see `" + command + " --help`"));
+    }
+    if (const Status ours = check_owner(data_of(app)); !ours) {
+        return fail(ours.error());
     }
     try {
         const Status done = accounts.parsed()         ? accounts.run()

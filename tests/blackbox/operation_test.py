@@ -1,6 +1,8 @@
 """What an operator has to do with: numbers, limits, the record of who did what, and quotas, on a real hub."""
 import json
+import os
 import pathlib
+import pwd
 import re
 import shutil
 import socket
@@ -158,6 +160,8 @@ class OperationTest(harness.unittest.TestCase):
                        stdout=subprocess.DEVNULL)
         unit = (self.folder / "usr/lib/systemd/system/locara-hub.service").read_text()
         self.assertNotIn("/usr/", unit.replace(str(self.folder / "usr"), ""))
+        made = (self.folder / "usr/lib/sysusers.d/locara-hub.conf").read_text()
+        self.assertEqual(re.findall(r"^u (\S+) ", made, re.M), re.findall(r"^User=(\S+)$", unit, re.M))
         port = harness.free_port()
         for folder in ("state", "configuration"):
             (self.folder / folder).mkdir()
@@ -171,6 +175,25 @@ class OperationTest(harness.unittest.TestCase):
         wait_for(lambda: (self.folder / "state/ready").exists() or hub.poll() is not None, "the hub")
         self.assertIsNone(hub.poll())
         self.assertIn(f":{port}", (self.folder / "state/ready").read_text())
+
+    def test_only_its_own_user_works_on_a_hub(self):
+        hub = self.hub()
+        if os.geteuid() != 0:
+            self.skipTest("needs root to give a folder away")
+        data = self.folder / "given"
+        subprocess.run([harness.BIN / "locara-hub", "backup", data, "--data", hub.folder], check=True, stdout=subprocess.DEVNULL)
+        restored = self.folder / "restored"
+        subprocess.run([harness.BIN / "locara-hub", "restore", data, "--data", restored], check=True, stdout=subprocess.DEVNULL)
+        nobody = pwd.getpwnam("nobody")
+        for path in (restored, *restored.rglob("*")):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+        before = sorted(restored.rglob("*"))
+        for words in (["user", "list"], ["gc"], ["serve", "--listen", "127.0.0.1:0"], ["keys", "rotate", "timestamp"]):
+            done = subprocess.run([harness.BIN / "locara-hub", *words, "--data", restored], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn("belongs to the user nobody", done.stderr)
+            self.assertIn("sudo -u 'nobody' locara-hub", done.stderr)
+        self.assertEqual(sorted(restored.rglob("*")), before)
 
     def test_metrics_count_what_was_done(self):
         hub = self.hub()
