@@ -99,6 +99,15 @@ bool is_plain(const Json& body, const char* key) {
     });
 }
 
+Answer<Gate> parse_gate(const Json& gated) {
+    for (const Gate gate : {Gate::Open, Gate::Automatic, Gate::Manual}) {
+        if (gated == render(gate)) {
+            return gate;
+        }
+    }
+    return bad_request("gated is false, \"auto\" or \"manual\"");
+}
+
 Answer<Response> create(const Services& services, const Request& request) {
     LOCARA_TRY(const Caller caller, identify(services, request));
     LOCARA_CHECK(require_known(caller));
@@ -117,6 +126,9 @@ Answer<Response> create(const Services& services, const Request& request) {
     repo.maker = by.key;
     LOCARA_TRY(const auto asked, parse_visibility(body));
     LOCARA_TRY(repo.visibility, choose_visibility(services, repo.id, asked));
+    if (const auto gated = body.find("gated"); gated != body.end() && !gated->is_null()) {
+        LOCARA_TRY(repo.gate, parse_gate(*gated));
+    }
     repo.created = services.clock.now();
     repo.facts.license = text_at(body, "license").value_or("");
     LOCARA_CHECK(require_room(services, space, request.body.size()));
@@ -215,15 +227,6 @@ Answer<Response> move(const Services& services, const Request& request) {
         {{"from", repo->id.render()}, {"to", to.render()}, {"by", caller->account.name}});
     record(services, request, "repo-moved", *repo, {{"to", to.render()}});
     return json_answer({{"url", repo_url(request, to)}});
-}
-
-Answer<Gate> parse_gate(const Json& gated) {
-    for (const Gate gate : {Gate::Open, Gate::Automatic, Gate::Manual}) {
-        if (gated == render(gate)) {
-            return gate;
-        }
-    }
-    return bad_request("gated is false, \"auto\" or \"manual\"");
 }
 
 /// Settings of the Hub's that are as they are on every hub like this one.

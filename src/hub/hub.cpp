@@ -322,6 +322,26 @@ struct Hub::State {
     std::thread renewal;   // of signatures
 };
 
+namespace {
+
+/// A hub of before, or one that somebody opened: what is private may be read by others' programs.
+void warn_if_open(const fs::path& data, Log& log) {
+    for (const char* const folder : {kRepos, kChunks}) {
+        struct stat info {};
+
+        if (::stat(data.c_str(), &info) == 0 && (info.st_mode & 077U) != 0 &&
+            ::stat((data / folder).c_str(), &info) == 0 && (info.st_mode & 077U) != 0) {
+            log.warning(
+                "hub",
+                "open_folder",
+                {{"folder", (data / folder).string()},
+                 {"do", "chmod 700: other users of this machine can read what is private"}});
+        }
+    }
+}
+
+} // namespace
+
 Hub::Hub(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Hub::~Hub() {
@@ -363,9 +383,11 @@ Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
     }
     LOCARA_TRY(auto database, Database::open_in(data, Database::IfMissing::Make));
     LOCARA_TRY(Signer signer, Signer::open(data / kXetKey));
+    LOCARA_CHECK(create_folders(data / kChunks, 0700));
     LOCARA_TRY(auto backend, cas::open_directory(data / kChunks, clock));
-    LOCARA_CHECK(create_folders(data / kRepos));
+    LOCARA_CHECK(create_folders(data / kRepos, 0700));
     if (part == Part::Owner) {
+        warn_if_open(data, log);
         LOCARA_CHECK(clear_up(data, log));
     }
     auto hub = std::unique_ptr<Hub>(new Hub(std::make_unique<State>(data,
@@ -580,8 +602,7 @@ Status Hub::State::publish_model(const SeedModel& model) {
     LOCARA_TRY(GitRepo git, GitRepo::open(services.folder_of(repo)));
     LOCARA_TRY(const std::string commit, git.write_snapshot(model.pin.snapshot));
     LOCARA_ASSERT(commit == model.pin.commit);
-    // Pinned commits stay, whatever the branch moves to.
-    LOCARA_CHECK(git.set_ref("refs/locara/pins/" + commit, commit));
+    LOCARA_CHECK(git.pin(commit));
     LOCARA_CHECK(git.set_ref("refs/tags/v" + model.version, commit));
     LOCARA_CHECK(git.set_ref("refs/heads/main", commit));
     LOCARA_TRY(const std::string signature, signature_for(model));
@@ -822,7 +843,12 @@ void Hub::State::keep_signing() {
     std::unique_lock guard(mutex);
     while (!wake.wait_for(guard, sign_every, [this] { return stopping; })) {
         guard.unlock();
-        sign_now();
+        try {
+            sign_now();
+        } catch (
+            const std::exception& error) { // Libraries may throw, for want of memory above all.
+            log.error("hub", "signing_failed", {{"error", error.what()}});
+        }
         guard.lock();
     }
 }

@@ -31,6 +31,7 @@ constexpr auto kCounter = Sample::Type::Counter;
 
 /// Whoever asks more often gets the last finding: asking must not wear the disk.
 constexpr std::chrono::seconds kHealthEvery{1};
+constexpr std::chrono::seconds kLongestLook{10};
 /// To walk through a large store takes a while.
 constexpr std::chrono::minutes kWeighEvery{10};
 /// To read a catalog takes less.
@@ -48,22 +49,38 @@ bool takes_files(const fs::path& folder) {
     return write_all(fd, as_bytes("x")).has_value();
 }
 
-/// A value that is found out anew when it has become old; one caller finds it out, others wait.
+/// A value that is found out anew when it has become old. One caller finds it out; others, who must
+/// not wait for a disk or a database that is slow, get what was found before.
 template <class Value> class Aging {
   public:
-    template <class Find> Value get(Steady::duration every, Find find) {
-        const std::lock_guard lock(mutex_);
-        if (!found_ || Steady::now() - when_ >= every) {
-            found_ = find();
-            when_ = Steady::now();
+    struct Found {
+        Value value;
+        Steady::time_point when;
+    };
+
+    /// Nothing while it is found out for the first time.
+    template <class Find> std::optional<Found> get(Steady::duration every, Find find) {
+        const std::unique_lock turn(finding_, std::try_to_lock);
+        if (turn) {
+            const auto last = read();
+            if (!last || Steady::now() - last->when >= every) {
+                Value value = find();
+                const std::lock_guard lock(mutex_);
+                found_ = Found{std::move(value), Steady::now()};
+            }
         }
-        return *found_;
+        return read();
     }
 
   private:
+    std::optional<Found> read() {
+        const std::lock_guard lock(mutex_);
+        return found_;
+    }
+
+    std::mutex finding_;
     std::mutex mutex_;
-    std::optional<Value> found_; // under mutex_
-    Steady::time_point when_;    // under mutex_
+    std::optional<Found> found_; // under mutex_
 };
 
 struct Health {
@@ -94,10 +111,13 @@ class Operator {
         : operation_(std::move(operation)), started_(operation_.clock.now()) {}
 
     http::Response health() {
-        const Health found = health_.get(kHealthEvery, [this] {
+        const auto last = health_.get(kHealthEvery, [this] {
             return Health{operation_.database.ping().has_value(),
                           takes_files(operation_.data / kChunks)};
         });
+        // Who has been looking for so long will not find much good.
+        const bool known = last && Steady::now() - last->when < kHealthEvery + kLongestLook;
+        const Health found = known ? last->value : Health();
         const auto word = [](bool good) { return good ? "ok" : "failing"; };
         const bool well = found.database && found.store;
         http::Response response = json_answer({{"status", word(well)},
@@ -175,12 +195,14 @@ class Operator {
                     "Requests to upstream that brought no good answer.",
                     counts.upstream_errors);
         }
-        const Weights weights = weights_.get(kWeighEvery, [this] {
+        const auto weights = weights_.get(kWeighEvery, [this] {
             return Weights{allocated_bytes(operation_.data / kChunks),
                            allocated_bytes(operation_.data / kRepos)};
         });
-        gauge("locara_hub_store_bytes", "The chunk store on the disk.", weights.store);
-        gauge("locara_hub_git_bytes", "Git repositories on the disk.", weights.git);
+        if (weights) {
+            gauge("locara_hub_store_bytes", "The chunk store on the disk.", weights->value.store);
+            gauge("locara_hub_git_bytes", "Git repositories on the disk.", weights->value.git);
+        }
 
         struct statvfs disk {};
 
@@ -200,10 +222,10 @@ class Operator {
             const auto found = list_pending_takedowns(operation_.data, operation_.clock);
             return found ? std::optional<std::uint64_t>(found->size()) : std::nullopt;
         });
-        if (pending) {
+        if (pending && pending->value) {
             gauge("locara_hub_takedowns_pending",
                   "Weights that the catalog pins and the gate refuses, not called back yet.",
-                  *pending);
+                  *pending->value);
         }
         gauge("process_resident_memory_bytes", "Resident memory.", resident_bytes());
         gauge("process_start_time_seconds",

@@ -184,8 +184,7 @@ class Checker {
         if (size > rules_.blob_limit) {
             return refused(path + " has " + std::to_string(size) + " bytes; files of more than " +
                            std::to_string(rules_.blob_limit) +
-                           " must be tracked by Git LFS. Run: git lfs migrate import "
-                           "--include-ref=HEAD --include='" +
+                           " must be tracked by Git LFS. Run: git lfs migrate import --include='" +
                            path + "' and push again");
         }
         const bool judged = rules_.judged.contains(render_oid(&id));

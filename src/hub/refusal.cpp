@@ -2,8 +2,19 @@
 
 namespace locara::hub {
 
+namespace {
+
+/// What the disk does not let the hub do is not the caller's affair, as what the hub itself does
+/// not let him is. A full disk is told as such.
+int status_of(const Error& error) {
+    const bool of_disk = error.system_errno() != 0 && error.code() != ErrorCode::NoSpace;
+    return of_disk ? 500 : http::http_status(error.code());
+}
+
+} // namespace
+
 Refusal::Refusal(Error error)
-    : status(http::http_status(error.code())),
+    : status(status_of(error)),
       // Clients must tell "not these bytes" from "not you"; both are 403.
       code(error.code() == ErrorCode::Refused ? "RefusedByGate" : ""), message(error.describe()),
       cause(std::move(error)) {}

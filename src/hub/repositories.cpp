@@ -196,7 +196,15 @@ Result<OwnRepo> Repositories::move(const std::string& id, const std::string& to)
     LOCARA_TRY(const Repo repo, get(id));
     LOCARA_TRY(OwnRepo was, describe(repo));
     LOCARA_TRY(RepoId target, parse_id(std::string(web_prefix(repo.id.type)) + to));
+    if (target.type != repo.id.type) {
+        return Error(ErrorCode::InvalidArgument,
+                     "a " + std::string(render(repo.id.type)) +
+                         " stays one wherever it is moved: NAMESPACE/NAME is wanted");
+    }
     LOCARA_TRY(target.space, get_space(target.space));
+    if (target.render() == repo.id.render()) {
+        return Error(ErrorCode::InvalidArgument, repo.id.render() + " is its name already");
+    }
     const Status moved = names_->move_repo(repo.key, target);
     if (!moved && moved.error().code() == ErrorCode::Conflict) {
         return taken(target);

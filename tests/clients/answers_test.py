@@ -43,6 +43,8 @@ class Answers(hub_process.TestCase):
                                 ("/api/buckets/ana/v", {"private": "true"}, 'private: found "true"'),
                                 ("/api/collections", {"title": "v", "private": "true"}, 'private: found "true"')):
             self.assert_refused(self.call("POST", path, self.ana, body), 400, key, "allowed are")
+        self.assert_refused(self.call("POST", "/api/repos/create", self.ana, {"name": "v", "gated": "manuel"}), 400,
+                            'gated is false, "auto" or "manual"')
         self.assertEqual(self.call("GET", "/api/models/ana/v", self.ana).status, 404)
         self.assertEqual(self.call("GET", "/api/buckets/ana/v", self.ana).status, 404)
         self.assertEqual(self.api("GET", "/api/collections?owner=ana", self.ana), [])
@@ -57,6 +59,10 @@ class Answers(hub_process.TestCase):
         # Clients send null for what was not asked for.
         self.assertEqual(self.api("PUT", "/api/models/ana/open/settings", self.ana, {"private": None})["private"], False)
         self.assert_refused(self.call("POST", "/api/models/ana/open/branch/x", self.ana, {"emptyBranch": "no"}), 400, "emptyBranch")
+
+    def test_a_repository_is_made_gated(self):
+        self.api("POST", "/api/repos/create", self.ana, {"name": "asks", "gated": "manual"})
+        self.assertEqual(self.api("GET", "/api/models/ana/asks")["gated"], "manual")
 
     def test_a_truth_in_a_query_is_none_by_a_typo(self):
         for path in ("/api/models?gated=maybe", "/api/models?full=maybe", "/api/models?linked=maybe", "/api/models?gguf=yes",

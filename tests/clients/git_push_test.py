@@ -4,6 +4,8 @@ import hashlib
 import os
 import pathlib
 import random
+import re
+import shlex
 import subprocess
 import time
 
@@ -115,6 +117,15 @@ class Push(git_client.TestCase):
         self.write(one, {"sub/big.txt": "x" * 10_000_001})
         self.git(one, "push", "-q", expect=1)
         self.assertIn("sub/big.txt has 10000001 bytes", self.told)
+        told = re.search(r"Run: (git lfs migrate import .*?) and push again", self.told)[1]
+        # Nothing that the hub has already is written anew.
+        self.git(one, "lfs", "install", "--local")
+        self.git(one, *shlex.split(told)[1:])
+        self.git(one, "push", "-q")
+        self.git(one, "merge-base", "--is-ancestor", before["refs/heads/main"], "HEAD")
+        before = self.refs(repo)
+        self.write(one, {"sub/big.txt": "y" * 10_000_001, ".gitattributes": ""})
+        self.git(one, "push", "-q", expect=1)
         self.assertIn("git lfs migrate import", self.told)
         # What is removed again is in the history all the same.
         (one / "sub/big.txt").unlink()
