@@ -489,9 +489,14 @@ Status KeysCommands::call_back() const {
     LOCARA_TRY(auto repository, access_.load());
     const fs::path tree = fs::path(access_.data) / "catalog";
     // What cannot be read must not keep anybody from calling something back.
-    const auto known = hub::is_about_catalog(tree, repository, entry);
+    const auto known = hub::find_in_catalog(tree, repository, entry);
     LOCARA_CHECK(publish(std::move(repository), {entry}));
-    if (known && !*known) {
+    if (known) {
+        for (const auto& what : *known) {
+            std::printf("it is about %s\n", what.c_str());
+        }
+    }
+    if (known && known->empty()) {
         std::fprintf(stderr,
                      "warning: nothing in this catalog matches %s %s; it is called back all the "
                      "same\n",

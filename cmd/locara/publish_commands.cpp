@@ -44,6 +44,10 @@ Result<Checked> check(Context& context, const std::filesystem::path& folder) {
     LOCARA_TRY(
         auto report,
         policy::check_app(folder, scratch.path() / "app.locapp", models, policy::Door::Review));
+    LOCARA_CHECK(policy::add_what_is_called_back(
+        report, [&installer](std::span<const catalog::TakedownName> names) {
+            return installer.find_takedown(names);
+        }));
     if (published && report.app && report.app->version <= published->version) {
         report.findings.push_back(
             {AppFinding::Level::Warning,

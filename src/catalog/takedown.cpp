@@ -154,6 +154,10 @@ Json render(const TakedownEntry& entry) {
             {"date", entry.date}};
 }
 
+TakedownName takedown_name(const crypto::Sha256Digest& file) {
+    return {"file", "sha256:" + file.render(), ""};
+}
+
 std::vector<TakedownName> takedown_names(const std::string& source,
                                          const manifest::ModelId& id,
                                          const manifest::Version& version,
@@ -163,7 +167,7 @@ std::vector<TakedownName> takedown_names(const std::string& source,
                                        {"model", id.render(), version.render()},
                                        {"model", "sha256:" + manifest.render(), ""}};
     for (const auto& file : files) {
-        names.push_back({"file", "sha256:" + file.render(), ""});
+        names.push_back(takedown_name(file));
     }
     return names;
 }
@@ -188,10 +192,14 @@ std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
 
 std::vector<TakedownName> takedown_names(const manifest::AppId& app,
                                          const manifest::Version& version,
-                                         std::span<const crypto::Sha256Digest> bundle) {
+                                         std::span<const crypto::Sha256Digest> bundle,
+                                         std::span<const manifest::BundleFile> files) {
     std::vector<TakedownName> names = {{"app", app.render(), version.render()}};
     for (const auto& digest : bundle) {
         names.push_back({"bundle", "sha256:" + digest.render(), ""});
+    }
+    for (const auto& file : files) {
+        names.push_back(takedown_name(file.sha256));
     }
     return names;
 }

@@ -5,6 +5,7 @@
 #include <locara/manifest/model_signature.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace locara::hub {
 
@@ -58,6 +59,34 @@ Result<std::vector<PublishedBundle>> list_bundles(const std::filesystem::path& d
                    : Result<std::vector<PublishedBundle>>(repository.error());
     }
     return list_bundles(tree, *repository);
+}
+
+std::span<const manifest::BundleFile> BundleFiles::of(const PublishedBundle& bundle) {
+    const auto known = known_.find(bundle.sha256);
+    if (known != known_.end()) {
+        return known->second.files;
+    }
+    const auto archive = read_file(bundle.path, manifest::BundleLimits().archive_bytes);
+    auto list = archive ? manifest::read_bundle_list(as_bytes(*archive))
+                        : Result<manifest::BundleFileList>(archive.error());
+    if (!list) {
+        return {};
+    }
+    return known_.emplace(bundle.sha256, *std::move(list)).first->second.files;
+}
+
+std::optional<catalog::TakedownEntry> find_takedown(const catalog::TakedownList& list,
+                                                    const PublishedBundle& bundle,
+                                                    BundleFiles& files) {
+    const std::array digests = {bundle.sha256, bundle.files_sha256};
+    const bool by_file = std::any_of(list.entries().begin(),
+                                     list.entries().end(),
+                                     [](const auto& entry) { return entry.kind == "file"; });
+    return list.find(catalog::takedown_names(bundle.app,
+                                             bundle.version,
+                                             digests,
+                                             by_file ? files.of(bundle)
+                                                     : std::span<const manifest::BundleFile>()));
 }
 
 } // namespace locara::hub

@@ -4,9 +4,13 @@
 #include <locara/base/result.hpp>
 #include <locara/catalog/repository.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/manifest/bundle.hpp>
 #include <locara/manifest/ids.hpp>
 
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,5 +36,20 @@ Result<std::vector<PublishedBundle>> list_bundles(const std::filesystem::path& t
 
 /// Those of the catalog in a hub's data folder; none if it has none yet.
 Result<std::vector<PublishedBundle>> list_bundles(const std::filesystem::path& data);
+
+/// The files in published bundles, each read once.
+class BundleFiles {
+  public:
+    /// None of one that cannot be read: whoever installs it reads it again, and refuses it. Valid
+    /// until the next call.
+    std::span<const manifest::BundleFile> of(const PublishedBundle& bundle);
+
+  private:
+    std::map<crypto::Sha256Digest, manifest::BundleFileList> known_; ///< By that of the archive.
+};
+
+/// What the list says of a published bundle: of its app, of itself, of a file in it.
+std::optional<catalog::TakedownEntry>
+find_takedown(const catalog::TakedownList& list, const PublishedBundle& bundle, BundleFiles& files);
 
 } // namespace locara::hub

@@ -169,7 +169,8 @@ std::optional<catalog::TakedownEntry> find_model(const catalog::TakedownList& li
 
 Result<CalledBack> find_called_back(const fs::path& tree,
                                     const catalog::Repository& repository,
-                                    const CatalogContents& contents) {
+                                    const CatalogContents& contents,
+                                    BundleFiles& files) {
     constexpr std::string_view kDigest = "sha256:";
     const catalog::TakedownList& list = repository.takedown();
     CalledBack out;
@@ -192,8 +193,7 @@ Result<CalledBack> find_called_back(const fs::path& tree,
     }
     LOCARA_TRY(const auto bundles, list_bundles(tree, repository));
     for (const PublishedBundle& bundle : bundles) {
-        const std::vector<crypto::Sha256Digest> digests = {bundle.sha256, bundle.files_sha256};
-        const auto taken = list.find(catalog::takedown_names(bundle.app, bundle.version, digests));
+        const auto taken = find_takedown(list, bundle, files);
         note(out.bundles, bundle.sha256.render(), taken);
         const auto app = contents.apps.find(bundle.app.render());
         if (app != contents.apps.end() && app->second.version == bundle.version) {

@@ -19,6 +19,7 @@
 
 namespace locara::hub {
 
+class BundleFiles;
 class Routes;
 class PublishedCatalog;
 struct Services;
@@ -47,7 +48,8 @@ struct CalledBack {
 /// Errors as read_contents.
 Result<CalledBack> find_called_back(const std::filesystem::path& tree,
                                     const catalog::Repository& repository,
-                                    const CatalogContents& contents);
+                                    const CatalogContents& contents,
+                                    BundleFiles& files);
 
 /// {"schema": "locara-hub.catalog/1", "apps": [{"id", "version", "name", "license", "commercial",
 /// "takedown", "models": [{"role", "id", "manifest", "commercial", "license"}]}], "models": [{"id",

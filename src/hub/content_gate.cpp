@@ -82,6 +82,9 @@ Status pass_gate(const Services& services,
 }
 
 Status pass_gate(const Services& services, std::string_view blob, std::string_view path) {
+    LOCARA_CHECK(
+        check_called_back(services, policy::Door::Upload, crypto::sha256(as_bytes(blob)).render())
+            .context(std::string(path)));
     return pass_gate(services.verdicts, services.clock, services.log, blob, path);
 }
 

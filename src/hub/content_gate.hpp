@@ -47,7 +47,8 @@ Status pass_gate(const Services& services,
                  const std::string& id,
                  std::string_view path);
 
-/// The same for a file that git itself holds; of a hub that need not serve.
+/// The same for a file that git itself holds; without services of a hub that need not serve, and
+/// knows of no takedowns.
 Status pass_gate(const Services& services, std::string_view blob, std::string_view path);
 Status pass_gate(const VerdictStore& verdicts,
                  const Clock& clock,

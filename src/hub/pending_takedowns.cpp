@@ -143,32 +143,31 @@ Result<std::vector<PendingTakedown>> list_pending_takedowns(const fs::path& data
     return search.take();
 }
 
-Result<bool> is_about_catalog(const fs::path& tree,
-                              const catalog::Repository& repository,
-                              const catalog::TakedownEntry& entry) {
+Result<std::vector<std::string>> find_in_catalog(const fs::path& tree,
+                                                 const catalog::Repository& repository,
+                                                 const catalog::TakedownEntry& entry) {
     catalog::TakedownList only;
     LOCARA_CHECK(only.append(entry));
+    std::vector<std::string> found;
     for (const catalog::Target& target : repository.targets()) {
         if (target.role != "models" || !target.name.ends_with(".json")) {
             continue;
         }
         LOCARA_TRY(const std::string text, read_target(tree, target));
         LOCARA_TRY(const auto model, manifest::ModelManifest::parse(text));
-        std::vector<crypto::Sha256Digest> files;
-        for (const manifest::Variant& variant : model.variants) {
-            for (const manifest::ModelFile& file : variant.files) {
-                files.push_back(file.sha256);
-            }
-        }
-        if (only.find(catalog::takedown_names(model, crypto::sha256(as_bytes(text)), files))) {
-            return true;
+        if (only.find(catalog::takedown_names(model, crypto::sha256(as_bytes(text))))) {
+            found.push_back("the model " + model.id.render() + " " + model.version.render());
         }
     }
     LOCARA_TRY(const auto bundles, list_bundles(tree, repository));
-    return std::any_of(bundles.begin(), bundles.end(), [&only](const PublishedBundle& one) {
-        const std::vector<crypto::Sha256Digest> digests = {one.sha256, one.files_sha256};
-        return only.find(catalog::takedown_names(one.app, one.version, digests)).has_value();
-    });
+    BundleFiles files;
+    for (const PublishedBundle& bundle : bundles) {
+        if (find_takedown(only, bundle, files)) {
+            found.push_back("the app " + bundle.app.render() + " " + bundle.version.render());
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
 }
 
 } // namespace locara::hub

@@ -10,11 +10,11 @@ constexpr std::uint64_t kTimestampLimit = 16'384;
 
 } // namespace
 
-Result<std::shared_ptr<const PublishedCatalog::Snapshot>> PublishedCatalog::read() const {
+Result<std::shared_ptr<const PublishedCatalog::Snapshot>> PublishedCatalog::read() {
     const std::filesystem::path tree = data_ / "catalog";
     LOCARA_TRY(const auto repository, catalog::Repository::load(tree, data_ / "keys"));
     LOCARA_TRY(auto contents, read_contents(tree, repository));
-    LOCARA_TRY(auto called_back, find_called_back(tree, repository, contents));
+    LOCARA_TRY(auto called_back, find_called_back(tree, repository, contents, bundle_files_));
     Json summary = render_contents(contents, called_back);
     return std::make_shared<const Snapshot>(Snapshot{
         std::move(contents), std::move(called_back), std::move(summary), repository.fingerprint()});

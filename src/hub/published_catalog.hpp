@@ -1,6 +1,7 @@
 // The catalog in a data folder as it is published at the moment.
 #pragma once
 
+#include "catalog_files.hpp"
 #include "catalog_summary.hpp"
 
 #include <memory>
@@ -25,12 +26,13 @@ class PublishedCatalog {
     Result<std::shared_ptr<const Snapshot>> get();
 
   private:
-    Result<std::shared_ptr<const Snapshot>> read() const;
+    Result<std::shared_ptr<const Snapshot>> read();
 
     const std::filesystem::path data_;
     std::mutex mutex_;
     std::string timestamp_; ///< That the snapshot was true for.
     std::shared_ptr<const Snapshot> snapshot_;
+    BundleFiles bundle_files_;
 };
 
 } // namespace locara::hub

@@ -58,17 +58,22 @@ class Check {
             add_what_only_a_hub_knows(out.app);
             LOCARA_TRY(pins, check_pins(sources_, pinned_by(*out.app.app), pins_));
             for (const Error& wrong : pins.wrong) {
-                add_error(out.app, "models", wrong.code(), wrong.message());
+                out.app.add_error("models", wrong.code(), wrong.message());
             }
-            add_what_is_called_back(out.app);
+            LOCARA_CHECK(add_what_is_called_back(out.app));
         }
         out.report = policy::render_app_report(out.app, published_);
         hide_scratch(out.report);
         out.report["schema"] = "locara-hub.review/1";
         out.report["submission"] = submission_.number;
         out.report["commit"] = submission_.commit;
-        if (out.app.bundle) { // by either digest a takedown may call it back
-            out.report["bundle"]["archive"] = "sha256:" + out.app.bundle->archive_sha256.render();
+        if (out.app.bundle) { // by either digest, or by a file, a takedown may call it back
+            Json& bundle = out.report["bundle"];
+            bundle["archive"] = "sha256:" + out.app.bundle->archive_sha256.render();
+            bundle["sha256"] = Json::array();
+            for (const manifest::BundleFile& file : out.app.bundle->list.files) {
+                bundle["sha256"].push_back(file.sha256.render());
+            }
         }
         out.report["pins"] = std::move(pins.models);
         LOCARA_CHECK(note_accepted(out.report));
@@ -185,13 +190,6 @@ class Check {
         return page_(bundle, unpacked.manifest);
     }
 
-    /// Errors come first.
-    static void
-    add_error(policy::AppReport& report, const char* rule, ErrorCode code, std::string message) {
-        report.findings.insert(report.findings.begin(),
-                               {AppFinding::Level::Error, rule, Error(code, std::move(message))});
-    }
-
     /// The models that the app may come to run with; of those that the catalog has.
     std::vector<manifest::ModelManifest> pinned_by(const manifest::AppManifest& app) const {
         std::vector<manifest::ModelManifest> models;
@@ -213,47 +211,40 @@ class Check {
     }
 
     /// No client would install it, or all would be warned of what they just got.
-    void add_what_is_called_back(policy::AppReport& report) const {
-        const auto add = [&](const std::string& what,
-                             const std::vector<catalog::TakedownName>& names) {
-            const Status fine = policy::check(policy::Door::Review, what, takedown_.find(names));
-            if (!fine) {
-                add_error(report, "takedown", ErrorCode::Refused, fine.error().message());
-            }
-        };
-        std::vector<crypto::Sha256Digest> bundle;
-        if (report.bundle) {
-            bundle = {report.bundle->archive_sha256, report.bundle->id};
-        }
-        const manifest::AppManifest& app = *report.app;
-        add(app.id.render() + " " + app.version.render(),
-            catalog::takedown_names(app.id, app.version, bundle));
-        for (const crypto::Sha256Digest& digest : digests_pinned_by(app)) {
+    Status add_what_is_called_back(policy::AppReport& report) const {
+        for (const crypto::Sha256Digest& digest : digests_pinned_by(*report.app)) {
             const auto found = manifests_.find(digest);
             if (found == manifests_.end()) {
                 continue; // an error already
             }
             const manifest::ModelManifest& model = found->second;
-            add("the model " + model.id.render(), catalog::takedown_names(model, digest));
+            const Status fine =
+                policy::check(policy::Door::Review,
+                              "the model " + model.id.render(),
+                              takedown_.find(catalog::takedown_names(model, digest)));
+            if (!fine) {
+                report.add_error("takedown", ErrorCode::Refused, fine.error().message());
+            }
         }
+        return policy::add_what_is_called_back(
+            report,
+            [this](std::span<const catalog::TakedownName> names)
+                -> Result<std::optional<catalog::TakedownEntry>> { return takedown_.find(names); });
     }
 
     void add_what_only_a_hub_knows(policy::AppReport& report) const {
-        const auto add = [&report](const char* rule, ErrorCode code, std::string message) {
-            add_error(report, rule, code, std::move(message));
-        };
         const std::string id = report.app->id.render();
         if (id != submission_.app) {
-            add("manifest",
-                ErrorCode::InvalidArgument,
-                "the repository is " + submission_.app + ", but locara.json says \"id\": \"" + id +
-                    "\"");
+            report.add_error("manifest",
+                             ErrorCode::InvalidArgument,
+                             "the repository is " + submission_.app +
+                                 ", but locara.json says \"id\": \"" + id + "\"");
         }
         if (published_ && report.app->version <= published_->version) {
-            add("version",
-                ErrorCode::Conflict,
-                "the catalog has version " + published_->version.render() +
-                    "; raise \"version\" above it");
+            report.add_error("version",
+                             ErrorCode::Conflict,
+                             "the catalog has version " + published_->version.render() +
+                                 "; raise \"version\" above it");
         }
     }
 

@@ -436,10 +436,11 @@ Result<std::vector<Submission>> Reviews::follow(const catalog::TakedownList& lis
 Result<std::optional<catalog::TakedownEntry>> Reviews::find_entry(const catalog::TakedownList& list,
                                                                   const Submission& one) const {
     auto strictest = list.find("app", one.app, one.version);
-    const bool bundles = std::any_of(list.entries().begin(),
-                                     list.entries().end(),
-                                     [](const auto& entry) { return entry.kind == "bundle"; });
-    if (!bundles || one.report.empty()) {
+    const bool by_content =
+        std::any_of(list.entries().begin(), list.entries().end(), [](const auto& entry) {
+            return entry.kind == "bundle" || entry.kind == "file";
+        });
+    if (!by_content || one.report.empty()) {
         return strictest;
     }
     LOCARA_TRY(const Json checked, report(one));
@@ -449,8 +450,12 @@ Result<std::optional<catalog::TakedownEntry>> Reviews::find_entry(const catalog:
     }
     for (const char* member : {"id", "archive"}) {
         const auto found = list.find("bundle", text_of(*bundle, member));
-        if (found && (!strictest || strictest->action < found->action)) {
-            strictest = found;
+        strictest = catalog::stricter(std::move(strictest), found);
+    }
+    for (const Json& file : list_of(*bundle, "sha256")) {
+        if (file.is_string()) {
+            strictest = catalog::stricter(std::move(strictest),
+                                          list.find("file", "sha256:" + file.get<std::string>()));
         }
     }
     return strictest;

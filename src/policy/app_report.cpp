@@ -253,8 +253,35 @@ Status KnownModels::add(std::string_view json) {
     return {};
 }
 
+Status add_what_is_called_back(AppReport& report, const FindTakedown& find) {
+    if (!report.app || !report.bundle) {
+        return {};
+    }
+    const auto add = [&](const std::string& what,
+                         std::span<const catalog::TakedownName> names) -> Status {
+        LOCARA_TRY(const auto taken, find(names));
+        if (const Status fine = check(Door::Review, what, taken); !fine) {
+            report.add_error("takedown", ErrorCode::Refused, fine.error().message());
+        }
+        return {};
+    };
+    const std::array bundle = {report.bundle->archive_sha256, report.bundle->id};
+    const std::string app = report.app->id.render() + " " + report.app->version.render();
+    LOCARA_CHECK(
+        add(app, catalog::takedown_names(report.app->id, report.app->version, bundle, {})));
+    for (const auto& file : report.bundle->list.files) { // each by its own name
+        LOCARA_CHECK(add(file.path, std::array{catalog::takedown_name(file.sha256)}));
+    }
+    return {};
+}
+
 std::string_view render(AppFinding::Level level) {
     return level == AppFinding::Level::Error ? "error" : "warning";
+}
+
+void AppReport::add_error(std::string rule, ErrorCode code, std::string message) {
+    findings.insert(findings.begin(),
+                    {AppFinding::Level::Error, std::move(rule), Error(code, std::move(message))});
 }
 
 Status AppReport::status() const {

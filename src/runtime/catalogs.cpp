@@ -574,10 +574,11 @@ Installer::State::takedown_of(const PlannedModel& model) {
 
 Result<std::optional<catalog::TakedownEntry>>
 Installer::State::takedown_of(const manifest::AppEntry& entry,
+                              std::span<const manifest::BundleFile> files,
                               const std::vector<PlannedModel>& models) {
     LOCARA_CHECK(takedowns.refresh());
     const std::array digests = {entry.files_sha256, entry.bundle_sha256};
-    auto names = catalog::takedown_names(entry.manifest.id, entry.manifest.version, digests);
+    auto names = catalog::takedown_names(entry.manifest.id, entry.manifest.version, digests, files);
     for (const auto& model : models) {
         for (auto& name : names_of(model)) {
             names.push_back(std::move(name));
@@ -586,15 +587,28 @@ Installer::State::takedown_of(const manifest::AppEntry& entry,
     return takedowns.find(names);
 }
 
+manifest::BundleFileList Installer::State::files_of(const manifest::AppEntry& entry) const {
+    const auto installed = read_installed(app_folder(options.home, entry.manifest.id) /
+                                          entry.manifest.version.render());
+    if (installed && installed->lock.files_sha256 == entry.files_sha256) {
+        // One that cannot be read does not start, and is unpacked anew when it is installed.
+        if (auto list = read_bundle_list(installed->folder, installed->lock)) {
+            return *std::move(list);
+        }
+    }
+    return {};
+}
+
 Status Installer::State::check_takedown(const PlannedModel& model) {
     LOCARA_TRY(const auto taken, takedown_of(model));
     return policy::check(policy::Door::Install, model.manifest->id.render(), taken);
 }
 
 Status Installer::State::check_takedown(const manifest::AppEntry& entry,
+                                        std::span<const manifest::BundleFile> files,
                                         const std::vector<PlannedModel>& models,
                                         std::vector<std::string>& warnings) {
-    LOCARA_TRY(const auto taken, takedown_of(entry, models));
+    LOCARA_TRY(const auto taken, takedown_of(entry, files, models));
     const std::string what = entry.manifest.id.render() + " " + entry.manifest.version.render();
     LOCARA_CHECK(policy::check(policy::Door::Install, what, taken));
     if (policy::answer(policy::Door::Install, taken) == policy::Answer::Warn) {
@@ -613,14 +627,19 @@ Status Installer::check_takedown(const manifest::ModelManifest& model,
 
 Result<std::optional<catalog::TakedownEntry>>
 Installer::find_takedown(const CatalogApp& app, const std::vector<PlannedModel>& models) {
-    return state_->takedown_of(app.entry, models);
+    return state_->takedown_of(app.entry, state_->files_of(app.entry).files, models);
 }
 
 Result<std::optional<catalog::TakedownEntry>> Installer::find_takedown(const InstalledEntry& app) {
     LOCARA_CHECK(state_->takedowns.refresh());
     const Lock& lock = app.lock;
     const std::array digests = {lock.files_sha256, lock.bundle_sha256};
-    auto names = catalog::takedown_names(lock.app, lock.version, digests);
+    const auto list = read_bundle_list(app.folder, lock); // without it, it does not start
+    auto names = catalog::takedown_names(lock.app,
+                                         lock.version,
+                                         digests,
+                                         list ? std::span<const manifest::BundleFile>(list->files)
+                                              : std::span<const manifest::BundleFile>());
     for (const LockedModel& model : lock.models) {
         std::vector<crypto::Sha256Digest> files;
         for (const LockedFile& file : model.files) {
@@ -632,6 +651,12 @@ Result<std::optional<catalog::TakedownEntry>> Installer::find_takedown(const Ins
             names.push_back(std::move(name));
         }
     }
+    return state_->takedowns.find(names);
+}
+
+Result<std::optional<catalog::TakedownEntry>>
+Installer::find_takedown(std::span<const catalog::TakedownName> names) {
+    LOCARA_CHECK(state_->takedowns.refresh());
     return state_->takedowns.find(names);
 }
 

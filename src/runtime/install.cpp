@@ -348,12 +348,7 @@ Result<std::vector<Receipt>> Installer::receipts(const std::vector<PlannedModel>
 Result<std::vector<Receipt>> Installer::receipts(const InstalledEntry& app) const {
     std::vector<Receipt> out;
     for (const auto& locked : app.lock.models) {
-        LOCARA_TRY(auto bytes,
-                   read_file(app.folder / "models" / (locked.role + ".json"),
-                             manifest::kManifestLimitBytes));
-        LOCARA_TRY(const auto model,
-                   manifest::VerifiedModelManifest::verify(std::move(bytes), locked.manifest)
-                       .context(app.lock.app.render()));
+        LOCARA_TRY(const auto model, read_locked_model(app, locked));
         LOCARA_CHECK(add_receipts(state_->options.home, *model, out));
     }
     return out;
@@ -410,7 +405,8 @@ Result<Plan> Installer::plan(const manifest::AppRef& ref) {
 
     Plan plan{std::move(app), std::move(models), 0, 0, 0, 0, {}, {}, {}, {}, false, {}};
     const auto& entry = plan.app.entry;
-    LOCARA_CHECK(state.check_takedown(entry, plan.models, plan.warnings));
+    LOCARA_CHECK(
+        state.check_takedown(entry, state.files_of(entry).files, plan.models, plan.warnings));
     LOCARA_TRY(const auto decision, judge(entry.manifest, plan.models));
     LOCARA_CHECK(decision.status());
     add_signature_warnings(plan);
@@ -669,6 +665,9 @@ Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
     }
 
     LOCARA_CHECK(AppGate().check(folder, unpacked.list).context(entry.bundle_target));
+    // The plan could not know its files. Before the weights, which take long.
+    std::vector<std::string> warnings;
+    LOCARA_CHECK(state.check_takedown(entry, unpacked.list.files, plan.models, warnings));
 
     // It stays beside what came out of it: an offline bundle carries it as it was signed.
     LOCARA_CHECK(rename_file(archive, folder / kArchiveName, Replace::No));
@@ -690,8 +689,7 @@ Result<Lock> Installer::install(const Plan& plan, ProgressSink& progress) {
     LOCARA_CHECK(write_file_atomically(folder / "lock.json", as_bytes(lock.render())));
     LOCARA_CHECK(sync_folders(folder));
     // Since the plan was made there were questions to answer and files to fetch.
-    std::vector<std::string> warnings;
-    LOCARA_CHECK(state.check_takedown(entry, plan.models, warnings));
+    LOCARA_CHECK(state.check_takedown(entry, unpacked.list.files, plan.models, warnings));
     const auto place = app_folder(state.options.home, lock.app);
     LOCARA_CHECK(swap_into_place(folder, place / lock.version.render()));
     // Older versions go last: killed before this, both are there, and the newest counts.

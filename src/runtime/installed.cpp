@@ -194,15 +194,29 @@ Result<InstalledEntry> read_installed(const fs::path& folder) {
     return InstalledEntry{std::move(lock), std::move(app), folder};
 }
 
-Result<VerifiedInstall> open_installed(const Home& home, const manifest::AppId& id) {
-    LOCARA_TRY(auto entry, get_installed(home, id));
-    LOCARA_TRY(const auto text, read_file(entry.folder / "bundle.list", kListLimitBytes));
+Result<manifest::VerifiedModelManifest> read_locked_model(const InstalledEntry& app,
+                                                          const LockedModel& locked) {
+    LOCARA_TRY(
+        auto bytes,
+        read_file(app.folder / "models" / (locked.role + ".json"), manifest::kManifestLimitBytes));
+    return manifest::VerifiedModelManifest::verify(std::move(bytes), locked.manifest)
+        .context(app.folder.string());
+}
+
+Result<manifest::BundleFileList> read_bundle_list(const fs::path& folder, const Lock& lock) {
+    LOCARA_TRY(const auto text, read_file(folder / "bundle.list", kListLimitBytes));
     LOCARA_TRY(auto list, manifest::BundleFileList::parse(text));
-    if (list.id() != entry.lock.files_sha256) {
+    if (list.id() != lock.files_sha256) {
         return Error(ErrorCode::Corrupt,
-                     (entry.folder / "bundle.list").string() +
+                     (folder / "bundle.list").string() +
                          " is not the list that was signed; install the app again");
     }
+    return list;
+}
+
+Result<VerifiedInstall> open_installed(const Home& home, const manifest::AppId& id) {
+    LOCARA_TRY(auto entry, get_installed(home, id));
+    LOCARA_TRY(auto list, read_bundle_list(entry.folder, entry.lock));
     LOCARA_CHECK(manifest::verify_unpacked(entry.folder / "bundle", list));
     // Read again, now that it is known to be what was signed.
     LOCARA_TRY(const auto json,
@@ -215,12 +229,7 @@ Result<VerifiedInstall> open_installed(const Home& home, const manifest::AppId& 
                          "lock.json of " + id.render() + " names a model for \"" + model.role +
                              "\" that the app does not pin; install the app again");
         }
-        LOCARA_TRY(auto bytes,
-                   read_file(entry.folder / "models" / (model.role + ".json"),
-                             manifest::kManifestLimitBytes));
-        LOCARA_TRY(auto verified,
-                   manifest::VerifiedModelManifest::verify(std::move(bytes), model.manifest)
-                       .context(entry.folder.string()));
+        LOCARA_TRY(auto verified, read_locked_model(entry, model));
         models.push_back(std::move(verified));
     }
     return VerifiedInstall{std::move(entry), std::move(list), std::move(models)};

@@ -65,13 +65,20 @@ struct Installer::State {
     /// What the hubs say, the strictest entry. Errors: those of Takedowns::refresh.
     Result<std::optional<catalog::TakedownEntry>> takedown_of(const PlannedModel& model);
     Result<std::optional<catalog::TakedownEntry>>
-    takedown_of(const manifest::AppEntry& entry, const std::vector<PlannedModel>& models);
+    takedown_of(const manifest::AppEntry& entry,
+                std::span<const manifest::BundleFile> files,
+                const std::vector<PlannedModel>& models);
+
+    /// The files of the bundle that an entry names, if this one is installed; else nobody here
+    /// knows them yet.
+    manifest::BundleFileList files_of(const manifest::AppEntry& entry) const;
 
     /// Refused if the model is taken down, unless that is a warning.
     Status check_takedown(const PlannedModel& model);
 
     /// Refused if any is taken down, else adds what is warned of.
     Status check_takedown(const manifest::AppEntry& entry,
+                          std::span<const manifest::BundleFile> files,
                           const std::vector<PlannedModel>& models,
                           std::vector<std::string>& warnings);
 
@@ -123,6 +130,10 @@ std::filesystem::path app_folder(const Home& home, const manifest::AppId& id);
 
 /// Reads lock.json and locara.json of one folder `<publisher>/<name>/<version>`.
 Result<InstalledEntry> read_installed(const std::filesystem::path& folder);
+
+/// The manifest of one of its models. Corrupt if it is not the one that was installed.
+Result<manifest::VerifiedModelManifest> read_locked_model(const InstalledEntry& app,
+                                                          const LockedModel& locked);
 
 /// Every lock.json below the apps' folder, of old versions too. Corrupt, with what to do, if one
 /// cannot be read. Without those of one app, if it is told.

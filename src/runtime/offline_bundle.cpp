@@ -154,7 +154,8 @@ Result<BundlePlan> Installer::plan_bundle(const BundleRequest& request) {
         LOCARA_CHECK(client->check_fresh(catalog::Expiry::OfflineBundle)
                          .context("catalog of " + app.hub.url));
         LOCARA_TRY(const auto models, resolve_models(app));
-        LOCARA_CHECK(state.check_takedown(app.entry, models, plan.warnings));
+        LOCARA_CHECK(state.check_takedown(
+            app.entry, state.files_of(app.entry).files, models, plan.warnings));
         plan.roles = client->roles();
         plan.apps.push_back({ref.id, version});
         plan.targets.push_back({app.target, {}});

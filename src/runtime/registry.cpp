@@ -28,7 +28,14 @@ struct Registry::State {
     std::mutex mutex;
     /// Guarded by mutex, as is what is below.
     Takedowns takedowns;
-    std::map<std::string, Lock> locks; ///< By bundle folder.
+
+    /// What an app may be called back by.
+    struct Known {
+        Lock lock;
+        manifest::BundleFileList files;
+    };
+
+    std::map<std::string, Known> known; ///< By bundle folder.
 
     /// The files of the policy are small, and a change counts at once, as a takedown does. One that
     /// cannot be read refuses everything: somebody wanted something refused.
@@ -51,9 +58,9 @@ struct Registry::State {
         return status ? std::nullopt : std::optional(status.error().message());
     }
 
-    const Lock* find_lock(const fs::path& bundle) {
-        const auto at = locks.find(bundle.string());
-        if (at != locks.end()) {
+    const Known* find_known(const fs::path& bundle) {
+        const auto at = known.find(bundle.string());
+        if (at != known.end()) {
             return &at->second;
         }
         const auto text = read_file(bundle.parent_path() / "lock.json", 1U << 20U);
@@ -64,7 +71,12 @@ struct Registry::State {
         if (!lock) {
             return nullptr;
         }
-        return &locks.insert_or_assign(bundle.string(), std::move(*lock)).first->second;
+        auto files = read_bundle_list(bundle.parent_path(), *lock);
+        if (!files) {
+            return nullptr;
+        }
+        return &known.insert_or_assign(bundle.string(), Known{std::move(*lock), std::move(*files)})
+                    .first->second;
     }
 };
 
@@ -105,21 +117,25 @@ Result<InstalledApp> Registry::get(std::string_view label) {
         app.models.push_back(std::move(model));
     }
     const std::lock_guard guard(state_->mutex);
-    state_->locks.insert_or_assign(app.bundle.string(), std::move(opened.entry.lock));
+    state_->known.insert_or_assign(
+        app.bundle.string(), State::Known{std::move(opened.entry.lock), std::move(opened.files)});
     return app;
 }
 
 std::optional<std::string> Registry::blocked(const InstalledApp& app) {
     const std::lock_guard guard(state_->mutex);
     // Not knowing is no permission. Once a list was read, it counts until a newer one is.
-    if (const Status known = state_->takedowns.refresh(); !known) {
-        return known.error().describe();
+    if (const Status heard = state_->takedowns.refresh(); !heard) {
+        return heard.error().describe();
     }
     std::vector<crypto::Sha256Digest> bundle;
-    if (const auto* lock = state_->find_lock(app.bundle)) {
-        bundle = {lock->files_sha256, lock->bundle_sha256};
+    std::span<const manifest::BundleFile> bundle_files;
+    if (const auto* known = state_->find_known(app.bundle)) {
+        bundle = {known->lock.files_sha256, known->lock.bundle_sha256};
+        bundle_files = known->files.files;
     }
-    auto names = catalog::takedown_names(app.manifest.id, app.manifest.version, bundle);
+    auto names =
+        catalog::takedown_names(app.manifest.id, app.manifest.version, bundle, bundle_files);
     for (const auto& model : app.models) {
         std::vector<crypto::Sha256Digest> files;
         for (const auto& file : model.weights) {

@@ -465,7 +465,7 @@ Result<AdoptReport::Item> Storage::adopt_one(const AdoptRequest& request,
                    : Error(ErrorCode::Refused, again.reason + " (" + again.rule + ")");
     };
     options.admit = [&](const store::Digest& digest) {
-        const std::array names = {catalog::TakedownName{"file", "sha256:" + digest.render(), ""}};
+        const std::array names = {catalog::takedown_name(digest)};
         return policy::check(policy::Door::Adopt, "it", takedowns.find(names));
     };
     const auto outcome = store_.adopt(file.path, options, progress);

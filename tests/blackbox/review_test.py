@@ -11,6 +11,7 @@ import urllib.request
 
 from tests import harness
 from tests.harness import SEED
+from tests.harness.mirror import publish
 
 USAGE, DENIED, UNAVAILABLE, REFUSED, CONFLICT = 2, 4, 5, 8, 9
 UNSEEN = ("--accept", "unchecked")  # the look at the page is page_check_test's affair
@@ -341,6 +342,43 @@ class Review(harness.TestCase):
         self.assertIn("it leaks", done["why"])
         self.review("approve", waiting, "--by", "carol", *UNSEEN)
         self.review("publish", waiting, "--by", "carol", expect=REFUSED)  # checked once more
+
+    def test_a_file_that_was_called_back_is_so_in_every_app(self):
+        icon = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2"></svg>\n'
+        app, client, reason = self.make_app("carries"), self.client, "it draws badly"
+        (app / "icon.svg").write_bytes(icon)
+        number = self.publish(app)["number"]
+        self.decide(number)
+        client.run("search", "--refresh")
+        client.run("install", "ana/carries", "--yes")
+        client.run("run", "ana/carries")
+        self.assertEqual([one["id"] for one in client.json("status")["broker"]["apps"]], ["ana/carries"])
+
+        called = ("sha256:" + hashlib.sha256(icon).hexdigest(), "--kind", "file")
+        said = self.hub.admin("takedown", "add", *called, "--reason", reason)
+        self.addCleanup(self.hub.admin, "takedown", "add", *called, "--reason", "mended", "--action", "warn")
+        self.assertIn("it is about the app ana/carries 1.0.0", said)
+        self.assertIn(f"submission {number} (ana/carries 1.0.0) is taken-down now", said)
+        client.run("search", "--refresh")
+        harness.wait_for(lambda: client.json("status")["broker"]["apps"] == [], "the app to be stopped", seconds=5)
+        client.run("run", "ana/carries", expect=REFUSED)
+        self.assertIn(reason, client.stderr)
+        for verb in ("search", "list"):
+            self.assertIn("[called back: block-run]", client.run(verb))
+        self.assertIn(reason, client.run("doctor", expect=None))
+        self.author.run("search", "--refresh")
+        self.author.run("install", "ana/carries", "--yes", expect=None)
+        self.assertIn(reason, self.author.stderr)
+        self.assertEqual(self.author.json("list")["apps"], [])
+
+        # Nor does it come again, under whatever name.
+        other = self.make_app("carries-too")
+        shutil.copy(app / "icon.svg", other / "icon.svg")
+        self.assertIn(f"icon.svg was called back on", self.author.run("lint", other, expect=None))
+        self.author.environment["LOCARA_TOKEN"] = self.ana
+        self.author.run("publish", other, "--endpoint", self.hub.url, expect=REFUSED)
+        with self.assertRaisesRegex(AssertionError, reason):
+            publish(self.hub, self.ana, "ana/picture", {"other-name.svg": icon})
 
     def test_a_takedown_signed_elsewhere_counts_when_it_is_imported(self):
         number = self.publish(self.make_app("far"))["number"]

@@ -56,6 +56,25 @@ class AppReportTest : public testing::Test {
     KnownModels models_;
 };
 
+TEST_F(AppReportTest, a_file_that_was_called_back_is_named_and_an_error) {
+    AppReport report = check();
+    catalog::TakedownList list;
+    const std::string page = "<!doctype html><title>Quick Add</title>";
+    list.append({"file",
+                 "sha256:" + crypto::sha256(as_bytes(page)).render(),
+                 std::nullopt,
+                 catalog::TakedownAction::BlockInstall,
+                 "it lies",
+                 "2026-11-22"})
+        .value();
+    const auto find = [&list](std::span<const catalog::TakedownName> names)
+        -> Result<std::optional<catalog::TakedownEntry>> { return list.find(names); };
+    ASSERT_TRUE(add_what_is_called_back(report, find));
+    EXPECT_THAT(kinds(report), ElementsAre("error takedown"));
+    EXPECT_EQ(report.status().error().message(),
+              "dist/index.html was called back on 2026-11-22: it lies");
+}
+
 TEST_F(AppReportTest, a_whole_app_has_no_findings_and_is_packed) {
     const AppReport report = check();
     EXPECT_THAT(kinds(report), IsEmpty());

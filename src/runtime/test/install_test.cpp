@@ -317,6 +317,41 @@ TEST_F(InstallTest, what_is_called_back_while_it_is_fetched_is_not_installed) {
     expect_nothing_installed(installer);
 }
 
+TEST_F(InstallTest, a_file_of_a_bundle_is_called_back_wherever_it_lies) {
+    using Action = catalog::TakedownAction;
+    const std::string page = "<!doctype html>locara/first1.0.0";
+    const std::string id = "sha256:" + crypto::sha256(as_bytes(page)).render();
+    auto installer = open_with_hub();
+    ASSERT_TRUE(install(installer, "locara/first"));
+    auto store = store::Store::open(home_.store).value();
+    Registry registry(home_, store, clock_);
+    const auto app = registry.get("locara--first");
+    ASSERT_TRUE(app) << app.error().describe();
+    EXPECT_FALSE(registry.blocked(*app));
+
+    take_down(*repository_, "file", id, Action::BlockRun, "its page lies");
+    ASSERT_TRUE(installer.refresh());
+    const auto blocked = registry.blocked(*app);
+    ASSERT_TRUE(blocked);
+    EXPECT_THAT(*blocked, HasSubstr("its page lies"));
+    const auto here = installer.get(ref("locara/first").id);
+    ASSERT_TRUE(here) << here.error().describe();
+    EXPECT_TRUE(installer.find_takedown(*here).value());
+    const auto listed = installer.find(ref("locara/first"));
+    ASSERT_TRUE(listed) << listed.error().describe();
+    EXPECT_TRUE(installer.find_takedown(*listed, {}).value());
+    EXPECT_EQ(installer.plan(ref("locara/first")).error().code(), ErrorCode::Refused);
+
+    // Nor where nobody knew its files before: they are looked at before the weights come.
+    ASSERT_TRUE(installer.remove(ref("locara/first").id));
+    std::filesystem::remove(temp_.path() / "hub/locara/tiny/resolve" / kRevision / "tiny.gguf");
+    const auto again = install(installer, "locara/first");
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code(), ErrorCode::Refused);
+    EXPECT_THAT(again.error().message(), HasSubstr("its page lies"));
+    expect_nothing_installed(installer);
+}
+
 TEST_F(InstallTest, what_is_called_back_while_it_is_fetched_is_not_pinned) {
     auto installer = open_with_hub();
     const auto found = installer.find_model(*manifest::ModelId::parse("locara/tiny"), "");

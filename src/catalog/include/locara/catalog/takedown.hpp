@@ -7,6 +7,7 @@
 #include <locara/base/json.hpp>
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
+#include <locara/manifest/bundle.hpp>
 #include <locara/manifest/model_manifest.hpp>
 
 #include <cstddef>
@@ -53,6 +54,9 @@ struct TakedownName {
     std::string version;
 };
 
+/// Of a file, wherever it lies.
+TakedownName takedown_name(const crypto::Sha256Digest& file);
+
 /// Of a model: its pinned repository (`source` is "org/repo@<commit>"), its id, its manifest, and
 /// these of its files.
 std::vector<TakedownName> takedown_names(const std::string& source,
@@ -67,10 +71,12 @@ std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
 std::vector<TakedownName> takedown_names(const manifest::ModelManifest& model,
                                          const crypto::Sha256Digest& manifest);
 
-/// Of an app: its id, and its bundle by either digest (of the archive, of the list of files).
+/// Of an app: its id, its bundle by either digest (of the archive, of the list of files), and the
+/// files in it, as far as they are known: an entry names them by the digest of their list alone.
 std::vector<TakedownName> takedown_names(const manifest::AppId& app,
                                          const manifest::Version& version,
-                                         std::span<const crypto::Sha256Digest> bundle);
+                                         std::span<const crypto::Sha256Digest> bundle,
+                                         std::span<const manifest::BundleFile> files);
 
 /// The stricter of two entries.
 std::optional<TakedownEntry> stricter(std::optional<TakedownEntry> one,

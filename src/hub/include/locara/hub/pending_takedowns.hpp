@@ -35,10 +35,11 @@ Json render(const PendingTakedown& one);
 Result<std::vector<PendingTakedown>> list_pending_takedowns(const std::filesystem::path& data,
                                                             const Clock& clock);
 
-/// Whether an app, bundle, model or file that the catalog lists now is one that `entry` is about.
-/// Errors: Corrupt if what it lists cannot be read.
-Result<bool> is_about_catalog(const std::filesystem::path& tree,
-                              const catalog::Repository& repository,
-                              const catalog::TakedownEntry& entry);
+/// What the catalog lists now and `entry` is about, by its own names, its bundle's or those of its
+/// files: "the app ana/notes 1.0.0", "the model ...", sorted. Errors: Corrupt if what it lists
+/// cannot be read.
+Result<std::vector<std::string>> find_in_catalog(const std::filesystem::path& tree,
+                                                 const catalog::Repository& repository,
+                                                 const catalog::TakedownEntry& entry);
 
 } // namespace locara::hub

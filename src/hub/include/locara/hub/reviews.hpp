@@ -122,10 +122,11 @@ class Reviews {
     /// Moves a submission on. NotFound; Conflict where no arrow leads.
     Result<Submission> step(std::uint64_t number, const ReviewStep& step);
 
-    /// Brings the record in line with the takedown list. Published and yanked submissions whose app
-    /// or bundle it blocks (a warning does not) become taken-down; those that it blocks no longer
-    /// stand again where they stood. Returns those that moved; `who` says who changed the list.
-    /// Calling it again moves nothing. Corrupt if a report is needed and is not what was noted.
+    /// Brings the record in line with the takedown list. Published and yanked submissions whose
+    /// app or bundle, or a file in it, it blocks (a warning does not) become taken-down; those it
+    /// blocks no longer stand again where they stood. Returns those that moved; `who` says who
+    /// changed the list. Calling it again moves nothing. Corrupt if a report is needed and is not
+    /// what was noted.
     Result<std::vector<Submission>> follow(const catalog::TakedownList& list,
                                            const std::string& who);
 
@@ -148,7 +149,7 @@ class Reviews {
     Result<crypto::ChainedLog::Report> verify() const;
 
   private:
-    /// The strictest entry in force for a submission's app and bundle.
+    /// The strictest entry in force for a submission's app, bundle and files.
     Result<std::optional<catalog::TakedownEntry>> find_entry(const catalog::TakedownList& list,
                                                              const Submission& one) const;
 

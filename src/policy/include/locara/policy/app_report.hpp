@@ -16,8 +16,10 @@
 #include <locara/policy/doors.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +50,7 @@ struct AppFinding {
     enum class Level { Error, Warning };
 
     Level level = Level::Error;
-    std::string rule; ///< "manifest", "files", "gate", "models", "license" or "card".
+    std::string rule; ///< "manifest", "files", "gate", "models", "license", "card", "takedown".
     Error error;      ///< The sentence, with the file or the field, and its kind.
 };
 
@@ -78,6 +80,9 @@ struct AppReport {
 
     /// The first error, or none: then app and bundle are there.
     Status status() const;
+
+    /// Adds an error, before all others.
+    void add_error(std::string rule, ErrorCode code, std::string message);
 };
 
 /// {"app", "version", "passes", "findings": [{"level", "rule", "message"}], "facts", "changes",
@@ -97,5 +102,13 @@ Result<AppReport> check_app(const std::filesystem::path& folder,
                             const std::filesystem::path& archive,
                             const KnownModels& models,
                             Door door);
+
+/// What takedown lists say of a thing by its names.
+using FindTakedown = std::function<Result<std::optional<catalog::TakedownEntry>>(
+    std::span<const catalog::TakedownName> names)>;
+
+/// Adds an error, of the rule "takedown", for the app and for each of its files that the door
+/// Review refuses as called back. Errors: those of `find`.
+Status add_what_is_called_back(AppReport& report, const FindTakedown& find);
 
 } // namespace locara::policy

@@ -260,10 +260,16 @@ class Installer {
     Result<std::vector<std::string>> find_manifests(const manifest::AppManifest& app);
 
     /// What the hubs' takedown lists say of an app, as the catalog has it or as it is here; the
-    /// strictest. Errors: those of Takedowns::refresh.
+    /// strictest. The files of a bundle count where it is installed: else nobody here knows them
+    /// before install unpacks it. Errors: those of Takedowns::refresh.
     Result<std::optional<catalog::TakedownEntry>>
     find_takedown(const CatalogApp& app, const std::vector<PlannedModel>& models);
     Result<std::optional<catalog::TakedownEntry>> find_takedown(const InstalledEntry& app);
+
+    /// The same of an app that is to be published, or of one of its files; by names that
+    /// catalog::takedown_names made.
+    Result<std::optional<catalog::TakedownEntry>>
+    find_takedown(std::span<const catalog::TakedownName> names);
 
     /// What the policy of this machine (Home::policy_files) says of an app with these models, or of
     /// a model alone; read anew each time. Errors: those of policy::Policy::load.
@@ -391,6 +397,11 @@ class Installer {
 
 /// An installed app with its bundle hashed again, and its model manifests verified against what its
 /// own manifest pins. For the broker's registry. NotFound, Corrupt.
+/// The files of an app's bundle, of the folder of its version: the list that was signed. Corrupt if
+/// it is another one, NotFound, Io.
+Result<manifest::BundleFileList> read_bundle_list(const std::filesystem::path& folder,
+                                                  const Lock& lock);
+
 struct VerifiedInstall {
     InstalledEntry entry;
     manifest::BundleFileList files;
