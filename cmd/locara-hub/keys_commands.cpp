@@ -255,15 +255,19 @@ Status KeysCommands::init() const {
 
 Status KeysCommands::list() const {
     LOCARA_TRY(const auto repository, access_.load());
+    const TimePoint now = system_clock().now();
     if (json_) {
         Json roles = Json::array();
         for (const auto& role : repository.roles()) {
-            roles.push_back({{"name", role.name},
-                             {"version", role.version},
-                             {"expires", render_time(role.expires)},
-                             {"threshold", role.threshold},
-                             {"keys", role.key_ids},
-                             {"keys_here", role.keys_here}});
+            const auto outlasted = repository.outlasting(role.name, now);
+            roles.push_back(
+                {{"name", role.name},
+                 {"version", role.version},
+                 {"expires", render_time(role.expires)},
+                 {"outlasted_until", outlasted ? Json(render_time(*outlasted)) : Json()},
+                 {"threshold", role.threshold},
+                 {"keys", role.key_ids},
+                 {"keys_here", role.keys_here}});
         }
         std::printf("%s\n",
                     render_json({{"schema", "locara-hub.keys/1"},
@@ -282,6 +286,15 @@ Status KeysCommands::list() const {
                     role.keys_here);
         for (const auto& id : role.key_ids) {
             std::printf("           %s\n", id.c_str());
+        }
+        if (const auto until = repository.outlasting(role.name, now)) {
+            std::fprintf(stderr,
+                         "warning: a clock ran ahead, and what it signed for %s stays good until "
+                         "%s; new keys make it void: locara-hub keys rotate %s --data %s\n",
+                         role.name.c_str(),
+                         render_time(*until).c_str(),
+                         role.name.c_str(),
+                         access_.data.c_str());
         }
     }
     return {};

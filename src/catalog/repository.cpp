@@ -97,6 +97,18 @@ void say_when_signed(std::string_view role, Json& content, TimePoint now) {
     }
 }
 
+/// Of an online role: an earlier version, of a clock that ran ahead, is good for longer.
+constexpr const char* kOutlastedUntil = "outlasted_until";
+
+std::optional<TimePoint> outlasted_until(const Json& content) {
+    const auto member = content.find(kOutlastedUntil);
+    if (member == content.end() || !member->is_string()) {
+        return std::nullopt;
+    }
+    const auto time = parse_time(member->get<std::string>());
+    return time ? std::optional(*time) : std::nullopt;
+}
+
 bool is_top_level(std::string_view role) {
     return std::find(kTopLevel.begin(), kTopLevel.end(), role) != kTopLevel.end();
 }
@@ -319,7 +331,32 @@ struct Repository::State {
 
     bool due(const std::string& role, TimePoint now) const {
         const auto file = published.find(role);
-        return file != published.end() && (file->second.expires - now) * 2 < lifetime(role);
+        return file != published.end() &&
+               ((file->second.expires - now) * 2 < lifetime(role) ||
+                (signs_unattended(role) && file->second.expires > now + lifetime(role)));
+    }
+
+    /// Until when a version of an online role stays good that was dated by a clock which ran ahead:
+    /// the published one, or one before it. Nothing if one signed now lasts as long.
+    std::optional<TimePoint> outlasting(const std::string& role, TimePoint now) const {
+        const Published& file = published.at(role);
+        const TimePoint last =
+            std::max(file.expires, outlasted_until(file.content).value_or(file.expires));
+        return last > now + lifetime(role) ? std::optional(last) : std::nullopt;
+    }
+
+    /// Says in the next version of an online role what outlasts it, as long as the role keeps a key
+    /// that may have signed that. REQUIRES: `published` is as before the signing.
+    void say_what_outlasts(const std::string& role, Json& content, TimePoint now) const {
+        content.erase(kOutlastedUntil);
+        const auto before = key_ids(find_role(published.at("root").content, role));
+        const auto after = key_ids(find_role(working.at("root"), role));
+        const bool kept = std::any_of(before.begin(), before.end(), [&after](const auto& id) {
+            return std::find(after.begin(), after.end(), id) != after.end();
+        });
+        if (const auto until = outlasting(role, now); until && kept) {
+            content[kOutlastedUntil] = render_time(*until);
+        }
     }
 
     Status load_metadata();
@@ -649,6 +686,9 @@ Status Repository::State::sign_and_write(std::set<std::string> roles,
             content["version"] = was == before.end() ? 1 : was->second.version + 1;
             content["expires"] = render_time(expires);
             say_when_signed(role, content, now);
+            if (signs_unattended(role) && was != before.end()) {
+                say_what_outlasts(role, content, now);
+            }
             bytes = sign(role, content, before);
         }
         if (bytes && bytes->size() > limit_of(role)) {
@@ -1015,6 +1055,10 @@ std::vector<RoleState> Repository::roles() const {
         out.push_back(std::move(info));
     }
     return out;
+}
+
+std::optional<TimePoint> Repository::outlasting(std::string_view role, TimePoint now) const {
+    return signs_unattended(role) ? state_->outlasting(std::string(role), now) : std::nullopt;
 }
 
 std::vector<crypto::PublicKey> Repository::keys_of(std::string_view role) const {

@@ -820,10 +820,10 @@ void Hub::State::sign_now() {
         "hub", online ? "role_not_signed" : "catalog_not_signed", {{"error", error.describe()}});
 }
 
-/// Who signs elsewhere is told in time, once a day.
+/// Who signs elsewhere is told in time, and what a clock did that ran ahead, once a day.
 void Hub::State::tell_what_lapses() {
     const TimePoint now = clock.now();
-    if (now < told_lapses + std::chrono::hours(24)) {
+    if (now >= told_lapses && now < told_lapses + std::chrono::hours(24)) {
         return;
     }
     told_lapses = now;
@@ -835,6 +835,16 @@ void Hub::State::tell_what_lapses() {
                         {{"role", role.name},
                          {"expires", render_time(role.expires)},
                          {"do", "have it signed anew: locara-hub keys export, sign, import"}});
+        }
+        if (const auto until = repository.outlasting(role.name, now)) {
+            log.warning("hub",
+                        "role_outlasted",
+                        {{"role", role.name},
+                         {"expires", render_time(*until)},
+                         {"do",
+                          "a clock ran ahead, and what it signed stays good until then; new keys "
+                          "make it void: locara-hub keys rotate " +
+                              role.name}});
         }
     }
 }

@@ -365,6 +365,28 @@ class Keys(unittest.TestCase):
         self.assertEqual([one["action"] for one in entries], ["warn", "block-run"])
         self.assertEqual(entries[0]["date"], entries[1]["date"])
 
+    def test_a_clock_that_ran_ahead_does_not_leave_a_long_timestamp(self):
+        self.serve()
+        self.hub.stop()
+        self.hub.start(clock="+100d")
+        self.hub.stop()
+        self.hub.start()
+        self.assertEqual(len(re.findall("role_outlasted", self.hub.said)), 2, self.hub.said)
+        path = self.data / "catalog/metadata/timestamp.json"
+        expires = json.loads(path.read_text())["signed"]["expires"]
+        self.assertLess(expires, time.strftime("%Y-%m-%dT", time.gmtime(time.time() + 2 * 86400)))
+
+        def outlasted():
+            done = subprocess.run([BIN / "locara-hub", "keys", "list", "--data", self.data], check=True, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            return re.findall("what it signed for (\\w+) stays good until", done.stderr)
+
+        self.assertEqual(outlasted(), ["snapshot", "timestamp"])
+        for role in ("timestamp", "snapshot"):
+            self.keys("rotate", role)
+        self.assertEqual(outlasted(), [])
+        self.refresh()
+
     def test_curators_with_keys_and_a_threshold_of_their_own(self):
         self.serve()
         mine = self.away / "apps-2.pem"

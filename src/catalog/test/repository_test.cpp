@@ -488,6 +488,33 @@ TEST_F(CatalogRepository, signs_the_online_roles_when_half_their_life_is_over) {
     EXPECT_TRUE(updated().check_fresh());
 }
 
+TEST_F(CatalogRepository, signs_anew_what_a_clock_that_ran_ahead_signed_and_says_what_outlasts_it) {
+    const TimePoint right = clock.now();
+    clock.advance(std::chrono::hours{24 * 100});
+    ASSERT_TRUE(repository.resign_online(clock).value());
+    const TimePoint wrong = role("timestamp").expires;
+    clock.advance(std::chrono::hours{-24 * 100});
+    EXPECT_EQ(repository.outlasting("timestamp", clock.now()), wrong);
+    ASSERT_TRUE(repository.resign_online(clock).value());
+    EXPECT_EQ(role("timestamp").expires, right + std::chrono::hours{24});
+    EXPECT_EQ(role("snapshot").expires, right + std::chrono::hours{24 * 7});
+    EXPECT_FALSE(repository.resign_online(clock).value()) << "once is enough";
+
+    // As long as the keys stay, and whoever loads the catalog.
+    clock.advance(std::chrono::hours{24 * 5});
+    ASSERT_TRUE(repository.resign_online(clock).value());
+    const auto loaded = load().value();
+    EXPECT_EQ(loaded.outlasting("timestamp", clock.now()), wrong);
+    EXPECT_TRUE(loaded.outlasting("snapshot", clock.now()));
+    EXPECT_FALSE(loaded.outlasting("targets", clock.now()));
+    EXPECT_FALSE(loaded.outlasting("timestamp", wrong)) << "it has lapsed";
+    ASSERT_TRUE(repository.rotate_keys("timestamp", clock));
+    EXPECT_FALSE(repository.outlasting("timestamp", clock.now()));
+    EXPECT_TRUE(repository.outlasting("snapshot", clock.now()));
+    server.load(tree());
+    EXPECT_TRUE(updated().check_fresh());
+}
+
 TEST_F(CatalogRepository, needs_no_more_than_the_online_keys_to_stay_fresh) {
     for (const auto* name : {"root", "targets", "apps", "models", "takedown"}) {
         remove_keys(name);

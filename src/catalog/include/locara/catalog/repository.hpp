@@ -156,7 +156,8 @@ class Repository {
     Status publish(const Clock& clock);
 
     /// What a hub calls every few minutes: signs snapshot and timestamp anew if less than half of
-    /// their life is left, and returns whether it did. Needs only their keys (Refused without).
+    /// their life is left, or more than all of it, and returns whether it did. Needs only their
+    /// keys (Refused without).
     Result<bool> resign_online(const Clock& clock);
 
     /// Replaces all keys of a role by new ones (their files are added, old files stay until the
@@ -202,6 +203,11 @@ class Repository {
 
     /// Every role as last published, root first.
     std::vector<RoleState> roles() const;
+
+    /// Until when a version of snapshot or timestamp stays good that a clock which ran ahead dated:
+    /// the last one, or one before it by the same keys. To sign anew does not call it back; new
+    /// keys do. Nothing if one signed at `now` lasts as long, and of other roles.
+    std::optional<TimePoint> outlasting(std::string_view role, TimePoint now) const;
 
     /// The public keys of a role as last published; none for an unknown one.
     std::vector<crypto::PublicKey> keys_of(std::string_view role) const;
