@@ -5,6 +5,7 @@
 
 #include <locara/base/json.hpp>
 #include <locara/hub/accounts.hpp>
+#include <locara/hub/review_catalog.hpp>
 
 #include <cstdio>
 
@@ -125,6 +126,7 @@ Status AccountCommands::remove_user() const {
     if (!confirmation_.ask("Remove the user " + user_name_ + " with all tokens and memberships?")) {
         return {};
     }
+    LOCARA_CHECK(hub::check_lists_nothing_of(data_, user_name_));
     LOCARA_CHECK(accounts.remove_user(user_name_));
     return record(data_, "user-removed", {{"user", user_name_}});
 }

@@ -5,6 +5,7 @@
 #include <locara/base/json.hpp>
 #include <locara/hub/organizations.hpp>
 #include <locara/hub/repositories.hpp>
+#include <locara/hub/review_catalog.hpp>
 
 #include <cstdio>
 
@@ -119,6 +120,7 @@ Status OrgCommands::run() const {
         if (!confirmation_.ask("Remove the organization " + name_ + "?")) {
             return {};
         }
+        LOCARA_CHECK(hub::check_lists_nothing_of(data_, name_));
         LOCARA_CHECK(organizations.remove(name_));
         return record(data_, "org-removed", {{"org", name_}});
     }

@@ -266,12 +266,13 @@ ReviewCommands::ReviewCommands(CLI::App& app)
                     &ReviewCommands::check));
     made = verb_on_one("approve", "say yes, after a look at the report", &ReviewCommands::approve);
     add_curator(made);
-    made->add_option("--why", why_, "one line for the record; a must where a flag is accepted");
+    made->add_option(
+        "--why", why_, "one line for the record; a must where more than its page is accepted");
     made->add_option(
             "--accept",
             accepted_,
-            "approve in spite of it: accessibility, blank, reach or unchecked (its page), or "
-            "the rule by which the gate flags a file")
+            "approve in spite of it: accessibility, blank, reach or unchecked (its page), "
+            "publisher (another account than before), or the rule by which the gate flags a file")
         ->type_name("WORD");
     made = verb_on_one("reject", "say no, and why", &ReviewCommands::reject);
     add_curator(made);

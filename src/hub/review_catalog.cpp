@@ -1,10 +1,12 @@
 #include "catalog_files.hpp"
 
+#include <locara/base/ascii.hpp>
 #include <locara/hub/review_catalog.hpp>
 #include <locara/manifest/app_entry.hpp>
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace locara::hub {
 namespace {
@@ -160,6 +162,39 @@ Result<std::vector<std::string>> find_disagreements(const Reviews& reviews,
         }
     }
     return found;
+}
+
+Status check_lists_nothing_of(const fs::path& data, const std::string& publisher) {
+    const auto repository = catalog::Repository::load(data / "catalog", data / "keys");
+    if (!repository) {
+        const bool none = repository.error().code() == ErrorCode::NotFound; // yet
+        return none ? Status() : Status(repository.error());
+    }
+    std::set<std::string> listed; // without versions
+    LOCARA_TRY(const auto bundles, list_bundles(data / "catalog", *repository));
+    for (const PublishedBundle& bundle : bundles) {
+        if (equals_ignoring_case(bundle.app.publisher, publisher)) {
+            listed.insert("the app " + bundle.app.render());
+        }
+    }
+    for (const catalog::Target& target : repository->targets()) {
+        const fs::path model = fs::path(target.name).parent_path().lexically_relative("models");
+        if (target.role == "models" &&
+            equals_ignoring_case(model.parent_path().string(), publisher)) {
+            listed.insert("the model " + model.string());
+        }
+    }
+    if (listed.empty()) {
+        return {};
+    }
+    std::string names;
+    for (const std::string& one : listed) {
+        names += (names.empty() ? "" : ", ") + one;
+    }
+    return Error(ErrorCode::Conflict,
+                 "the catalog lists " + names + " of '" + publisher +
+                     "', and whoever had the name next would get their users; take them out first "
+                     "(`locara-hub review yank`, `locara-hub model rm`)");
 }
 
 } // namespace locara::hub

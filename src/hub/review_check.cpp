@@ -79,6 +79,7 @@ class Check {
         LOCARA_CHECK(note_accepted(out.report));
         out.report["scanner"] = scanners;
         out.report["checked"] = render_time(sources_.clock.now());
+        LOCARA_TRY(out.report["publisher"], compare_publisher());
         LOCARA_TRY(out.report["page"], look_at_page(out));
         return out;
     }
@@ -170,6 +171,20 @@ class Check {
             }
         }
         return {};
+    }
+
+    /// A name that was freed may have been given to somebody else.
+    Result<Json> compare_publisher() const {
+        LOCARA_TRY(const auto before,
+                   Reviews(sources_.data, sources_.clock).find_before(submission_));
+        Json other;
+        if (before && !before->publisher.empty() && before->publisher != submission_.publisher) {
+            other = {{"submission", before->number},
+                     {"version", before->version},
+                     {"by", before->by},
+                     {"id", before->publisher}};
+        }
+        return Json{{"id", submission_.publisher}, {"before", std::move(other)}};
     }
 
     /// As clients get it: what was packed is unpacked.

@@ -83,13 +83,13 @@ Result<Submission> ReviewDesk::approve(std::uint64_t number, const ReviewStep& s
     for (const std::string& word : step.accepted) {
         const bool page = std::find(std::begin(kPageObstacles), std::end(kPageObstacles), word) !=
                           std::end(kPageObstacles);
-        if (!page && !is_flag(word)) {
+        if (!page && word != kPublisherObstacle && !is_flag(word)) {
             return Error(ErrorCode::InvalidArgument,
                          "nothing called '" + word + "' can be accepted");
         }
         if (!page && step.why.empty()) {
             return Error(ErrorCode::InvalidArgument,
-                         "whoever accepts what the gate flags says why: --why TEXT");
+                         "whoever accepts '" + word + "' says why: --why TEXT");
         }
     }
     LOCARA_TRY(const Submission submission, state_->reviews.get(number));

@@ -105,6 +105,15 @@ Answer<Response> show_one(const Desk& desk, const Request& request, Fits fits) {
 
 // --------------------------------------------------------------------------------------- authors
 
+/// The id of the account that has a namespace; empty if it is nobody's.
+Result<std::string> find_owner_id(const Services& services, const std::string& space) {
+    LOCARA_TRY(auto owner, services.names.find_account(space));
+    if (!owner) {
+        LOCARA_TRY(owner, services.organizations.find(space));
+    }
+    return owner ? owner->id : std::string();
+}
+
 Answer<Response> submit(const Desk& desk, const Request& request) {
     const Services& services = desk.services;
     LOCARA_TRY(const Caller caller, identify(services, request));
@@ -114,9 +123,11 @@ Answer<Response> submit(const Desk& desk, const Request& request) {
     LOCARA_TRY(const Place place,
                open_place(services, repo, text_at(body, "revision").value_or("main")));
     LOCARA_TRY(const std::string version, read_version(place));
+    LOCARA_TRY(const std::string publisher, find_owner_id(services, repo.id.space));
     Reviews reviews = desk.reviews();
-    LOCARA_TRY(Submission submission,
-               reviews.submit(repo.id.render(), version, place.commit, caller->account.name));
+    LOCARA_TRY(
+        Submission submission,
+        reviews.submit(repo.id.render(), version, place.commit, caller->account.name, publisher));
     if (submission.state == ReviewState::Checking) {
         const ReviewSources sources{
             desk.data, services.names, services.verdicts, services.cas, services.clock};

@@ -114,6 +114,7 @@ class Replay {
             made.version = text_of(line, "version");
             made.commit = text_of(line, "commit");
             made.by = text_of(line, "by");
+            made.publisher = text_of(line, "publisher");
             LOCARA_TRY(made.when, parse_time(text_of(line, "time")));
             all_[made.number] = std::move(made);
             return {};
@@ -279,10 +280,23 @@ std::vector<Obstacle> page_obstacles(const Json& report) {
     return found;
 }
 
+std::vector<Obstacle> publisher_obstacles(const Json& report) {
+    const Json publisher = report.value("publisher", Json());
+    const Json before = publisher.is_object() ? publisher.value("before", Json()) : Json();
+    if (!before.is_object()) {
+        return {};
+    }
+    return {{std::string(kPublisherObstacle),
+             "another account has the name of its publisher (id " + text_of(publisher, "id") +
+                 ") than had it when " + text_of(before, "version") + " was submitted (id " +
+                 text_of(before, "id") + ", by " + text_of(before, "by") +
+                 "), and it would get that one's users, with what the app has saved"}};
+}
+
 std::vector<Obstacle> obstacles(const Json& report) {
-    std::vector<Obstacle> found = flag_obstacles(report);
-    for (Obstacle& one : page_obstacles(report)) {
-        found.push_back(std::move(one));
+    std::vector<Obstacle> found = publisher_obstacles(report);
+    for (const auto& more : {flag_obstacles(report), page_obstacles(report)}) {
+        found.insert(found.end(), more.begin(), more.end());
     }
     return found;
 }
@@ -296,7 +310,8 @@ Reviews::Reviews(fs::path data, const Clock& clock) : data_(std::move(data)), cl
 Result<Submission> Reviews::submit(const std::string& app,
                                    const std::string& version,
                                    const std::string& commit,
-                                   const std::string& by) {
+                                   const std::string& by,
+                                   const std::string& publisher) {
     LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto before, replay(data_));
     std::vector<Submission> superseded;
@@ -310,7 +325,7 @@ Result<Submission> Reviews::submit(const std::string& app,
                              std::to_string(number) +
                              "), and what was published once stays as it is: raise \"version\"");
         }
-        if (is_open(one.state) && one.commit == commit) {
+        if (is_open(one.state) && one.commit == commit && one.publisher == publisher) {
             return one;
         }
         if (is_open(one.state)) {
@@ -333,13 +348,17 @@ Result<Submission> Reviews::submit(const std::string& app,
     made.version = version;
     made.commit = commit;
     made.by = by;
+    made.publisher = publisher;
     made.when = clock_.now();
-    LOCARA_CHECK(log.append("submitted",
-                            {{"submission", made.number},
-                             {"app", app},
-                             {"version", version},
-                             {"commit", commit},
-                             {"by", by}}));
+    Json line = {{"submission", made.number},
+                 {"app", app},
+                 {"version", version},
+                 {"commit", commit},
+                 {"by", by}};
+    if (!publisher.empty()) {
+        line["publisher"] = publisher;
+    }
+    LOCARA_CHECK(log.append("submitted", line));
     return made;
 }
 
@@ -459,6 +478,18 @@ Result<std::optional<catalog::TakedownEntry>> Reviews::find_entry(const catalog:
         }
     }
     return strictest;
+}
+
+Result<std::optional<Submission>> Reviews::find_before(const Submission& submission) const {
+    LOCARA_TRY(const auto turn, take_turn(data_, clock_));
+    LOCARA_TRY(const auto reviews, replay(data_));
+    std::optional<Submission> found;
+    for (const auto& [number, one] : reviews.all()) {
+        if (number < submission.number && one.app == submission.app && was_published(one.state)) {
+            found = one;
+        }
+    }
+    return found;
 }
 
 Result<std::vector<Submission>> Reviews::list() const {

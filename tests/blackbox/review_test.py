@@ -169,6 +169,35 @@ class Review(harness.TestCase):
         self.assertNotEqual(again, third)
         self.assertIsNone(self.show(again)["report"]["verdicts"][0]["accepted"])
 
+    def test_a_name_that_was_given_away_again_is_told(self):
+        bob = self.hub.make_writer("bob")
+        app = self.make_app("given", id="bob/given")
+
+        def publish_as(token):
+            self.author.environment["LOCARA_TOKEN"] = token
+            return self.author.json("publish", app, "--endpoint", self.hub.url)["submission"]["number"]
+
+        first = publish_as(bob)
+        self.assertIsNone(self.show(first)["report"]["publisher"]["before"])
+        self.decide(first)
+        self.hub.admin("repo", "rm", "spaces/bob/given", "--yes")
+        done = subprocess.run(self.hub.command("user", "rm", "bob", "--yes"), text=True, timeout=60, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, CONFLICT, done.stderr)
+        self.assertIn("the catalog lists the app bob/given of 'bob'", done.stderr)
+        self.review("yank", first, "--by", "carol", "--why", "bob leaves")
+        self.hub.admin("user", "rm", "bob", "--yes")
+
+        self.make_app("given", id="bob/given", version="2.0.0")
+        second = publish_as(self.hub.make_writer("bob"))
+        self.assertEqual(self.show(second)["report"]["publisher"]["before"]["version"], "1.0.0")
+        self.assertIn("(--accept publisher)", self.review("show", second))
+        for accepted, code in ((), REFUSED), (("--accept", "publisher"), USAGE):  # no word, no reason
+            self.review("approve", second, "--by", "carol", *UNSEEN, *accepted, expect=code)
+        self.review("approve", second, "--by", "carol", *UNSEEN, "--accept", "publisher", "--why", "he is the same person")
+        self.review("publish", second, "--by", "carol")
+        third = self.make_app("given", id="bob/given", version="2.1.0") and publish_as(self.author.environment["LOCARA_TOKEN"])
+        self.assertIsNone(self.show(third)["report"]["publisher"]["before"])
+
     def test_a_yanked_app_is_gone_for_new_users_only(self):
         number = self.publish(self.make_app("back"))["number"]
         self.decide(number)

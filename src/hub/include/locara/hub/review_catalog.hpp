@@ -49,4 +49,8 @@ Result<std::vector<std::string>> find_disagreements(const Reviews& reviews,
                                                     const std::filesystem::path& tree,
                                                     const catalog::Repository& repository);
 
+/// Conflict, naming them, while the catalog in a data folder lists apps or models of a publisher:
+/// whoever got the name next would get their users. Errors: Corrupt if it cannot be read.
+Status check_lists_nothing_of(const std::filesystem::path& data, const std::string& publisher);
+
 } // namespace locara::hub

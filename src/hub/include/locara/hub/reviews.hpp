@@ -53,8 +53,9 @@ struct Submission {
     std::uint64_t number = 0; ///< From 1.
     std::string app;          ///< "publisher/name", which names its repository too.
     std::string version;
-    std::string commit; ///< 40 hex digits.
-    std::string by;     ///< The account that submitted it.
+    std::string commit;    ///< 40 hex digits.
+    std::string by;        ///< The account that submitted it.
+    std::string publisher; ///< The id of the account that had the namespace; empty if not known.
     TimePoint when;
     ReviewState state = ReviewState::Checking;
     std::string report; ///< SHA-256 of the newest check's report; empty before.
@@ -74,7 +75,7 @@ Json audit_fields(const Submission& one, const std::string& curator);
 
 /// What stands against an approval until a curator accepts it knowingly, by its word.
 struct Obstacle {
-    std::string word; ///< One of kPageObstacles, or the rule by which the gate flags a file.
+    std::string word; ///< One of kPageObstacles, kPublisherObstacle, or the rule of a flag.
     std::string text; ///< One line for people.
 };
 
@@ -92,7 +93,13 @@ std::vector<Obstacle> flag_obstacles(const Json& report);
 /// fault of impact serious or critical, or that reaches for anything outside.
 std::vector<Obstacle> page_obstacles(const Json& report);
 
-/// Both.
+/// Another account has the namespace than had it when the version before was submitted.
+inline constexpr std::string_view kPublisherObstacle = "publisher";
+
+/// By the member `publisher`: that one.
+std::vector<Obstacle> publisher_obstacles(const Json& report);
+
+/// All of them.
 std::vector<Obstacle> obstacles(const Json& report);
 
 /// What a curator accepted though the gate flags it: content by its SHA-256, and the rule. With
@@ -108,12 +115,14 @@ class Reviews {
     Reviews(std::filesystem::path data, const Clock& clock);
 
     /// Notes a submission. An open one of the same commit is returned as it is; open ones of the
-    /// same version are rejected as superseded. Conflict when the version was published before:
-    /// what was published once stays as it is.
+    /// same version are rejected as superseded. `by` is the name of who submits, `publisher` as in
+    /// Submission. Conflict when the version was published before: what was published once stays
+    /// as it is.
     Result<Submission> submit(const std::string& app,
                               const std::string& version,
                               const std::string& commit,
-                              const std::string& by);
+                              const std::string& by,
+                              const std::string& publisher = "");
 
     /// Keeps the report and moves the submission on: to needs-review if it passes, else to
     /// rejected. NotFound; Conflict when it is decided already.
@@ -129,6 +138,9 @@ class Reviews {
     /// what was noted.
     Result<std::vector<Submission>> follow(const catalog::TakedownList& list,
                                            const std::string& who);
+
+    /// The version before: of the same app's earlier submissions that were published, the last.
+    Result<std::optional<Submission>> find_before(const Submission& submission) const;
 
     /// In order of submission.
     Result<std::vector<Submission>> list() const;
@@ -180,8 +192,8 @@ class ReviewDesk {
     Result<Submission> check(std::uint64_t number, const PageCheck& page);
 
     /// Reviews::step to approved. Refused, naming the first, if an obstacle of its newest report is
-    /// not among those accepted; InvalidArgument for a word that is none, and for the rule of a
-    /// flag that is accepted without a why.
+    /// not among those accepted; InvalidArgument for a word that is none, and for what is not of
+    /// the page and accepted without a why.
     Result<Submission> approve(std::uint64_t number, const ReviewStep& step);
 
     /// Reviews::step to rejected. Conflict, saying what to do, while the catalog lists the bundle
