@@ -82,6 +82,16 @@ std::string render_card(const manifest::AppManifest& app,
     return out + pad("install", 11) + "locara install " + app.id.render();
 }
 
+void tell_policy(Context& context,
+                 const manifest::AppId& app,
+                 const Result<policy::Decision>& said) {
+    if (const Json refused = policy_json(said); !refused.is_null()) {
+        context.print(context.out_style().paint(Tone::Bad, "refused") + " " +
+                      clean(refused.at("reason").get<std::string>()) + "; `locara policy test " +
+                      app.render() + "`");
+    }
+}
+
 /// What is installed, when no catalog can say.
 Result<int>
 show_installed(Context& context, runtime::Installer& installer, const manifest::AppId& id) {
@@ -89,15 +99,18 @@ show_installed(Context& context, runtime::Installer& installer, const manifest::
     // A card is worth showing although its models' manifests are broken; `verify` says so.
     const auto read = installer.receipts(entry);
     const auto receipts = read ? *read : std::vector<runtime::Receipt>();
+    const auto said = installer.judge(entry);
     if (context.flags.json) {
         Json out = {{"schema", "locara.show/1"}};
         out["app"] = app_json(entry.manifest);
         out["installed"] = entry.lock.version.render();
         out["hub"] = entry.lock.hub;
         out["receipts"] = receipts_json(receipts);
+        out["policy"] = policy_json(said);
         context.print_json(out);
     } else {
         context.print(render_card(entry.manifest, {}, receipts, context.out_style()));
+        tell_policy(context, id, said);
     }
     return kDone;
 }
@@ -144,6 +157,8 @@ Result<int> run_search(Context& context, const std::vector<std::string>& words, 
         one["installed"] = here;
         LOCARA_TRY(const auto taken, find_takedown(installer, app, installed));
         one["takedown"] = takedown_json(taken);
+        const auto said = installer.judge(app);
+        one["policy"] = policy_json(said);
         list.push_back(std::move(one));
         rows.push_back(
             {manifest.id.render(),
@@ -151,8 +166,8 @@ Result<int> run_search(Context& context, const std::vector<std::string>& words, 
              here ? "installed" : "",
              "leaves: " + (manifest.capabilities.net.empty() ? std::string("nothing")
                                                              : manifest.capabilities.net.front()),
-             takedown_mark(taken) + (manifest.commercial ? "" : "[no commercial use] ") +
-                 manifest.description});
+             takedown_mark(taken) + policy_mark(said) +
+                 (manifest.commercial ? "" : "[no commercial use] ") + manifest.description});
         if (context.flags.quiet) {
             context.print(manifest.id.render());
         }
@@ -181,6 +196,7 @@ Result<int> run_show(Context& context, const std::string& text) {
     // A card is worth showing without its models too (never fetched, and no network now).
     const auto models = resolved ? std::move(*resolved) : std::vector<runtime::PlannedModel>();
     LOCARA_TRY(const auto taken, installer.find_takedown(*app, models));
+    const auto said = installer.judge(app->entry.manifest, models);
     const auto installed = installer.get(ref.id);
     LOCARA_TRY(const auto receipts, installer.receipts(models));
     if (context.flags.json) {
@@ -208,6 +224,7 @@ Result<int> run_show(Context& context, const std::string& text) {
         out["receipts"] = receipts_json(receipts);
         out["installed"] = installed ? Json(installed->lock.version.render()) : Json();
         out["takedown"] = takedown_json(taken);
+        out["policy"] = policy_json(said);
         context.print_json(out);
         return kDone;
     }
@@ -217,6 +234,7 @@ Result<int> run_show(Context& context, const std::string& text) {
                       clean(taken->date) + " (" + std::string(catalog::render(taken->action)) +
                       "): " + clean(taken->reason));
     }
+    tell_policy(context, ref.id, said);
     if (!resolved) {
         context.say("Models are not shown: " + resolved.error().describe());
     }

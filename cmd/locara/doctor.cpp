@@ -149,11 +149,16 @@ void check_apps(std::vector<Finding>& out,
     auto store = store::Store::open(home.store);
     for (const auto& app : *apps) {
         std::size_t missing = 0;
+        std::size_t resized = 0;
         for (const auto& model : app.lock.models) {
             for (const auto& file : model.files) {
-                missing += store && store->has(file.sha256) ? 0U : 1U;
+                const auto here = store ? store->find(file.sha256) : std::nullopt;
+                missing += here ? 0U : 1U;
+                resized += here && here->size != file.size ? 1U : 0U;
             }
         }
+        const auto said = installer.judge(app);
+        const auto opened = runtime::open_installed(home, app.lock.app); // as before a start
         const auto taken = installer.find_takedown(app);
         if (!taken) { // without knowing, it does not start
             out.push_back({Level::Problem,
@@ -168,11 +173,27 @@ void check_apps(std::vector<Finding>& out,
                                std::string(catalog::render((*taken)->action)) +
                                "): " + (*taken)->reason,
                            "locara show " + app.lock.app.render()});
+        } else if (said && said->refuses()) { // a policy that cannot be read is a finding already
+            out.push_back({Level::Problem,
+                           app.lock.app.render(),
+                           said->status().error().message(),
+                           "locara policy test " + app.lock.app.render()});
+        } else if (!opened) {
+            out.push_back({Level::Problem,
+                           app.lock.app.render(),
+                           opened.error().describe(),
+                           "locara install " + app.lock.app.render()});
         } else if (missing > 0) {
             out.push_back({Level::Problem,
                            app.lock.app.render(),
                            std::to_string(missing) + " of its files are not in the store",
                            "locara install " + app.lock.app.render()});
+        } else if (resized > 0) {
+            out.push_back({Level::Problem,
+                           app.lock.app.render(),
+                           count(resized, "file") + " of its weights " +
+                               (resized == 1 ? "has" : "have") + " another size than was installed",
+                           "locara verify " + app.lock.app.render()});
         } else {
             out.push_back(
                 {Level::Ok, app.lock.app.render(), app.lock.version.render() + " is whole", ""});

@@ -394,11 +394,13 @@ Result<int> run_list(Context& context) {
         }
         const auto taken = found ? *found : std::nullopt;
         one["takedown"] = takedown_json(taken);
+        const auto said = installer.judge(app);
+        one["policy"] = policy_json(said);
         list.push_back(std::move(one));
         rows.push_back({app.lock.app.render(),
                         app.lock.version.render(),
                         render_size(weights),
-                        takedown_mark(taken) + app.manifest.description});
+                        takedown_mark(taken) + policy_mark(said) + app.manifest.description});
         if (context.flags.quiet && !context.flags.json) {
             context.print(app.lock.app.render());
         }

@@ -189,6 +189,25 @@ Json takedown_json(const std::optional<catalog::TakedownEntry>& taken) {
                  : Json();
 }
 
+namespace {
+
+/// Why it is refused, if it is.
+std::optional<Error> refusal_of(const Result<policy::Decision>& said) {
+    const Status status = said ? said->status() : Status(said.error());
+    return status ? std::nullopt : std::optional(status.error());
+}
+
+} // namespace
+
+Json policy_json(const Result<policy::Decision>& said) {
+    const auto refusal = refusal_of(said);
+    return refusal ? Json({{"reason", refusal->describe()}}) : Json();
+}
+
+std::string policy_mark(const Result<policy::Decision>& said) {
+    return refusal_of(said) ? "[refused by policy] " : "";
+}
+
 std::string takedown_mark(const std::optional<catalog::TakedownEntry>& taken) {
     return taken ? "[called back: " + std::string(catalog::render(taken->action)) + "] " : "";
 }

@@ -33,4 +33,11 @@ Json takedown_json(const std::optional<catalog::TakedownEntry>& taken);
 /// "[called back: block-run] ", or nothing: before what an app is, in lists.
 std::string takedown_mark(const std::optional<catalog::TakedownEntry>& taken);
 
+/// Of what policy.toml refuses {"reason"}, else null: the member `policy`. One that cannot be read
+/// refuses everything.
+Json policy_json(const Result<policy::Decision>& said);
+
+/// "[refused by policy] ", or nothing.
+std::string policy_mark(const Result<policy::Decision>& said);
+
 } // namespace locara::cli

@@ -24,17 +24,10 @@ Result<Judged> judge_model(runtime::Installer& installer, const std::string& ref
 
 /// What is installed, when no catalog knows the app.
 Result<Judged>
-judge_installed(Context& context, runtime::Installer& installer, const manifest::AppId& id) {
+judge_installed(Context& context, const runtime::Installer& installer, const manifest::AppId& id) {
     LOCARA_TRY(const auto home, context.home());
-    LOCARA_TRY(const auto opened, runtime::open_installed(home, id));
-    std::vector<runtime::PlannedModel> models;
-    for (std::size_t i = 0; i < opened.models.size(); ++i) {
-        LOCARA_TRY(auto model,
-                   installer.plan_manifest(std::string(opened.models[i].bytes()),
-                                           opened.entry.lock.models[i].variant));
-        models.push_back(std::move(model));
-    }
-    LOCARA_TRY(auto decision, installer.judge(opened.entry.manifest, models));
+    LOCARA_TRY(const auto opened, runtime::open_installed(home, id)); // whole, or it says why not
+    LOCARA_TRY(auto decision, installer.judge(opened.entry));
     return Judged{"app " + id.render() + " " + opened.entry.lock.version.render() + " (installed)",
                   std::move(decision)};
 }

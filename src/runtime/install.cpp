@@ -266,6 +266,29 @@ Result<policy::Decision> Installer::judge(const manifest::AppManifest& app,
     return rules.judge(subject);
 }
 
+Result<policy::Decision> Installer::judge(const CatalogApp& app) {
+    LOCARA_TRY(const auto rules, policy::Policy::load(state_->options.home.policy_files()));
+    if (rules.rules().empty()) {
+        return policy::Decision();
+    }
+    const auto models = resolve_models(app);
+    return judge(app.entry.manifest, models ? *models : std::vector<PlannedModel>());
+}
+
+Result<policy::Decision> Installer::judge(const InstalledEntry& app) const {
+    LOCARA_TRY(const auto rules, policy::Policy::load(state_->options.home.policy_files()));
+    policy::Subject subject;
+    subject.set_app(app.manifest);
+    for (const auto& locked : app.lock.models) {
+        const auto model = read_locked_model(app, locked);
+        const auto* variant = model ? (*model)->find_variant(locked.variant) : nullptr;
+        if (variant != nullptr) {
+            subject.add(**model, *variant);
+        }
+    }
+    return rules.judge(subject);
+}
+
 Result<policy::Decision> Installer::judge(const PlannedModel& model) const {
     LOCARA_TRY(const auto rules, policy::Policy::load(state_->options.home.policy_files()));
     policy::Subject subject;

@@ -59,6 +59,28 @@ class FirstApp(harness.TestCase):
         finally:
             self.hub.start()
 
+    def test_doctor_says_what_run_would(self):
+        client = self.client
+        client.add_hub(self.hub)
+        client.run("install", "locara/task-form", "--yes")
+
+        def told():
+            found, = [one for one in client.json("doctor", expect=None)["findings"] if one["subject"] == "locara/task-form"]
+            return found
+
+        self.assertEqual(told()["level"], "ok")
+        icon, = client.home.rglob("apps/locara/task-form/*/bundle/icon.svg")
+        whole = icon.read_bytes()
+        for damage in (lambda: icon.write_bytes(b"<svg/>"), icon.unlink, lambda: icon.symlink_to("/dev/null")):
+            damage()
+            found = told()
+            self.assertEqual((found["level"], found["command"]), ("problem", "locara install locara/task-form"))
+            client.run("run", "locara/task-form", expect=6)
+            self.assertIn(found["text"].split(";")[0], client.stderr)
+        icon.unlink()
+        icon.write_bytes(whole)
+        self.assertEqual(told()["level"], "ok")
+
     def test_removal_gives_back_what_it_says(self):
         client = self.client
         client.add_hub(self.hub)

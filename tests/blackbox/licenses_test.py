@@ -110,7 +110,13 @@ class Licenses(harness.TestCase):
         self.assertIn("policy.toml:3", explained)
         told = client.json("policy", "test", "test/tiny", expect=8)
         self.assertEqual([rule["refuses"] for rule in told["rules"]], [True, False])
-        self.assertIn("policy", client.run("doctor"))
+        for verb in ("list", "search"):
+            self.assertIn("[refused by policy]", client.run(verb))
+            refused, = [one["policy"] for one in client.json(verb)["apps"] if one["id"] == TINY]
+            self.assertIn("ask legal", refused["reason"])
+        self.assertIn(f"`locara policy test {TINY}`", client.run("show", TINY))
+        finding, = [one for one in client.json("doctor", expect=1)["findings"] if one["subject"] == TINY]
+        self.assertEqual((finding["level"], finding["command"]), ("problem", f"locara policy test {TINY}"))
         client.run("run", TINY, "--once", "x", expect=8)
         self.assertIn("ask legal", client.stderr)
         client.run("rm", TINY, "--yes")

@@ -277,6 +277,11 @@ class Installer {
                                    const std::vector<PlannedModel>& models) const;
     Result<policy::Decision> judge(const PlannedModel& model) const;
 
+    /// The same of an app as the catalog has it, or as it is here. Models whose manifests are not
+    /// at hand are left out: they are judged before anything is fetched.
+    Result<policy::Decision> judge(const CatalogApp& app);
+    Result<policy::Decision> judge(const InstalledEntry& app) const;
+
     /// Terms of these models' licenses that have no receipt yet; those of the app's own license
     /// first.
     Result<std::vector<OpenTerms>> open_terms(const std::vector<PlannedModel>& models) const;
