@@ -358,6 +358,17 @@ void find_conflicts(EffectiveLicense& out,
                                 model.license.instead_of + "; the manifest says " +
                                 model.license.id + " instead");
     }
+    const WeightsSay& weights = model.license.weights_say;
+    if (!weights.license.empty()) {
+        out.conflicts.push_back("the weights of " + model.source.repo + " say " + weights.license +
+                                "; the manifest says " + model.license.id + " instead");
+    }
+    for (const auto& base : weights.made_from) {
+        out.conflicts.push_back("the weights of " + model.source.repo +
+                                " say that it was made from " + base +
+                                "; the manifest does not, and nothing is known of the license of "
+                                "that");
+    }
     const std::string says = replaced ? "the manifest says " : "the card says ";
     for (auto base = places.begin() + 1; base != places.end(); ++base) {
         find_promise_conflict(out, says, own, *base);

@@ -540,7 +540,12 @@ Result<ModelManifest> ModelManifest::parse(std::string_view text) {
                     terms.at("attribution"),
                     terms.at("use_restrictions").get<std::vector<std::string>>(),
                     terms.at("gated")},
-                   optional_value<std::string>(license, "instead_of").value_or("")};
+                   optional_value<std::string>(license, "instead_of").value_or(""),
+                   {}};
+    if (const auto say = license.find("weights_say"); say != license.end() && !say->is_null()) {
+        out.license.weights_say = {optional_value<std::string>(*say, "license").value_or(""),
+                                   say->at("made_from").get<std::vector<std::string>>()};
+    }
     LOCARA_CHECK(check_license_text("license.id", out.license.id));
     LOCARA_TRY(out.chat_template, optional_digest(json, "chat_template"));
     LOCARA_TRY(out.tokenizer, optional_digest(json, "tokenizer"));

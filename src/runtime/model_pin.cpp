@@ -7,6 +7,7 @@
 #include <locara/base/percent.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/formats/gguf.hpp>
+#include <locara/formats/safetensors.hpp>
 #include <locara/gate/gate.hpp>
 #include <locara/manifest/card.hpp>
 #include <locara/manifest/license.hpp>
@@ -32,6 +33,7 @@ constexpr std::size_t kNameBytes = 80;         ///< Likewise.
 constexpr std::size_t kDescriptionBytes = 240; ///< Likewise.
 constexpr std::size_t kUrlBytes = 300;         ///< Likewise.
 constexpr std::size_t kLicenseIdBytes = 256;   ///< Likewise.
+constexpr std::size_t kBaseBytes = 200;        ///< Likewise.
 
 /// Where a repository has the text of its license, in small letters.
 constexpr std::array<std::string_view, 7> kLicenseFiles = {
@@ -125,6 +127,7 @@ class Pinner {
         LOCARA_CHECK(choose());
         LOCARA_CHECK(read_configuration());
         LOCARA_CHECK(add_lineage());
+        LOCARA_CHECK(read_safetensors());
         LOCARA_TRY(const Json json, make_manifest());
         PinnedModel out;
         out.text = json.dump(2) + "\n";
@@ -672,6 +675,124 @@ class Pinner {
         return {};
     }
 
+    /// What a header says of terms and origin.
+    struct Stated {
+        std::string license;
+        std::vector<std::string> made_from; ///< Repositories, addresses or names.
+    };
+
+    /// "org/name" of an address at a hub, else the address.
+    std::string repo_of(const std::string& address) const {
+        for (const std::string& hub : {std::string(hf::kDefaultEndpoint), client_.endpoint()}) {
+            if (address.starts_with(hub + "/")) {
+                const std::filesystem::path path = address.substr(hub.size() + 1);
+                auto part = path.begin();
+                if (std::distance(path.begin(), path.end()) >= 2) {
+                    const std::string org = (part++)->string();
+                    return org + "/" + part->string();
+                }
+            }
+        }
+        return address;
+    }
+
+    /// The keys that llama.cpp's converter fills from the card of what it converts.
+    Stated stated_in(const formats::Gguf& header) const {
+        Stated out;
+        manifest::ModelCard card;
+        card.license = header.license().value_or("");
+        card.license_name = header.find_text("general.license.name").value_or("");
+        if (const auto terms = terms_of(card)) {
+            out.license = terms->id;
+        }
+        for (std::size_t i = 0; i < kMostAncestors; ++i) {
+            const std::string key = "general.base_model." + std::to_string(i) + ".";
+            const auto address = header.find_text(key + "repo_url").value_or("");
+            const auto name = header.find_text(key + "name").value_or("");
+            if (!address.empty()) {
+                out.made_from.push_back(repo_of(address));
+            } else if (!name.empty() && card_.base_models.empty()) { // else it may be one of these
+                out.made_from.push_back(name);
+            }
+        }
+        return out;
+    }
+
+    /// The first file of safetensors beside the GGUF that are pinned, if it can be read: what
+    /// whoever trained the model wrote into it.
+    Status read_safetensors() {
+        const auto file = std::find_if(files_.begin(), files_.end(), [](const auto& one) {
+            return is_named(one.path, {".safetensors"});
+        });
+        if (file == files_.end()) {
+            return {};
+        }
+        const RemoteHeader header(client_, request_.repo, commit_, *file, stop_);
+        const auto parsed = formats::parse_safetensors(header);
+        fetched_ += header.fetched_bytes();
+        if (auto error = header.error(); error && error->code() == ErrorCode::Cancelled) {
+            return *std::move(error);
+        }
+        if (!parsed) {
+            return {}; // nobody loads it
+        }
+        const auto text = [&parsed](const char* key) {
+            const auto found = parsed->metadata.find(key);
+            return found == parsed->metadata.end() ? std::string() : found->second;
+        };
+        manifest::ModelCard card;
+        card.license = text("license");
+        if (const auto terms = terms_of(card)) {
+            stated_.license = terms->id;
+        }
+        if (const std::string base = text("base_model"); !base.empty()) {
+            stated_.made_from.push_back(repo_of(base));
+        }
+        return {};
+    }
+
+    /// Null if the headers say nothing that the manifest does not say.
+    Json compare_with_weights(const std::string& license) {
+        std::vector<Stated> all = {stated_};
+        for (const auto& one : variants_) {
+            all.push_back(stated_in(one.header));
+        }
+        // What the card says and the manifest replaces is told already.
+        std::vector<std::string> licenses = {license};
+        if (const auto card = terms_of(card_)) {
+            licenses.push_back(card->id);
+        }
+        std::set<std::string> known = {ascii_lower(request_.repo)};
+        for (const auto& ancestor : lineage_) {
+            licenses.push_back(ancestor.license);
+            known.insert(ascii_lower(ancestor.repo));
+        }
+        Json other;
+        Json made_from = Json::array();
+        for (const Stated& stated : all) {
+            const bool named =
+                std::any_of(licenses.begin(), licenses.end(), [&stated](const auto& one) {
+                    return is_same_license(one, stated.license);
+                });
+            if (other.is_null() && !stated.license.empty() && !named) {
+                other = one_line(stated.license, kLicenseIdBytes);
+                notes_.push_back("the weights say " + other.get<std::string>() +
+                                 ", the card does not (license.weights_say)");
+            }
+            for (const auto& base : stated.made_from) {
+                if (made_from.size() < kMostAncestors && known.insert(ascii_lower(base)).second) {
+                    made_from.push_back(one_line(base, kBaseBytes));
+                    notes_.push_back("the weights say that it was made from " +
+                                     one_line(base, kBaseBytes) +
+                                     ", the card does not (license.weights_say)");
+                }
+            }
+        }
+        return other.is_null() && made_from.empty()
+                   ? Json()
+                   : Json{{"license", std::move(other)}, {"made_from", std::move(made_from)}};
+    }
+
     Result<Json> make_license() {
         LOCARA_TRY(const auto replaced, find_replaced_license());
         auto card = card_;
@@ -721,6 +842,9 @@ class Pinner {
                           {"gated", gated_}}}};
         if (!replaced.empty()) {
             license["instead_of"] = replaced;
+        }
+        if (Json say = compare_with_weights(terms->id); !say.is_null()) {
+            license["weights_say"] = std::move(say);
         }
         return license;
     }
@@ -834,6 +958,7 @@ class Pinner {
     std::string template_;
     std::optional<crypto::Sha256Digest> tokenizer_;
     std::vector<manifest::Ancestor> lineage_;
+    Stated stated_; ///< By safetensors.
     std::vector<std::string> notes_;
     std::uint64_t fetched_ = 0;
 };

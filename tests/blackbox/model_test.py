@@ -8,7 +8,7 @@ import subprocess
 import urllib.request
 
 from tests import harness
-from tests.harness import BIN, SOURCE
+from tests.harness import BIN, SOURCE, weights
 
 REPO = SOURCE / "models/quick-add/repo"
 TINY = SOURCE / "src/engine/test/data/tiny.gguf"
@@ -129,6 +129,31 @@ class Models(harness.TestCase):
         self.push("acme/orphan", more="base_model: acme/nowhere\n", files=[TINY])
         self.client.run("model", "pin", "acme/orphan", expect=MISSING)
         self.assertIn("acme/nowhere", self.client.stderr)
+
+    def test_what_the_weights_say_and_the_card_does_not_is_a_conflict(self):
+        told = {"general.license": "cc-by-nc-4.0", "general.base_model.0.name": "Llama 3",
+                "general.base_model.0.repo_url": "https://huggingface.co/acme/said", "general.base_model.1.name": "Someone"}
+        file = self.client.home / "told.gguf"
+        file.write_bytes(weights.with_texts(TINY.read_bytes(), told))
+        self.push("acme/hushed", license="mit", files=[file])
+        pinned = self.pin("acme/hushed")
+        self.assertEqual(pinned["manifest"]["license"]["weights_say"], {"license": "CC-BY-NC-4.0", "made_from": ["acme/said", "Someone"]})
+        for said in (pinned["conflicts"], pinned["notes"]):
+            self.assertTrue(any("weights" in one and "CC-BY-NC-4.0" in one for one in said), said)
+            self.assertTrue(any("weights" in one and "acme/said" in one for one in said), said)
+        # What the card or that of a base says is told already.
+        self.push("acme/said", license="cc-by-nc-4.0")
+        self.push("acme/honest", license="mit", more="base_model: acme/said\n", files=[file])
+        self.assertNotIn("weights_say", self.pin("acme/honest")["manifest"]["license"])
+        self.push("acme/plain", license="mit", files=[TINY])
+        self.assertNotIn("weights_say", self.pin("acme/plain")["manifest"]["license"])
+        # Safetensors beside it have a place for it, too.
+        header = json.dumps({"__metadata__": {"license": "gpl-3.0", "base_model": "acme/other"}}).encode()
+        beside = self.client.home / "model.safetensors"
+        beside.write_bytes(len(header).to_bytes(8, "little") + header)
+        self.push("acme/beside", license="mit", files=[TINY, beside])
+        say = self.pin("acme/beside")["manifest"]["license"]["weights_say"]
+        self.assertEqual((say["license"].lower()[:5], say["made_from"]), ("gpl-3", ["acme/other"]))
 
     def test_a_gated_base_is_gated_in_what_was_made_from_it(self):
         self.push("acme/closed")

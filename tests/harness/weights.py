@@ -50,6 +50,38 @@ def gguf(values, kind=GGUF_I8):
     return gguf_header(len(values), kind) + values
 
 
+def with_texts(content, texts):
+    """A GGUF file with more keys, whose values are texts."""
+    sizes = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+
+    def text(at):
+        return at + 8 + struct.unpack_from("<Q", content, at)[0]
+
+    def value(kind, at):
+        if kind == 8:
+            return text(at)
+        if kind != 9:
+            return at + sizes[kind]
+        element, count = struct.unpack_from("<IQ", content, at)
+        at += 12
+        for _ in range(count):
+            at = value(element, at)
+        return at
+    magic, version, tensors, keys = struct.unpack_from("<4sIQQ", content)
+    at = 24
+    for _ in range(keys):
+        at = text(at)
+        at = value(struct.unpack_from("<I", content, at)[0], at + 4)
+    table = at
+    for _ in range(tensors):
+        at = text(at)
+        at += 4 + 8 * struct.unpack_from("<I", content, at)[0] + 12
+    more = b"".join(struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(said)) + said
+                    for key, said in ((one.encode(), other.encode()) for one, other in texts.items()))
+    header = struct.pack("<4sIQQ", magic, version, tensors, keys + len(texts)) + content[24:table] + more + content[table:at]
+    return header + bytes(-len(header) % 32) + content[at + -at % 32:]
+
+
 def manifest(like, repo, revision, path, size, sha256):
     """A model manifest (text) of one file; what it does not pin is taken from the manifest `like`."""
     made = json.loads(like.read_text())

@@ -81,6 +81,16 @@ TEST(EffectiveLicense, tells_of_a_card_that_names_another_license) {
                             "which this stays in force: field limits"));
 }
 
+TEST(EffectiveLicense, tells_of_weights_that_say_something_else) {
+    auto model = make_model("MIT", {});
+    model.license.weights_say = {"cc-by-nc-4.0", {"acme/base"}};
+    EXPECT_THAT(effective_license(model).conflicts,
+                ElementsAre("the weights of locara/quick-add say cc-by-nc-4.0; the manifest says "
+                            "MIT instead",
+                            "the weights of locara/quick-add say that it was made from acme/base; "
+                            "the manifest does not, and nothing is known of the license of that"));
+}
+
 TEST(EffectiveLicense, takes_the_strictest_of_a_whole_chain_and_names_the_nearest) {
     const auto license = effective_license(make_model("cc0-1.0",
                                                       {{"acme/tuned", "quantized", "mit"},

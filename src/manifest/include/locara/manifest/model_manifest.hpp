@@ -90,12 +90,19 @@ struct LicenseTerms {
     bool needs_consent() const { return !commercial || !use_restrictions.empty() || gated; }
 };
 
+/// What the headers of the weights say, where neither card nor lineage do.
+struct WeightsSay {
+    std::string license;                ///< Empty: no other.
+    std::vector<std::string> made_from; ///< Repositories, addresses or names.
+};
+
 struct ModelLicense {
     std::string id; ///< Id or SPDX expression; parses as LicenseExpression.
     std::string url;
     std::string text_sha256; ///< Of the text at `url` as it was read; may be empty.
     LicenseTerms terms;
     std::string instead_of; ///< What the source's card says, if not `id`; else empty.
+    WeightsSay weights_say;
 };
 
 struct Recommended {
