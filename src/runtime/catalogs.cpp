@@ -263,13 +263,27 @@ Result<Hub> Installer::add_hub(const std::string& url, std::string_view root_byt
                          "; if the hub was set up anew, run `locara hub rm " + url + "` first");
     }
     Hub hub{url, info.fingerprint, render_time(state_->options.clock->now())};
-    if (known != state_->hubs.end()) {
+    const bool is_new = known == state_->hubs.end();
+    if (!is_new) {
         hub = *known;
     }
+    // A root that led to no catalog is not kept: another may be the right one.
+    const auto forget = [&, folder = hub.catalog_folder(state_->options.home)] {
+        std::error_code ignored;
+        if (is_new) {
+            fs::remove_all(folder, ignored);
+        }
+    };
+    forget(); // what a kill left
     LOCARA_TRY(auto opened, state_->open_catalog(hub));
-    LOCARA_CHECK(opened.client->trust(root_bytes));
-    LOCARA_CHECK(opened.client->refresh(opened.expiry).context("catalog of " + url));
-    if (known == state_->hubs.end()) {
+    const auto trusted = opened.client->trust(root_bytes);
+    const Status refreshed =
+        trusted ? Status(opened.client->refresh(opened.expiry)) : Status(trusted.error());
+    if (!refreshed) {
+        forget();
+        return Error(refreshed.error()).add_context("catalog of " + url);
+    }
+    if (is_new) {
         auto hubs = state_->hubs;
         hubs.push_back(hub);
         LOCARA_CHECK(save_hubs(state_->options.home, hubs));

@@ -101,6 +101,13 @@ class FirstApp(harness.TestCase):
         client.run("hub", "add", self.hub.url, "--fingerprint", "sha256:" + "0" * 64, expect=6)
         client.run("hub", "add", self.hub.url, "--fingerprint", "sha256:" + self.hub.fingerprint)
 
+    def test_a_wrong_root_is_not_kept(self):
+        other = harness.Hub(self.folder / "other", seed=None)
+        self.addCleanup(other.stop)
+        self.client.run("hub", "add", self.hub.url, "--root", other.folder / "root.json", expect=6)
+        self.assertEqual(self.client.json("hub", "list")["hubs"], [])
+        self.client.add_hub(self.hub)
+
     def test_version_and_a_first_look_need_nothing(self):
         self.assertRegex(self.client.run("--version"), r"^locara \d+\.\d+\.\d+")
         self.assertIn("This machine", self.client.run())
