@@ -16,6 +16,11 @@ struct VouchedModel {
 Result<VouchedModel>
 plan_vouched(runtime::Installer& installer, std::string bytes, const std::string& variant);
 
+/// Asks policy.toml about a model, tells its terms, and asks for those that have to be accepted and
+/// were not; with --dry-run only tells. Refused; Cancelled as accept_licenses.
+Status
+agree_to_model(Context& context, runtime::Installer& installer, const runtime::PlannedModel& model);
+
 /// Says what is to be fetched and under which terms, asks about these, fetches and pins. With
 /// --dry-run only the first. Errors: those of Installer::pull.
 Status fetch_model(Context& context,

@@ -466,6 +466,20 @@ plan_vouched(runtime::Installer& installer, std::string bytes, const std::string
                             : installer.hubs().front()};
 }
 
+Status agree_to_model(Context& context,
+                      runtime::Installer& installer,
+                      const runtime::PlannedModel& model) {
+    LOCARA_TRY(const auto decision, installer.judge(model));
+    LOCARA_CHECK(decision.status());
+    LOCARA_TRY(const auto open_terms, installer.open_terms({model}));
+    const auto license = model.get_license();
+    context.say("terms   " + clean(manifest::describe(license)));
+    for (const auto& conflict : license.conflicts) {
+        context.say("warning " + clean(conflict));
+    }
+    return context.flags.dry_run ? Status() : accept_licenses(context, installer, open_terms);
+}
+
 Status fetch_model(Context& context,
                    runtime::Installer& installer,
                    const runtime::PlannedModel& model,
@@ -475,18 +489,10 @@ Status fetch_model(Context& context,
                     render_size(file.file.size));
     }
     tell_foreign(context, installer, {model});
-    LOCARA_TRY(const auto decision, installer.judge(model));
-    LOCARA_CHECK(decision.status());
-    LOCARA_TRY(const auto open_terms, installer.open_terms({model}));
-    const auto license = model.get_license();
-    context.say("terms   " + clean(manifest::describe(license)));
-    for (const auto& conflict : license.conflicts) {
-        context.say("warning " + clean(conflict));
-    }
+    LOCARA_CHECK(agree_to_model(context, installer, model));
     if (context.flags.dry_run) {
         return {};
     }
-    LOCARA_CHECK(accept_licenses(context, installer, open_terms));
     const auto progress = context.progress();
     Tally tally(*progress);
     LOCARA_CHECK(installer.pull(model, hub, tally));

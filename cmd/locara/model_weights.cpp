@@ -86,14 +86,15 @@ ModelWeights::fetch(Context& context, const manifest::Variant& variant, Kind kin
             wanted.push_back(file);
         }
     }
+    LOCARA_TRY(auto installer, context.installer());
+    LOCARA_TRY(auto vouched, plan_vouched(installer, manifest_.bytes(), variant.name));
     if (from_.empty()) {
-        LOCARA_TRY(auto installer, context.installer());
-        LOCARA_TRY(auto vouched, plan_vouched(installer, manifest_.bytes(), variant.name));
         std::erase_if(vouched.model.files,
                       [&](const auto& planned) { return !is_wanted(planned.file); });
         LOCARA_CHECK(fetch_model(context, installer, vouched.model, vouched.hub));
         return wanted;
     }
+    LOCARA_CHECK(agree_to_model(context, installer, vouched.model));
     for (const auto& file : wanted) {
         if (context.flags.dry_run) {
             break;

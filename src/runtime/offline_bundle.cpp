@@ -128,6 +128,23 @@ Result<std::string> fetch_text(const InstallerOptions& options,
 
 } // namespace
 
+namespace {
+
+/// A bundle is made to be carried to other machines, which is no passing on as long as they are
+/// one's own.
+void add_passing_on(BundlePlan& plan, const PlannedModel& model) {
+    const manifest::EffectiveFact& fact =
+        model.get_license().fact(manifest::FactKind::Redistribution);
+    if (fact.answer == manifest::Answer::No) {
+        plan.warnings.push_back(
+            model.manifest->id.render() +
+            " may not be passed on: give the bundle to machines of your own alone (" +
+            manifest::describe(manifest::FactKind::Redistribution, fact) + ")");
+    }
+}
+
+} // namespace
+
 Result<BundlePlan> Installer::plan_bundle(const BundleRequest& request) {
     auto& state = *state_;
     LOCARA_CHECK(check_folder(request.folder));
@@ -182,6 +199,7 @@ Result<BundlePlan> Installer::plan_bundle(const BundleRequest& request) {
                 }
             }
             LOCARA_CHECK(state.add_text(plan, model));
+            add_passing_on(plan, model);
         }
         plan.bytes += app.entry.bundle_size;
     }

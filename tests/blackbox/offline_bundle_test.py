@@ -227,6 +227,20 @@ class Bundles(harness.TestCase):
         self.assertFalse((self.folder / "no-text").exists())
 
 
+class NotPassedOn(harness.TestCase):
+    @classmethod
+    def make_seed(cls):
+        write_seed(cls.folder / "seed", license={**LICENSE, "terms": {
+            "commercial": True, "redistribution": False, "attribution": True, "use_restrictions": [], "gated": False}})
+        return cls.folder / "seed"
+
+    def test_who_makes_a_bundle_hears_what_may_not_be_passed_on(self):
+        self.client.add_hub(self.hub)
+        self.client.run("install", TINY, "--yes", "--accept-license", "gemma")
+        made = self.client.json("bundle", TINY, "-o", self.folder / "mine")
+        self.assertIn("test/tiny may not be passed on: give the bundle to machines of your own", " ".join(made["warnings"]))
+
+
 class OlderVersions(harness.TestCase):
     """The bundle has what was the newest once, and the hub has a newer one by now."""
 
