@@ -5,6 +5,8 @@ install(TARGETS locara locara-tuf RUNTIME DESTINATION bin COMPONENT client)
 install(TARGETS locara-hub locara-page-server RUNTIME DESTINATION bin COMPONENT hub)
 install(TARGETS locara-gate locara-sandbox-init RUNTIME DESTINATION libexec/locara COMPONENT hub)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/locara DESTINATION share COMPONENT client OPTIONAL)
+# What `locara-hub review check` opens an app's page with.
+install(DIRECTORY ${PROJECT_BINARY_DIR}/share/locara DESTINATION share COMPONENT hub OPTIONAL)
 install(FILES docs/hub.md DESTINATION share/doc/locara COMPONENT hub)
 install(FILES packaging/locara-hub.conf DESTINATION lib/sysusers.d COMPONENT hub)
 # The unit names its program and its document by their whole paths: those of this prefix.

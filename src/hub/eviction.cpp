@@ -3,6 +3,7 @@
 #include "mirror.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace locara::hub {
 
@@ -34,6 +35,23 @@ evict_mirrored(Names& names, const MirrorConfig& config, const std::string& newe
         ++evicted.files;
     }
     return evicted;
+}
+
+Result<std::uint64_t>
+pinned_bytes(const Names& names, const MirrorConfig& config, std::int64_t but) {
+    LOCARA_TRY(const auto files, names.list_mirrored_files());
+    std::map<std::int64_t, bool> pinned = {{but, false}};
+    std::uint64_t bytes = 0;
+    for (const MirroredFile& file : files) {
+        auto known = pinned.find(file.repo);
+        if (known == pinned.end()) {
+            LOCARA_TRY(const auto repo, names.find_repo(file.repo));
+            const bool stays = repo && config.pins(repo->id.render_web());
+            known = pinned.emplace(file.repo, stays).first;
+        }
+        bytes += known->second ? file.size : 0;
+    }
+    return bytes;
 }
 
 } // namespace locara::hub

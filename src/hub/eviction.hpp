@@ -20,4 +20,8 @@ struct Evicted {
 /// end. The space is given back by gc.
 Result<Evicted> evict_mirrored(Names& names, const MirrorConfig& config, const std::string& newest);
 
+/// Bytes of files that never give way, since their repositories are pinned; but for those of one.
+Result<std::uint64_t>
+pinned_bytes(const Names& names, const MirrorConfig& config, std::int64_t but);
+
 } // namespace locara::hub

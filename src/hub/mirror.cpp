@@ -926,10 +926,11 @@ void Mirror::prefetch() {
     std::mutex mutex;
     std::condition_variable_any never;
     while (!stop.stop_requested()) {
+        std::uint64_t promised = 0;
         for (const PrefetchRule& rule : config().prefetch) {
             const auto done = [&]() -> Answer<std::monostate> {
                 try {
-                    return prefetch_one(rule);
+                    return prefetch_one(rule, promised);
                 } catch (const std::exception& error) { // Libraries may throw.
                     return Error(ErrorCode::Internal, error.what());
                 }
@@ -947,7 +948,27 @@ void Mirror::prefetch() {
     }
 }
 
-Answer<std::monostate> Mirror::prefetch_one(const PrefetchRule& rule) {
+/// What would be evicted for the next one at once is not fetched again and again.
+Answer<std::monostate> Mirror::require_prefetch_room(const Repo& repo,
+                                                     const Listing& listing,
+                                                     std::uint64_t& promised) const {
+    std::uint64_t wanted = promised;
+    for (const GitEntry& file : listing.entries()) {
+        wanted += file.kind == GitEntry::Kind::File ? file.size() : 0;
+    }
+    LOCARA_TRY(const std::uint64_t pinned, pinned_bytes(services_.names, config(), repo.key));
+    if (config().quota_bytes != 0 && wanted + pinned > config().quota_bytes) {
+        return Refusal(507,
+                       "",
+                       "with what is prefetched before it and what is pinned it needs " +
+                           std::to_string(wanted + pinned) + " bytes, and the quota is " +
+                           std::to_string(config().quota_bytes) + ": it is not fetched");
+    }
+    promised = wanted;
+    return std::monostate();
+}
+
+Answer<std::monostate> Mirror::prefetch_one(const PrefetchRule& rule, std::uint64_t& promised) {
     Visit visit;
     visit.reach = Reach::Upstream;
     visit.id = RepoId::parse_web(rule.repo).value_or(RepoId());
@@ -959,6 +980,7 @@ Answer<std::monostate> Mirror::prefetch_one(const PrefetchRule& rule) {
     LOCARA_TRY(const Spot spot, find_revision(visit, rule.revision));
     LOCARA_CHECK(check_access(visit, spot.repo));
     LOCARA_TRY(const auto listing, list(visit, spot.repo, spot.commit));
+    LOCARA_CHECK(require_prefetch_room(spot.repo, *listing, promised));
     for (const GitEntry& file : listing->entries()) {
         if (stop_.stop_requested()) {
             break;

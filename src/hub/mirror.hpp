@@ -198,7 +198,10 @@ class Mirror {
     Result<bool> is_refused_still(const MirroredFile& file, const std::string& name) const;
     void note_use(const Repo& repo, const MirroredFile& file) const;
     void prefetch();
-    Answer<std::monostate> prefetch_one(const PrefetchRule& rule);
+    /// `promised` are the bytes of rules before it, and of this one afterwards.
+    Answer<std::monostate> prefetch_one(const PrefetchRule& rule, std::uint64_t& promised);
+    Answer<std::monostate>
+    require_prefetch_room(const Repo& repo, const Listing& listing, std::uint64_t& promised) const;
     void evict(const std::string& newest) const;
 
     const Services& services_;

@@ -1002,6 +1002,16 @@ class UpkeepTest(TestCase):
         wait_for(lambda: all(call(mirror, "HEAD", f"/ana/many/resolve/main/{name}").headers["X-Xet-Hash"]
                              for name in self.files), "everything to be here")
 
+    def test_prefetch_fetches_nothing_that_would_give_way_at_once(self):
+        proxy = self.proxy()
+        mirror = self.mirror(proxy.url, prefetch=["ana/many", "ana/pinned"], quota="1MB", verbose=True)
+        whole = sum(map(len, self.files.values()))
+        self.assertGreater(whole, 1_000_000)
+        wait_for(lambda: "/ana/pinned/resolve/" in str(proxy.requests), "the second rule")
+        mirror.stop()
+        self.assertRegex(mirror.said, r"prefetch_failed.*ana/many.*it is not fetched")
+        self.assertNotIn("/ana/many/resolve/", str(proxy.requests))
+
     def offline(self, mirror, proxy, **settings):
         mirror.stop()
         self.configure(mirror.config, proxy.url, offline=True, **settings)
