@@ -123,10 +123,19 @@ class BatchAnswer {
     }
 
   private:
-    /// Whoever hears that an upload is not needed will name the file.
+    /// Whoever hears that an upload is not needed will name the file: its content must be there. It
+    /// may have been set aside as damaged, and is taken anew then.
     Result<std::optional<StoredFile>> find(const crypto::Sha256Digest& oid) const {
-        return batch_.upload ? services_.names.use_file(repo_.key, oid, services_.clock.now())
-                             : services_.names.find_file(repo_.key, oid);
+        if (!batch_.upload) {
+            return services_.names.find_file(repo_.key, oid);
+        }
+        LOCARA_TRY(auto file, services_.names.use_file(repo_.key, oid, services_.clock.now()));
+        const Status there = file ? services_.cas.touch(file->xet) : Status();
+        if (!there && there.error().code() == ErrorCode::NotFound) {
+            return std::optional<StoredFile>();
+        }
+        LOCARA_CHECK(there);
+        return file;
     }
 
     void add_download(Json& out, const std::optional<StoredFile>& file) const {
@@ -390,7 +399,7 @@ Answer<Response> finish_parts(const Services& services, const Request& request) 
     LOCARA_TRY(const Admitted admitted, admit(services, request));
     LOCARA_TRY(const auto file,
                services.names.find_file(admitted.upload.repo, admitted.upload.oid));
-    if (file) {
+    if (file && services.cas.touch(file->xet)) {
         return json_answer(Json::object());
     }
     const LfsParts parts = parts_of(services, admitted);
