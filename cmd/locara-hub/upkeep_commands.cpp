@@ -9,11 +9,115 @@
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/upkeep.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include <unistd.h>
 
 using namespace locara;
+
+namespace {
+
+using Bad = hub::CheckReport::Bad;
+
+std::string short_ref(const std::string& ref) {
+    for (const std::string prefix : {"refs/heads/", "refs/tags/", "refs/"}) {
+        if (ref.starts_with(prefix)) {
+            return ref.substr(prefix.size());
+        }
+    }
+    return ref;
+}
+
+/// "xet:5d95..., weights.gguf at main, at v1"
+std::string describe(const hub::CheckReport::LargeFile& file) {
+    std::string text = "xet:" + file.xet.render();
+    std::string last;
+    for (const auto& [ref, path] : file.places) {
+        text += path == last ? "" : ", " + path;
+        text += ref.empty() ? "" : (path == last ? ", at " : " at ") + short_ref(ref);
+        last = path;
+    }
+    return text;
+}
+
+std::vector<hub::CheckReport::Place> places_of(const Bad& one) {
+    return one.file ? one.file->places : std::vector<hub::CheckReport::Place>();
+}
+
+/// Whether two findings are about the same repository.
+bool is_same_repo(const Bad& one, const Bad& other) {
+    return one.type == other.type && one.repository == other.repository;
+}
+
+/// What mends the repository that `one` is about.
+std::string how_to_mend(const Bad& one, const std::vector<Bad>& all, bool set_aside) {
+    const std::string first = set_aside ? "" : "run `locara-hub fsck --set-aside`, then ";
+    if (one.mirrored) {
+        return first + "`locara-hub mirror rm` it: who asks for it next has it fetched anew";
+    }
+    std::vector<std::string> paths;
+    bool git = false;
+    bool unnamed = false;
+    for (const Bad& other : all) {
+        if (is_same_repo(one, other)) {
+            git = git || (!other.file && one.type != "bucket");
+            unnamed = unnamed || (other.file && other.file->places.empty());
+            for (const auto& place : places_of(other)) {
+                if (std::find(paths.begin(), paths.end(), place.path) == paths.end()) {
+                    paths.push_back(place.path);
+                }
+            }
+        }
+    }
+    std::string text;
+    for (const std::string& path : paths) {
+        text += (text.empty() ? first + "upload again, with the same bytes: " : ", ") + path;
+    }
+    if (unnamed) {
+        text += (text.empty() ? "" : "; ") +
+                std::string("files without a path are in older commits, or in none: send them "
+                            "again with Git LFS, or let gc forget them");
+    }
+    if (git) {
+        text += (text.empty() ? "" : "; ") +
+                std::string("its history is not whole: take its folder out of a backup, or push it "
+                            "anew from a whole clone");
+    }
+    return text.empty() ? "upload again what it names" : text;
+}
+
+Json render_bad(const Bad& one) {
+    const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+    Json places = Json::array();
+    for (const auto& [ref, path] : places_of(one)) {
+        places.push_back({{"ref", or_null(ref)}, {"path", path}});
+    }
+    return {{"what", one.what},
+            {"reason", one.reason},
+            {"type", or_null(one.type)},
+            {"repository", or_null(one.repository)},
+            {"sha256", one.file ? Json(one.file->sha256.render()) : Json()},
+            {"xet", one.file ? Json(one.file->xet.render()) : Json()},
+            {"places", std::move(places)}};
+}
+
+/// One of each repository that something is wrong with.
+std::vector<Bad> one_each(const std::vector<Bad>& all) {
+    std::vector<Bad> found;
+    for (const Bad& one : all) {
+        if (!one.repository.empty() && std::none_of(found.begin(), found.end(), [&](const Bad& f) {
+                return is_same_repo(f, one);
+            })) {
+            found.push_back(one);
+        }
+    }
+    return found;
+}
+
+} // namespace
 
 UpkeepCommands::UpkeepCommands(CLI::App& app)
     : gc_(app.add_subcommand("gc", "remove what no repository names, and say how much that frees")),
@@ -147,6 +251,17 @@ Status UpkeepCommands::collect(const std::stop_token& stop) const {
     options.dry_run = dry_run_ ? cas::GcOptions::DryRun::Yes : cas::GcOptions::DryRun::No;
     options.stop = stop;
     LOCARA_TRY(const auto report, hub::collect_garbage(data_, system_clock(), options));
+    Json damaged = Json::array();
+    for (const auto& one : report.damaged) {
+        std::fprintf(stderr,
+                     "locara-hub: nothing of the %s %s was forgotten, it is damaged: %s; see "
+                     "`locara-hub fsck`\n",
+                     one.type.c_str(),
+                     one.repository.c_str(),
+                     one.reason.c_str());
+        damaged.push_back(
+            {{"type", one.type}, {"repository", one.repository}, {"reason", one.reason}});
+    }
     if (json_) {
         const Json words = {{"schema", "locara-hub.gc/1"},
                             {"dry_run", dry_run_},
@@ -161,7 +276,8 @@ Status UpkeepCommands::collect(const std::stop_token& stop) const {
                             {"packed_repositories", report.packed},
                             {"removed_packs", report.removed_packs},
                             {"removed_verdicts", report.removed_verdicts},
-                            {"missing_files", report.chunks.missing_files.size()}};
+                            {"missing_files", report.chunks.missing_files.size()},
+                            {"damaged_repositories", std::move(damaged)}};
         std::printf("%s\n", words.dump().c_str());
     } else {
         std::printf(
@@ -209,19 +325,38 @@ Status UpkeepCommands::check(const std::stop_token& stop) const {
     LOCARA_CHECK(report);
     if (json_) {
         Json bad = Json::array();
-        for (const auto& one : report->bad) {
-            bad.push_back({{"what", one.what}, {"reason", one.reason}});
+        for (const Bad& one : report->bad) {
+            bad.push_back(render_bad(one));
+        }
+        Json mend = Json::array();
+        for (const Bad& one : one_each(report->bad)) {
+            mend.push_back({{"type", one.type},
+                            {"repository", one.repository},
+                            {"how", how_to_mend(one, report->bad, set_aside_)}});
         }
         const Json words = {{"schema", "locara-hub.fsck/1"},
                             {"objects", report->objects},
                             {"bytes", report->bytes},
                             {"repositories", report->repositories},
                             {"files", report->files},
-                            {"bad", std::move(bad)}};
+                            {"bad", std::move(bad)},
+                            {"mend", std::move(mend)}};
         std::printf("%s\n", words.dump().c_str());
     } else {
-        for (const auto& one : report->bad) {
-            std::printf("bad  %s: %s\n", one.what.c_str(), one.reason.c_str());
+        for (const Bad& one : report->bad) {
+            std::printf("bad  %s%s: %s\n",
+                        one.type.empty() ? "" : (one.type + " ").c_str(),
+                        one.what.c_str(),
+                        one.reason.c_str());
+            if (one.file) {
+                std::printf("     %s\n", describe(*one.file).c_str());
+            }
+        }
+        for (const Bad& one : one_each(report->bad)) {
+            std::printf("mend %s %s: %s\n",
+                        one.type.c_str(),
+                        one.repository.c_str(),
+                        how_to_mend(one, report->bad, set_aside_).c_str());
         }
         std::printf("%llu objects (%s) of the chunk store, %llu large files, %llu repositories: "
                     "%s\n",
@@ -232,10 +367,9 @@ Status UpkeepCommands::check(const std::stop_token& stop) const {
                     report->bad.empty() ? "all is well" : "not all is well");
     }
     if (!report->bad.empty()) {
-        return Error(
-            ErrorCode::Corrupt,
-            std::to_string(report->bad.size()) + " things are wrong" +
-                (set_aside_ ? "; damaged objects were set aside, upload those files again" : ""));
+        return Error(ErrorCode::Corrupt,
+                     std::to_string(report->bad.size()) + " things are wrong" +
+                         (set_aside_ ? "; damaged objects were set aside" : ""));
     }
     return {};
 }

@@ -23,6 +23,7 @@
 #include <locara/manifest/model_manifest.hpp>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <system_error>
 
@@ -62,6 +63,12 @@ Result<std::vector<fs::path>> old_entries(const fs::path& folder, mode_t type, T
         return Error(ErrorCode::Io, "listing " + folder.string() + ": " + error.message());
     }
     return entries;
+}
+
+/// The key of an object of the chunk store (docs/formats/cas.md).
+template <class Hash> std::string key_of(const std::string& kind, const Hash& hash) {
+    const std::string text = hash.render();
+    return kind + text.substr(0, 2) + "/" + text;
 }
 
 /// Folders of repositories that are gone, made before `limit`: git's, and the mirror's notes.
@@ -108,6 +115,9 @@ class Checker {
     }
 
   private:
+    /// Damaged files of a repository: by SHA-256, where they stand in the report.
+    using Damaged = std::map<std::string, std::size_t>;
+
     Status check_stop() const {
         if (options_.stop.stop_requested()) {
             return Error(ErrorCode::Cancelled, "fsck was stopped");
@@ -126,6 +136,7 @@ class Checker {
             report_.objects += part.objects;
             report_.bytes += part.bytes;
             for (auto& bad : part.bad) {
+                damaged_.emplace(bad.key, bad.reason);
                 report_.bad.push_back({std::move(bad.key), std::move(bad.reason)});
             }
             if (options_.progress) {
@@ -142,9 +153,16 @@ class Checker {
     Status check_repo(const Repo& repo) {
         const std::size_t before = report_.bad.size();
         LOCARA_TRY(const auto files, names_.list_files(repo.key));
+        Damaged damaged;
         for (const StoredFile& file : files) {
-            note(repo, "file sha256:" + file.sha256.render(), check_file(file));
+            const Status found = check_file(file);
+            if (!found) {
+                note(repo, "file sha256:" + file.sha256.render(), found);
+                report_.bad.back().file = CheckReport::LargeFile{file.sha256, file.xet, {}};
+                damaged.emplace(file.sha256.render(), report_.bad.size() - 1);
+            }
         }
+        LOCARA_CHECK(find_places(repo, damaged));
         if (repo.origin != Origin::Here) {
             return settle(repo, files.size(), before); // Its git is upstream.
         }
@@ -158,20 +176,27 @@ class Checker {
 
     /// Every path of a bucket is one of its files, of the size that stands there.
     Status check_bucket(const Repo& bucket) {
+        return for_each_entry(bucket, [&](const BucketEntry& entry) -> Status {
+            LOCARA_TRY(const auto file, names_.find_file(bucket.key, entry.file.xet));
+            if (!file || file->size != entry.file.size) {
+                note(bucket,
+                     entry.file.path,
+                     Error(ErrorCode::NotFound,
+                           "it is the file " + entry.file.xet.render() + " of " +
+                               std::to_string(entry.file.size) +
+                               " bytes, which this bucket has not got"));
+            }
+            return {};
+        });
+    }
+
+    template <class Take> Status for_each_entry(const Repo& bucket, Take take) const {
         std::string from;
         do {
             LOCARA_TRY(const BucketPage page,
                        buckets_.list(bucket, "", Buckets::Recursive::Yes, from, kBucketPage));
             for (const BucketEntry& entry : page.entries) {
-                LOCARA_TRY(const auto file, names_.find_file(bucket.key, entry.file.xet));
-                if (!file || file->size != entry.file.size) {
-                    note(bucket,
-                         entry.file.path,
-                         Error(ErrorCode::NotFound,
-                               "it is the file " + entry.file.xet.render() + " of " +
-                                   std::to_string(entry.file.size) +
-                                   " bytes, which this bucket has not got"));
-                }
+                LOCARA_CHECK(take(entry));
             }
             from = page.next;
         } while (!from.empty());
@@ -189,7 +214,47 @@ class Checker {
         return {};
     }
 
+    /// Adds to damaged files where the repository names them.
+    Status find_places(const Repo& repo, const Damaged& damaged) {
+        if (damaged.empty() || repo.origin != Origin::Here) {
+            return {};
+        }
+        const auto add = [&](const std::string& sha256, CheckReport::Place place) {
+            const auto found = damaged.find(sha256);
+            auto* const places =
+                found == damaged.end() ? nullptr : &report_.bad[found->second].file->places;
+            if (places != nullptr && places->size() < kCheckPlaces) {
+                places->push_back(std::move(place));
+            }
+        };
+        if (repo.id.type == RepoType::Bucket) {
+            return for_each_entry(repo, [&](const BucketEntry& entry) -> Status {
+                LOCARA_TRY(const auto file, names_.find_file(repo.key, entry.file.xet));
+                if (file) {
+                    add(file->sha256.render(), {"", entry.file.path});
+                }
+                return {};
+            });
+        }
+        // What of git cannot be read is told by check_git.
+        const auto git = GitRepo::open(repo_folder(data_ / kRepos, repo.internal));
+        const auto refs = git ? git->refs() : Result<std::vector<GitRef>>(git.error());
+        for (const GitRef& ref : refs ? *refs : std::vector<GitRef>()) {
+            LOCARA_CHECK(check_stop());
+            const auto entries = git->list(ref.commit, "", GitRepo::Recursive::Yes);
+            for (const GitEntry& entry : entries ? *entries : std::vector<GitEntry>()) {
+                if (entry.lfs) {
+                    add(entry.lfs->sha256.render(), {ref.name, entry.path});
+                }
+            }
+        }
+        return {};
+    }
+
     Status check_file(const StoredFile& file) const {
+        if (const auto bad = damaged_.find(key_of("files/", file.xet)); bad != damaged_.end()) {
+            return Error(ErrorCode::Corrupt, bad->first + ": " + bad->second);
+        }
         LOCARA_TRY(const auto info, chunks_.file_info(file.xet));
         if (info.size != file.size) {
             return Error(ErrorCode::Corrupt,
@@ -198,6 +263,14 @@ class Checker {
         }
         if (info.sha256 && *info.sha256 != file.sha256) {
             return Error(ErrorCode::Corrupt, "it has sha256:" + info.sha256->render());
+        }
+        LOCARA_TRY(const auto xorbs, chunks_.xorbs_of(file.xet));
+        for (const xet::XorbHash& xorb : xorbs) {
+            if (const auto bad = damaged_.find(key_of("xorbs/", xorb)); bad != damaged_.end()) {
+                return Error(ErrorCode::Corrupt,
+                             "chunks of it are in " + bad->first + ": " + bad->second);
+            }
+            LOCARA_CHECK(chunks_.xorb_size(xorb)); // It may be gone.
         }
         return {};
     }
@@ -227,7 +300,12 @@ class Checker {
 
     void note(const Repo& repo, const std::string& what, const Status& found) {
         if (!found) {
-            report_.bad.push_back({repo.id.render() + " " + what, found.error().describe()});
+            report_.bad.push_back({repo.id.render() + " " + what,
+                                   found.error().describe(),
+                                   std::string(render(repo.id.type)),
+                                   repo.id.render(),
+                                   repo.origin != Origin::Here,
+                                   {}});
         }
     }
 
@@ -237,6 +315,7 @@ class Checker {
     const Buckets buckets_;
     cas::Cas& chunks_;
     const CheckOptions& options_;
+    std::map<std::string, std::string> damaged_; ///< Why, by the keys of objects.
     CheckReport report_;
 };
 
@@ -374,7 +453,12 @@ Result<std::vector<StoredFile>> forget_unnamed(const fs::path& data,
         return looked.error();
     }
     if (!looked) {
-        return files; // A repository that is damaged, or was removed just now, loses nothing.
+        LOCARA_TRY(const auto still, names.find_repo(repo.key));
+        if (still) { // Not removed just now.
+            report.damaged.push_back(
+                {std::string(render(repo.id.type)), repo.id.render(), looked.error().describe()});
+        }
+        return files;
     }
     std::vector<StoredFile> kept;
     for (const StoredFile& file : files) {

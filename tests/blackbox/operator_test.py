@@ -1,4 +1,5 @@
 """What the commands of a hub say and refuse: a folder that is no hub's, a mistyped verb, sizes, copies, and who did it."""
+import hashlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 
 from tests import harness
+from tests.harness.mirror import call, noise, publish, upload_lfs
 
 
 class Operator(unittest.TestCase):
@@ -43,6 +45,47 @@ class Operator(unittest.TestCase):
         made = self.folder / "made"
         self.run_it("init", "--data", made)
         self.run_it("user", "add", "zz", "--data", made)  # before it is served
+
+    def test_a_damaged_file_is_named_as_its_repository_has_it_and_comes_anew(self):
+        hub = harness.Hub(self.folder / "damaged", seed=None)
+        self.addCleanup(hub.stop)
+        token = hub.make_writer("ana")
+        content = noise("weights", 300_000)
+        publish(hub, token, "ana/m1", {"data/model.bin": content, "README.md": b"# It"})
+        digest = hashlib.sha256(content).hexdigest()
+        xorb = next(path for path in (hub.folder / "cas/objects/xorbs").rglob("*") if path.is_file())
+        spoiled = bytearray(xorb.read_bytes())
+        spoiled[1000:1004] = bytes(byte ^ 1 for byte in spoiled[1000:1004])
+        xorb.chmod(0o600)
+        xorb.write_bytes(spoiled)
+
+        told = hub.admin("fsck", expect=6)
+        self.assertRegex(told, f"bad  model ana/m1 file sha256:{digest}: chunks of it are in xorbs/")
+        self.assertRegex(told, r"\n     xet:[0-9a-f]{64}, data/model.bin at main\n")
+        self.assertIn("mend model ana/m1: run `locara-hub fsck --set-aside`, then upload again, with the same bytes: data/model.bin\n",
+                      told)
+        report = json.loads(hub.admin("fsck", "--set-aside", "--json", expect=6))
+        found = [one for one in report["bad"] if one["repository"]]
+        self.assertEqual([(one["type"], one["repository"], one["sha256"], one["places"]) for one in found],
+                         [("model", "ana/m1", digest, [{"ref": "refs/heads/main", "path": "data/model.bin"}])])
+        self.assertIn(f"xet:{found[0]['xet']},", told)
+        self.assertEqual([one["sha256"] for one in report["bad"] if not one["repository"]], [None] * (len(report["bad"]) - 1))
+        self.assertEqual(report["mend"], [{"type": "model", "repository": "ana/m1",
+                                           "how": "upload again, with the same bytes: data/model.bin"}])
+        # As told: by a hub that served all the while.
+        upload_lfs(hub, token, "ana/m1", content)
+        self.assertIn("all is well", hub.admin("fsck"))
+        self.assertEqual(call(hub, "GET", "/ana/m1/resolve/main/data/model.bin", token).body, content)
+
+        # A repository with a damaged ref is left alone by gc, which says so.
+        [folder] = (hub.folder / "repos").iterdir()
+        (folder / "refs/heads/main").write_text("zzzz\n")
+        done = subprocess.run(hub.command("gc", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+                              check=True, env={**os.environ, **harness.moved_clock("+2d")})
+        self.assertIn("nothing of the model ana/m1 was forgotten, it is damaged: ", done.stderr)
+        [left] = json.loads(done.stdout)["damaged_repositories"]
+        self.assertEqual((left["type"], left["repository"]), ("model", "ana/m1"))
+        self.assertIn("its history is not whole: take its folder out of a backup", hub.admin("fsck", expect=6))
 
     def test_a_mistyped_verb_is_named_with_the_nearest(self):
         for words, said in ((("usr", "add"), "there is no verb 'usr'; did you mean `locara-hub user`?"),

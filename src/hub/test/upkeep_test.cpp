@@ -1,4 +1,5 @@
 // gc and fsck of a data folder, with a repository that a seed brought.
+#include "../buckets.hpp"
 #include "../database.hpp"
 #include "../layout.hpp"
 #include "../names.hpp"
@@ -122,6 +123,66 @@ TEST_F(UpkeepTest, names_a_flipped_bit_and_can_set_the_object_aside) {
     EXPECT_TRUE(fs::exists(seed_.data() / kChunks / "objects" / "quarantine"));
 }
 
+TEST_F(UpkeepTest, says_which_files_of_which_repository_are_damaged) {
+    const fs::path xorb = a_xorb();
+    std::string bytes = test::read(xorb);
+    bytes[bytes.size() / 2] ^= 1;
+    fs::permissions(xorb, fs::perms::owner_all);
+    test::write(xorb, bytes);
+    const Repo repo = only_repo();
+    const auto files = names().list_files(repo.key);
+    ASSERT_TRUE(files);
+    ASSERT_THAT(*files, SizeIs(1));
+
+    // Damaged, and set aside; then gone.
+    for (const auto on_bad : {cas::FsckOptions::OnBad::SetAside, cas::FsckOptions::OnBad::Report}) {
+        const CheckReport report = check(on_bad);
+        const auto found =
+            std::find_if(report.bad.begin(), report.bad.end(), [](const CheckReport::Bad& one) {
+                return one.file.has_value();
+            });
+        ASSERT_NE(found, report.bad.end());
+        EXPECT_EQ(found->type, "model");
+        EXPECT_EQ(found->repository, repo.id.render());
+        EXPECT_FALSE(found->mirrored);
+        EXPECT_THAT(found->what, HasSubstr(repo.id.render() + " file sha256:"));
+        EXPECT_THAT(found->reason, HasSubstr("xorb"));
+        EXPECT_EQ(found->file->sha256, crypto::sha256(as_bytes(test::weights())));
+        EXPECT_EQ(found->file->xet, files->front().xet);
+        std::vector<std::string> places;
+        for (const CheckReport::Place& place : found->file->places) {
+            places.push_back(place.ref + " " + place.path);
+        }
+        EXPECT_THAT(places,
+                    testing::UnorderedElementsAre("refs/heads/main model.gguf",
+                                                  "refs/tags/v1.0.0 model.gguf"));
+    }
+}
+
+TEST_F(UpkeepTest, says_where_a_bucket_has_a_damaged_file) {
+    Repo repo = only_repo();
+    const StoredFile file = names().list_files(repo.key)->front();
+    Repo bucket;
+    bucket.id = *RepoId::parse(RepoType::Bucket, "acme/runs");
+    bucket.internal = std::string(24, 'b');
+    bucket.created = later_;
+    ASSERT_TRUE(names().add_repo(bucket));
+    bucket = *names().find_repo(bucket.id).value();
+    ASSERT_TRUE(names().add_file(bucket.key, file, later_));
+    BucketChange change;
+    change.file = {"out/w.gguf", file.xet, file.size, later_, {}, ""};
+    ASSERT_TRUE(Buckets(*Database::open(seed_.data() / kNamesFile)).apply(bucket, {&change, 1}));
+    EXPECT_THAT(check().bad, IsEmpty());
+
+    fs::remove_all(seed_.data() / kChunks / "objects");
+    const CheckReport report = check();
+    ASSERT_THAT(report.bad, SizeIs(2));
+    EXPECT_EQ(report.bad[1].type, "bucket");
+    ASSERT_TRUE(report.bad[1].file);
+    ASSERT_THAT(report.bad[1].file->places, SizeIs(1));
+    EXPECT_EQ(report.bad[1].file->places[0].path, "out/w.gguf");
+}
+
 TEST_F(UpkeepTest, names_a_file_that_is_gone) {
     fs::remove_all(seed_.data() / kChunks / "objects");
     const Repo repo = only_repo();
@@ -206,7 +267,12 @@ class DamagedRefTest : public UpkeepTest {
 
     void expect_told_and_kept(const std::string& words) const {
         EXPECT_THAT(check().bad, Contains(Field(&CheckReport::Bad::reason, HasSubstr(words))));
-        EXPECT_EQ(collect(later_).forgotten_files, 0U);
+        const CollectReport report = collect(later_);
+        EXPECT_EQ(report.forgotten_files, 0U);
+        ASSERT_THAT(report.damaged, SizeIs(1));
+        EXPECT_EQ(report.damaged[0].type, "model");
+        EXPECT_EQ(report.damaged[0].repository, only_repo().id.render());
+        EXPECT_THAT(report.damaged[0].reason, testing::Not(IsEmpty()));
     }
 
     fs::path folder_;

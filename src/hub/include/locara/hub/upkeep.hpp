@@ -32,6 +32,15 @@ struct CollectReport {
     std::uint64_t packed = 0;           ///< Repositories whose git objects are in one new pack now.
     std::uint64_t removed_packs = 0;    ///< Of git, whose objects are in another one.
     std::uint64_t freed_bytes = 0;      ///< Of chunks, folders and git objects.
+
+    struct Damaged {
+        std::string type;       ///< "model", "dataset", "space"
+        std::string repository; ///< "acme/tiny"
+        std::string reason;     ///< What could not be read.
+    };
+
+    /// Of these nothing was forgotten, since their refs or histories cannot be read.
+    std::vector<Damaged> damaged;
 };
 
 /// Removes what no repository names and nobody used within `options.grace` (see cas::GcOptions):
@@ -81,10 +90,29 @@ Result<std::vector<MirroredRepo>> list_mirrored(const std::filesystem::path& dat
 /// space is given back by gc. NotFound.
 Status remove_mirrored(const std::filesystem::path& data, const std::string& id);
 
+/// Of a damaged file, the places that are named.
+inline constexpr std::size_t kCheckPlaces = 20;
+
 struct CheckReport {
+    /// Where a repository names a large file.
+    struct Place {
+        std::string ref; ///< "refs/heads/main", "refs/tags/v1"; empty in a bucket.
+        std::string path;
+    };
+
+    struct LargeFile {
+        crypto::Sha256Digest sha256; ///< Of its bytes.
+        xet::FileHash xet;
+        std::vector<Place> places; ///< The first kCheckPlaces of them; none of a mirrored one.
+    };
+
     struct Bad {
-        std::string what;   ///< The key of an object, or repository and file or ref.
-        std::string reason; ///< What was found.
+        std::string what;                ///< The key of an object, or repository and file or ref.
+        std::string reason;              ///< What was found.
+        std::string type{};              ///< "model" ...; empty if it is no repository's.
+        std::string repository{};        ///< "acme/tiny"; likewise.
+        bool mirrored = false;           ///< The repository is another hub's.
+        std::optional<LargeFile> file{}; ///< What is damaged or missing, if that is one.
     };
 
     std::uint64_t objects = 0; ///< Of the chunk store, verified.
@@ -101,8 +129,9 @@ struct CheckOptions {
 };
 
 /// Verifies the database, every object of the chunk store, that each repository's large files are
-/// there with the right size and SHA-256, and that each of its refs leads to a commit whose files
-/// can be read. What is wrong is in the report, not an error. NotFound without a hub in `data`.
+/// there, undamaged and with the right size and SHA-256, and that each of its refs leads to a
+/// commit whose files can be read. What is wrong is in the report, not an error. NotFound without a
+/// hub in `data`.
 Result<CheckReport>
 check_data(const std::filesystem::path& data, const Clock& clock, const CheckOptions& options = {});
 
