@@ -2,6 +2,7 @@
 #include "audit_record.hpp"
 #include "gate_terms.hpp"
 #include "list_page.hpp"
+#include "page_parts.hpp"
 #include "routes.hpp"
 
 #include <algorithm>
@@ -92,6 +93,27 @@ Answer<Response> ask(const Services& services, const Request& request, RepoType 
                        {"state", std::string(render(asked.state))}});
     record(services, request, "access-asked", repo, {{"state", render(asked.state)}});
     return by_form ? see_other(page_of(repo)) : json_answer({{"status", render(asked.state)}});
+}
+
+/// The same where what is wrong is a page for who sent the form with a browser. What is our own
+/// fault is told as everywhere.
+Answer<Response> ask_for_people(const Services& services, const Request& request, RepoType type) {
+    Answer<Response> answer = ask(services, request, type);
+    const std::string_view accepted = request.headers.find("Accept").value_or("");
+    if (answer || answer.error().status >= 500 || credentials(request) ||
+        accepted.find("text/html") == std::string_view::npos) {
+        return answer;
+    }
+    const Refusal& refusal = answer.error();
+    if (refusal.status == 401 || refusal.status == 404) {
+        return or_page(request, std::move(answer));
+    }
+    return page_answer(frame_page("Not sent",
+                                  "<p class=\"error\" role=\"alert\">" +
+                                      escape_html(refusal.message) + "</p>\n<p>" +
+                                      link(request.path, "Back") + "</p>\n",
+                                  "'none'"),
+                       refusal.status);
 }
 
 /// What was rejected stays so: it could be asked for again otherwise.
@@ -321,7 +343,7 @@ void add_gate_routes(Routes& routes, const Services& services) {
             };
         };
         const std::string web = prefix + "{org}/{repo}/";
-        routes.post(web + "ask-access", bind(&ask));
+        routes.post(web + "ask-access", bind(&ask_for_people));
         routes.get(web + "user-access-report", bind(&report));
         const std::string api =
             "/api/" + std::string(render_plural(type)) + "/{org}/{repo}/user-access-request/";

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kOptions = 256;
 
-std::vector<std::string> options_of(const Json& field) {
-    std::vector<std::string> options;
+std::vector<GateField::Option> options_of(const Json& field) {
+    std::vector<GateField::Option> options;
     const auto list = field.find("options");
     if (list == field.end() || !list->is_array()) {
         return options;
@@ -22,7 +22,7 @@ std::vector<std::string> options_of(const Json& field) {
         const auto value =
             one.is_string() ? std::optional(one.get<std::string>()) : text_at(one, "value");
         if (value && options.size() < kOptions && value->size() <= kGateFieldBytes) {
-            options.push_back(*value);
+            options.push_back({*value, text_at(one, "label").value_or(*value)});
         }
     }
     return options;
@@ -45,10 +45,12 @@ std::optional<std::string> fault_of(const GateField& field, const std::string& v
         }
         return std::nullopt;
     case GateField::Kind::Choice:
-        if (std::find(field.options.begin(), field.options.end(), value) == field.options.end()) {
+        if (std::none_of(field.options.begin(), field.options.end(), [&](const auto& option) {
+                return option.value == value;
+            })) {
             std::string all;
-            for (const std::string& option : field.options) {
-                all += (all.empty() ? "" : ", ") + option;
+            for (const GateField::Option& option : field.options) {
+                all += (all.empty() ? "" : ", ") + option.value;
             }
             return "must be one of: " + all;
         }

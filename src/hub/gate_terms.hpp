@@ -27,9 +27,14 @@ inline constexpr const char* kGatePrompt = "extra_gated_prompt";
 struct GateField {
     enum class Kind { Text, Date, Country, Choice, Checkbox };
 
+    struct Option {
+        std::string value; ///< What is sent, and kept.
+        std::string label; ///< What is shown.
+    };
+
     std::string name;
     Kind kind = Kind::Text;
-    std::vector<std::string> options; ///< Of a choice.
+    std::vector<Option> options; ///< Of a choice.
 };
 
 struct GateTerms {

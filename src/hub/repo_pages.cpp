@@ -65,6 +65,19 @@ std::string render_facts(const Repo& repo, const CardFacts& facts) {
     return "<p><small>" + escape_html(line) + "</small></p>\n";
 }
 
+/// How the request of who is signed in stands; "" if there is none that stands.
+Result<std::string> render_request(const Services& services, const Visit& visit) {
+    LOCARA_TRY(const auto asked, services.requests.find(visit.repo.key, visit.caller->account.key));
+    if (!asked || asked->is_over(services.clock.now())) {
+        return std::string();
+    }
+    std::string line = "Your request for its files is " + std::string(render(asked->state));
+    if (!asked->reason.empty()) {
+        line += ": " + asked->reason;
+    }
+    return "<p>" + escape_html(line) + "</p>\n";
+}
+
 /// How the visitor stands to the files of a gated repository.
 Result<std::string> render_gate(const Services& services, const Visit& visit) {
     if (visit.repo.gate == Gate::Open || may(visit.caller, visit.repo, Action::Read)) {
@@ -75,15 +88,8 @@ Result<std::string> render_gate(const Services& services, const Visit& visit) {
     if (!visit.caller) {
         return ask;
     }
-    LOCARA_TRY(const auto asked, services.requests.find(visit.repo.key, visit.caller->account.key));
-    if (!asked || asked->is_over(services.clock.now())) {
-        return ask;
-    }
-    std::string line = "Your request for its files is " + std::string(render(asked->state));
-    if (!asked->reason.empty()) {
-        line += ": " + asked->reason;
-    }
-    return "<p>" + escape_html(line) + "</p>\n";
+    LOCARA_TRY(const std::string asked, render_request(services, visit));
+    return asked.empty() ? ask : asked;
 }
 
 /// What the gate says of a file: a word and its evidence.
@@ -184,8 +190,9 @@ std::string render_field(const GateField& field) {
     case GateField::Kind::Choice: {
         std::string html = "<label>" + name + "<select name=\"" + name + "\" required>\n";
         html += "<option value=\"\"></option>\n";
-        for (const std::string& option : field.options) {
-            html += "<option>" + escape_html(option) + "</option>\n";
+        for (const GateField::Option& option : field.options) {
+            html += "<option value=\"" + escape_html(option.value) + "\">" +
+                    escape_html(option.label) + "</option>\n";
         }
         return html + "</select></label>\n";
     }
@@ -208,6 +215,11 @@ Answer<Response> ask_page(const Services& services, const Request& request, Repo
         return see_other(page_of(seen.repo)); // There is nothing to ask for.
     }
     LOCARA_TRY(const GateTerms terms, read_gate_terms(services, seen.repo));
+    LOCARA_TRY(const std::string asked, render_request(services, seen));
+    if (!asked.empty()) { // It cannot be sent twice.
+        return show("Access to " + seen.repo.id.render(),
+                    asked + "<p>" + link(page_of(seen.repo), seen.repo.id.render()) + "</p>\n");
+    }
     std::string body =
         "<p>" +
         escape_html(terms.description.empty()

@@ -54,6 +54,8 @@ try {
     await look(page, "Who may have it");
     assert.match(await page.textContent("article"), /for research/);
     await page.getByLabel("Company").fill("ACME");
+    assert.deepEqual(await page.getByLabel("Use").locator("option").evaluateAll((all) => all.map((one) => [one.value, one.text])),
+        [["", ""], ["Research", "Research"], ["other", "Other"]]);
     await page.getByLabel("Use").selectOption("Research");
     await page.getByLabel("I agree").check();
     await press(page, "Agree");

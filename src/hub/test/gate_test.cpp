@@ -126,6 +126,18 @@ class GateTest : public testing::Test {
                     R"({"user":")" + user + "\"," + more + "}");
     }
 
+    /// The cookie of who signs in with a user's token, as a header.
+    std::string sign_in(const std::string& user) const {
+        const Reply done = call("nobody",
+                                "POST",
+                                "/login",
+                                "token=" + tokens_.at(user),
+                                "Content-Type: application/x-www-form-urlencoded\r\n");
+        EXPECT_EQ(done.status(), 303) << done.body;
+        const std::string cookie = done.header("Set-Cookie");
+        return "Cookie: " + cookie.substr(0, cookie.find(';')) + "\r\n";
+    }
+
     Reply requests(const std::string& state) const {
         return call("ana", "GET", "/api/models/ana/open/user-access-request/" + state);
     }
@@ -403,6 +415,37 @@ TEST_F(GateTest, ends_a_token_for_whoever_shows_it) {
     for (const char* body : {"{}", R"({"credentials":[1]})"}) {
         EXPECT_EQ(call("nobody", "POST", "/api/credentials/revoke", body).status(), 422) << body;
     }
+}
+
+// ------------------------------------------------------------------------------- who is signed in
+
+TEST_F(GateTest, the_form_of_a_gated_repository_answers_people_with_pages) {
+    gate("ana/open", "\"manual\"");
+    const std::string path = "/ana/open/ask-access";
+    const std::string ben = sign_in("ben") + "Accept: text/html,*/*\r\n";
+    const std::string form = ben + "Content-Type: application/x-www-form-urlencoded\r\n";
+    EXPECT_THAT(call("nobody", "GET", path, "", ben).body, HasSubstr("<form"));
+    const std::string long_text(5000, 'x');
+    const Reply wrong = call("nobody", "POST", path, "Use=" + long_text, form);
+    EXPECT_EQ(wrong.status(), 400);
+    EXPECT_THAT(wrong.header("Content-Type"), HasSubstr("text/html"));
+    EXPECT_THAT(wrong.body, HasSubstr("a field has a name of at most"));
+    EXPECT_EQ(call("nobody", "POST", path, "a=b", form).status(), 303);
+
+    ASSERT_EQ(
+        decide("ana", "ben", R"("status":"rejected","rejectionReason":"no <reason>")").status(),
+        200);
+    const Reply shown = call("nobody", "GET", path, "", ben);
+    EXPECT_EQ(shown.status(), 200);
+    EXPECT_THAT(shown.body, HasSubstr("Your request for its files is rejected: no &lt;reason&gt;"));
+    EXPECT_THAT(shown.body, testing::Not(HasSubstr("<form")));
+    const Reply again = call("nobody", "POST", path, "a=b", form);
+    EXPECT_EQ(again.status(), 409);
+    EXPECT_THAT(again.header("Content-Type"), HasSubstr("text/html"));
+    EXPECT_THAT(again.body, HasSubstr("the request of user ben is rejected already"));
+    // Programs have what they had.
+    EXPECT_EQ(call("ben", "POST", path, "{}").json()["error"],
+              "the request of user ben is rejected already");
 }
 
 } // namespace
