@@ -42,8 +42,8 @@ enum class Action {
 /// longer) good is refused with 401, also where none is needed: clients must hear about it.
 Answer<Caller> identify(const Services& services, const http::Request& request);
 
-/// Who is signed in at the hub's pages, which alone ask this: the API takes no cookies, so that no
-/// page of another site can use it in somebody's name. A cookie that is over is nobody.
+/// Who is signed in, for the hub's pages and the files they show (file_answers.hpp) alone: the API
+/// takes no cookies, nobody's other page can use it in his name. A cookie that is over is nobody.
 Answer<Caller> identify_session(const Services& services, const http::Request& request);
 
 /// Who looks at a page: by a token if there is one, else who is signed in.

@@ -250,7 +250,9 @@ Answer<Response> paths_info(const Services& services, const Request& request) {
 }
 
 Answer<Response> resolve(const Services& services, const Request& request) {
-    LOCARA_TRY(const Repo bucket, find_bucket(services, request, Action::Read));
+    LOCARA_TRY(const Caller caller, identify_reader(services, request));
+    LOCARA_TRY(const Repo bucket,
+               find_repo(services, request, caller, RepoType::Bucket, Action::Read));
     const std::string path = request.param("path");
     LOCARA_TRY(const auto file, services.buckets.find(bucket, path));
     if (!file) {
@@ -431,7 +433,9 @@ void add_bucket_routes(Routes& routes, const Services& services) {
     routes.get(one + "/xet-write-token", [&services](const Request& request) {
         return xet_token(services, request, XetRole::Write);
     });
-    routes.get("/buckets/{org}/{repo}/resolve/{*path}", bind(&resolve));
+    routes.get("/buckets/{org}/{repo}/resolve/{*path}", [&services](const Request& request) {
+        return close_to_others(request, resolve(services, request));
+    });
 }
 
 } // namespace locara::hub

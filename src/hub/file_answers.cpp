@@ -1,6 +1,7 @@
 #include "file_answers.hpp"
 
 #include "content.hpp"
+#include "web_page.hpp"
 #include "xet_links.hpp"
 
 #include <locara/base/percent.hpp>
@@ -75,6 +76,28 @@ void add_file_headers(Response& response, const Request& request, const FileAt& 
                          !open         ? "private, no-cache"
                          : file.pinned ? "public, max-age=31536000, immutable"
                                        : "no-cache");
+    if (!open) {
+        response.headers.add("Vary", "Authorization, Cookie");
+        response.headers.add("Cross-Origin-Resource-Policy", "same-origin");
+    }
+}
+
+Answer<Caller> identify_reader(const Services& services, const http::Request& request) {
+    if (credentials(request)) {
+        return identify(services, request);
+    }
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    return reads && require_own_page(request) ? identify_session(services, request)
+                                              : Answer<Caller>(Caller());
+}
+
+Answer<Response> close_to_others(const Request& request, Answer<Response> answer) {
+    if (answer || !session_cookie(request)) {
+        return answer;
+    }
+    Refusal refusal = std::move(answer).error();
+    refusal.headers.add("Cross-Origin-Resource-Policy", "same-origin");
+    return refusal;
 }
 
 Response stored_answer(const Services& services,

@@ -47,20 +47,24 @@ Answer<FoundFile> find_stored(const Services& services, const Place& place, cons
 Answer<Response>
 resolve(const Services& services, WarmFiles& warm, const Request& request, RepoType type) {
     const WarmFiles::Before before = warm.before();
-    LOCARA_TRY(const Caller caller, identify(services, request));
+    LOCARA_TRY(const Caller caller, identify_reader(services, request));
     LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::Read));
     LOCARA_TRY(const Place place, locate_in(services, request, repo, web_revision_at(type)));
     LOCARA_TRY(const GitEntry file, find_entry(place));
     LOCARA_CHECK(check_served(services, place.repo.key, content_id(file)));
     LOCARA_TRY(const FoundFile found,
                file.lfs ? find_stored(services, place, file) : read_blob(place, file));
-    warm.keep(before, request, caller, place, found);
+    if (!caller ||
+        credentials(request)) { // What is kept is found again by the token, not a cookie.
+        warm.keep(before, request, caller, place, found);
+    }
     return found_answer(services, request, at(place), found);
 }
 
 Answer<Response> raw(const Services& services, const Request& request, RepoType type) {
-    LOCARA_TRY(const Place place,
-               locate(services, request, type, web_revision_at(type), Action::Read));
+    LOCARA_TRY(const Caller caller, identify_reader(services, request));
+    LOCARA_TRY(const Repo repo, find_repo(services, request, caller, type, Action::Read));
+    LOCARA_TRY(const Place place, locate_in(services, request, repo, web_revision_at(type)));
     LOCARA_TRY(const GitEntry file, find_entry(place));
     LOCARA_CHECK(check_served(services, place.repo.key, file.oid));
     LOCARA_TRY(const FoundFile found, read_blob(place, file));
@@ -73,16 +77,17 @@ void add_resolve_routes(Routes& routes, const Services& services, WarmFiles& war
     for_each_type([&](RepoType type, const std::string& prefix) {
         routes.get(prefix + "{org}/{repo}/resolve/{rev}/{*path}",
                    [&services, &warm, type](const Request& request) {
-                       return resolve(services, warm, request, type);
+                       return close_to_others(request, resolve(services, warm, request, type));
                    });
     });
 }
 
 void add_file_routes(Routes& routes, const Services& services) {
     for_each_type([&](RepoType type, const std::string& prefix) {
-        routes.get(
-            prefix + "{org}/{repo}/raw/{rev}/{*path}",
-            [&services, type](const Request& request) { return raw(services, request, type); });
+        routes.get(prefix + "{org}/{repo}/raw/{rev}/{*path}",
+                   [&services, type](const Request& request) {
+                       return close_to_others(request, raw(services, request, type));
+                   });
     });
 }
 

@@ -75,8 +75,9 @@ constexpr std::size_t kCompareThreads = 2;
 /// For what upstream is asked for while clients wait.
 constexpr std::size_t kUpstreamThreads = 16;
 
-/// What browsers may see of our answers (docs of the Hub protocol, CORS). Any page may ask: nothing
-/// here goes by cookies, a page needs the token itself.
+/// What browsers may see of our answers (docs of the Hub protocol, CORS). Any page may ask: to what
+/// another origin asks no cookie is believed, nor allowed by these headers (no
+/// Access-Control-Allow-Credentials); such a page needs the token itself.
 constexpr std::string_view kExposed =
     "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, "
     "Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash, RateLimit, "

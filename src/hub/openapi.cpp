@@ -20,6 +20,7 @@ enum class Auth {
     SignedUrl, ///< The address itself is signed.
     Address,   ///< Only from addresses that the operator names.
     Session,   ///< The cookie of who is signed in at the hub's pages.
+    Reader,    ///< An access token, or that cookie from a page of the hub, shows more.
 };
 
 /// What a request's body is.
@@ -372,14 +373,14 @@ constexpr RouteInfo kRoutes[] = {
 
     {"GET",
      "/{p}{org}/{repo}/resolve/{rev}/{*path}",
-     Auth::Optional,
+     Auth::Reader,
      "A file",
      Answers::Bytes,
      Body::None,
      "download"},
     {"GET",
      "/{p}{org}/{repo}/raw/{rev}/{*path}",
-     Auth::Optional,
+     Auth::Reader,
      "A file as git holds it",
      Answers::Bytes,
      Body::None,
@@ -557,7 +558,7 @@ constexpr RouteInfo kRoutes[] = {
      "A Xet token that writes to a bucket"},
     {"GET",
      "/buckets/{org}/{repo}/resolve/{*path}",
-     Auth::Optional,
+     Auth::Reader,
      "A file of a bucket",
      Answers::Bytes,
      Body::None,
@@ -795,6 +796,8 @@ Json security_of(Auth auth) {
         return Json::array({access, basic});
     case Auth::Xet:
         return Json::array({{{"xetToken", Json::array()}}});
+    case Auth::Reader:
+        return Json::array({Json::object(), access, basic, {{"session", Json::array()}}});
     case Auth::Session:
         return Json::array({Json::object(), {{"session", Json::array()}}});
     }
@@ -854,7 +857,8 @@ Json describe(const RouteInfo& info, const Path& path) {
         answers["206"] = {{"description", "The range asked for."}};
         answers["304"] = {{"description", "The caller has it already (If-None-Match)."}};
     }
-    if (info.auth == Auth::Optional || info.auth == Auth::Needed || info.auth == Auth::Xet) {
+    if (info.auth == Auth::Optional || info.auth == Auth::Reader || info.auth == Auth::Needed ||
+        info.auth == Auth::Xet) {
         answers["401"] = refers("Unauthorized");
     }
     if (info.auth != Auth::None) {

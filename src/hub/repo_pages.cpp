@@ -115,8 +115,7 @@ std::string render_verdict(const std::optional<Judgement>& found) {
 
 Result<std::string>
 render_files(const Services& services, const Visit& visit, const std::vector<GitEntry>& entries) {
-    // The links carry no token: what is not for everybody is fetched by programs that have one.
-    const bool linked = may(Caller(), visit.repo, Action::Read);
+    const bool linked = may(visit.caller, visit.repo, Action::Read);
     const std::string base = page_of(visit.repo) + "/resolve/main/";
     std::string rows;
     std::size_t shown = 0;
@@ -171,10 +170,12 @@ Answer<Response> repository(const Services& services, const Request& request, Re
     LOCARA_TRY(const Card card, read_whole_card(git, *commit));
     LOCARA_TRY(const auto entries, git.list(*commit, "", GitRepo::Recursive::Yes));
     LOCARA_TRY(const std::string files, render_files(services, seen, entries));
-    const std::string text =
-        card.text.find_first_not_of(" \t\r\n") == std::string::npos
-            ? ""
-            : "<article>\n" + show_markdown(card.text, here + "/resolve/main/") + "</article>\n";
+    // Relative addresses lead nowhere for who may not read the files; render_gate says why.
+    const std::string base =
+        may(seen.caller, repo, Action::Read) ? here + "/resolve/main/" : std::string();
+    const std::string text = card.text.find_first_not_of(" \t\r\n") == std::string::npos
+                                 ? ""
+                                 : "<article>\n" + show_markdown(card.text, base) + "</article>\n";
     return show(repo.id.render(),
                 render_facts(repo, CardFacts::of(card.data, type)) + gate + text + files + how);
 }
@@ -214,12 +215,12 @@ Answer<Response> ask_page(const Services& services, const Request& request, Repo
     if (seen.repo.gate == Gate::Open || may(seen.caller, seen.repo, Action::Read)) {
         return see_other(page_of(seen.repo)); // There is nothing to ask for.
     }
-    LOCARA_TRY(const GateTerms terms, read_gate_terms(services, seen.repo));
     LOCARA_TRY(const std::string asked, render_request(services, seen));
     if (!asked.empty()) { // It cannot be sent twice.
         return show("Access to " + seen.repo.id.render(),
                     asked + "<p>" + link(page_of(seen.repo), seen.repo.id.render()) + "</p>\n");
     }
+    LOCARA_TRY(const GateTerms terms, read_gate_terms(services, seen.repo));
     std::string body =
         "<p>" +
         escape_html(terms.description.empty()

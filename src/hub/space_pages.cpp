@@ -104,8 +104,7 @@ Answer<Response> bucket_page(const Services& services, const Request& request) {
     LOCARA_TRY(const BucketTotals totals, services.buckets.totals(bucket));
     LOCARA_TRY(const BucketPage page,
                services.buckets.list(bucket, "", Buckets::Recursive::Yes, "", kShown));
-    // The links carry no token: what is not for everybody is fetched by programs that have one.
-    const bool linked = may(Caller(), bucket, Action::Read);
+    const bool linked = may(caller, bucket, Action::Read);
     const std::string here = page_of(bucket);
     std::string rows;
     std::size_t shown = 0;

@@ -61,6 +61,23 @@ try {
     await press(page, "Agree");
     assert.equal(page.url(), `${hubUrl}/datasets/ana/gated`);
     assert.match(await page.textContent("body"), /Your request for its files is pending/);
+
+    // It was sent: there is no form any more, and one that is sent all the same is answered by a page.
+    await page.goto(`${hubUrl}/datasets/ana/gated/ask-access`);
+    await look(page, "Access to ana/gated");
+    assert.equal(await page.locator("form").count(), 0);
+
+    // What is his alone: the picture of its card, its links, and its files.
+    await page.goto(`${hubUrl}/ben/closed`);
+    await look(page, "ben/closed");
+    assert.equal(await page.locator("article img").evaluate((image) => image.naturalWidth), 1);
+    assert.equal(await page.getByRole("link", { name: "point.png", exact: true }).getAttribute("href"),
+        "/ben/closed/resolve/main/point.png");
+    const [answer] = await Promise.all([
+        page.waitForResponse(`${hubUrl}/ben/closed/resolve/main/docs/notes.md`),
+        page.getByRole("link", { name: "notes", exact: true }).click(),
+    ]);
+    assert.equal(answer.status(), 200);
     assert.deepEqual(elsewhere, []);
 } finally {
     await browser.close();

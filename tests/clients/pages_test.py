@@ -40,11 +40,11 @@ extra_gated_fields:
 
 
 class Pages(hub_process.TestCase):
-    def commit(self, kind, repo, files):
+    def commit(self, kind, repo, files, token=None):
         lines = [{"key": "header", "value": {"summary": "Change"}}]
         lines += [{"key": "file", "value": {"path": path, "encoding": "base64", "content": content}}
                   for path, content in files.items()]
-        self.api("POST", f"/api/{kind}/{repo}/commit/main", self.ana, lines=lines)
+        self.api("POST", f"/api/{kind}/{repo}/commit/main", token or self.ana, lines=lines)
 
     def setUp(self):
         self.token = self.hub.make_token("ben", "--name", self.id(), "--role", "write")
@@ -58,6 +58,9 @@ class Pages(hub_process.TestCase):
         self.api("POST", "/api/repos/create", self.ana, {"name": "gated", "type": "dataset"})
         text = base64.b64encode(CARD.encode()).decode()
         self.commit("models", "ana/shown", {"README.md": text, "point.png": PIXEL, "docs/notes.md": text})
+        # One of ben's own, which he looks at signed in.
+        self.api("POST", "/api/repos/create", self.ben, {"name": "closed", "private": True})
+        self.commit("models", "ben/closed", {"README.md": text, "point.png": PIXEL, "docs/notes.md": text}, self.ben)
         self.commit("datasets", "ana/gated", {"README.md": base64.b64encode(GATED.encode()).decode()})
         self.api("PUT", "/api/datasets/ana/gated/settings", self.ana, {"gated": "manual"})
         self.api("POST", "/api/models/ana/shown/discussions", self.ben,
@@ -94,6 +97,16 @@ class Pages(hub_process.TestCase):
         digest = hashlib.sha256(PROMPT.encode()).hexdigest()
         self.assertEqual(asked[0]["fields"], {"Company": "ACME", "Use": "Research", "I agree": "on",
                                               "extra_gated_prompt": f"sha256:{digest}"})
+
+    def test_a_gated_page_has_no_links_for_who_may_not_read(self):
+        self.api("POST", "/api/repos/create", self.ana, {"name": "asked"})
+        text = base64.b64encode(CARD.encode()).decode()
+        self.commit("models", "ana/asked", {"README.md": text, "point.png": PIXEL})
+        self.api("PUT", "/api/models/ana/asked/settings", self.ana, {"gated": "manual"})
+        for token, read in ((None, False), (self.ben, False), (self.ana, True)):
+            page = self.curl("/ana/asked", token)[2]
+            self.assertEqual("/resolve/main/" in page, read, token)
+            self.assertEqual("Its files are for those who were let in." in page, not read)
 
     def test_what_the_card_asks_for_is_asked_of_programs_too(self):
         carl = self.hub.make_writer("carl")

@@ -419,6 +419,83 @@ TEST_F(GateTest, ends_a_token_for_whoever_shows_it) {
 
 // ------------------------------------------------------------------------------- who is signed in
 
+TEST_F(GateTest, a_page_of_the_hub_shows_files_to_who_is_signed_in) {
+    const std::string ana = sign_in("ana");
+    const std::string ben = sign_in("ben");
+    const std::string own = "Sec-Fetch-Site: same-origin\r\n";
+    for (const std::string path :
+         {"/ana/closed/resolve/main/a.txt", "/ana/closed/raw/main/a.txt"}) {
+        for (const std::string& from :
+             {own, std::string("Sec-Fetch-Site: none\r\n"), std::string()}) {
+            const Reply seen = call("nobody", "GET", path, "", ana + from);
+            EXPECT_EQ(seen.status(), 200) << path << from << seen.body;
+            EXPECT_EQ(seen.body, "a");
+            EXPECT_EQ(seen.header("Cache-Control"), "private, no-cache");
+            EXPECT_EQ(seen.header("Vary"), "Authorization, Cookie");
+            // Inert, and for pages of this origin only.
+            EXPECT_EQ(seen.header("Content-Security-Policy"), "default-src 'none'; sandbox");
+            EXPECT_EQ(seen.header("X-Content-Type-Options"), "nosniff");
+            EXPECT_EQ(seen.header("Cross-Origin-Resource-Policy"), "same-origin");
+            EXPECT_EQ(seen.header("Access-Control-Allow-Origin"), "*");
+            EXPECT_EQ(seen.header("Access-Control-Allow-Credentials"), "");
+        }
+        EXPECT_EQ(call("nobody", "HEAD", path, "", ana + own).status(), 200);
+        EXPECT_EQ(call("nobody", "GET", path, "", ben + own).status(), 404);
+        EXPECT_EQ(call("nobody", "GET", path).status(), 401);
+        // A token decides alone, also one that is no good.
+        EXPECT_EQ(call("ben", "GET", path, "", ana + own).status(), 404);
+        EXPECT_EQ(call("hf_nothing", "GET", path, "", ana + own).status(), 401);
+    }
+    EXPECT_EQ(call("nobody", "POST", "/logout", "", ana + own).status(), 303);
+    EXPECT_EQ(call("nobody", "GET", "/ana/closed/resolve/main/a.txt", "", ana + own).status(), 401);
+}
+
+TEST_F(GateTest, a_page_of_another_origin_gets_nothing_by_the_cookie) {
+    const std::string ana = sign_in("ana");
+    for (const std::string path :
+         {"/ana/closed/resolve/main/a.txt", "/ana/closed/raw/main/a.txt"}) {
+        for (const std::string from : {"Sec-Fetch-Site: cross-site\r\n",
+                                       "Sec-Fetch-Site: same-site\r\n",
+                                       "Origin: https://evil.example\r\n",
+                                       "Origin: null\r\n"}) {
+            const Reply refused = call("nobody", "GET", path, "", ana + from);
+            EXPECT_EQ(refused.status(), 401) << path << from;
+            EXPECT_EQ(refused.header("Cross-Origin-Resource-Policy"), "same-origin");
+        }
+        // Where nothing is it reads the same to such a page as where something is.
+        const Reply missing = call("nobody", "GET", path + "x", "", ana);
+        EXPECT_EQ(missing.status(), 404);
+        EXPECT_EQ(missing.header("Cross-Origin-Resource-Policy"), "same-origin");
+    }
+}
+
+TEST_F(GateTest, nothing_but_the_files_of_pages_goes_by_the_cookie) {
+    const std::string own = sign_in("ana") + "Sec-Fetch-Site: same-origin\r\n";
+    for (const std::string path : {"/api/models/ana/closed",
+                                   "/api/models/ana/closed/tree/main",
+                                   "/api/models/ana/closed/xet-read-token/main",
+                                   "/ana/closed/info/refs?service=git-upload-pack"}) {
+        EXPECT_EQ(call("nobody", "GET", path, "", own).status(), 401) << path;
+    }
+    for (const std::string method : {"POST", "PUT", "DELETE", "PATCH"}) {
+        const int status =
+            call("nobody", method, "/ana/closed/resolve/main/a.txt", "", own).status();
+        EXPECT_TRUE(status >= 400 && status < 500) << method << " " << status;
+    }
+}
+
+TEST_F(GateTest, what_a_cookie_opened_is_not_answered_again_without_it) {
+    const std::string own = sign_in("ana") + "Sec-Fetch-Site: same-origin\r\n";
+    const std::string commit =
+        call("ana", "GET", "/ana/closed/resolve/main/a.txt").header("X-Repo-Commit");
+    // By its commit a file is kept at once for who asks again by the same path and token.
+    const std::string path = "/ana/closed/resolve/" + commit + "/a.txt";
+    EXPECT_EQ(call("nobody", "GET", path, "", own).status(), 200);
+    EXPECT_EQ(call("nobody", "GET", path, "", own).status(), 200);
+    EXPECT_EQ(call("nobody", "GET", path).status(), 401);
+    EXPECT_EQ(call("nobody", "GET", path, "", own + "Range: bytes=0-0\r\n").status(), 206);
+}
+
 TEST_F(GateTest, the_form_of_a_gated_repository_answers_people_with_pages) {
     gate("ana/open", "\"manual\"");
     const std::string path = "/ana/open/ask-access";
