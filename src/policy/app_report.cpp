@@ -124,6 +124,7 @@ class Check {
                 if (found == models_.manifests.end()) {
                     add_unknown(need, pin);
                 } else {
+                    check_named(need, pin, found->second.id);
                     licenses.push_back({need.role, found->second.id, found->second.license});
                     report_.models.push_back({need.role, pin, found->second});
                 }
@@ -131,6 +132,21 @@ class Check {
         }
         for (const std::string& fault : manifest::check_app_license(app, licenses)) {
             add(Level::Error, "license", Error(ErrorCode::Refused, manifest_path_ + ": " + fault));
+        }
+    }
+
+    /// People are told that the app uses `need.id`: that must be what it pins. A fallback is
+    /// another model, and shown by its own name.
+    void check_named(const manifest::ModelNeed& need,
+                     const crypto::Sha256Digest& pin,
+                     const manifest::ModelId& found) {
+        if (pin == need.manifest && !(found == need.id)) {
+            add(Level::Error,
+                "models",
+                Error(ErrorCode::Corrupt,
+                      manifest_path_ + ": models: role " + need.role + " has \"id\": \"" +
+                          need.id.render() + "\", but sha256:" + pin.render() +
+                          " is the manifest of " + found.render() + "; name that"));
         }
     }
 

@@ -208,6 +208,25 @@ TEST_F(AppReportTest, an_unknown_model_is_an_error_where_there_can_be_no_other) 
     EXPECT_TRUE(report.status());
 }
 
+TEST_F(AppReportTest, a_model_is_named_as_its_manifest_has_it) {
+    app_["models"][0]["id"] = "acme/famous";
+    models_.others = KnownModels::Others::Possible;
+    const AppReport report = check();
+    EXPECT_THAT(kinds(report), ElementsAre("error models"));
+    EXPECT_THAT(report.status().error().message(),
+                HasSubstr("\"id\": \"acme/famous\", but sha256:"));
+    EXPECT_FALSE(report.status());
+}
+
+TEST_F(AppReportTest, a_fallback_may_be_another_model) {
+    Json model = manifest::sample_model();
+    model["id"] = "acme/smaller";
+    const std::string bytes = model.dump();
+    models_.add(bytes).value();
+    app_["models"][0]["fallbacks"] = {"sha256:" + crypto::sha256(as_bytes(bytes)).render()};
+    EXPECT_THAT(kinds(check()), IsEmpty());
+}
+
 TEST_F(AppReportTest, limits_of_a_models_license_must_be_said_for_fallbacks_too) {
     Json model = manifest::sample_model();
     model["license"]["id"] = "cc-by-nc-4.0";
