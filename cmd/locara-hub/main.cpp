@@ -7,6 +7,7 @@
 #include "model_commands.hpp"
 #include "oauth_commands.hpp"
 #include "org_commands.hpp"
+#include "output.hpp"
 #include "quota_commands.hpp"
 #include "repo_commands.hpp"
 #include "review_commands.hpp"
@@ -30,6 +31,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -426,9 +428,7 @@ Status check_verbs(const CLI::App& app, int argc, const char* const* argv) {
     return {};
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     CLI::App app(
         "A hub of one's own: a signed catalog of apps and models, repositories by the Hugging "
         "Face Hub's protocol, and a mirror of that Hub.",
@@ -501,7 +501,10 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {
-            return app.exit(error); // help and version, on standard output
+            std::ostringstream words; // help and version
+            app.exit(error, words);
+            write_output(words.str());
+            return 0;
         }
         std::string command = "locara-hub";
         for (const CLI::App* chosen = &app; !chosen->get_subcommands().empty();) {
@@ -536,4 +539,10 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "locara-hub: internal error: %s\n", error.what());
         return 1;
     }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return end_output(run(argc, argv), fail);
 }

@@ -1,6 +1,8 @@
 // The program `locara-tuf`: Locara's TUF client by itself, for repositories of any maker. Arguments
 // and exit codes are those of the client protocol of the TUF project's conformance suite
 // (CLIENT-CLI.md there), which can thus drive it. No other exit codes than 0 and 1.
+#include "output.hpp"
+
 #include <locara/base/file.hpp>
 #include <locara/base/percent.hpp>
 #include <locara/catalog/plain_client.hpp>
@@ -10,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -57,9 +60,12 @@ Status update(const Options& options) {
     return {};
 }
 
-} // namespace
+int fail(const Error& error) {
+    std::fprintf(stderr, "locara-tuf: %s\n", error.describe().c_str());
+    return 1;
+}
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     CLI::App app("Locara's client of The Update Framework (TUF 1.0.34) by itself: updates a folder "
                  "of verified metadata from any repository, and downloads verified files.",
                  "locara-tuf");
@@ -103,21 +109,26 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 1;
+        std::ostringstream words;
+        const int exit = app.exit(error, words);
+        write_output(words.str());
+        return exit == 0 ? 0 : 1;
     }
     try {
         if (refresh_command->parsed()) {
             options.targets.clear();
         }
         const Status done = init_command->parsed() ? init(options) : update(options);
-        if (!done) {
-            std::fprintf(stderr, "locara-tuf: %s\n", done.error().describe().c_str());
-            return 1;
-        }
-        return 0;
+        return done ? 0 : fail(done.error());
     } catch (const std::exception& error) {
         // The last catch: libraries may throw, for want of memory above all.
         std::fprintf(stderr, "locara-tuf: internal error: %s\n", error.what());
         return 1;
     }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return end_output(run(argc, argv), fail);
 }

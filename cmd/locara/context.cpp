@@ -1,5 +1,7 @@
 #include "context.hpp"
 
+#include "output.hpp"
+
 #include <locara/gate/gate.hpp>
 #include <locara/policy/policy.hpp>
 
@@ -16,9 +18,9 @@ namespace locara::cli {
 
 namespace {
 
-void write_to(int fd, std::string_view text) {
+void write_error(std::string_view text) {
     while (!text.empty()) {
-        const auto written = ::write(fd, text.data(), text.size());
+        const auto written = ::write(STDERR_FILENO, text.data(), text.size());
         if (written < 0 && errno == EINTR) {
             continue;
         }
@@ -51,7 +53,7 @@ std::size_t count_characters(std::string_view text) {
 } // namespace
 
 void Context::print(std::string_view text) {
-    write_to(STDOUT_FILENO, std::string(text) + "\n");
+    write_output(std::string(text) + "\n");
 }
 
 void Context::print_json(const Json& json) {
@@ -60,7 +62,7 @@ void Context::print_json(const Json& json) {
 
 void Context::say(std::string_view text) {
     if (!flags.quiet && !flags.json) {
-        write_to(STDERR_FILENO, std::string(text) + "\n");
+        write_error(std::string(text) + "\n");
     }
 }
 
@@ -69,11 +71,11 @@ int Context::tell(const Error& error) {
         const int exit = interrupt_signal() == 0 ? int{kInterrupted} : 128 + interrupt_signal();
         const Error stopped(ErrorCode::Cancelled,
                             "stopped; nothing is lost: run the same command again to resume");
-        write_to(STDERR_FILENO, render_error(stopped, exit, flags.json, err_style()));
+        write_error(render_error(stopped, exit, flags.json, err_style()));
         return exit;
     }
     const int exit = exit_code(error.code());
-    write_to(STDERR_FILENO, render_error(error, exit, flags.json, err_style()));
+    write_error(render_error(error, exit, flags.json, err_style()));
     return exit;
 }
 
@@ -90,12 +92,12 @@ Result<bool> Context::ask(const std::string& question, const std::string& flag, 
         return Error(ErrorCode::InvalidArgument,
                      "this needs an answer and there is no terminal to ask on; pass " + flag);
     }
-    write_to(STDERR_FILENO, question + (otherwise == Answer::Yes ? " [Y/n] " : " [y/N] "));
+    write_error(question + (otherwise == Answer::Yes ? " [Y/n] " : " [y/N] "));
     std::string line;
     const auto token = interrupt_token();
     while (true) {
         if (token.stop_requested()) {
-            write_to(STDERR_FILENO, "\n");
+            write_error("\n");
             return Error(ErrorCode::Cancelled, "stopped");
         }
         pollfd input{STDIN_FILENO, POLLIN, 0};
@@ -213,7 +215,7 @@ std::unique_ptr<ProgressView> Context::progress() {
                                   : ProgressMode::Plain;
     }
     return std::make_unique<ProgressView>(
-        chosen, terminal_width(), [](std::string_view text) { write_to(STDERR_FILENO, text); });
+        chosen, terminal_width(), [](std::string_view text) { write_error(text); });
 }
 
 Result<EachOutcome>

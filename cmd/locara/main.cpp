@@ -1,12 +1,14 @@
 // The program: flags in, one command, exit code out. Errors are told here and nowhere else.
 #include "context.hpp"
 #include "model_commands.hpp"
+#include "output.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <clocale>
 #include <cstdio>
 #include <functional>
+#include <sstream>
 
 namespace {
 
@@ -537,18 +539,15 @@ class CommandLine {
     ModelVerifyRequest model_verify_;
 };
 
-} // namespace
-
-int main(int argc, char** argv) {
-    // Names in archives are UTF-8; messages stay as they are.
-    std::setlocale(LC_CTYPE, "C.UTF-8");
-    watch_interrupts();
-    CommandLine line;
+int run(CommandLine& line, int argc, char** argv) {
     try {
         line.app().parse(argc, argv);
     } catch (const CLI::ParseError& why) {
         if (why.get_exit_code() == 0) {
-            return line.app().exit(why); // help and version, on standard output
+            std::ostringstream words; // help and version
+            line.app().exit(why, words);
+            write_output(words.str());
+            return 0;
         }
         std::string command = "locara";
         for (const CLI::App* chosen = &line.app(); !chosen->get_subcommands().empty();) {
@@ -576,4 +575,15 @@ int main(int argc, char** argv) {
             Error(ErrorCode::Internal,
                   std::string("unexpected: ") + why.what() + "; please report this"));
     }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    // Names in archives are UTF-8; messages stay as they are.
+    std::setlocale(LC_CTYPE, "C.UTF-8");
+    watch_interrupts();
+    CommandLine line;
+    const int exit = run(line, argc, argv);
+    return end_output(exit, [&line](const Error& why) { return Context(line.flags).tell(why); });
 }

@@ -7,6 +7,7 @@ import pty
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -45,6 +46,27 @@ class Operator(unittest.TestCase):
         made = self.folder / "made"
         self.run_it("init", "--data", made)
         self.run_it("user", "add", "zz", "--data", made)  # before it is served
+
+    def test_what_cannot_be_written_is_an_error(self):
+        hub, here = harness.BIN / "locara-hub", ("--data", self.hub.folder)
+        home = {**os.environ, "LOCARA_HOME": str(self.folder / "home")}
+        for command, expect in (([hub, "stats", *here], 7), ([hub, "audit", "list", "--json", *here], 7),
+                                ([hub, "token", "create", "--user", "ana", "--name", "full", *here], 7),
+                                ([hub, "--help"], 7), ([harness.BIN / "locara", "--help"], 7),
+                                ([harness.BIN / "locara", "list", "--json"], 7),
+                                ([harness.BIN / "locara-tuf", "--metadata-dir", "x", "--version"], 1)):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=home)
+            self.assertEqual(done.returncode, expect, (command, done.stderr))
+            self.assertIn("standard output could not be written whole: No space left on device", done.stderr)
+        # Who closes the pipe has read enough.
+        for command, expect in (([hub, "stats", *here], (0, -signal.SIGPIPE)), ([harness.BIN / "locara", "list", "--json"], (0,))):
+            reading, writing = os.pipe()
+            os.close(reading)
+            done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, env=home)
+            os.close(writing)
+            self.assertIn(done.returncode, expect)
+            self.assertEqual(done.stderr, "")
 
     def test_a_damaged_file_is_named_as_its_repository_has_it_and_comes_anew(self):
         hub = harness.Hub(self.folder / "damaged", seed=None)
