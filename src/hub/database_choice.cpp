@@ -1,6 +1,7 @@
 #include "database.hpp"
 #include "database_choice_file.hpp"
 #include "layout.hpp"
+#include "place_check.hpp"
 
 #include <locara/base/file.hpp>
 #include <locara/base/secret.hpp>
@@ -143,6 +144,7 @@ Status choose_database(const fs::path& data, const std::string& url) {
                                       " names; change it there if the database was moved"
                                 : "in " + (data / kNamesFile).string()));
     }
+    LOCARA_CHECK(require_place(data));
     LOCARA_CHECK(create_folders(data, 0700));
     LOCARA_TRY(const auto database, Database::connect(url));
     LOCARA_CHECK(require_unused(data, *database));

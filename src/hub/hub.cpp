@@ -14,6 +14,7 @@
 #include "openapi.hpp"
 #include "operation_routes.hpp"
 #include "page_parts.hpp"
+#include "place_check.hpp"
 #include "published_catalog.hpp"
 #include "rate_limit.hpp"
 #include "rescan_watch.hpp"
@@ -358,6 +359,7 @@ Hub::open(const fs::path& folder, const Clock& clock, Log& log, Part part) {
     if (part == Part::Joined && !fs::exists(data / "root.json", error)) {
         return Error(ErrorCode::NotFound, "there is no hub to join in " + data.string());
     }
+    LOCARA_CHECK(require_place(data));
     LOCARA_CHECK(create_folders(folder, 0700));
     LOCARA_TRY(Held held, hold_folder(data, part));
     const bool made = fs::exists(tree / "metadata" / "timestamp.json", error);

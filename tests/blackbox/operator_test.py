@@ -47,6 +47,24 @@ class Operator(unittest.TestCase):
         self.run_it("init", "--data", made)
         self.run_it("user", "add", "zz", "--data", made)  # before it is served
 
+    def test_a_folder_of_other_things_becomes_no_hub(self):
+        other = self.folder / "notes"
+        other.mkdir()
+        (other / "mine.txt").write_text("mine")
+        for verb in (("init",), ("serve", "--listen", "127.0.0.1:0")):
+            _, said = self.run_it(*verb, "--data", other, expect=9)
+            self.assertIn(f"{other} is no hub's folder and not empty, it has mine.txt; give a new or an empty folder", said)
+            self.assertEqual([path.name for path in other.iterdir()], ["mine.txt"])
+        # What says that the folder is meant, a new file system, and a start that came no further than its lock.
+        (other / "hub.toml").write_text("")
+        self.run_it("init", "--data", other)
+        for name in ("lost+found", "lock"):
+            new = self.folder / f"new-{name}"
+            new.mkdir()
+            (new / name).touch()
+            self.run_it("init", "--data", new)
+        self.run_it("init", "--data", new)  # it is a hub's now
+
     def test_what_cannot_be_written_is_an_error(self):
         hub, here = harness.BIN / "locara-hub", ("--data", self.hub.folder)
         home = {**os.environ, "LOCARA_HOME": str(self.folder / "home")}

@@ -500,6 +500,7 @@ TEST_F(HubTest, has_its_data_folder_for_itself_and_says_when_it_serves) {
 
 TEST_F(HubTest, starts_over_after_a_first_start_that_was_cut_off) {
     SampleSeed other;
+    test::write(other.data() / "joined", ""); // comes first, and says whose the folder is
     test::write(other.data() / "keys" / "root-1.pem", "half");
     const auto hub = Hub::open(other.data(), clock_, null_log());
     EXPECT_TRUE(hub) << hub.error().describe();
