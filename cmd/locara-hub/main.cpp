@@ -80,9 +80,18 @@ int exit_code(ErrorCode code) {
     return 1;
 }
 
+/// The signal that asked a long command to stop, 0 if none did.
+std::atomic<int> seen_signal{0};
+
+/// As a shell has it for whatever a signal ended.
+int exit_of(int signal) {
+    return 128 + signal;
+}
+
 int fail(const Error& error) {
     std::fprintf(stderr, "locara-hub: %s\n", error.describe().c_str());
-    return exit_code(error.code());
+    return error.code() == ErrorCode::Cancelled && seen_signal != 0 ? exit_of(seen_signal)
+                                                                    : exit_code(error.code());
 }
 
 struct Listen {
@@ -254,12 +263,13 @@ Status until_signal(const UpkeepCommands& command) {
     std::thread waiter([&] {
         int signal = 0;
         sigwait(&signals, &signal);
+        seen_signal = signal;
         source.request_stop();
         if (!done) {
             sigwait(&signals, &signal);
         }
         if (!done) {
-            std::_Exit(exit_code(ErrorCode::Cancelled));
+            std::_Exit(exit_of(signal));
         }
     });
     const auto end_wait = [&done, &waiter](const void*) {

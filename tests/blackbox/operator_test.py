@@ -8,6 +8,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -85,6 +86,40 @@ class Operator(unittest.TestCase):
             os.close(writing)
             self.assertIn(done.returncode, expect)
             self.assertEqual(done.stderr, "")
+
+    def test_what_ended_a_command_is_its_exit_code(self):
+        publish(self.hub, self.token, "ana/judged", {"a.txt": b"a"})
+        for number, expect in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            # The antivirus is asked who it is once the command waits for signals, and answers behind the signal.
+            path = self.folder / f"clamd-{number}"
+            with socket.socket(socket.AF_UNIX) as door:
+                door.bind(str(path))
+                door.listen()
+                process = subprocess.Popen(self.hub.command("rescan", "--all", "--clamd", path), stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.PIPE, text=True)
+                self.answer_as_clamd(door, lambda: process.send_signal(number))
+                said = process.communicate(timeout=60)[1]
+            self.assertEqual(process.returncode, expect, said)
+            self.assertIn("the rescan was stopped", said)
+
+    @staticmethod
+    def answer_as_clamd(door, meanwhile):
+        """Until its version was asked for: twice, when a rescan begins."""
+        versions = 0
+        while versions < 2:
+            asked, _ = door.accept()
+            with asked:
+                command = asked.recv(1 << 16)
+                if command.startswith(b"zINSTREAM"):
+                    while not command.endswith(bytes(4)):
+                        command += asked.recv(1 << 16)
+                    asked.sendall(b"stream: Heuristics.Limits.Exceeded FOUND\0")
+                elif command.startswith(b"zPING"):
+                    asked.sendall(b"PONG\0")
+                else:
+                    meanwhile() if versions == 0 else None
+                    versions += 1
+                    asked.sendall(b"ClamAV 1.0.0/1/now\0")
 
     def test_a_damaged_file_is_named_as_its_repository_has_it_and_comes_anew(self):
         hub = harness.Hub(self.folder / "damaged", seed=None)
