@@ -24,6 +24,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <csignal>
@@ -174,6 +175,27 @@ Status check_owner(const std::filesystem::path& data) {
                      ", who could not read what another makes there; run this as that user: sudo "
                      "-u '" +
                      user + "' locara-hub ...");
+}
+
+/// A path that a script did not set is none, and never means "here" or "at once".
+Status check_paths(const CLI::App& app) {
+    const CLI::App* verb = &app;
+    while (!verb->get_subcommands().empty()) {
+        verb = verb->get_subcommands().front();
+    }
+    for (const CLI::Option* const option : verb->get_options()) {
+        const std::string name = option->get_name();
+        static constexpr std::string_view kPaths[] = {
+            "--data", "--to", "--config", "--keys", "--since", "--seed", "--signature"};
+        const bool is_path =
+            option->get_positional() ||
+            std::find(std::begin(kPaths), std::end(kPaths), name) != std::end(kPaths);
+        const auto& given = option->results();
+        if (is_path && std::find(given.begin(), given.end(), "") != given.end()) {
+            return Error(ErrorCode::InvalidArgument, name + " is empty");
+        }
+    }
+    return {};
 }
 
 /// The folder that a command line names.
@@ -524,8 +546,10 @@ int run(int argc, char** argv) {
         return fail(Error(ErrorCode::InvalidArgument,
                           std::string(error.what()) + "; see `" + command + " --help`"));
     }
-    if (const Status ours = check_owner(data_of(app)); !ours) {
-        return fail(ours.error());
+    for (const Status& fit : {check_paths(app), check_owner(data_of(app))}) {
+        if (!fit) {
+            return fail(fit.error());
+        }
     }
     try {
         const Status done = accounts.parsed()         ? accounts.run()

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 namespace locara::catalog {
@@ -634,9 +635,22 @@ Status Repository::State::check_nobody_else_published() const {
     if (!same) {
         return Error(ErrorCode::Conflict,
                      "another process published into " + tree.string() +
-                         " meanwhile; load the catalog again and repeat the change");
+                         " meanwhile: nothing was changed; give the command again");
     }
     return {};
+}
+
+/// Others publish within moments.
+Result<FileLock> take_turn(const fs::path& tree) {
+    constexpr std::chrono::seconds kLongest{10};
+    const auto until = std::chrono::steady_clock::now() + kLongest;
+    auto turn = FileLock::acquire(tree / "lock",
+                                  [until] { return std::chrono::steady_clock::now() >= until; });
+    return turn || turn.error().code() != ErrorCode::Cancelled
+               ? std::move(turn)
+               : Error(ErrorCode::Busy,
+                       "another process has been publishing into " + tree.string() +
+                           " for ten seconds: nothing was changed; give the command again");
 }
 
 Status Repository::State::sign_and_write(std::set<std::string> roles,
@@ -651,7 +665,7 @@ Status Repository::State::sign_and_write(std::set<std::string> roles,
         })) {
         roles.insert("snapshot");
     }
-    LOCARA_TRY(const auto lock, FileLock::try_acquire(tree / "lock"));
+    LOCARA_TRY(const auto lock, take_turn(tree));
     LOCARA_CHECK(check_nobody_else_published());
     remove_stale_temporaries(keys_dir); // one may be a whole key that nobody will use
     remove_stale_temporaries(tree / "metadata");

@@ -1,4 +1,5 @@
 // The front page: what the catalog offers, and the shelves that people made of what is here.
+#include "all_repos.hpp"
 #include "collection_access.hpp"
 #include "page_parts.hpp"
 #include "published_catalog.hpp"
@@ -8,6 +9,7 @@
 #include <locara/base/bytes.hpp>
 #include <locara/crypto/sha256.hpp>
 
+#include <set>
 #include <utility>
 
 namespace locara::hub {
@@ -82,6 +84,22 @@ Result<std::string> list_shelves(const Services& services, const std::string& cu
     return list_of("Collections", lines);
 }
 
+/// Whose repositories everybody sees.
+Result<std::string> list_spaces(const Services& services) {
+    std::set<std::string> spaces;
+    LOCARA_TRY(const auto repos, list_all_repos(services.names));
+    for (const Repo& repo : repos) {
+        if (repo.origin == Origin::Here && may(Caller(), repo, Action::See)) {
+            spaces.insert(repo.id.space);
+        }
+    }
+    std::vector<std::string> lines;
+    for (const std::string& space : spaces) {
+        lines.push_back(link("/" + space, space));
+    }
+    return list_of("People and organizations", lines);
+}
+
 std::string list_uses(const PublishedCatalog::Snapshot& catalog) {
     const auto& apps = catalog.contents.apps;
     return "<h2>Use it</h2>\n<pre>locara hub add ADDRESS-OF-THIS-PAGE\nlocara install " +
@@ -102,12 +120,13 @@ void add_front_page(Routes& routes,
                    const Request& request) -> Answer<Response> {
                    LOCARA_TRY(const auto catalog, published.get());
                    LOCARA_TRY(const std::string shelves, list_shelves(services, curators));
+                   LOCARA_TRY(const std::string spaces, list_spaces(services));
                    const RenderedPage page = frame_page(
                        "Locara hub",
                        "<p>Apps on this hub run wholly on your own machine, on model weights that "
                        "are pinned and verified.</p>\n" +
                            list_apps(catalog->contents, catalog->called_back) +
-                           list_models(catalog->contents, catalog->called_back) + shelves +
+                           list_models(catalog->contents, catalog->called_back) + shelves + spaces +
                            list_uses(*catalog),
                        "'none'");
                    http::Content content;

@@ -9,6 +9,7 @@ constexpr std::string_view kStyle =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;"
     "color:#1c1c1e;background:#fff}"
     "h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}"
+    "nav{display:flex;gap:1.2rem;font-size:.9rem}td{overflow-wrap:anywhere}"
     "li{margin:.8rem 0}ul{padding-left:1.2rem}"
     "code,pre{font:14px/1.5 ui-monospace,monospace;background:#f2f2f5;border-radius:4px}"
     "code{padding:.1rem .3rem;overflow-wrap:anywhere}pre{padding:.8rem;overflow-x:auto}"
@@ -36,7 +37,10 @@ RenderedPage frame_page(std::string_view title, std::string_view body, std::stri
                        "<meta name=\"viewport\" content=\"width=device-width\"><title>" +
                        escape_html(title) + "</title><style>";
     html += kStyle;
-    html += "</style></head><body>\n<main>\n<h1>" + escape_html(title) + "</h1>\n";
+    html +=
+        "</style></head><body>\n<nav><a href=\"/\">This hub</a> <a href=\"/login\">You</a></nav>\n"
+        "<main>\n<h1>" +
+        escape_html(title) + "</h1>\n";
     html += body;
     html += "</main>\n</body></html>\n";
     const std::string style_hash = render_base64(crypto::sha256(as_bytes(kStyle)).bytes);

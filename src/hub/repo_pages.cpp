@@ -177,7 +177,8 @@ Answer<Response> repository(const Services& services, const Request& request, Re
                                  ? ""
                                  : "<article>\n" + show_markdown(card.text, base) + "</article>\n";
     return show(repo.id.render(),
-                render_facts(repo, CardFacts::of(card.data, type)) + gate + text + files + how);
+                "<p>Of " + link("/" + repo.id.space, repo.id.space) + "</p>\n" +
+                    render_facts(repo, CardFacts::of(card.data, type)) + gate + text + files + how);
 }
 
 // ------------------------------------------------------------------------------- asking for access

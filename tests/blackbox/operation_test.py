@@ -195,6 +195,13 @@ class OperationTest(harness.unittest.TestCase):
             self.assertIn("sudo -u 'nobody' locara-hub", done.stderr)
         self.assertEqual(sorted(restored.rglob("*")), before)
 
+    def test_a_path_that_is_empty_is_none(self):
+        hub = self.hub()
+        for words in (["backup", "", "--data", hub.folder], ["restore", hub.folder, "--data", ""], ["init", "--data", ""],
+                      ["takedown", "add", "a/b", "--reason", "r", "--to", "", "--data", hub.folder], ["user", "add", "", "--data", hub.folder]):
+            done = subprocess.run([harness.BIN / "locara-hub", *words], capture_output=True, text=True)
+            self.assertEqual((done.returncode, "is empty" in done.stderr), (2, True), (words, done.stderr))
+
     def test_metrics_count_what_was_done(self):
         hub = self.hub()
         ana = hub.make_writer("ana")
