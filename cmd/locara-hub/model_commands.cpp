@@ -4,7 +4,9 @@
 
 #include <locara/base/file.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/line.hpp>
 #include <locara/manifest/app_manifest.hpp>
+#include <locara/manifest/license_json.hpp>
 #include <locara/manifest/model_signature.hpp>
 
 #include <cstdio>
@@ -27,11 +29,36 @@ std::string source_of(const manifest::ModelManifest& model) {
     return model.source.repo + "@" + model.source.revision;
 }
 
+/// What may be done with it, and what of that a person must know.
+void print_license(const ModelDesk::Added& added) {
+    const auto& model = added.manifest;
+    const auto license = manifest::effective_license(model);
+    const auto tell = [](const char* what, const std::string& text) {
+        std::printf("  %-9s %s\n", what, clean_line(text).c_str());
+    };
+    tell("license", model.license.id + ": " + manifest::describe(license));
+    for (const manifest::Ancestor& base : model.lineage) {
+        tell("from", manifest::describe(base));
+    }
+    for (const std::string& conflict : license.conflicts) {
+        tell("conflict", conflict);
+    }
+    for (const auto& terms : license.to_accept) {
+        tell("ask", "who installs it must accept " + terms.id + " by name");
+    }
+    for (const std::string& repo : added.unseen_cards) {
+        tell("unseen",
+             "the card of " + repo +
+                 " at that commit is not here: nobody held license and lineage against it");
+    }
+}
+
 void print_added(const ModelDesk::Added& added) {
     std::printf("%s, sha256:%s\n  of %s\n",
                 name_of(added.manifest).c_str(),
                 added.digest.render().c_str(),
                 source_of(added.manifest).c_str());
+    print_license(added);
     for (const Json& file : added.pins.at("files")) {
         const bool here = file.at("state") == "verified";
         std::printf("  %-9s %s (%s)%s\n",
@@ -154,22 +181,27 @@ Status ModelCommands::add() const {
     }
     LOCARA_CHECK(finish(std::move(repository), before));
     if (json_) {
-        std::printf("%s\n",
-                    render_json({{"schema", "locara-hub.model-add/1"},
-                                 {"model", added.manifest.id.render()},
-                                 {"version", added.manifest.version.render()},
-                                 {"manifest", "sha256:" + added.digest.render()},
-                                 {"repo", added.manifest.source.repo},
-                                 {"revision", added.manifest.source.revision},
-                                 {"files", added.pins.at("files")},
-                                 {"signed_by", text_or_null(added.signed_by)},
-                                 {"signed_here", added.signed_here},
-                                 {"new", added.is_new},
-                                 {"private", added.is_private},
-                                 {"new_signature", added.new_signature},
-                                 {"warning", text_or_null(added.warning)},
-                                 {"to", text_or_null(access_.to)}})
-                        .c_str());
+        std::printf(
+            "%s\n",
+            render_json({{"schema", "locara-hub.model-add/1"},
+                         {"model", added.manifest.id.render()},
+                         {"version", added.manifest.version.render()},
+                         {"manifest", "sha256:" + added.digest.render()},
+                         {"repo", added.manifest.source.repo},
+                         {"revision", added.manifest.source.revision},
+                         {"license",
+                          manifest::render_license(added.manifest.license.id,
+                                                   manifest::effective_license(added.manifest))},
+                         {"unseen_cards", added.unseen_cards},
+                         {"files", added.pins.at("files")},
+                         {"signed_by", text_or_null(added.signed_by)},
+                         {"signed_here", added.signed_here},
+                         {"new", added.is_new},
+                         {"private", added.is_private},
+                         {"new_signature", added.new_signature},
+                         {"warning", text_or_null(added.warning)},
+                         {"to", text_or_null(access_.to)}})
+                .c_str());
     }
     return {};
 }

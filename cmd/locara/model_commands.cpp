@@ -8,6 +8,7 @@
 #include <locara/base/file.hpp>
 #include <locara/base/path.hpp>
 #include <locara/gate/gate.hpp>
+#include <locara/manifest/card_license.hpp>
 #include <locara/manifest/model_signature.hpp>
 #include <locara/policy/doors.hpp>
 
@@ -58,6 +59,25 @@ Result<std::map<std::string, crypto::Sha256Digest>> hash_files(const fs::path& r
     return files;
 }
 
+/// The manifest against the card, which is one of the files that are signed.
+Status check_card(Context& context,
+                  const manifest::ModelManifest& manifest,
+                  const manifest::ModelStatement& statement,
+                  const fs::path& repo) {
+    const auto signed_card = statement.files.find("README.md");
+    if (signed_card == statement.files.end()) {
+        context.say("note: " + repo.string() +
+                    " has no README.md: no card says whether license and lineage are right");
+        return {};
+    }
+    const fs::path path = repo / signed_card->first;
+    LOCARA_TRY(const std::string card, read_file(path, manifest::kCardLimitBytes));
+    if (crypto::sha256(as_bytes(card)) != signed_card->second) {
+        return Error(ErrorCode::Corrupt, path.string() + " changed while it was read");
+    }
+    return manifest::check_card(manifest, card);
+}
+
 Result<crypto::SigningKey> load_key(const fs::path& path) {
     auto key = crypto::SigningKey::load(path);
     if (key || key.error().code() != ErrorCode::Unauthorized) {
@@ -89,6 +109,7 @@ Result<int> run_model_sign(Context& context, const ModelSignRequest& request) {
     manifest::ModelStatement statement{manifest.source.repo, manifest.source.revision, {}};
     LOCARA_TRY(statement.files, hash_files(folder / "repo"));
     LOCARA_CHECK(statement.check(manifest));
+    LOCARA_CHECK(check_card(context, manifest, statement, folder / "repo"));
     LOCARA_TRY(const auto key, load_key(request.key_file));
     LOCARA_TRY(const auto bundle, manifest::sign_model(statement, key));
     if (!context.flags.dry_run) {

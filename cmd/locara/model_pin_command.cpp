@@ -52,8 +52,7 @@ void tell(Context& context, const runtime::PinnedModel& pinned) {
                     "; not validated");
     }
     for (const auto& base : model.lineage) {
-        context.say("from    " + clean(base.repo) + " (" + base.relation + "), " +
-                    (base.license.empty() ? "no license stated" : clean(base.license)));
+        context.say("from    " + clean(manifest::describe(base)));
     }
     const auto license = manifest::effective_license(model);
     context.say("terms   " + clean(model.license.id) + ": " + clean(manifest::describe(license)));

@@ -36,4 +36,12 @@ inline std::filesystem::path repo_folder(const std::filesystem::path& repos,
     return repos / (internal + ".git");
 }
 
+/// What is in a commit of a mirrored repository (listing.hpp), below the folder of all that is
+/// mirrored.
+inline std::filesystem::path listing_file(const std::filesystem::path& mirror,
+                                          const std::string& internal,
+                                          const std::string& commit) {
+    return mirror / internal / (commit + ".tree");
+}
+
 } // namespace locara::hub

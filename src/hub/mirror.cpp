@@ -761,7 +761,8 @@ Mirror::list(const Visit& visit, const Repo& repo, const std::string& commit) {
                 return listings_.back().second;
             }
         }
-        const auto text = read_file(folder_of(repo) / (commit + ".tree"), kListingBytes);
+        const auto text =
+            read_file(listing_file(options_.folder, repo.internal, commit), kListingBytes);
         if (text) {
             auto listing = std::make_shared<Listing>();
             LOCARA_CHECK(listing->add_page(*text));
@@ -812,8 +813,8 @@ Mirror::ask_listing(const Visit& visit, const Repo& repo, const std::string& com
         call.path = page.next;
     }
     LOCARA_CHECK(create_folders(folder_of(repo), 0700));
-    LOCARA_CHECK(
-        write_file_atomically(folder_of(repo) / (commit + ".tree"), as_bytes(listing.render())));
+    LOCARA_CHECK(write_file_atomically(listing_file(options_.folder, repo.internal, commit),
+                                       as_bytes(listing.render())));
     return std::monostate();
 }
 

@@ -1,6 +1,7 @@
 #include "catalog_files.hpp"
 #include "database.hpp"
 #include "layout.hpp"
+#include "pinned_card.hpp"
 #include "review_pins.hpp"
 #include "verdict_store.hpp"
 
@@ -204,8 +205,10 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
     LOCARA_CHECK(check_never_other(repository, target, added.digest, name_of_model(model)));
     added.is_new = find_target(repository.targets(), target) == nullptr;
     LOCARA_TRY(added.warning, check_takedown(model, added.digest, repository.takedown()));
-    LOCARA_TRY(const auto here, find_pinned_commit(state_->data, state_->names, model));
+    LOCARA_TRY(const auto here, find_pinned_commit(state_->data, state_->names, model.source));
     LOCARA_CHECK(state_->check_gate(model, here));
+    LOCARA_TRY(added.unseen_cards,
+               check_cards(state_->sources(), model).context(name_of_model(model)));
     LOCARA_TRY(auto pins, check_pins(state_->sources(), {model}, PinDepth::Hash));
     if (!pins.wrong.empty()) {
         return pins.wrong.front();
@@ -310,7 +313,7 @@ Status ModelDesk::note(const std::vector<ModelChange>& changes) {
             continue;
         }
         LOCARA_TRY(const auto here,
-                   find_pinned_commit(state_->data, state_->names, model.manifest));
+                   find_pinned_commit(state_->data, state_->names, model.manifest.source));
         if (here) {
             RepoFacts facts = here->repo.facts;
             facts.manifest = model.digest.render();

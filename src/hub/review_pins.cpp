@@ -20,7 +20,8 @@ class PinCheck {
     PinCheck(const ReviewSources& sources, PinDepth depth) : sources_(sources), depth_(depth) {}
 
     Status add(const manifest::ModelManifest& model) {
-        LOCARA_TRY(const auto here, find_pinned_commit(sources_.data, sources_.names, model));
+        LOCARA_TRY(const auto here,
+                   find_pinned_commit(sources_.data, sources_.names, model.source));
         Json files = Json::array();
         for (const manifest::Variant& variant : model.variants) {
             for (const manifest::ModelFile& file : variant.files) {
@@ -155,8 +156,8 @@ class PinCheck {
 
 Result<std::optional<PinnedCommit>> find_pinned_commit(const std::filesystem::path& data,
                                                        const Names& names,
-                                                       const manifest::ModelManifest& model) {
-    const auto id = RepoId::parse(RepoType::Model, model.source.repo);
+                                                       const manifest::Source& source) {
+    const auto id = RepoId::parse(RepoType::Model, source.repo);
     if (!id) {
         return std::optional<PinnedCommit>();
     }
@@ -165,8 +166,8 @@ Result<std::optional<PinnedCommit>> find_pinned_commit(const std::filesystem::pa
         return std::optional<PinnedCommit>();
     }
     LOCARA_TRY(GitRepo git, GitRepo::open(repo_folder(data / kRepos, repo->internal)));
-    const auto commit = git.resolve(model.source.revision);
-    if (!commit || *commit != model.source.revision) {
+    const auto commit = git.resolve(source.revision);
+    if (!commit || *commit != source.revision) {
         return std::optional<PinnedCommit>();
     }
     return std::optional(PinnedCommit{*repo, std::move(git)});

@@ -24,7 +24,7 @@ struct PinnedCommit {
 /// Nothing for a commit that is not here, or is mirrored: then upstream has it.
 Result<std::optional<PinnedCommit>> find_pinned_commit(const std::filesystem::path& data,
                                                        const Names& names,
-                                                       const manifest::ModelManifest& model);
+                                                       const manifest::Source& source);
 
 enum class PinDepth {
     Resolve, ///< Repository, commit, path, digest, size and verdict, by what is noted here.

@@ -8,6 +8,7 @@
 #include <locara/hub/seed.hpp>
 #include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/bundle.hpp>
+#include <locara/manifest/card_license.hpp>
 #include <locara/manifest/model_manifest.hpp>
 #include <locara/manifest/model_signature.hpp>
 #include <locara/policy/app_report.hpp>
@@ -184,6 +185,15 @@ check_files(const manifest::ModelManifest& manifest, const ModelPin& pin, const 
     return {};
 }
 
+/// The card among the files that are published.
+Status check_card(const manifest::ModelManifest& manifest, const fs::path& repo) {
+    const auto card = read_file(repo / "README.md", manifest::kCardLimitBytes);
+    if (!card) {
+        return card.error().code() == ErrorCode::NotFound ? Status() : card.error();
+    }
+    return manifest::check_card(manifest, *card);
+}
+
 Result<SeedModel> read_model(const fs::path& folder, const std::vector<std::string>& listed) {
     const fs::path where = folder / "manifest.json";
     LOCARA_TRY(std::string bytes, read_file(where, manifest::kManifestLimitBytes));
@@ -194,6 +204,7 @@ Result<SeedModel> read_model(const fs::path& folder, const std::vector<std::stri
     // As `locara model sign`. What is listed was asked then, by the rules of that day.
     if (std::find(listed.begin(), listed.end(), bytes) == listed.end()) {
         LOCARA_CHECK(manifest.check_validated().context(where.string()));
+        LOCARA_CHECK(check_card(manifest, folder / "repo").context(where.string()));
     }
     auto signature = read_file(folder / "model.sig", manifest::kModelSignatureLimitBytes);
     if (!signature && signature.error().code() != ErrorCode::NotFound) {

@@ -588,6 +588,11 @@ std::string describe(const EffectiveLicense& license) {
     return out;
 }
 
+std::string describe(const Ancestor& ancestor) {
+    return name_of(ancestor) + ", " +
+           (ancestor.license.empty() ? "no license stated" : ancestor.license);
+}
+
 std::vector<std::string> check_app_license(const AppManifest& app,
                                            const std::vector<AppModelLicense>& models) {
     std::vector<std::string> out;

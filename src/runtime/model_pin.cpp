@@ -9,7 +9,7 @@
 #include <locara/formats/gguf.hpp>
 #include <locara/formats/safetensors.hpp>
 #include <locara/gate/gate.hpp>
-#include <locara/manifest/card.hpp>
+#include <locara/manifest/card_license.hpp>
 #include <locara/manifest/license.hpp>
 #include <locara/policy/doors.hpp>
 #include <locara/runtime/model_pin.hpp>
@@ -457,30 +457,6 @@ class Pinner {
         return {};
     }
 
-    /// The id of our table where it knows the card's, and the address of the text.
-    struct Terms {
-        std::string id;
-        std::string url;
-    };
-
-    std::optional<Terms> terms_of(const manifest::ModelCard& card) const {
-        if (card.license.empty()) {
-            return std::nullopt;
-        }
-        // "other" with a name that the table knows is that one.
-        const auto* named = card.license == "other" && !card.license_name.empty()
-                                ? manifest::find_license(card.license_name)
-                                : nullptr;
-        const auto* known = named != nullptr ? named : manifest::find_license(card.license);
-        Terms out{known != nullptr ? std::string(known->id) : card.license,
-                  known != nullptr && known->id != "other" ? std::string(known->url) : ""};
-        if (out.url.empty() && (card.license_link.starts_with("https://") ||
-                                card.license_link.starts_with("http://"))) {
-            out.url = card.license_link;
-        }
-        return out;
-    }
-
     /// What it was made from, nearest first; of each its license, by its own card.
     Status add_lineage() {
         std::set<std::string> seen{request_.repo};
@@ -494,8 +470,7 @@ class Pinner {
         for (std::size_t i = 0; i < queue.size(); ++i) {
             const auto card = queue[i].card;
             std::string relation = card.base_model_relation;
-            if (relation != "finetune" && relation != "quantized" && relation != "merge" &&
-                relation != "adapter") {
+            if (!manifest::is_relation(relation)) {
                 relation = card.base_models.size() > 1 ? "merge"
                            : queue[i].gguf             ? "quantized"
                                                        : "finetune";
@@ -527,7 +502,7 @@ class Pinner {
                 manifest::Ancestor ancestor{base, revision->commit, relation, "", revision->gated};
                 LOCARA_TRY(const auto files, client_.list_files(base, revision->commit, stop_));
                 LOCARA_TRY(auto next, read_card(base, revision->commit, files));
-                if (const auto terms = terms_of(next)) {
+                if (const auto terms = manifest::license_of(next)) {
                     ancestor.license = terms->id;
                 } else {
                     notes_.push_back("the card of " + base +
@@ -620,24 +595,18 @@ class Pinner {
         return std::optional(std::move(out));
     }
 
-    static bool is_same_license(const std::string& a, const std::string& b) {
-        const auto* known = manifest::find_license(a);
-        return known != nullptr ? known == manifest::find_license(b)
-                                : ascii_lower(a) == ascii_lower(b);
-    }
-
     /// What the card says, if the license of the request is another and takes its place; else
     /// empty. Refused if it would do so unsaid.
     Result<std::string> find_replaced_license() const {
-        const auto card = terms_of(card_);
-        const bool replaces =
-            card && !request_.license.empty() && !is_same_license(card->id, request_.license);
+        const bool has_license = !card_.license.empty();
+        const bool replaces = has_license && !request_.license.empty() &&
+                              !manifest::names_license_of(card_, request_.license);
         const auto& named = request_.license_instead_of;
         const std::string says =
             "the card of " + request_.repo + " names " +
-            (card ? "the license " + one_line(card_.license, kLicenseIdBytes) : "no license");
-        if (!named.empty() && (!replaces || (!is_same_license(card->id, named) &&
-                                             ascii_lower(card_.license) != ascii_lower(named)))) {
+            (has_license ? "the license " + one_line(card_.license, kLicenseIdBytes)
+                         : "no license");
+        if (!named.empty() && (!replaces || !manifest::names_license_of(card_, named))) {
             return Error(ErrorCode::InvalidArgument,
                          says + "; --license-instead-of takes the license that it names, where "
                                 "--license is another");
@@ -800,7 +769,7 @@ class Pinner {
             card = {};
             card.license = request_.license;
         }
-        auto terms = terms_of(card);
+        auto terms = manifest::license_of(card);
         if (!terms) {
             return Error(ErrorCode::InvalidArgument,
                          "the card of " + request_.repo +

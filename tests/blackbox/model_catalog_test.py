@@ -13,7 +13,6 @@ from tests.harness import BIN, SEED, SOURCE
 REPO = SOURCE / "models/quick-add/repo"
 WRONG, REFUSED, CONFLICT, MISSING = 6, 8, 9, 3
 PROBES = json.loads((SOURCE / "models/quick-add/manifest.json").read_text())["validation"]["probes"][:2]
-CARD = "---\nlicense: apache-2.0\n---\n# A card\n"
 
 
 class ModelCatalog(harness.TestCase):
@@ -55,13 +54,19 @@ class ModelCatalog(harness.TestCase):
         lines = map(json.loads, self.hub.admin("audit", "list", "--json", "--event", event).splitlines())
         return [(line["model"], line["version"], line["manifest"]) for line in lines]
 
-    def pin(self, repo, *flags):
-        """A model's folder: its repository uploaded, its manifest with probes that were not run yet."""
+    def upload_card(self, repo, front_matter):
+        """A folder whose repo/ has a card, which is all that the repository has."""
         folder = self.client.home / repo
         (folder / "repo").mkdir(parents=True)
-        (folder / "repo/README.md").write_text(CARD)
+        (folder / "repo/README.md").write_text(f"---\n{front_matter}\n---\n# A card\n")
+        self.client.run("upload", repo, folder / "repo/README.md", "--create")
+        return folder
+
+    def pin(self, repo, *flags, card="license: apache-2.0"):
+        """A model's folder: its repository uploaded, its manifest with probes that were not run yet."""
+        folder = self.upload_card(repo, card)
         shutil.copy(REPO / "quick-add-f16.gguf", folder / "repo")
-        self.client.run("upload", repo, *sorted((folder / "repo").iterdir()), "--create")
+        self.client.run("upload", repo, folder / "repo/quick-add-f16.gguf")
         manifest = folder / "manifest.json"
         self.client.run("model", "pin", repo, "-o", manifest, "-q", *flags)
         json_ = json.loads(manifest.read_text())
@@ -69,9 +74,9 @@ class ModelCatalog(harness.TestCase):
         manifest.write_text(json.dumps(json_))
         return folder
 
-    def make(self, repo, key=None):
+    def make(self, repo, key=None, **card):
         """The same, validated, and signed by a key."""
-        folder = self.pin(repo)
+        folder = self.pin(repo, **card)
         self.client.run("model", "validate", folder / "manifest.json", "--from", folder / "repo", "-q")
         if key:
             self.client.run("model", "sign", folder, "--key", key, "-q")
@@ -183,6 +188,58 @@ class ModelCatalog(harness.TestCase):
         self.assertIn("unsigned: only this catalog vouches", self.model("list"))
         lines = map(json.loads, self.hub.admin("audit", "list", "--json", "--event", "model-added").splitlines())
         self.assertEqual([(line["model"], line["signed"]) for line in lines], [("acme/raw", True), ("acme/raw", True), ("acme/far", False)])
+
+    def test_nobody_passes_a_license_that_the_card_does_not_name(self):
+        key = self.hub.folder / "keys/models-1.pem"
+        self.upload_card("acme/base", "license: llama3")
+        folder = self.make("acme/guarded", card="license: cc-by-nc-4.0\nbase_model: acme/base\nbase_model_relation: finetune")
+        manifest = folder / "manifest.json"
+        honest = manifest.read_text()
+        json_ = json.loads(honest)
+        json_["license"] = json.loads((SEED / "models/quick-add/manifest.json").read_text())["license"] | {"id": "MIT"}
+        json_["lineage"] = []
+        laundered = json.dumps(json_)
+        manifest.write_text(laundered)
+        # Whoever has the card: a signer, the hub that has the repository or a copy of it, a seed.
+        said = r"exit 8(?s:.)*the card of acme/guarded names the license \"cc-by-nc-4\.0\", the manifest MIT: (?s:.)*\"instead_of\": " \
+               r"\"cc-by-nc-4\.0\"(?s:.)*made from \"acme/base\""
+        with self.assertRaisesRegex(AssertionError, said):
+            self.client.run("model", "sign", folder, "--key", key)
+        self.assertFalse((folder / "model.sig").exists())
+        with self.assertRaisesRegex(AssertionError, said):
+            self.model("add", manifest)
+        config = self.client.home / "mirror.toml"
+        config.write_text(f'[mirror]\nupstream = "{self.hub.url}"\n')
+        mirror = harness.Hub(self.client.home / "mirror", seed=None, config=config)
+        self.addCleanup(mirror.stop)
+
+        def add_to_mirror(drafts):
+            return mirror.admin("model", "add", str(manifest), "--unsigned", "--to", str(self.client.home / drafts))
+        card = f"{mirror.url}/acme/guarded/resolve/{json_['source']['revision']}/README.md"
+        self.assertIn("the card of acme/guarded at that commit is not here", add_to_mirror("unseen"))
+        with urllib.request.urlopen(card) as answer:
+            self.assertIn("cc-by-nc-4.0", answer.read().decode())
+        with self.assertRaisesRegex(AssertionError, said):
+            harness.wait_for(lambda: "not here" not in add_to_mirror("seen"), "the copy of the card")
+        # A base under another license than its card names, in a lineage that has it.
+        json_ = json.loads(honest)
+        json_["lineage"][0]["license"] = "MIT"
+        manifest.write_text(json.dumps(json_))
+        with self.assertRaisesRegex(AssertionError, r"exit 8(?s:.)*the card of acme/base names the license \"llama3\", lineage says \"MIT\""):
+            self.model("add", manifest)
+        # What is declared passes, and the curator is told what it means.
+        json_ = json.loads(laundered)
+        json_["lineage"] = json.loads(honest)["lineage"]
+        json_["license"]["instead_of"] = "cc-by-nc-4.0"
+        manifest.write_text(json.dumps(json_))
+        self.client.run("model", "sign", folder, "--key", key, "-q")
+        said = self.model("add", manifest, "--signature", folder / "model.sig")
+        self.assertRegex(said, r"license +MIT: commercial use yes")
+        self.assertRegex(said, r"from +acme/base \(finetune\), llama3\n")
+        self.assertRegex(said, r"conflict +the card of acme/guarded says cc-by-nc-4\.0; the manifest says MIT instead\n")
+        self.assertRegex(said, r"ask +who installs it must accept llama3 by name\n")
+        told = json.loads(self.model("add", manifest, "--json"))
+        self.assertEqual((told["license"]["licenses"], told["unseen_cards"]), (["MIT", "llama3"], []))
 
     def test_a_model_that_nobody_signed_is_shown_as_such(self):
         key = self.move_key_away()

@@ -138,6 +138,40 @@ TEST_F(ModelDeskTest, signs_nothing_whose_files_it_has_not_read) {
     EXPECT_FALSE(added->new_signature);
 }
 
+TEST_F(ModelDeskTest, refuses_a_license_that_the_card_does_not_name_unless_that_is_declared) {
+    const auto mit = [](Json& j) { j["license"]["id"] = "MIT"; };
+    EXPECT_EQ(refusal(manifest(mit),
+                      "the card of locara/tiny names the license \"apache-2.0\", the manifest MIT"),
+              ErrorCode::Refused);
+    const auto declared = stage(manifest([&](Json& j) {
+        mit(j);
+        j["license"]["instead_of"] = "apache-2.0";
+    }));
+    ASSERT_TRUE(declared) << declared.error().describe();
+    EXPECT_THAT(declared->unseen_cards, IsEmpty());
+}
+
+TEST_F(ModelDeskTest, holds_the_lineage_against_the_cards_that_are_here_and_says_which_are_not) {
+    const auto made_from = [&](const char* license, const std::string& commit) {
+        return manifest([&](Json& j) {
+            j["source"]["repo"] = "far/away";
+            j["lineage"] = {{{"repo", "locara/tiny"},
+                             {"revision", commit},
+                             {"relation", "finetune"},
+                             {"license", license}}};
+        });
+    };
+    EXPECT_EQ(refusal(made_from("MIT", seed_.commit), "lineage says \"MIT\""), ErrorCode::Refused);
+    const auto unseen = [&](const std::string& text) {
+        const auto added = stage(text, std::nullopt, IfUnsigned::List);
+        EXPECT_TRUE(added) << added.error().describe();
+        return added ? added->unseen_cards : std::vector<std::string>();
+    };
+    EXPECT_THAT(unseen(made_from("Apache-2.0", seed_.commit)), ElementsAre("far/away"));
+    EXPECT_THAT(unseen(made_from("MIT", std::string(40, '1'))),
+                ElementsAre("far/away", "locara/tiny"));
+}
+
 TEST_F(ModelDeskTest, refuses_what_was_not_validated) {
     EXPECT_EQ(refusal(manifest([](Json& j) { j["validation"].erase("variants"); }),
                       "locara/tiny is not validated"),

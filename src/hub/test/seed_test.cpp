@@ -56,6 +56,23 @@ TEST_F(SeedTest, keeps_weights_out_of_git) {
     }
 }
 
+TEST_F(SeedTest, refuses_another_license_or_origin_than_the_card_names) {
+    seed_.change_manifest([](Json& json) { json["license"]["id"] = "MIT"; });
+    EXPECT_EQ(refusal().code(), ErrorCode::Refused);
+    EXPECT_THAT(refusal().describe(), HasSubstr("names the license \"apache-2.0\""));
+    // What the catalog lists already was asked by the rules of its day.
+    auto scratch = TempFolder::create("/tmp", "locara-scratch-");
+    const std::string listed = test::read(seed_.model() / "manifest.json");
+    Json app = Json::parse(test::read(seed_.app() / "locara.json"));
+    app["models"][0]["manifest"] = "sha256:" + crypto::sha256(as_bytes(listed)).render();
+    test::write(seed_.app() / "locara.json", app.dump());
+    const auto again = read_seed(seed_.root(), scratch->path(), {listed});
+    EXPECT_TRUE(again) << again.error().describe();
+    test::write(seed_.repo() / "README.md", "---\nlicense: mit\nbase_model: acme/base\n---\n");
+    seed_.pin();
+    EXPECT_THAT(refusal().describe(), HasSubstr("made from \"acme/base\""));
+}
+
 TEST_F(SeedTest, pin_says_whether_the_manifest_is_right_already) {
     EXPECT_FALSE(pin_manifest(seed_.model())->changed);
     test::write(seed_.repo() / "config.json", "{}\n");

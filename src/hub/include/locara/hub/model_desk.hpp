@@ -64,15 +64,19 @@ class ModelDesk {
         Json pins;                  ///< As PinReport::models, of this one model.
         bool is_private = false;    ///< Its repository is here, and only some may read it.
         std::string warning;        ///< What the takedown list warns of, or empty.
+        /// Its source and what it was made from, where their cards are not here: nobody held the
+        /// manifest against them.
+        std::vector<std::string> unseen_cards;
     };
 
     /// Puts a manifest, and the signature of its files, into the catalog that `repository` is to
     /// publish. `signature` is a model.sig of a key of the role `models`; without one the listed
     /// one stays, and if there is none the hub makes it if it has that key and every file of the
     /// commit. Weights that are here are read and hashed. Errors: as ModelManifest::parse; Refused
-    /// (not validated; a signature of another key, or none, unless that is to be listed; the
-    /// takedown list; the gate); Conflict (that version was published with other bytes); Corrupt
-    /// (the signature, or a pin, is wrong).
+    /// (not validated; a card that is here says of license or origin what the manifest does not; a
+    /// signature of another key, or none, unless that is to be listed; the takedown list; the
+    /// gate); Conflict (that version was published with other bytes); Corrupt (the signature, or a
+    /// pin, is wrong).
     Result<Added> stage(const std::string& manifest,
                         const std::optional<std::string>& signature,
                         IfUnsigned if_unsigned,

@@ -65,6 +65,9 @@ std::string describe(FactKind kind, const EffectiveFact& fact);
 /// field limits none". What is unknown says so.
 std::string describe(const EffectiveLicense& license);
 
+/// "meta-llama/Llama-3-8B (finetune), llama3".
+std::string describe(const Ancestor& ancestor);
+
 /// A model that an app uses, or may fall back on.
 struct AppModelLicense {
     std::string role;
