@@ -1,6 +1,7 @@
 #include "keys_commands.hpp"
 
 #include "audit_commands.hpp"
+#include "filled_line.hpp"
 #include "model_commands.hpp"
 #include "passphrase.hpp"
 #include "public_key_file.hpp"
@@ -142,7 +143,8 @@ void KeysCommands::add_key_verbs() {
         keys_, "import", "publish what was signed elsewhere", [this] { return import_drafts(); });
     made->add_option("FILE", files_, "<version>.<role>.json, with enough signatures")->required();
     made->add_option("--by", who_, "who decides, for the record of reviews; else USER");
-    made->add_option("--why", why_, "one line for that record: why an app comes or goes");
+    made->add_option("--why", why_, "one line for that record: why an app comes or goes")
+        ->check(filled_line());
     access_.add_data(made);
     access_.add_passphrase(made);
 }
@@ -162,7 +164,8 @@ void KeysCommands::add_takedown_verbs() {
     made->add_option("--action", action_, "warn, block-install or block-run")
         ->capture_default_str();
     made->add_option("--reason", reason_, "one line that people read, of at most 500 bytes")
-        ->required();
+        ->required()
+        ->check(filled_line());
     made->add_option("--by", who_, "who decides, for the record of reviews; else USER");
     access_.add_data(made);
     access_.add_to(made);

@@ -1,6 +1,7 @@
 #include "review_commands.hpp"
 
 #include "audit_commands.hpp"
+#include "filled_line.hpp"
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
@@ -267,7 +268,8 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     made = verb_on_one("approve", "say yes, after a look at the report", &ReviewCommands::approve);
     add_curator(made);
     made->add_option(
-        "--why", why_, "one line for the record; a must where more than its page is accepted");
+        "--why", why_, "one line for the record; a must where more than its page is accepted")
+        ->check(filled_line());
     made->add_option(
             "--accept",
             accepted_,
@@ -279,7 +281,9 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     made->add_option("--rule", rule_, "capability, content, license, quality or trust")
         ->required()
         ->check(CLI::IsMember({"capability", "content", "license", "quality", "trust"}));
-    made->add_option("--why", why_, "one line that its author reads")->required();
+    made->add_option("--why", why_, "one line that its author reads")
+        ->required()
+        ->check(filled_line());
     made = verb_on_one("publish", "put an approved app into the catalog", &ReviewCommands::publish);
     add_curator(made);
     add_signing(made);
@@ -291,7 +295,7 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     made = verb_on_one(
         "yank", "take it out again; who has it keeps it (else: takedown)", &ReviewCommands::yank);
     add_curator(made);
-    made->add_option("--why", why_, "one line for the record")->required();
+    made->add_option("--why", why_, "one line for the record")->required()->check(filled_line());
     add_signing(made);
     verb("verify",
          "check that the record was not changed, and that it agrees with the catalog",

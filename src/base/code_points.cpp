@@ -24,6 +24,21 @@ constexpr std::array kUnseen = {
     CodePoints{0xE0000, 0xE0FFF, "an invisible character"},
 };
 
+/// White_Space of PropList.txt, and what is drawn as a blank.
+constexpr std::array kBlank = {
+    CodePoints{0x20, 0x20, "a space"},
+    CodePoints{0xA0, 0xA0, "a space"},
+    CodePoints{0x115F, 0x1160, "a filler"},
+    CodePoints{0x1680, 0x1680, "a space"},
+    CodePoints{0x2000, 0x200A, "a space"},
+    CodePoints{0x202F, 0x202F, "a space"},
+    CodePoints{0x205F, 0x205F, "a space"},
+    CodePoints{0x2800, 0x2800, "a blank pattern"},
+    CodePoints{0x3000, 0x3000, "a space"},
+    CodePoints{0x3164, 0x3164, "a filler"},
+    CodePoints{0xFFA0, 0xFFA0, "a filler"},
+};
+
 } // namespace
 
 std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) {
@@ -76,6 +91,10 @@ const char* find_in(std::span<const CodePoints> ranges, char32_t code) {
 
 const char* find_unseen(char32_t code) {
     return find_in(kUnseen, code);
+}
+
+bool is_blank(char32_t code) {
+    return find_in(kBlank, code) != nullptr;
 }
 
 } // namespace locara

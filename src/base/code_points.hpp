@@ -23,4 +23,8 @@ const char* find_in(std::span<const CodePoints> ranges, char32_t code);
 /// The same of control, invisible, bidirectional and special characters, and separators of lines.
 const char* find_unseen(char32_t code);
 
+/// Whether nothing is to be seen where it stands, though find_unseen lets it be: spaces and
+/// fillers.
+bool is_blank(char32_t code);
+
 } // namespace locara

@@ -16,6 +16,16 @@ Status check_line(std::string_view text) {
     return {};
 }
 
+Status check_filled_line(std::string_view text) {
+    LOCARA_CHECK(check_line(text));
+    for (std::size_t at = 0; at < text.size();) {
+        if (!is_blank(*next_code_point(text, at))) {
+            return {};
+        }
+    }
+    return Error(ErrorCode::InvalidArgument, "it is empty; one line of plain text is wanted");
+}
+
 std::string clean_line(std::string_view text) {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {

@@ -316,10 +316,7 @@ void TakedownList::add(const TakedownList& newer) {
 
 Status TakedownList::append(TakedownEntry entry) {
     LOCARA_CHECK(check_matchable(entry));
-    if (entry.reason.empty()) {
-        return wrong("the new entry", "a reason");
-    }
-    LOCARA_CHECK(check_line(entry.reason).context("the reason"));
+    LOCARA_CHECK(check_filled_line(entry.reason).context("the reason"));
     if (entry.reason.size() > kTakedownReasonBytes) {
         return Error(ErrorCode::InvalidArgument,
                      "the reason has " + std::to_string(entry.reason.size()) + " bytes; at most " +

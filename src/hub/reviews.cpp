@@ -1,4 +1,5 @@
 #include <locara/base/file.hpp>
+#include <locara/base/line.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/formats/rules.hpp>
 #include <locara/hub/reviews.hpp>
@@ -394,6 +395,10 @@ Result<Submission> Reviews::note_check(std::uint64_t number, const Json& report,
 }
 
 Result<Submission> Reviews::step(std::uint64_t number, const ReviewStep& step) {
+    const bool must_say_why = step.to == ReviewState::Rejected || step.to == ReviewState::Yanked;
+    if (must_say_why || !step.why.empty()) {
+        LOCARA_CHECK(check_filled_line(step.why).context("why"));
+    }
     LOCARA_TRY(const auto turn, take_turn(data_, clock_));
     LOCARA_TRY(const auto before, replay(data_));
     LOCARA_TRY(Submission submission, find(before, number));

@@ -125,6 +125,20 @@ class Review(harness.TestCase):
         shown = self.show(number)
         self.assertEqual((shown["state"], shown["steps"][-1]["why"]), ("rejected", "the form is empty"))
 
+    def test_nobody_decides_without_a_reason(self):
+        number = self.publish(self.make_app("silent"))["number"]
+        for why in ("", "  ", "\u3000", "a\nb"):
+            with self.subTest(why=why):
+                self.review("reject", number, "--rule", "quality", "--why", why, "--by", "carol", expect=USAGE)
+                self.review("approve", number, "--why", why, "--by", "carol", *UNSEEN, expect=USAGE)
+        self.decide(number)
+        steps = self.show(number)["steps"]
+        for why in ("", " "):
+            self.review("yank", number, "--why", why, "--by", "carol", expect=USAGE)
+        self.assertEqual(self.show(number)["steps"], steps)
+        self.client.run("search", "--refresh")
+        self.client.json("install", "ana/silent", "--yes", "--dry-run")
+
     def test_what_the_gate_flags_is_accepted_by_name_and_once(self):
         app = self.make_app("flagged")
         (app / "NOTICE").write_text("#!/bin/sh\necho\n")

@@ -306,7 +306,7 @@ class Takedown(harness.TestCase):
             with self.subTest(what=what, arguments=arguments):
                 done = self.add(what, *arguments)
                 self.assertEqual(done.returncode, 2, done.stderr)
-        for reason in ("a\nb", "a\x1b[31mb", "a\u202eb", "a\u200bb", "a\u2028b", "a\x9bb"):
+        for reason in ("", "  ", "\u00a0", "a\nb", "a\x1b[31mb", "a\u202eb", "a\u200bb", "a\u2028b", "a\x9bb"):
             with self.subTest(reason=reason):
                 done = self.add("bob/notes", reason=reason)
                 self.assertEqual(done.returncode, 2, done.stderr)

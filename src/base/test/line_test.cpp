@@ -34,6 +34,13 @@ TEST(Line, is_text_that_is_seen_as_it_stands) {
               "a?b?c");
 }
 
+TEST(Line, that_must_say_something_is_not_blank) {
+    EXPECT_TRUE(check_filled_line(" \xC3\xA9"));
+    for (const char* blank : {"", "  ", "\xC2\xA0\xE3\x80\x80", "\xE3\x85\xA4", "\t", "a\nb"}) {
+        EXPECT_EQ(check_filled_line(blank).error().code(), ErrorCode::InvalidArgument) << blank;
+    }
+}
+
 TEST(Line, is_cut_between_characters) {
     EXPECT_EQ(cut_line("seven b", 7), "seven b");
     EXPECT_EQ(cut_line("eight by", 7), "eigh...");

@@ -167,6 +167,23 @@ TEST_F(ReviewsTest, what_was_accepted_is_known_by_bytes_and_rule_while_that_stan
     EXPECT_TRUE(reviews_.accepted_flags()->empty());
 }
 
+TEST_F(ReviewsTest, nothing_is_rejected_or_yanked_without_a_why_that_says_something) {
+    const auto number = checked().number;
+    const auto refused = [&](ReviewState to, const std::string& why) {
+        const auto done = reviews_.step(number, {to, "carol", "", why});
+        return !done && done.error().code() == ErrorCode::InvalidArgument;
+    };
+    for (const char* why : {"", "  ", "\xC2\xA0", "a\nb"}) {
+        EXPECT_TRUE(refused(ReviewState::Rejected, why)) << why;
+    }
+    EXPECT_TRUE(refused(ReviewState::Approved, " "));
+    EXPECT_EQ(reviews_.steps(number)->size(), 2U) << "nothing of it is on record";
+    EXPECT_TRUE(reviews_.step(number, {ReviewState::Approved, "carol", "", ""}));
+    EXPECT_TRUE(step(number, ReviewState::Published));
+    EXPECT_TRUE(refused(ReviewState::Yanked, ""));
+    EXPECT_TRUE(step(number, ReviewState::Yanked));
+}
+
 class CalledBack : public ReviewsTest {
   protected:
     /// A submission that came as far as `state`; its bundle has the digests aa... and bb...

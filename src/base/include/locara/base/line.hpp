@@ -14,6 +14,10 @@ namespace locara {
 /// zero-width or otherwise invisible characters.
 Status check_line(std::string_view text);
 
+/// The same, and InvalidArgument for a text in which nothing is to be read: empty, or of blanks
+/// alone.
+Status check_filled_line(std::string_view text);
+
 /// The text with `?` for each byte or character that check_line refuses.
 std::string clean_line(std::string_view text);
 

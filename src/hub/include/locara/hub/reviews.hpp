@@ -66,7 +66,7 @@ struct ReviewStep {
     ReviewState to = ReviewState::Rejected;
     std::string who;                        ///< "hub" for what it decides by itself.
     std::string rule;                       ///< Of a rejection; else empty.
-    std::string why;                        ///< One line for people.
+    std::string why;                        ///< One line for people; see Reviews::step.
     std::vector<std::string> accepted = {}; ///< Of an approval: what was accepted knowingly.
 };
 
@@ -128,7 +128,9 @@ class Reviews {
     /// rejected. NotFound; Conflict when it is decided already.
     Result<Submission> note_check(std::uint64_t number, const Json& report, bool passes);
 
-    /// Moves a submission on. NotFound; Conflict where no arrow leads.
+    /// Moves a submission on. NotFound; Conflict where no arrow leads; InvalidArgument unless `why`
+    /// is a line that says something (check_filled_line), or nothing where it is neither rejected
+    /// nor yanked.
     Result<Submission> step(std::uint64_t number, const ReviewStep& step);
 
     /// Brings the record in line with the takedown list. Published and yanked submissions whose
