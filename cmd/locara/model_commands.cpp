@@ -106,6 +106,7 @@ Result<int> run_model_sign(Context& context, const ModelSignRequest& request) {
     const fs::path folder = request.folder;
     LOCARA_TRY(const auto manifest, read_manifest(context, folder));
     LOCARA_CHECK(manifest.check_validated()); // sign nothing that was not validated
+    LOCARA_CHECK(manifest.check_texts().context((folder / "manifest.json").string()));
     manifest::ModelStatement statement{manifest.source.repo, manifest.source.revision, {}};
     LOCARA_TRY(statement.files, hash_files(folder / "repo"));
     LOCARA_CHECK(statement.check(manifest));

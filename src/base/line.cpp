@@ -4,16 +4,33 @@
 
 namespace locara {
 
-Status check_line(std::string_view text) {
+namespace {
+
+enum class LineFeeds { Refused, Fine };
+
+Status check(std::string_view text, LineFeeds feeds, const char* wanted) {
     for (std::size_t at = 0; at < text.size();) {
         const auto code = next_code_point(text, at);
+        if (feeds == LineFeeds::Fine && code == U'\n') {
+            continue;
+        }
         const char* const what = code ? find_unseen(*code) : "what is not UTF-8";
         if (what != nullptr) {
             return Error(ErrorCode::InvalidArgument,
-                         "it holds " + std::string(what) + "; one line of plain text is wanted");
+                         "it holds " + std::string(what) + "; " + wanted + " is wanted");
         }
     }
     return {};
+}
+
+} // namespace
+
+Status check_line(std::string_view text) {
+    return check(text, LineFeeds::Refused, "one line of plain text");
+}
+
+Status check_lines(std::string_view text) {
+    return check(text, LineFeeds::Fine, "plain text, which may have line feeds,");
 }
 
 Status check_filled_line(std::string_view text) {

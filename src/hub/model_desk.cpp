@@ -201,6 +201,7 @@ Result<ModelDesk::Added> ModelDesk::stage(const std::string& manifest,
     added.digest = crypto::sha256(as_bytes(manifest));
     const manifest::ModelManifest& model = added.manifest;
     LOCARA_CHECK(model.check_validated());
+    LOCARA_CHECK(model.check_texts().context(name_of_model(model)));
     const std::string target = manifest::model_target(model.id, model.version);
     LOCARA_CHECK(check_never_other(repository, target, added.digest, name_of_model(model)));
     added.is_new = find_target(repository.targets(), target) == nullptr;

@@ -204,6 +204,7 @@ Result<SeedModel> read_model(const fs::path& folder, const std::vector<std::stri
     // As `locara model sign`. What is listed was asked then, by the rules of that day.
     if (std::find(listed.begin(), listed.end(), bytes) == listed.end()) {
         LOCARA_CHECK(manifest.check_validated().context(where.string()));
+        LOCARA_CHECK(manifest.check_texts().context(where.string()));
         LOCARA_CHECK(check_card(manifest, folder / "repo").context(where.string()));
     }
     auto signature = read_file(folder / "model.sig", manifest::kModelSignatureLimitBytes);

@@ -3,6 +3,7 @@
 #include "words.hpp"
 
 #include <locara/base/json.hpp>
+#include <locara/base/line.hpp>
 #include <locara/base/path.hpp>
 #include <locara/manifest/app_manifest.hpp>
 #include <locara/manifest/facts_json.hpp>
@@ -267,6 +268,43 @@ Result<AppManifest> AppManifest::parse(std::string_view text) {
     if (json.contains("storage")) {
         out.storage_bytes = json.at("storage").at("bytes");
     }
+    return out;
+}
+
+std::vector<std::string> check_texts(const AppManifest& manifest) {
+    std::vector<std::string> out;
+    const auto note = [&](const std::string& where, const Status& fine) {
+        if (!fine) {
+            out.push_back(where + ": " + fine.error().message());
+        }
+    };
+    const auto at = [](const std::string& list, std::size_t i) {
+        return list + "[" + std::to_string(i) + "]";
+    };
+    note("name", check_filled_line(manifest.name));
+    note("description", check_filled_line(manifest.description));
+    note("details", check_lines(manifest.details));
+    note("repository", check_line(manifest.repository));
+    for (std::size_t i = 0; i < manifest.screenshots.size(); ++i) {
+        note(at("screenshots", i) + ".caption", check_filled_line(manifest.screenshots[i].caption));
+    }
+    if (!manifest.entry.prompt) {
+        return out;
+    }
+    const Prompt& prompt = *manifest.entry.prompt;
+    const std::string where =
+        manifest.entry.kind == Entry::Kind::Web ? "entry.once" : "entry.prompt";
+    for (std::size_t i = 0; i < prompt.fields.size(); ++i) {
+        const PromptField& field = prompt.fields[i];
+        const std::string here = at(where + ".fields", i);
+        note(here + ".label", check_filled_line(field.label));
+        note(here + ".placeholder", check_line(field.placeholder));
+        for (std::size_t k = 0; k < field.choices.size(); ++k) {
+            note(at(here + ".choices", k), check_filled_line(field.choices[k]));
+        }
+    }
+    note(where + ".template", check_lines(prompt.template_text));
+    note(where + ".output.schema", check_line(prompt.output_schema.value_or("")));
     return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include <locara/base/ascii.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/line.hpp>
 #include <locara/base/path.hpp>
 #include <locara/manifest/app_manifest.hpp>
 #include <locara/manifest/model_manifest.hpp>
@@ -462,6 +463,29 @@ std::string ModelManifest::find_gap(const Variant& variant,
          perplexity->base == other->perplexity->value &&
          perplexity->text_sha256 == other->perplexity->text_sha256);
     return compared ? "" : uncompared;
+}
+
+Status ModelManifest::check_texts() const {
+    LOCARA_CHECK(check_filled_line(name).context("name"));
+    LOCARA_CHECK(check_filled_line(description).context("description"));
+    for (const auto& variant : variants) {
+        const std::string where = "variant " + variant.name + ", ";
+        if (variant.quality) {
+            LOCARA_CHECK(check_line(variant.quality->metric).context(where + "quality.metric"));
+            LOCARA_CHECK(check_line(variant.quality->how).context(where + "quality.how"));
+        }
+        if (variant.speed) {
+            LOCARA_CHECK(check_line(variant.speed->machine).context(where + "speed.machine"));
+        }
+    }
+    for (const auto& ancestor : lineage) {
+        LOCARA_CHECK(check_line(ancestor.license_url).context("lineage, license_url"));
+    }
+    LOCARA_CHECK(check_line(license.url).context("license.url"));
+    for (const auto& limit : license.terms.use_restrictions) {
+        LOCARA_CHECK(check_filled_line(limit).context("license.terms.use_restrictions"));
+    }
+    return {};
 }
 
 Status ModelManifest::check_validated() const {

@@ -68,6 +68,11 @@ class Check {
             return blame("manifest", app.error());
         }
         report_.app = *std::move(app);
+        for (const std::string& text : manifest::check_texts(*report_.app)) {
+            add(Level::Error,
+                "manifest",
+                Error(ErrorCode::InvalidArgument, manifest_path_ + ": " + text));
+        }
         return {};
     }
 

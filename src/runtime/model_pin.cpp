@@ -3,6 +3,7 @@
 #include <locara/base/ascii.hpp>
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/line.hpp>
 #include <locara/base/path.hpp>
 #include <locara/base/percent.hpp>
 #include <locara/crypto/sha256.hpp>
@@ -61,18 +62,9 @@ std::string slug(std::string_view text, std::string_view kept, std::size_t limit
     return out;
 }
 
-/// A text for one line of a manifest: no control characters, cut at the limit between characters.
-std::string one_line(std::string text, std::size_t limit) {
-    for (char& c : text) {
-        c = static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-    }
-    if (text.size() > limit) {
-        while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) {
-            --limit;
-        }
-        text.resize(limit);
-    }
-    return text;
+/// A text for one line of a manifest, cut at the limit.
+std::string one_line(const std::string& text, std::size_t limit) {
+    return cut_line(clean_line(text), limit);
 }
 
 /// "model-00001-of-00003.gguf": the parts of a split model, as llama.cpp names them.

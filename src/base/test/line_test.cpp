@@ -34,6 +34,13 @@ TEST(Line, is_text_that_is_seen_as_it_stands) {
               "a?b?c");
 }
 
+TEST(Line, feeds_are_all_that_several_lines_may_have_besides) {
+    EXPECT_TRUE(check_lines("a\n\nb\n"));
+    for (const char* bad : {"a\tb", "a\r\nb", "a\xE2\x80\xAE", "a\xE2\x80\xA8", "a\xFF"}) {
+        EXPECT_EQ(check_lines(bad).error().code(), ErrorCode::InvalidArgument) << bad;
+    }
+}
+
 TEST(Line, that_must_say_something_is_not_blank) {
     EXPECT_TRUE(check_filled_line(" \xC3\xA9"));
     for (const char* blank : {"", "  ", "\xC2\xA0\xE3\x80\x80", "\xE3\x85\xA4", "\t", "a\nb"}) {

@@ -329,5 +329,26 @@ TEST(ModelManifest, is_probed_by_what_its_task_is) {
                 HasSubstr("validation.probes[0]"));
 }
 
+TEST(ModelManifest, texts_for_people_show_what_stands_in_them) {
+    const auto check = [](const char* pointer, const std::string& text) {
+        Json json = sample_model();
+        json[Json::json_pointer(pointer)] = text;
+        const auto model = ModelManifest::parse(render_json(json));
+        EXPECT_TRUE(model) << "what is listed is read all the same";
+        return model->check_texts();
+    };
+    EXPECT_TRUE(check("/description", "caf\xC3\xA9: notes to tasks"));
+    for (const char* pointer : {"/name",
+                                "/description",
+                                "/variants/0/quality/how",
+                                "/license/terms/use_restrictions/0"}) {
+        const auto refused = check(pointer, "no \u202elimits");
+        ASSERT_FALSE(refused) << pointer;
+        EXPECT_EQ(refused.error().code(), ErrorCode::InvalidArgument);
+        EXPECT_NE(refused.error().describe().find("bidirectional control"), std::string::npos);
+    }
+    EXPECT_FALSE(check("/name", " "));
+}
+
 } // namespace
 } // namespace locara::manifest

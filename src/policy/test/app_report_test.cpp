@@ -84,6 +84,34 @@ TEST_F(AppReportTest, a_whole_app_has_no_findings_and_is_packed) {
               std::filesystem::file_size(scratch_.path() / "app.locapp"));
 }
 
+TEST_F(AppReportTest, texts_that_hide_or_move_what_stands_beside_them_are_errors) {
+    app_["name"] = "Nice \u202egpj.cod";
+    app_["description"] = "Tidy.\nNo network.";
+    app_["details"] = "# Fine\n\nas it is, but for\ta tab";
+    app_["screenshots"][0]["caption"] = "  ";
+    app_["entry"]["once"]["fields"][0]["label"] = "No\u200bte";
+    app_["entry"]["once"]["template"] = "Do this:\n{{note}}\u2066";
+    const AppReport report = check();
+    std::vector<std::string> told;
+    for (const auto& finding : report.findings) {
+        EXPECT_EQ(render(finding.level), "error");
+        EXPECT_EQ(finding.rule, "manifest");
+        EXPECT_EQ(finding.error.code(), ErrorCode::InvalidArgument);
+        told.push_back(finding.error.message());
+    }
+    EXPECT_THAT(
+        told,
+        ElementsAre(
+            HasSubstr("locara.json: name: it holds a bidirectional control"),
+            HasSubstr("description: it holds a control character; one line of plain text"),
+            HasSubstr("details: it holds a control character; plain text, which may have line"),
+            HasSubstr("screenshots[0].caption: it is empty"),
+            HasSubstr("entry.once.fields[0].label: it holds a zero-width"),
+            HasSubstr("entry.once.template: it holds an invisible")));
+    // What a catalog lists already is read all the same.
+    EXPECT_TRUE(report.app);
+}
+
 TEST_F(AppReportTest, what_a_page_will_not_get_is_told_and_not_refused) {
     write("dist/index.html",
           "<iframe src=https://frames.example/x></iframe><a href=\"https://links.example\">y</a>"

@@ -1,5 +1,5 @@
-// One line of text for people, which nothing in it may break, hide or turn around. Threads: plain
-// functions.
+// Text for people, mostly one line, which nothing in it may break, hide or turn around. Threads:
+// plain functions.
 #pragma once
 
 #include <locara/base/result.hpp>
@@ -14,8 +14,11 @@ namespace locara {
 /// zero-width or otherwise invisible characters.
 Status check_line(std::string_view text);
 
-/// The same, and InvalidArgument for a text in which nothing is to be read: empty, or of blanks
-/// alone.
+/// The same of a text of several lines: line feeds are fine.
+Status check_lines(std::string_view text);
+
+/// As check_line, and InvalidArgument for a text in which nothing is to be read: empty, or of
+/// blanks alone.
 Status check_filled_line(std::string_view text);
 
 /// The text with `?` for each byte or character that check_line refuses.

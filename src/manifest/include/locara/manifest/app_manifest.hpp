@@ -90,6 +90,11 @@ struct AppManifest {
     static Result<AppManifest> parse(std::string_view json);
 };
 
+/// Texts for people that hold what nobody sees, or what moves what others see: each a sentence with
+/// the path in locara.json. Lint and review refuse an app for any; what a catalog lists already is
+/// parsed all the same.
+std::vector<std::string> check_texts(const AppManifest& manifest);
+
 /// One thing an app may or may not do, in plain words.
 struct Fact {
     std::string

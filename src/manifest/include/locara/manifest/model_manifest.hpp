@@ -236,6 +236,10 @@ struct ModelManifest {
     /// text; or, of embeddings, vectors of which none is farther from its base's than kLeastCosine.
     Status check_validated() const;
 
+    /// InvalidArgument, with the path, if a text for people holds what nobody sees, or what moves
+    /// what others see. Nothing is signed or listed anew so; what is listed is parsed all the same.
+    Status check_texts() const;
+
     /// Parses and checks. Errors as AppManifest::parse.
     static Result<ModelManifest> parse(std::string_view json);
 
