@@ -188,13 +188,23 @@ Result<runtime::Installer> Context::installer_of(const std::string& hub, std::st
     return runtime::Installer::open(std::move(options));
 }
 
+Result<runtime::Installer> Context::installer_of_all(const std::string& bundle) {
+    LOCARA_TRY(auto options, installer_options(interrupt_token()));
+    if (!bundle.empty()) {
+        options.bundle = bundle;
+    }
+    return runtime::Installer::open(std::move(options));
+}
+
 Result<runtime::Installer> Context::installer(const std::string& bundle, std::stop_token stop) {
     LOCARA_TRY(auto options, installer_options(std::move(stop)));
-    const char* hub = std::getenv("LOCARA_HUB");
+    constexpr const char* kHubVariable = "LOCARA_HUB";
+    const char* hub = std::getenv(kHubVariable);
     if (!flags.hub.empty()) {
         options.hub = flags.hub;
     } else if (hub != nullptr && *hub != '\0') {
         options.hub = hub;
+        options.hub_variable = kHubVariable;
     }
     if (!flags.endpoint.empty()) {
         options.endpoint = flags.endpoint;

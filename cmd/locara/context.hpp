@@ -75,6 +75,10 @@ class Context {
     /// where apps come from is a choice, who calls back is none.
     Result<runtime::Installer> installer_of(const std::string& hub, std::stop_token stop);
 
+    /// The same for the commands that add and list hubs: the one that is named may not be known
+    /// yet. Everything comes from the folder `bundle`, unless it is empty.
+    Result<runtime::Installer> installer_of_all(const std::string& bundle = "");
+
     /// Gives the gate what policy.toml says of scanners, before it is asked for the first time.
     /// Errors: those of policy::Policy::load.
     Status prepare_gate() const;

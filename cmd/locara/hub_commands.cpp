@@ -70,7 +70,7 @@ Result<int> run_hub_add(Context& context, const HubAddRequest& request) {
             ErrorCode::InvalidArgument,
             "hub add wants the address of a hub, or --from DIR; see `locara hub add --help`");
     }
-    LOCARA_TRY(auto installer, context.installer(request.from));
+    LOCARA_TRY(auto installer, context.installer_of_all(request.from));
     std::string url;
     if (installer.bundle() != nullptr) {
         url = installer.bundle()->hub;
@@ -97,7 +97,7 @@ Result<int> run_hub_add(Context& context, const HubAddRequest& request) {
 }
 
 Result<int> run_hub_list(Context& context) {
-    LOCARA_TRY(auto installer, context.installer());
+    LOCARA_TRY(auto installer, context.installer_of_all());
     Json list = Json::array();
     std::vector<std::vector<std::string>> rows;
     for (const auto& state : installer.catalog_states()) {
@@ -126,7 +126,7 @@ Result<int> run_hub_list(Context& context) {
 
 Result<int> run_hub_remove(Context& context, const std::string& text) {
     LOCARA_TRY(const auto url, runtime::normalize_hub_url(text));
-    LOCARA_TRY(auto installer, context.installer());
+    LOCARA_TRY(auto installer, context.installer_of_all());
     LOCARA_CHECK(installer.remove_hub(url));
     if (context.flags.json) {
         context.print_json({{"schema", "locara.hub-rm/1"}, {"url", url}});

@@ -215,9 +215,12 @@ Result<Installer> Installer::open(InstallerOptions options) {
         });
     }
     if (only && state->catalogs.empty()) {
+        const std::string& variable = state->options.hub_variable;
         return Error(ErrorCode::NotFound,
-                     "the hub " + *only + " is not known; add it with `locara hub add " + *only +
-                         "`");
+                     "the hub " + *only +
+                         (variable.empty() ? "" : ", which " + variable + " names,") +
+                         " is not known; add it with `locara hub add " + *only + "`" +
+                         (variable.empty() ? "" : ", or unset " + variable));
     }
     return Installer(std::move(state));
 }

@@ -47,6 +47,25 @@ class FirstApp(harness.TestCase):
         self.assertEqual(set(answer), set(ANSWER))
         self.assertIn("plants", answer["title"].lower())
 
+    def test_the_hub_that_is_meant_need_not_be_known_to_be_added(self):
+        client = self.client
+        client.environment["LOCARA_HUB"] = self.hub.url
+        for command in (["list"], ["search"], ["show", APP]):
+            client.run(*command, expect=3)
+            self.assertIn(f"the hub {self.hub.url}, which LOCARA_HUB names, is not known; add it with `locara hub add {self.hub.url}`, "
+                          "or unset LOCARA_HUB", client.stderr)
+        client.run("list", "--hub", self.hub.url, expect=3)
+        self.assertNotIn("LOCARA_HUB", client.stderr)
+        self.assertEqual(client.json("hub", "list")["hubs"], [])
+        client.run("hub", "rm", self.hub.url, expect=3)
+        self.assertNotIn("LOCARA_HUB", client.stderr)
+        client.add_hub(self.hub)
+        self.assertIn(APP, client.run("search"))
+        # Another one is meant, which is none of its business.
+        client.environment["LOCARA_HUB"] = "http://127.0.0.1:9"
+        self.assertEqual([hub["url"] for hub in client.json("hub", "list")["hubs"]], [self.hub.url])
+        client.run("hub", "rm", self.hub.url)
+
     def test_an_installed_app_needs_no_network(self):
         client = self.client
         client.add_hub(self.hub)

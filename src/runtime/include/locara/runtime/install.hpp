@@ -202,6 +202,7 @@ struct InstallerOptions {
     Log* log = &null_log();
     Network network = Network::Allowed;
     std::optional<std::string> hub;      ///< Only this one.
+    std::string hub_variable;            ///< The environment variable that names it, if one does.
     std::optional<std::string> endpoint; ///< Where weights come from; see docs/cli.md.
     std::stop_token stop;                ///< Ends every call with Cancelled.
     /// An offline bundle: everything comes from there, and the network is not used. `hub` is
