@@ -61,8 +61,14 @@ std::string describe_since(const catalog::DraftReview& review) {
                "before it";
     }
     std::string out = "compared with version " + std::to_string(*review.since) + ", ";
+    if (review.keys_open == 0) {
+        return out + "whose signatures were held against no key: " +
+               (review.keys_closed > 0 ? "the keys there were not opened"
+                                       : "no key of " + review.info.role + " is there");
+    }
     if (review.since_mine.empty()) {
-        return out + "which no key that is open here signed";
+        return out + "which no key that is open here signed" +
+               (review.keys_closed > 0 ? "; others there were not opened" : "");
     }
     out += "which was signed by your key";
     for (const auto& id : review.since_mine) {
@@ -201,7 +207,8 @@ Status CatalogAccess::finish(catalog::Repository& repository,
     for (const auto& role : roles) {
         LOCARA_TRY(const auto draft, repository.draft(role, system_clock()));
         LOCARA_TRY(const auto path, write_draft(to, draft));
-        LOCARA_TRY(const auto review, catalog::review_draft(draft, nullptr, {}));
+        LOCARA_TRY(const auto review,
+                   catalog::review_draft(draft, nullptr, repository.own_keys_of(role)));
         if (tell == Tell::Yes) {
             print_review(path, review);
         }

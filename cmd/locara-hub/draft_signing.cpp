@@ -58,10 +58,8 @@ Status DraftSigning::run() const {
         LOCARA_TRY(auto draft, read_draft(file));
         since.push_back(std::move(draft));
     }
-    std::optional<Secret> passphrase;
-    if (!dry_run_) {
-        LOCARA_TRY(passphrase, access_.existing_passphrase(keys_dir_));
-    }
+    // A dry run, too: what it says of the signer's own signatures is what the signer goes by.
+    LOCARA_TRY(const auto passphrase, access_.existing_passphrase(keys_dir_));
     for (const auto& draft : drafts) { // what cannot be shown is not signed
         LOCARA_TRY(const auto reviewed, review(draft, since, passphrase));
         LOCARA_CHECK(catalog::check_signable(reviewed, system_clock().now()));

@@ -259,9 +259,10 @@ std::string_view render(Change change) {
     return "same";
 }
 
-Result<DraftReview>
-review_draft(const Draft& draft, const Draft* since, std::span<const crypto::PublicKey> mine) {
+Result<DraftReview> review_draft(const Draft& draft, const Draft* since, const OwnKeys& mine) {
     DraftReview out;
+    out.keys_open = mine.open.size();
+    out.keys_closed = mine.closed;
     LOCARA_TRY(out.info, inspect_draft(draft));
     LOCARA_TRY(const auto now, parse_role(draft.role, draft.bytes));
     const std::string& before_bytes = since != nullptr ? since->bytes : draft.published;
@@ -271,7 +272,7 @@ review_draft(const Draft& draft, const Draft* since, std::span<const crypto::Pub
         LOCARA_TRY(before,
                    parse_role(draft.role, before_bytes).context("what the draft is compared with"));
         out.since = before->version;
-        out.since_mine = good_signatures(*before, mine);
+        out.since_mine = good_signatures(*before, mine.open);
     }
     if (draft.role == "root" || draft.role == "targets") {
         LOCARA_TRY(out.roles, compare_roles(now, before ? &*before : nullptr, draft.role));
@@ -393,7 +394,10 @@ Json render(const DraftReview& review) {
     }
     Json since;
     if (review.since) {
-        since = {{"version", *review.since}, {"signed_by_your_keys", review.since_mine}};
+        since = {{"version", *review.since},
+                 {"signed_by_your_keys", review.since_mine},
+                 {"your_keys_open", review.keys_open},
+                 {"your_keys_closed", review.keys_closed}};
     }
     return {{"role", review.info.role},
             {"version", review.info.version},

@@ -164,25 +164,31 @@ Status check_target_name(std::string_view name) {
     return {};
 }
 
+struct LoadedKeys {
+    std::map<std::string, crypto::SigningKey> open; ///< By key id.
+    std::vector<std::string> closed;                ///< Files that need a passphrase.
+};
+
 /// Takes every private key of the folder whose file name starts with `prefix`, by the id of its
-/// public key. Encrypted ones are left out where there is no passphrase.
-Result<std::map<std::string, crypto::SigningKey>> load_keys(const fs::path& dir,
-                                                            const std::optional<Secret>& passphrase,
-                                                            const std::string& prefix = "") {
-    std::map<std::string, crypto::SigningKey> out;
+/// public key. Encrypted ones stay closed where there is no passphrase.
+Result<LoadedKeys> load_keys(const fs::path& dir,
+                             const std::optional<Secret>& passphrase,
+                             const std::string& prefix = "") {
+    LoadedKeys out;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(dir, error)) {
         if (entry.path().extension() == ".pem" &&
             entry.path().filename().string().starts_with(prefix)) {
             auto key = crypto::SigningKey::load(entry.path(), passphrase ? &*passphrase : nullptr);
             if (!key && key.error().code() == ErrorCode::Unauthorized && !passphrase) {
+                out.closed.push_back(entry.path().filename().string());
                 continue;
             }
             if (!key) {
                 return std::move(key).error();
             }
             std::string id = key->public_key().id();
-            out.emplace(std::move(id), *std::move(key));
+            out.open.emplace(std::move(id), *std::move(key));
         }
     }
     return out;
@@ -303,6 +309,7 @@ struct Repository::State {
     RepositoryOptions options;
     std::map<std::string, EverPublished> ever_published; ///< By role; as far as it was asked for.
     std::map<std::string, crypto::SigningKey> keys;      ///< By key id; those that are here.
+    std::vector<std::string> closed_keys;                ///< Files of those that did not open.
     std::map<std::string, Json> working; ///< Role to its `signed`, with what is new.
     std::set<std::string> dirty;         ///< Roles whose `working` must be signed.
     std::map<std::string, Published> published;
@@ -514,7 +521,8 @@ Result<std::vector<std::string>> Repository::State::new_keys(const std::string& 
 }
 
 Status Repository::State::make_documents() {
-    LOCARA_TRY(keys, load_keys(keys_dir, options.passphrase));
+    LOCARA_TRY(LoadedKeys loaded, load_keys(keys_dir, options.passphrase));
+    keys = std::move(loaded.open);
     std::map<std::string, std::vector<std::string>> ids;
     for (const auto* role : kWriteOrder) {
         const RolePolicy& policy = *find_policy(options, role);
@@ -852,7 +860,9 @@ Repository::load(const fs::path& tree, const fs::path& keys_dir, const Repositor
     auto state = std::make_unique<State>(tree, keys_dir, options);
     LOCARA_CHECK(state->load_metadata().context("loading the catalog in " + tree.string()));
     LOCARA_CHECK(state->load_takedown().context("loading the catalog in " + tree.string()));
-    LOCARA_TRY(state->keys, load_keys(keys_dir, options.passphrase));
+    LOCARA_TRY(LoadedKeys loaded, load_keys(keys_dir, options.passphrase));
+    state->keys = std::move(loaded.open);
+    state->closed_keys = std::move(loaded.closed);
     return Repository(std::move(state));
 }
 
@@ -1089,6 +1099,21 @@ std::vector<crypto::PublicKey> Repository::staged_keys_of(std::string_view role)
                : keys_of_role(state_->working.at(State::authority_of(name)), name);
 }
 
+OwnKeys Repository::own_keys_of(std::string_view role) const {
+    OwnKeys out;
+    for (crypto::PublicKey& key : keys_of(role)) {
+        if (state_->keys.contains(key.id())) {
+            out.open.push_back(std::move(key));
+        }
+    }
+    const auto& closed = state_->closed_keys;
+    out.closed = static_cast<std::size_t>(
+        std::count_if(closed.begin(), closed.end(), [&](const std::string& file) {
+            return file.starts_with(std::string(role) + "-");
+        }));
+    return out;
+}
+
 const crypto::SigningKey* Repository::find_signing_key(std::string_view role) const {
     for (const crypto::PublicKey& key : staged_keys_of(role)) {
         if (const auto here = state_->keys.find(key.id()); here != state_->keys.end()) {
@@ -1276,14 +1301,15 @@ Status check_lifetime(const DraftInfo& info, TimePoint now, const RepositoryOpti
                      "hub");
 }
 
-Result<std::vector<crypto::PublicKey>> signers_in(const fs::path& keys_dir,
-                                                  std::string_view role,
-                                                  const std::optional<Secret>& passphrase) {
+Result<OwnKeys> signers_in(const fs::path& keys_dir,
+                           std::string_view role,
+                           const std::optional<Secret>& passphrase) {
     LOCARA_TRY(const auto keys, load_keys(keys_dir, passphrase, std::string(role) + "-"));
-    std::vector<crypto::PublicKey> out;
-    for (const auto& [id, key] : keys) {
-        out.push_back(key.public_key());
+    OwnKeys out;
+    for (const auto& [id, key] : keys.open) {
+        out.open.push_back(key.public_key());
     }
+    out.closed = keys.closed.size();
     return out;
 }
 
@@ -1291,7 +1317,8 @@ Result<unsigned>
 sign_draft(Draft& draft, const fs::path& keys_dir, const std::optional<Secret>& passphrase) {
     LOCARA_TRY(const auto envelope, parse_draft(draft));
     LOCARA_CHECK(inspect_draft(draft)); // nothing that no reader takes is signed
-    LOCARA_TRY(const auto keys, load_keys(keys_dir, passphrase, draft.role + "-"));
+    LOCARA_TRY(const auto loaded, load_keys(keys_dir, passphrase, draft.role + "-"));
+    const auto& keys = loaded.open;
     if (keys.empty()) {
         return Error(ErrorCode::NotFound,
                      keys_dir.string() + " has no private key " + draft.role +

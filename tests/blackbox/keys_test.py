@@ -313,6 +313,39 @@ class Keys(unittest.TestCase):
         for said in sign("targets", change=lambda doc: doc["signed"]["delegations"]["roles"][2]["paths"].append("apps/*/*")):
             self.assertRegex(said, r"~ models: 1 of 1 keys, for models/\*/\*/\*, apps/\*/\* \(before: models/\*/\*/\*\)")
 
+    def test_a_dry_run_opens_the_keys_that_would_sign(self):
+        self.keys("init", "--encrypt", passphrase=PASSPHRASE)
+        ids = [signature["keyid"] for signature in json.loads((self.data / "catalog/metadata/1.root.json").read_bytes())["signatures"]]
+        # The hub has the keys: with them it signs, and says so.
+        since = "compared with version 1, "
+        for arguments in (["export", "root"], ["add", "root", self.new_key()], ["rotate", "root"]):
+            said = self.keys(*arguments, "--to", self.folder / arguments[0], passphrase=PASSPHRASE)
+            self.assertRegex(said, since + r"which was signed by your key( [0-9a-f]{64}){3}\n")
+        said = self.keys("export", "root", "--to", self.signed)
+        self.assertIn(since + "whose signatures were held against no key: the keys there were not opened", said)
+        self.move_away("root")
+        said = self.keys("export", "root", "--to", self.signed, passphrase=PASSPHRASE)
+        self.assertIn(since + "whose signatures were held against no key: no key of root is there", said)
+        # So does whoever signs elsewhere, also before.
+        sign = ("keys", "sign", self.signed / "2.root.json", "--keys", self.away)
+        for dry in (["--dry-run"], []):
+            said = self.run_hub(*sign, *dry, passphrase=PASSPHRASE)
+            self.assertRegex(said, since + r"which was signed by your key( [0-9a-f]{64}){3}\n")
+            self.assertEqual(set(re.search("by your key (.*)", said)[1].split()), set(ids))
+        self.run_hub(*sign, "--dry-run", passphrase="not the one at all", expect=4)
+        # Nobody is there to open them: that is said, and is no alarm.
+        said = self.run_hub(*sign, "--dry-run")
+        self.assertIn(since + "whose signatures were held against no key: the keys there were not opened", said)
+        one, = json.loads(self.run_hub(*sign, "--dry-run", "--json"))["drafts"]
+        self.assertEqual(one["compared_with"], {"version": 1, "signed_by_your_keys": [], "your_keys_open": 0,
+                                                "your_keys_closed": len(list(self.away.glob("root-*")))})
+
+    def new_key(self):
+        """The file of a public key that nobody uses yet."""
+        path = self.folder / "fresh.pem"
+        self.run_hub("keys", "new", path)
+        return f"{path}.pub"
+
     def test_a_signer_sees_what_is_called_back(self):
         self.run_hub("init", "--data", self.data)
         self.run_hub("takedown", "add", "bob/old", "--reason", "long known", "--data", self.data)

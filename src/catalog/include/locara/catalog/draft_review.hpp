@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,7 +63,9 @@ struct ReviewedEntry {
 struct DraftReview {
     DraftInfo info;
     std::optional<std::uint64_t> since;  ///< The version compared with; none: all is "added".
-    std::vector<std::string> since_mine; ///< Keys of the signer whose signatures on it are good.
+    std::vector<std::string> since_mine; ///< Keys of the signer whose signatures on it are good,
+    std::size_t keys_open = 0;           ///< of so many that were asked,
+    std::size_t keys_closed = 0;         ///< and so many that could not be.
     std::vector<ReviewedTarget> targets; ///< What changed first, then by name.
     std::vector<ReviewedRole> roles;     ///< Of root and targets.
     std::vector<ReviewedEntry> takedown; ///< Of takedown: what changed first, else in its order.
@@ -73,17 +74,16 @@ struct DraftReview {
 /// Compares a draft with `since`, or with what came along in it. `mine` are the signer's keys.
 /// Corrupt if either is malformed, if they are not of one role, or if the takedown list is not the
 /// one that the draft names. Refused if a draft of takedown came without its list.
-Result<DraftReview>
-review_draft(const Draft& draft, const Draft* since, std::span<const crypto::PublicKey> mine);
+Result<DraftReview> review_draft(const Draft& draft, const Draft* since, const OwnKeys& mine);
 
 /// Whether a signer should sign it: as check_lifetime; Refused too if its version does not follow
 /// the one that it was compared with, since a version pushed too high can never be taken back.
 Status check_signable(const DraftReview& review, TimePoint now);
 
-/// The keys that sign_draft would use for a role; those it cannot open are left out.
-Result<std::vector<crypto::PublicKey>> signers_in(const std::filesystem::path& keys_dir,
-                                                  std::string_view role,
-                                                  const std::optional<Secret>& passphrase);
+/// The keys that sign_draft would use for a role.
+Result<OwnKeys> signers_in(const std::filesystem::path& keys_dir,
+                           std::string_view role,
+                           const std::optional<Secret>& passphrase);
 
 /// The file in which a draft travels: the TUF metadata, and beside it `for_signers` with what it is
 /// to be compared with. parse_draft_file also takes metadata without that. Corrupt if malformed,

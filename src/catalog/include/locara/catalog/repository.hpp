@@ -78,6 +78,12 @@ Result<DraftInfo> inspect_draft(const Draft& draft);
 /// clocks that differ: whoever has the hub could else show what it lists for ever.
 Status check_lifetime(const DraftInfo& info, TimePoint now, const RepositoryOptions& options = {});
 
+/// The keys that somebody has for a role.
+struct OwnKeys {
+    std::vector<crypto::PublicKey> open;
+    std::size_t closed = 0; ///< How many more there are, which were not opened.
+};
+
 /// Adds the signatures of the private keys that `keys_dir` holds for the draft's role (files
 /// `<role>-<n>.pem`) and returns how many that were. `passphrase` opens those that are encrypted.
 /// NotFound if there is no such file; else errors as inspect_draft and crypto::SigningKey::load.
@@ -214,6 +220,9 @@ class Repository {
 
     /// The same with what is staged.
     std::vector<crypto::PublicKey> staged_keys_of(std::string_view role) const;
+
+    /// Those of the published keys whose private keys are here.
+    OwnKeys own_keys_of(std::string_view role) const;
 
     /// A private key that is here of those that staged_keys_of names, or null. It stays this
     /// repository's, until its keys change.
