@@ -5,8 +5,10 @@
 
 #include <locara/base/bytes.hpp>
 #include <locara/base/json.hpp>
+#include <locara/base/line.hpp>
 #include <locara/hub/pending_takedowns.hpp>
 #include <locara/hub/review_catalog.hpp>
+#include <locara/manifest/facts_json.hpp>
 #include <locara/runtime/page_check.hpp>
 
 #include <algorithm>
@@ -21,11 +23,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What others wrote goes to a terminal: nothing in it may drive one.
+/// What others wrote goes to a terminal: nothing in it may drive one, or turn what stands beside.
 std::string clean(std::string text) {
     std::replace_if(
         text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-    return text;
+    return clean_line(text);
 }
 
 std::string text_of(const Json& object, const char* member) {
@@ -212,7 +214,70 @@ void print_licenses(const Json& report) {
     }
 }
 
+/// A value of a manifest: text line by line behind a mark, the rest as JSON.
+void print_value(const char* mark, const Json& value) {
+    if (value.is_null()) {
+        return;
+    }
+    std::string_view rest;
+    const std::string text = value.is_string() ? value.get<std::string>() : render_json(value);
+    for (rest = text;; rest.remove_prefix(rest.find('\n') + 1)) {
+        std::printf(
+            "    %s %s\n", mark, clean(std::string(rest.substr(0, rest.find('\n')))).c_str());
+        if (rest.find('\n') == std::string_view::npos) {
+            return;
+        }
+    }
+}
+
+/// What it says it is, and starts with: all of locara.json but what other parts of the report tell.
+void print_manifest(const Json& report) {
+    const Json manifest = report.value("manifest", Json());
+    if (!manifest.is_object()) {
+        return; // wrong, or of a report made before this was kept
+    }
+    std::printf("What it is, by its locara.json:\n");
+    for (const char* const member : {"name",
+                                     "description",
+                                     "category",
+                                     "tags",
+                                     "details",
+                                     "screenshots",
+                                     "repository",
+                                     "entry"}) {
+        const Json value = manifest.value(member, Json());
+        if (value.is_null()) {
+            continue;
+        }
+        std::printf("  %s\n", member);
+        if (std::string_view(member) != "entry") {
+            print_value(" ", value);
+            continue;
+        }
+        // The prompt's text is read as text.
+        for (const Json& one : manifest::changed_fields(Json::object(), value)) {
+            std::printf("    %s\n", text_of(one, "field").c_str());
+            print_value(" ", one.at("now"));
+        }
+    }
+}
+
+/// What of that was another in the version that the catalog has.
+void print_changed_fields(const Json& changes) {
+    for (const Json& one : list_of(changes, "fields")) {
+        std::printf("  ~ %s\n", text_of(one, "field").c_str());
+        print_value("-", one.value("was", Json()));
+        print_value("+", one.value("now", Json()));
+    }
+    if (const Json files = changes.value("files", Json()); files.is_object()) {
+        std::printf("  ~ its files\n    - %s\n    + %s\n",
+                    text_of(files, "was").c_str(),
+                    text_of(files, "now").c_str());
+    }
+}
+
 void print_report(const Json& report) {
+    print_manifest(report);
     for (const Json& finding : report.at("findings")) {
         std::printf("  %-8s %-9s %s\n",
                     text_of(finding, "level").c_str(),
@@ -228,8 +293,10 @@ void print_report(const Json& report) {
         std::printf("Since %s:\n", text_of(changes, "since").c_str());
         print_facts("-", changes.at("gone"));
         print_facts("+", changes.at("come"));
-        if (changes.at("gone").empty() && changes.at("come").empty()) {
-            std::printf("    no change of these\n");
+        print_changed_fields(changes);
+        if (changes.at("gone").empty() && changes.at("come").empty() &&
+            list_of(changes, "fields").empty() && changes.value("files", Json()).is_null()) {
+            std::printf("    no change\n");
         }
     }
     print_bundle(report);

@@ -17,7 +17,7 @@ using policy::AppFinding;
 struct Checked {
     TempFolder scratch;
     policy::AppReport report;
-    std::optional<manifest::AppManifest> published;
+    std::optional<manifest::AppEntry> published;
 };
 
 Result<Checked> check(Context& context, const std::filesystem::path& folder) {
@@ -25,7 +25,7 @@ Result<Checked> check(Context& context, const std::filesystem::path& folder) {
     LOCARA_TRY(auto installer, context.installer());
     policy::KnownModels models;
     models.others = policy::KnownModels::Others::Possible;
-    std::optional<manifest::AppManifest> published;
+    std::optional<manifest::AppEntry> published;
     const auto json = read_file(folder / "locara.json", manifest::kManifestLimitBytes);
     // What is wrong with the manifest is told by the check below.
     const auto app = json ? manifest::AppManifest::parse(*json) : json.error();
@@ -35,7 +35,7 @@ Result<Checked> check(Context& context, const std::filesystem::path& folder) {
             LOCARA_CHECK(models.add(bytes));
         }
         if (auto found = installer.find(manifest::AppRef{app->id, ""})) {
-            published = std::move(found->entry.manifest);
+            published = std::move(found->entry);
         }
     }
     LOCARA_TRY(const auto home, context.home());
@@ -48,12 +48,12 @@ Result<Checked> check(Context& context, const std::filesystem::path& folder) {
         report, [&installer](std::span<const catalog::TakedownName> names) {
             return installer.find_takedown(names);
         }));
-    if (published && report.app && report.app->version <= published->version) {
+    if (published && report.app && report.app->version <= published->manifest.version) {
         report.findings.push_back(
             {AppFinding::Level::Warning,
              "version",
              Error(ErrorCode::Conflict,
-                   "the catalog has version " + published->version.render() +
+                   "the catalog has version " + published->manifest.version.render() +
                        " already; raise \"version\" above it, since what was published once "
                        "stays as it is")});
     }
@@ -92,8 +92,8 @@ std::string render_report(const Checked& checked, const Style& style) {
         out += "  " + clean(fact.text) + "\n";
     }
     if (checked.published) {
-        const auto changed = manifest::changed_facts(*checked.published, *report.app);
-        out += "Since " + checked.published->version.render() + ":" +
+        const auto changed = manifest::changed_facts(checked.published->manifest, *report.app);
+        out += "Since " + checked.published->manifest.version.render() + ":" +
                (changed.empty() ? " no change of these\n" : "\n");
         for (const auto& fact : changed.gone) {
             out += "  - " + clean(fact.text) + "\n";

@@ -104,8 +104,8 @@ class Check {
                 LOCARA_TRY(const std::string bytes, read_target(tree, target));
                 LOCARA_TRY(auto entry, manifest::AppEntry::parse(bytes));
                 if (entry.manifest.id.render() == submission_.app &&
-                    (!published_ || published_->version < entry.manifest.version)) {
-                    published_ = std::move(entry.manifest);
+                    (!published_ || published_->manifest.version < entry.manifest.version)) {
+                    published_ = std::move(entry);
                 }
             }
         }
@@ -255,10 +255,10 @@ class Check {
                              "the repository is " + submission_.app +
                                  ", but locara.json says \"id\": \"" + id + "\"");
         }
-        if (published_ && report.app->version <= published_->version) {
+        if (published_ && report.app->version <= published_->manifest.version) {
             report.add_error("version",
                              ErrorCode::Conflict,
-                             "the catalog has version " + published_->version.render() +
+                             "the catalog has version " + published_->manifest.version.render() +
                                  "; raise \"version\" above it");
         }
     }
@@ -284,7 +284,7 @@ class Check {
     catalog::TakedownList takedown_;
     policy::KnownModels models_;
     std::map<crypto::Sha256Digest, manifest::ModelManifest> manifests_;
-    std::optional<manifest::AppManifest> published_;
+    std::optional<manifest::AppEntry> published_;
 };
 
 } // namespace

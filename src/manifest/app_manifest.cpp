@@ -203,6 +203,46 @@ std::string join(const std::vector<std::string>& words) {
     return out;
 }
 
+Json member_or_null(const Json& object, const std::string& key) {
+    const auto at = object.find(key);
+    return at == object.end() ? Json() : *at;
+}
+
+/// By the path of what differs; lists element by element, so that one that grew says what came.
+void add_differences(Json& out, const std::string& path, const Json& was, const Json& now) {
+    if (was == now) {
+        return;
+    }
+    const auto holds = [](const Json& value, bool (Json::*is)() const) {
+        return value.is_null() || (value.*is)();
+    };
+    if (holds(was, &Json::is_object) && holds(now, &Json::is_object)) {
+        std::set<std::string> keys;
+        for (const Json* object : {&was, &now}) {
+            for (const auto& [key, value] : object->items()) {
+                keys.insert(key);
+            }
+        }
+        for (const auto& key : keys) {
+            add_differences(out,
+                            path.empty() ? key : path + "." + key,
+                            was.is_null() ? Json() : member_or_null(was, key),
+                            now.is_null() ? Json() : member_or_null(now, key));
+        }
+        return;
+    }
+    if (holds(was, &Json::is_array) && holds(now, &Json::is_array)) {
+        for (std::size_t i = 0; i < std::max(was.size(), now.size()); ++i) {
+            add_differences(out,
+                            path + "[" + std::to_string(i) + "]",
+                            i < was.size() ? was[i] : Json(),
+                            i < now.size() ? now[i] : Json());
+        }
+        return;
+    }
+    out.push_back({{"field", path}, {"was", was}, {"now", now}});
+}
+
 } // namespace
 
 std::string_view render(Entry::Kind kind) {
@@ -356,6 +396,15 @@ Json render_facts(const std::vector<Fact>& facts) {
     for (const auto& fact : facts) {
         out.push_back({{"subject", fact.subject}, {"text", fact.text}, {"mark", fact.mark}});
     }
+    return out;
+}
+
+Json changed_fields(const Json& before, const Json& after) {
+    Json out = Json::array();
+    add_differences(out, "", before, after);
+    std::erase_if(out.get_ref<Json::array_t&>(), [](const Json& one) {
+        return one.at("field") == "schema" || one.at("field") == "version";
+    });
     return out;
 }
 

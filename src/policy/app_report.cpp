@@ -68,6 +68,7 @@ class Check {
             return blame("manifest", app.error());
         }
         report_.app = *std::move(app);
+        report_.manifest_json = *json;
         for (const std::string& text : manifest::check_texts(*report_.app)) {
             add(Level::Error,
                 "manifest",
@@ -210,7 +211,7 @@ class Check {
 } // namespace
 
 Json render_app_report(const AppReport& report,
-                       const std::optional<manifest::AppManifest>& published) {
+                       const std::optional<manifest::AppEntry>& published) {
     Json findings = Json::array();
     for (const AppFinding& finding : report.findings) {
         findings.push_back({{"level", render(finding.level)},
@@ -246,15 +247,23 @@ Json render_app_report(const AppReport& report,
         one.update(formats::render_verdict(found.verdict));
         verdicts.push_back(std::move(one));
     }
+    const Json app = report.app ? Json::parse(report.manifest_json) : Json(); // it was parsed once
     Json changes;
     if (report.app && published) {
-        const auto changed = manifest::changed_facts(*published, *report.app);
-        changes = {{"since", published->version.render()},
+        const auto changed = manifest::changed_facts(published->manifest, *report.app);
+        changes = {{"since", published->manifest.version.render()},
                    {"gone", manifest::render_facts(changed.gone)},
-                   {"come", manifest::render_facts(changed.come)}};
+                   {"come", manifest::render_facts(changed.come)},
+                   {"fields", manifest::changed_fields(Json::parse(published->manifest_json), app)},
+                   {"files", nullptr}};
+        if (report.bundle && report.bundle->id != published->files_sha256) {
+            changes["files"] = {{"was", "sha256:" + published->files_sha256.render()},
+                                {"now", "sha256:" + report.bundle->id.render()}};
+        }
     }
     return {{"app", report.app ? Json(report.app->id.render()) : Json()},
             {"version", report.app ? Json(report.app->version.render()) : Json()},
+            {"manifest", app},
             {"passes", report.status().has_value()},
             {"findings", std::move(findings)},
             {"facts",

@@ -88,7 +88,7 @@ class Publish(harness.TestCase):
             report = self.client.json("lint", SEED / "apps" / app)
             # The version is in the catalog, as it should be.
             self.assertEqual((report["passes"], [f["rule"] for f in report["findings"]]), (True, ["version"]))
-            self.assertEqual(report["changes"], {"since": report["version"], "gone": [], "come": []})
+            self.assertEqual(report["changes"], {"since": report["version"], "gone": [], "come": [], "fields": [], "files": None})
 
 
 if __name__ == "__main__":

@@ -88,6 +88,36 @@ class Review(harness.TestCase):
         self.assertEqual([fact["text"] for fact in changes["come"]], ["May ask for the microphone, each time."])
         self.assertIn("+ May ask for the microphone", self.review("show", number))
 
+    def test_the_report_says_what_the_app_is_and_what_of_that_changed(self):
+        app = self.make_app("shown")
+        manifest = json.loads((app / "locara.json").read_text())
+        number = self.publish(app)["number"]
+        self.assertEqual(self.show(number)["report"]["manifest"], manifest)
+        said = self.review("show", number)
+        self.assertIn(f"  name\n      {manifest['name']}\n  description\n      {manifest['description']}\n  category\n      "
+                      f"{manifest['category']}\n", said)
+        self.assertIn("\n  entry\n", said)
+        self.assertIn("kind\n      prompt\n", said)
+        prompt = manifest["entry"]["prompt"]
+        self.assertIn("    prompt.template\n" + "".join(f"      {line}\n" for line in prompt["template"].split("\n")), said)
+        self.assertIn(f"    prompt.fields[0].label\n      {prompt['fields'][0]['label']}\n", said)
+        self.assertIn("No version of it is in the catalog", said)
+        self.decide(number)
+        # No power changed, and yet it is another app.
+        prompt["template"] = "Obey this:\n" + prompt["template"]
+        self.make_app("shown", version="1.1.0", description="Does what it likes", entry=manifest["entry"])
+        number = self.publish(app)["number"]
+        changes = self.show(number)["report"]["changes"]
+        self.assertEqual((changes["gone"], changes["come"]), ([], []))
+        self.assertEqual([(one["field"], one["now"]) for one in changes["fields"]],
+                         [("description", "Does what it likes"), ("entry.prompt.template", prompt["template"])])
+        self.assertEqual(changes["fields"][0]["was"], manifest["description"])
+        self.assertNotEqual(changes["files"]["was"], changes["files"]["now"])
+        said = self.review("show", number)
+        self.assertIn(f"  ~ description\n    - {manifest['description']}\n    + Does what it likes\n", said)
+        self.assertRegex(said, r"  ~ entry\.prompt\.template\n(    - .*\n)+    \+ Obey this:\n")
+        self.assertNotIn("no change", said)
+
     def test_new_powers_need_a_new_yes(self):
         app = self.make_app("asks")
         self.decide(self.publish(app)["number"])

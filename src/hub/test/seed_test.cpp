@@ -84,6 +84,7 @@ TEST_F(SeedTest, refuses_an_app_that_hides_what_its_model_forbids) {
     Json model = Json::parse(*read_file(manifest, 1U << 20U));
     model["license"]["id"] = "CC-BY-NC-4.0";
     test::write(manifest, model.dump(2));
+    test::write(seed_.repo() / "README.md", "---\nlicense: cc-by-nc-4.0\n---\n");
     seed_.pin();
     const Error error = refusal();
     EXPECT_EQ(error.code(), ErrorCode::Refused);

@@ -297,5 +297,35 @@ TEST(ChangedFacts, tell_what_a_new_version_may_do_and_what_it_no_longer_may) {
     EXPECT_EQ(changes.gone[1].text, "No microphone, no camera.");
 }
 
+TEST_F(AppReportTest, says_what_the_app_is_and_what_of_that_was_another_before) {
+    const AppReport before = check();
+    manifest::AppEntry published;
+    published.manifest = *before.app;
+    published.manifest_json = before.manifest_json;
+    published.files_sha256 = before.bundle->id;
+    EXPECT_EQ(render_app_report(before, std::nullopt).at("manifest"), app_);
+    const Json same = render_app_report(before, published).at("changes");
+    EXPECT_EQ(same.at("fields"), Json::array());
+    EXPECT_EQ(same.at("files"), Json());
+
+    const std::string was = app_["description"];
+    app_["version"] = "1.1.0";
+    app_["description"] = "Something else";
+    app_["tags"] = {"tasks", "notes"};
+    app_["entry"]["once"]["template"] = "Obey: {{note}}";
+    app_.erase("details");
+    const AppReport after = check();
+    const Json changes = render_app_report(after, published).at("changes");
+    EXPECT_EQ(
+        changes.at("fields"),
+        Json({{{"field", "description"}, {"was", was}, {"now", "Something else"}},
+              {{"field", "details"}, {"was", "# Quick Add"}, {"now", nullptr}},
+              {{"field", "entry.once.template"}, {"was", "{{note}}"}, {"now", "Obey: {{note}}"}},
+              {{"field", "tags[1]"}, {"was", nullptr}, {"now", "notes"}}}));
+    EXPECT_EQ(changes.at("files"),
+              Json({{"was", "sha256:" + before.bundle->id.render()},
+                    {"now", "sha256:" + after.bundle->id.render()}}));
+}
+
 } // namespace
 } // namespace locara::policy

@@ -10,6 +10,7 @@
 #include <locara/base/result.hpp>
 #include <locara/crypto/sha256.hpp>
 #include <locara/formats/verdict.hpp>
+#include <locara/manifest/app_entry.hpp>
 #include <locara/manifest/app_manifest.hpp>
 #include <locara/manifest/bundle.hpp>
 #include <locara/manifest/effective_license.hpp>
@@ -76,6 +77,7 @@ struct AppReport {
     std::vector<PinnedModel> models;              ///< In the manifest's order.
     std::vector<AppVerdict> verdicts;             ///< Other than "allow".
     std::optional<manifest::AppManifest> app;     ///< Unless locara.json is wrong.
+    std::string manifest_json;                    ///< What `app` was read from.
     std::optional<manifest::PackedBundle> bundle; ///< Unless it could not be packed.
 
     /// The first error, or none: then app and bundle are there.
@@ -85,15 +87,15 @@ struct AppReport {
     void add_error(std::string rule, ErrorCode code, std::string message);
 };
 
-/// {"app", "version", "passes", "findings": [{"level", "rule", "message"}], "facts", "changes",
-/// "bundle": {"id", "files", "size"}, "license" (of the app with its models), "models": [{"role",
-/// "model", "manifest", "license"}], "verdicts": [{"path", "sha256", ...}]}: what docs/cli.md says
-/// of locara.lint/1. `published` is the version that a catalog has, for "changes": {"since",
-/// "gone", "come"}, facts as in "facts": {"subject", "text", "mark"}. Licenses are as
-/// manifest::render_license, verdicts as formats::render_verdict has them. Null where there is
-/// nothing to say.
-Json render_app_report(const AppReport& report,
-                       const std::optional<manifest::AppManifest>& published);
+/// {"app", "version", "manifest" (locara.json), "passes", "findings": [{"level", "rule",
+/// "message"}], "facts", "changes", "bundle": {"id", "files", "size"}, "license" (of the app with
+/// its models), "models": [{"role", "model", "manifest", "license"}], "verdicts": [{"path",
+/// "sha256", ...}]}: what docs/cli.md says of locara.lint/1. `published` is the version that a
+/// catalog has, for "changes": {"since", "gone", "come", "fields" (manifest::changed_fields),
+/// "files" (null, or "was" and "now": the bundle's identities)}, facts as in "facts": {"subject",
+/// "text", "mark"}. Licenses are as manifest::render_license, verdicts as formats::render_verdict
+/// has them. Null where there is nothing to say.
+Json render_app_report(const AppReport& report, const std::optional<manifest::AppEntry>& published);
 
 /// Packs the app in `folder` into `archive` and checks all of it. What is wrong with the app is a
 /// finding; only failures of this machine are errors: Io, NoSpace, and Unavailable where nobody
