@@ -132,20 +132,20 @@ Status copy_repository(TreeCopy& copy, const fs::path& from, const fs::path& to)
         });
 }
 
-Status copy_repositories(TreeCopy& copy, const fs::path& from, const fs::path& to) {
+/// Those that have their names by now: one that is just being made has no branch yet, and is left
+/// out with its name.
+Status
+copy_repositories(TreeCopy& copy, const Names& names, const fs::path& from, const fs::path& to) {
     LOCARA_CHECK(create_folders(to));
-    std::vector<fs::path> folders;
-    std::error_code error;
-    for (fs::directory_iterator at(from, error), end; !error && at != end; at.increment(error)) {
-        if (at->path().extension() == ".git") {
-            folders.push_back(at->path());
+    for (const RepoType type : kAllTypes) {
+        LOCARA_TRY(const auto repos, names.list_repos(type));
+        for (const Repo& repo : repos) {
+            const fs::path folder = repo_folder(from, repo.internal);
+            std::error_code error;
+            if (repo.origin == Origin::Here && fs::exists(folder, error)) {
+                LOCARA_CHECK(copy_repository(copy, folder, to / folder.filename()));
+            }
         }
-    }
-    if (error) {
-        return Error(ErrorCode::Io, "listing " + from.string() + ": " + error.message());
-    }
-    for (const fs::path& folder : folders) {
-        LOCARA_CHECK(copy_repository(copy, folder, to / folder.filename()));
     }
     return {};
 }
@@ -242,7 +242,7 @@ Result<BackupReport> back_up(const fs::path& data,
     LOCARA_TRY(const NewFolder folder, NewFolder::create(to));
     TreeCopy copy(options);
     // Each after what refers to it: refs, then which large files are whose, then their content.
-    LOCARA_CHECK(copy_repositories(copy, data / kRepos, folder.path() / kRepos));
+    LOCARA_CHECK(copy_repositories(copy, Names(database), data / kRepos, folder.path() / kRepos));
     LOCARA_CHECK(copy_names(*database, folder.path(), copy.report()));
     count_names(folder.path() / kNamesFile, copy.report());
     // Opened, so that what a killed gc was about to remove is back in its place.

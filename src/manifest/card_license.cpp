@@ -87,7 +87,8 @@ bool is_relation(std::string_view relation) {
 
 std::vector<std::string> find_undeclared(const ModelManifest& model, const ModelCard& card) {
     std::vector<std::string> out;
-    const auto& [id, url, text_sha256, terms, instead_of] = model.license;
+    const std::string& id = model.license.id;
+    const std::string& instead_of = model.license.instead_of;
     const std::string says = card_of(model.source.repo) + " names ";
     const bool named_name = card.license == "other" && !card.license_name.empty() &&
                             equals_ignoring_case(card.license_name, id);
