@@ -30,8 +30,12 @@ bool is_temporary(const std::string& name) {
 
 class Collection {
   public:
-    Collection(const Layout& layout, const GcOptions& options)
-        : layout_(layout), options_(options), now_(options.clock->now()) {}
+    /// `expected`: what each item gives back, by a dry run; else it is asked of the file system.
+    Collection(const Layout& layout,
+               const GcOptions& options,
+               std::map<fs::path, std::uint64_t> expected = {})
+        : layout_(layout), options_(options), now_(options.clock->now()),
+          expected_(std::move(expected)) {}
 
     Result<GcReport> run(std::set<Digest> roots) {
         roots_ = std::move(roots);
@@ -222,9 +226,10 @@ class Collection {
             return Error(ErrorCode::Cancelled, "stopped while collecting garbage");
         }
         const auto stamp = stamp_at(path);
-        // Asked right before: what another item shared with this one is gone by now.
-        GcItem item{
-            kind, digest, path, stamp ? stamp->size : 0, removable_bytes(path) + more_bytes};
+        const auto expected = expected_.find(path);
+        const std::uint64_t bytes =
+            expected == expected_.end() ? removable_bytes(path) + more_bytes : expected->second;
+        GcItem item{kind, digest, path, stamp ? stamp->size : 0, bytes};
         if (options_.dry_run == GcOptions::DryRun::No && ::unlink(path.c_str()) != 0) {
             const int saved = errno;
             return saved == ENOENT ? Status{}
@@ -302,6 +307,7 @@ class Collection {
     const Layout& layout_;
     const GcOptions& options_;
     const TimePoint now_;
+    const std::map<fs::path, std::uint64_t> expected_;
     std::set<Digest> roots_;
     std::set<Digest> kept_; ///< Something of theirs stays, and their index with it.
     std::set<Digest> gone_;
@@ -362,7 +368,19 @@ Result<GcReport> Store::collect_garbage(const GcOptions& options) {
     const Layout layout{root_};
     LOCARA_TRY(const auto alone, use_alone());
     LOCARA_TRY(auto roots, options.roots());
-    return Collection(layout, options).run(std::move(roots));
+    if (options.dry_run == GcOptions::DryRun::Yes) {
+        return Collection(layout, options).run(std::move(roots));
+    }
+    // Counted before anything goes: XFS frees the blocks of a removed file a while later, so what
+    // another one shared with it seems to be shared still.
+    GcOptions dry = options;
+    dry.dry_run = GcOptions::DryRun::Yes;
+    LOCARA_TRY(const GcReport planned, Collection(layout, dry).run(roots));
+    std::map<fs::path, std::uint64_t> expected;
+    for (const GcItem& item : planned.items) {
+        expected.emplace(item.path, item.freed_bytes);
+    }
+    return Collection(layout, options, std::move(expected)).run(std::move(roots));
 }
 
 } // namespace locara::store
