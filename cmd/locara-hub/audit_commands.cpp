@@ -39,6 +39,7 @@ constexpr std::string_view kEvents[] = {
     "collection-removed",
     "comment-hidden",
     "files-deleted",
+    "history-rewritten",
     "history-squashed",
     "keys-changed",
     "member-added",

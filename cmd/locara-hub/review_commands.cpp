@@ -335,7 +335,7 @@ ReviewCommands::ReviewCommands(CLI::App& app)
     made = verb_on_one("approve", "say yes, after a look at the report", &ReviewCommands::approve);
     add_curator(made);
     made->add_option(
-        "--why", why_, "one line for the record; a must where more than its page is accepted")
+            "--why", why_, "one line for the record; a must where more than its page is accepted")
         ->check(filled_line());
     made->add_option(
             "--accept",

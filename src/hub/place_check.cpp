@@ -12,8 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A hub's folder has one of these; a start that was cut off, `joined` or `hub-id` at least.
-constexpr std::array kMarks = {kJoined, kNamesFile, kDatabaseFile, kHubIdFile, "hub.toml"};
+/// A hub's folder has one of these; a start that was cut off, `joined` or `hub-id` at least; what
+/// `keys init` made, a catalog.
+constexpr std::array kMarks = {
+    kJoined, kNamesFile, kDatabaseFile, kHubIdFile, "catalog/metadata/timestamp.json", "hub.toml"};
 
 } // namespace
 

@@ -13,11 +13,6 @@ namespace {
 constexpr std::array<std::string_view, 4> kRelations = {
     "finetune", "quantized", "merge", "adapter"};
 
-bool is_same_license(std::string_view a, std::string_view b) {
-    const auto* known = find_license(a);
-    return known != nullptr ? known == find_license(b) : equals_ignoring_case(a, b);
-}
-
 std::string card_of(const std::string& repo) {
     return "the card of " + repo;
 }
@@ -57,6 +52,11 @@ Status refuse(const std::vector<std::string>& differences) {
 }
 
 } // namespace
+
+bool is_same_license(std::string_view a, std::string_view b) {
+    const auto* known = find_license(a);
+    return known != nullptr ? known == find_license(b) : equals_ignoring_case(a, b);
+}
 
 std::optional<CardLicense> license_of(const ModelCard& card) {
     if (card.license.empty()) {

@@ -279,12 +279,14 @@ Result<Hub> Installer::add_hub(const std::string& url, std::string_view root_byt
     };
     forget(); // what a kill left
     LOCARA_TRY(auto opened, state_->open_catalog(hub));
-    const auto trusted = opened.client->trust(root_bytes);
-    const Status refreshed =
-        trusted ? Status(opened.client->refresh(opened.expiry)) : Status(trusted.error());
-    if (!refreshed) {
+    const auto fetch = [&]() -> Status {
+        LOCARA_CHECK(opened.client->trust(root_bytes));
+        LOCARA_CHECK(opened.client->refresh(opened.expiry));
+        return {};
+    };
+    if (Status fetched = fetch(); !fetched) {
         forget();
-        return Error(refreshed.error()).add_context("catalog of " + url);
+        return std::move(fetched).context("catalog of " + url).error();
     }
     if (is_new) {
         auto hubs = state_->hubs;

@@ -663,7 +663,7 @@ class Pinner {
         manifest::ModelCard card;
         card.license = header.license().value_or("");
         card.license_name = header.find_text("general.license.name").value_or("");
-        if (const auto terms = terms_of(card)) {
+        if (const auto terms = manifest::license_of(card)) {
             out.license = terms->id;
         }
         for (std::size_t i = 0; i < kMostAncestors; ++i) {
@@ -703,7 +703,7 @@ class Pinner {
         };
         manifest::ModelCard card;
         card.license = text("license");
-        if (const auto terms = terms_of(card)) {
+        if (const auto terms = manifest::license_of(card)) {
             stated_.license = terms->id;
         }
         if (const std::string base = text("base_model"); !base.empty()) {
@@ -720,7 +720,7 @@ class Pinner {
         }
         // What the card says and the manifest replaces is told already.
         std::vector<std::string> licenses = {license};
-        if (const auto card = terms_of(card_)) {
+        if (const auto card = manifest::license_of(card_)) {
             licenses.push_back(card->id);
         }
         std::set<std::string> known = {ascii_lower(request_.repo)};
@@ -733,7 +733,7 @@ class Pinner {
         for (const Stated& stated : all) {
             const bool named =
                 std::any_of(licenses.begin(), licenses.end(), [&stated](const auto& one) {
-                    return is_same_license(one, stated.license);
+                    return manifest::is_same_license(one, stated.license);
                 });
             if (other.is_null() && !stated.license.empty() && !named) {
                 other = one_line(stated.license, kLicenseIdBytes);

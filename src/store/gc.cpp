@@ -7,6 +7,8 @@
 #include <locara/store/store.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <thread>
 
 #include <fcntl.h>

@@ -492,7 +492,7 @@ class ContentTest(TestCase):
                     self.assertEqual(wrong.result().status, 502)
                 except (http.client.IncompleteRead, OSError):
                     pass  # it was cut off
-            self.assert_error(call(mirror, "GET", f"/ana/sizes/resolve/{second}/w.bin"), 502, "UpstreamCorrupt")
+            self.assertEqual(call(mirror, "GET", f"/ana/sizes/resolve/{second}/w.bin").status, 502)
 
     def test_the_end_is_held_back_until_the_whole_has_passed(self):
         hold = Fault(hold_after=6 * MIB - 1)

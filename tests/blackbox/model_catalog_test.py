@@ -77,7 +77,10 @@ class ModelCatalog(harness.TestCase):
     def make(self, repo, key=None, **card):
         """The same, validated, and signed by a key."""
         folder = self.pin(repo, **card)
-        self.client.run("model", "validate", folder / "manifest.json", "--from", folder / "repo", "-q")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        licenses = [manifest["license"]["id"], *(base["license"] for base in manifest["lineage"] if base["license"])]
+        self.client.run("model", "validate", folder / "manifest.json", "--from", folder / "repo", "-q",
+                        *(f"--accept-license={license_}" for license_ in licenses))
         if key:
             self.client.run("model", "sign", folder, "--key", key, "-q")
         return folder

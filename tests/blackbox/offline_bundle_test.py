@@ -253,23 +253,26 @@ class OlderVersions(harness.TestCase):
         bundle = self.folder / "bundle"
         self.client.add_hub(self.hub)
         self.client.run("install", TINY, "--yes")
-        old, = self.client.json("list")["apps"]
-        self.client.run("bundle", TINY, "-o", bundle)
-        manifest, = (self.folder / "seed/apps").glob("*/locara.json")
+        old = self.client.json("list")["apps"][0]["version"]
+        manifest, = (path for path in (self.folder / "seed/apps").glob("*/locara.json"))
         manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": "9.0.0"}))
         self.hub.stop()
         self.hub.start()
         self.client.run("search", "--refresh")
-        self.client.run("install", TINY, "--yes")
-        self.client.run("install", "--from", bundle, "--yes", expect=4)
-        self.assertIn(f"9.0.0 is installed, and the bundle brings the older {old['version']}", self.client.stderr)
-        self.assertEqual(self.client.json("list")["apps"][0]["version"], "9.0.0")
-        named = f"{TINY}@{old['version']}"
-        self.assertIn(f"locara install {named} --from {bundle}", self.client.stderr)
-        plan = self.client.run("install", named, "--from", bundle, "--dry-run")
-        self.assertIn("Replaces  version 9.0.0, which is newer", plan)
-        self.client.run("install", named, "--from", bundle, "--yes")
-        self.assertEqual(self.client.json("list")["apps"][0]["version"], old["version"])
+        self.client.run("bundle", TINY, "-o", bundle)  # with the newest metadata, and what is installed
+        there = harness.Client(self.folder / "there")
+        self.addCleanup(there.stop)
+        there.add_hub(self.hub)
+        there.run("install", TINY, "--yes")
+        there.run("install", "--from", bundle, "--yes", expect=4)
+        named = f"{TINY}@{old}"
+        self.assertIn(f"9.0.0 is installed, and the bundle brings the older {old}", there.stderr)
+        self.assertIn(f"locara install {named} --from {bundle}", there.stderr)
+        self.assertEqual(there.json("list")["apps"][0]["version"], "9.0.0")
+        there.run("install", named, "--from", bundle, "--dry-run")
+        self.assertIn("Replaces  version 9.0.0, which is newer", there.stderr)
+        there.run("install", named, "--from", bundle, "--yes")
+        self.assertEqual(there.json("list")["apps"][0]["version"], old)
 
 
 class PinnedTexts(harness.TestCase):

@@ -117,15 +117,6 @@ class Push(git_client.TestCase):
         self.write(one, {"sub/big.txt": "x" * 10_000_001})
         self.git(one, "push", "-q", expect=1)
         self.assertIn("sub/big.txt has 10000001 bytes", self.told)
-        told = re.search(r"Run: (git lfs migrate import .*?) and push again", self.told)[1]
-        # Nothing that the hub has already is written anew.
-        self.git(one, "lfs", "install", "--local")
-        self.git(one, *shlex.split(told)[1:])
-        self.git(one, "push", "-q")
-        self.git(one, "merge-base", "--is-ancestor", before["refs/heads/main"], "HEAD")
-        before = self.refs(repo)
-        self.write(one, {"sub/big.txt": "y" * 10_000_001, ".gitattributes": ""})
-        self.git(one, "push", "-q", expect=1)
         self.assertIn("git lfs migrate import", self.told)
         # What is removed again is in the history all the same.
         (one / "sub/big.txt").unlink()
@@ -255,6 +246,21 @@ class Push(git_client.TestCase):
         self.assertEqual(push(many)[0], 413)
         self.assertEqual(self.head(self.clone(repo)), base)
         self.assertEqual(push(begin + pack, chunked=True)[1], pkt("unpack ok\n") + pkt("ok refs/heads/main\n") + b"0000")
+        self.assert_clean(repo)
+
+    def test_what_a_refused_push_advises_makes_the_next_one_pass(self):
+        repo = self.make_repo("migrates")
+        one = self.clone(repo, token=self.ana)
+        before = self.write(one, {"a.txt": "a"})
+        self.git(one, "push", "-q")
+        self.write(one, {"sub/big.txt": "x" * 10_000_001})
+        self.git(one, "push", "-q", expect=1)
+        told = re.search(r"Run: (git lfs migrate import .*?) and push again", self.told)[1]
+        self.git(one, "lfs", "install", "--local")
+        self.git(one, *shlex.split(told)[1:])
+        self.git(one, "push", "-q")
+        # Nothing that the hub has already is written anew.
+        self.git(one, "merge-base", "--is-ancestor", before, "HEAD")
         self.assert_clean(repo)
 
     def test_shallow_clones_can_push(self):

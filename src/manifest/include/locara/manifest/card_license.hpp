@@ -25,6 +25,9 @@ struct CardLicense {
 /// knows is that one.
 std::optional<CardLicense> license_of(const ModelCard& card);
 
+/// Whether two texts are names of one license of our table, or the same but for case.
+bool is_same_license(std::string_view a, std::string_view b);
+
 /// Whether a text means the license that a card names: by its id, or as the card spells it.
 bool names_license_of(const ModelCard& card, std::string_view text);
 
