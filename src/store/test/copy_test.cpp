@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -187,12 +188,14 @@ std::uint64_t free_after_sync(const std::filesystem::path& path) {
     return free_disk_bytes(path).value();
 }
 
-/// Metadata of the file system itself may come and go beside the blocks of files, and btrfs frees
-/// behind the back of who removes.
+/// Metadata of the file system itself may come and go beside the blocks of files, and btrfs and XFS
+/// free behind the back of who removes.
 void SharingDisk::expect_given_back(std::uint64_t free_before, std::uint64_t bytes) const {
     constexpr std::uint64_t kMetadata = 512U << 10U;
-    std::uint64_t given = 0;
-    for (int turn = 0; turn < 100 && given + kMetadata < bytes; ++turn) {
+    const auto until = std::chrono::steady_clock::now() + 10s;
+    std::uint64_t given = free_after_sync(disk) - free_before;
+    while (given + kMetadata < bytes && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(10ms);
         given = free_after_sync(disk) - free_before;
     }
     EXPECT_GE(given + kMetadata, bytes);
