@@ -130,46 +130,55 @@ bool is_plain_tag(std::string_view tag) {
     return std::find(kPlain.begin(), kPlain.end(), tag) != kPlain.end();
 }
 
-/// Python's readers make objects of "!!python/...", which may also be written by a directive, by
-/// escapes or in full; Hydra and what is built on it (NeMo among them) call what "_target_" names.
-/// Sources: PyYAML, "YAML tags and Python types"; YAML 1.1, 7.1 and 8.2.
-std::optional<Finding> check_yaml(std::string_view text) {
+/// Where a line of YAML names code: npos if it does not. Python's readers make objects of
+/// "!!python/...", which may also be written by a directive, by escapes or in full; Hydra and what
+/// is built on it (NeMo among them) call what "_target_" names. Sources: PyYAML, "YAML tags and
+/// Python types"; YAML 1.1, 7.1 and 8.2.
+std::size_t find_code_in_yaml(std::string_view line) {
     constexpr std::string_view kBlank = " \t";
     constexpr std::string_view kEndsTag = " \t,[]{}";
     constexpr std::string_view kTarget = "_target_";
-    for (std::size_t line_at = 0; line_at < text.size();) {
-        const std::size_t end = std::min(text.find_first_of("\r\n", line_at), text.size());
-        const std::string_view line = text.substr(line_at, end - line_at);
-        bool names_code = line.starts_with("%TAG");
-        std::size_t at = 0;
-        for (char before = ' '; at < line.size() && !names_code; before = line[at++]) {
-            const bool begins = kBlank.find(before) != std::string_view::npos ||
-                                std::string_view(",[{-:?").find(before) != std::string_view::npos;
-            if (line[at] == '#' && kBlank.find(before) != std::string_view::npos) {
-                break; // the rest is a comment
+    if (line.starts_with("%TAG")) {
+        return 0;
+    }
+    char before = ' ';
+    for (std::size_t at = 0; at < line.size(); before = line[at++]) {
+        const bool after_blank = kBlank.find(before) != std::string_view::npos;
+        const bool begins =
+            after_blank || std::string_view(",[{-:?").find(before) != std::string_view::npos;
+        if (line[at] == '#' && after_blank) {
+            break; // the rest is a comment
+        }
+        if (line[at] == '!' && begins) {
+            const std::string_view tag =
+                line.substr(at, std::min(line.find_first_of(kEndsTag, at), line.size()) - at);
+            const bool is_named = tag.find('!', 1) != std::string_view::npos;
+            const bool is_plain = tag.starts_with("!!") && is_plain_tag(tag.substr(2));
+            if (tag.starts_with("!<") || (is_named && !is_plain)) {
+                return at;
             }
-            if (line[at] == '!' && begins) {
-                const std::string_view tag =
-                    line.substr(at, std::min(line.find_first_of(kEndsTag, at), line.size()) - at);
-                names_code = tag.starts_with("!<") ||
-                             (tag.find('!', 1) != std::string_view::npos &&
-                              !(tag.starts_with("!!") && is_plain_tag(tag.substr(2))));
-            } else if (line.substr(at).starts_with(kTarget) &&
-                       (begins || before == '"' || before == '\'')) {
-                const std::size_t colon = line.find_first_not_of(" \t\"'", at + kTarget.size());
-                names_code = colon != std::string_view::npos && line[colon] == ':';
-            }
-            if (names_code) {
-                break;
+        } else if (line.substr(at).starts_with(kTarget) &&
+                   (begins || before == '"' || before == '\'')) {
+            const std::size_t colon = line.find_first_not_of(" \t\"'", at + kTarget.size());
+            if (colon != std::string_view::npos && line[colon] == ':') {
+                return at;
             }
         }
-        if (names_code) {
+    }
+    return std::string_view::npos;
+}
+
+std::optional<Finding> check_yaml(std::string_view text) {
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find_first_of("\r\n", begin), text.size());
+        const std::size_t at = find_code_in_yaml(text.substr(begin, end - begin));
+        if (at != std::string_view::npos) {
             return Finding{"yaml.remote-code",
                            "a configuration that names Python code for a loader to call; it is "
                            "ignored, and a curator looks at it first",
-                           line_at + at};
+                           begin + at};
         }
-        line_at = end + 1;
+        begin = end + 1;
     }
     return std::nullopt;
 }
