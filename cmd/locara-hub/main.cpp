@@ -177,13 +177,15 @@ Status check_owner(const std::filesystem::path& data) {
                      user + "' locara-hub ...");
 }
 
+/// The verb that a command line ends in.
+const CLI::App& verb_of(const CLI::App& app) {
+    const auto below = app.get_subcommands();
+    return below.empty() ? app : verb_of(*below.front());
+}
+
 /// A path that a script did not set is none, and never means "here" or "at once".
-Status check_paths(const CLI::App& app) {
-    const CLI::App* verb = &app;
-    while (!verb->get_subcommands().empty()) {
-        verb = verb->get_subcommands().front();
-    }
-    for (const CLI::Option* const option : verb->get_options()) {
+Status check_paths(const CLI::App& verb) {
+    for (const CLI::Option* const option : verb.get_options()) {
         const std::string name = option->get_name();
         static constexpr std::string_view kPaths[] = {
             "--data", "--to", "--config", "--keys", "--since", "--seed", "--signature"};
@@ -199,12 +201,8 @@ Status check_paths(const CLI::App& app) {
 }
 
 /// The folder that a command line names.
-std::string data_of(const CLI::App& app) {
-    const CLI::App* verb = &app;
-    while (!verb->get_subcommands().empty()) {
-        verb = verb->get_subcommands().front();
-    }
-    const CLI::Option* const data = verb->get_option_no_throw("--data");
+std::string data_of(const CLI::App& verb) {
+    const CLI::Option* const data = verb.get_option_no_throw("--data");
     return data == nullptr || data->count() == 0 ? "" : data->as<std::string>();
 }
 
@@ -546,7 +544,8 @@ int run(int argc, char** argv) {
         return fail(Error(ErrorCode::InvalidArgument,
                           std::string(error.what()) + "; see `" + command + " --help`"));
     }
-    for (const Status& fit : {check_paths(app), check_owner(data_of(app))}) {
+    const CLI::App& verb = verb_of(app);
+    for (const Status& fit : {check_paths(verb), check_owner(data_of(verb))}) {
         if (!fit) {
             return fail(fit.error());
         }

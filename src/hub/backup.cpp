@@ -1,3 +1,4 @@
+#include "all_repos.hpp"
 #include "database.hpp"
 #include "database_choice_file.hpp"
 #include "git_journal.hpp"
@@ -31,7 +32,6 @@ constexpr std::size_t kNoteBytes = 4096;
 constexpr const char* kMarker = "unfinished-copy";
 /// A repository whose refs move all the time is copied as it is, with its journal.
 constexpr int kTries = 20;
-constexpr RepoType kAllTypes[] = {RepoType::Model, RepoType::Dataset, RepoType::Space};
 
 /// A folder that appears under its name once it is whole. Until then it is `copy` in the folder
 /// `<name>.unfinished`, beside the marker.
@@ -132,19 +132,22 @@ Status copy_repository(TreeCopy& copy, const fs::path& from, const fs::path& to)
         });
 }
 
+/// Mirrored repositories and buckets have no folder of git's.
+bool has_git(const Repo& repo) {
+    return repo.origin == Origin::Here && repo.id.type != RepoType::Bucket;
+}
+
 /// Those that have their names by now: one that is just being made has no branch yet, and is left
 /// out with its name.
 Status
 copy_repositories(TreeCopy& copy, const Names& names, const fs::path& from, const fs::path& to) {
     LOCARA_CHECK(create_folders(to));
-    for (const RepoType type : kAllTypes) {
-        LOCARA_TRY(const auto repos, names.list_repos(type));
-        for (const Repo& repo : repos) {
-            const fs::path folder = repo_folder(from, repo.internal);
-            std::error_code error;
-            if (repo.origin == Origin::Here && fs::exists(folder, error)) {
-                LOCARA_CHECK(copy_repository(copy, folder, to / folder.filename()));
-            }
+    LOCARA_TRY(const auto repos, list_all_repos(names));
+    for (const Repo& repo : repos) {
+        const fs::path folder = repo_folder(from, repo.internal);
+        std::error_code error;
+        if (has_git(repo) && fs::exists(folder, error)) {
+            LOCARA_CHECK(copy_repository(copy, folder, to / folder.filename()));
         }
     }
     return {};
@@ -155,20 +158,15 @@ Status copy_names(Database& from, const fs::path& to, BackupReport& report) {
     LOCARA_TRY(const auto copied, Database::open(to / kNamesFile));
     LOCARA_CHECK(from.copy_to(*copied));
     Names names(copied);
-    for (const RepoType type : kAllTypes) {
-        LOCARA_TRY(const auto repos, names.list_repos(type));
-        for (const Repo& repo : repos) {
-            std::error_code error;
-            if (repo.origin == Origin::Here &&
-                !fs::exists(repo_folder(to / kRepos, repo.internal), error)) {
-                LOCARA_CHECK(names.remove_repo(repo.key));
-            } else {
-                ++report.repositories;
-            }
+    LOCARA_TRY(const auto repos, list_all_repos(names));
+    for (const Repo& repo : repos) {
+        std::error_code error;
+        if (has_git(repo) && !fs::exists(repo_folder(to / kRepos, repo.internal), error)) {
+            LOCARA_CHECK(names.remove_repo(repo.key));
+        } else {
+            ++report.repositories;
         }
     }
-    LOCARA_TRY(const auto buckets, names.list_repos(RepoType::Bucket)); // They have no folder.
-    report.repositories += buckets.size();
     return {};
 }
 

@@ -328,11 +328,13 @@ namespace {
 
 /// A hub of before, or one that somebody opened: what is private may be read by others' programs.
 void warn_if_open(const fs::path& data, Log& log) {
-    for (const char* const folder : {kRepos, kChunks}) {
+    const auto is_open = [](const fs::path& folder) {
         struct stat info {};
 
-        if (::stat(data.c_str(), &info) == 0 && (info.st_mode & 077U) != 0 &&
-            ::stat((data / folder).c_str(), &info) == 0 && (info.st_mode & 077U) != 0) {
+        return ::stat(folder.c_str(), &info) == 0 && (info.st_mode & 077U) != 0;
+    };
+    for (const char* const folder : {kRepos, kChunks}) {
+        if (is_open(data) && is_open(data / folder)) {
             log.warning(
                 "hub",
                 "open_folder",
@@ -858,8 +860,7 @@ void Hub::State::keep_signing() {
         guard.unlock();
         try {
             sign_now();
-        } catch (
-            const std::exception& error) { // Libraries may throw, for want of memory above all.
+        } catch (const std::exception& error) { // Libraries may throw.
             log.error("hub", "signing_failed", {{"error", error.what()}});
         }
         guard.lock();

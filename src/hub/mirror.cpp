@@ -953,12 +953,15 @@ void Mirror::prefetch() {
 Answer<std::monostate> Mirror::require_prefetch_room(const Repo& repo,
                                                      const Listing& listing,
                                                      std::uint64_t& promised) const {
+    if (config().quota_bytes == 0) {
+        return std::monostate();
+    }
     std::uint64_t wanted = promised;
     for (const GitEntry& file : listing.entries()) {
         wanted += file.kind == GitEntry::Kind::File ? file.size() : 0;
     }
     LOCARA_TRY(const std::uint64_t pinned, pinned_bytes(services_.names, config(), repo.key));
-    if (config().quota_bytes != 0 && wanted + pinned > config().quota_bytes) {
+    if (wanted + pinned > config().quota_bytes) {
         return Refusal(507,
                        "",
                        "with what is prefetched before it and what is pinned it needs " +
