@@ -1408,7 +1408,6 @@ Status Repository::State::check_listed_files(const Json& targets) const {
 Status Repository::State::check_draft(const Draft& draft,
                                       const std::map<std::string, std::string>& all) const {
     LOCARA_TRY(const auto envelope, parse_draft(draft));
-    LOCARA_CHECK(check_shape(envelope, draft.role));
     const std::uint64_t next = published.at(draft.role).version + 1;
     if (envelope.version != next) {
         return Error(ErrorCode::Conflict,
@@ -1462,6 +1461,7 @@ Status Repository::adopt(const std::vector<Draft>& drafts, const Clock& clock) {
                 continue;
             }
             const Draft draft{role, bytes->second};
+            LOCARA_TRY(const auto info, inspect_draft(draft));
             LOCARA_CHECK(state.check_draft(draft, ready)); // an authority before its roles
             LOCARA_TRY(const Json document, parse_json(draft.bytes));
             const Json& content = document.at("signed");
@@ -1471,7 +1471,6 @@ Status Repository::adopt(const std::vector<Draft>& drafts, const Clock& clock) {
                 return invalid("the draft of " + draft.role + " expired on " +
                                render_time(expires) + "; export it again and have that signed");
             }
-            LOCARA_TRY(const auto info, inspect_draft(draft));
             LOCARA_CHECK(check_lifetime(info, clock.now(), state.options));
             state.working[draft.role] = content;
             roles.insert(draft.role);

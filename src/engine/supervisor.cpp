@@ -57,7 +57,7 @@ class Ended {
   public:
     Ended() = default;
 
-    /// REQUIRES: the instance's mutex; it runs.
+    /// REQUIRES: the instance's mutex.
     explicit Ended(Instance& instance)
         : folder_(std::move(instance.folder)), process_(std::move(instance.process)) {
         instance.folder.reset();
@@ -383,13 +383,9 @@ Supervisor::~Supervisor() {
     state_->keeper.request_stop();
     state_->keeper.join();
     for (const auto& instance : state_->all()) {
+        Ended last;
         const std::lock_guard lock(instance->mutex);
-        if (instance->process) {
-            instance->process->stop(kStopGrace);
-        }
-        instance->process.reset();
-        instance->folder.reset();
-        instance->phase = Instance::Phase::Stopped;
+        last = Ended(*instance);
     }
 }
 

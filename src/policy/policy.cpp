@@ -1,6 +1,7 @@
 #include <locara/base/ascii.hpp>
 #include <locara/base/file.hpp>
 #include <locara/base/line.hpp>
+#include <locara/manifest/card_license.hpp>
 #include <locara/manifest/license_expression.hpp>
 #include <locara/policy/policy.hpp>
 
@@ -62,11 +63,7 @@ std::string_view this_version(std::string_view id) {
 
 /// Whether two ids stand for the same text.
 bool same_license(std::string_view a, std::string_view b) {
-    a = this_version(a);
-    b = this_version(b);
-    const auto* known = manifest::find_license(a);
-    return ascii_lower(a) == ascii_lower(b) ||
-           (known != nullptr && known == manifest::find_license(b));
+    return manifest::is_same_license(this_version(a), this_version(b));
 }
 
 class Reader {
